@@ -11,11 +11,10 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 
 from impls.dataset import Dataset, Splits, mnist, read_directory, read_idx
-from impls.errors import InputError, Unsupported
+from impls.errors import InputError, Unsupported, unknown
 from impls.network import Network
 from impls.trainer import Trainer
 
@@ -49,9 +48,7 @@ def load_trainer(name: str) -> type[Trainer]:
     place = TRAINERS.get(name, name)
     module_name, colon, class_name = place.partition(":")
     if not colon:
-        near = difflib.get_close_matches(name, TRAINERS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(TRAINERS)}, or give module:Class"
-        raise InputError(f"unknown trainer {name!r}: {hint}")
+        raise unknown("trainer", name, TRAINERS, otherwise=", or give module:Class")
     try:
         found = getattr(importlib.import_module(module_name), class_name)
     except Exception as error:  # a stranger's module may raise anything at import

@@ -1,0 +1,52 @@
+"""Medians and ratios of medians with confidence intervals. Pure functions on arrays.
+
+The percentile bootstrap (B. Efron, 1979): draw n of the n values with replacement, many times, and read the interval off the
+statistic's own distribution. It assumes that the values are independent and equally distributed, that is, that the machine did
+not change while they were taken. With few values no method can promise 95 %: an interval over 3 rounds reaches from the least
+to the largest, and holds the true median 75 % of the time; with 6 rounds that is 97 %.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+_DRAWS = 4000  # the ends of a 95 % interval then differ by about 1 % of its width from draw to draw
+_TAILS = (2.5, 97.5)
+
+
+class Interval(NamedTuple):
+    """A value and its 95 % confidence interval, in the unit of the values it was made from."""
+
+    value: float
+    low: float
+    high: float
+
+
+def median(values: npt.ArrayLike) -> Interval:
+    """Return the median of one value or more, with its interval."""
+    x = _checked(values)
+    low, high = np.percentile(_medians(x, seed=0), _TAILS)
+    return Interval(float(np.median(x)), float(low), float(high))
+
+
+def ratio(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Interval:
+    """Return median(numerator) / median(denominator) with its interval; both positive and drawn independently."""
+    x, y = _checked(numerator), _checked(denominator)
+    low, high = np.percentile(_medians(x, seed=0) / _medians(y, seed=1), _TAILS)
+    return Interval(float(np.median(x) / np.median(y)), float(low), float(high))
+
+
+def _checked(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    x = np.asarray(values, np.float64)
+    if x.ndim != 1 or not x.size or not np.isfinite(x).all():
+        raise ValueError(f"one finite value is needed at least, in one dimension; got shape {x.shape}")
+    return x
+
+
+def _medians(x: npt.NDArray[np.float64], *, seed: int) -> npt.NDArray[np.float64]:
+    """Return the medians of resamples, (_DRAWS,). The seed is fixed: the same data always show the same interval."""
+    drawn = np.random.default_rng(seed).integers(0, len(x), (_DRAWS, len(x)))
+    return np.median(x[drawn], axis=1)

@@ -1,0 +1,117 @@
+"""The options that the two doors share: declared once, added to pytest's parser and to argparse's, read by one function."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.workload import Workload, chosen
+from impls import TRAINERS, InputError, Splits, mnist, read_directory
+
+_DECLARED: dict[str, dict[str, Any]] = {
+    "--trainers": {"metavar": "NAME,...", "help": "which to run: names, or module:Class of your own (its code is run)"},
+    "--workload": {"metavar": "NAME,...", "action": "append", "help": "nielsen, wide, large, deep or huge; may be repeated"},
+    "--batch-size": {"metavar": "N,...", "help": "mini-batch sizes; with --hidden, a grid instead of named workloads"},
+    "--hidden": {"metavar": "N,...", "help": "widths of the hidden layer, for the grid"},
+    "--dtype": {"choices": ("float32", "float64"), "default": "float32", "help": "of all arithmetic (float32)"},
+    "--examples": {"metavar": "N", "help": "train on the first N images only (all)"},
+    "--rounds": {"metavar": "N", "help": "timed epochs a case (as many as fit into 5 s, from 3 to 40)"},
+    "--threads": {"metavar": "N", "help": "threads a trainer may use and processors it is pinned to (all)"},
+    "--seed": {"metavar": "N", "default": "0", "help": "of the initial weights and the order (0)"},
+    "--data": {"metavar": "DIR", "help": "four IDX files to train on, gzipped or not (the embedded MNIST)"},
+    "--require": {"metavar": "NAME,...", "help": "trainers whose skip is a failure, for a machine that must have them"},
+    "--results": {"metavar": "DIR", "help": "where the CSV and the charts go (results/local)"},
+    "--machine": {"metavar": "NAME", "help": "what results call this machine (made of processor, cores and GPU)"},
+    "--no-charts": {"action": "store_true", "help": "write the CSV only"},
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What was asked for, parsed and checked as far as it can be without looking at the data."""
+
+    trainers: tuple[str, ...]
+    workloads: tuple[Workload, ...]
+    rounds: int | None
+    threads: int | None
+    data: Path | None
+    require: tuple[str, ...]
+    results: Path
+    machine: str | None
+    charts: bool
+
+    def splits(self) -> Splits:
+        """Load the data."""
+        return mnist() if self.data is None else read_directory(self.data)
+
+
+def declare(add: Callable[..., Any], *names: str) -> None:
+    """Declare the named options (none: all) with a parser's or option group's method for adding one."""
+    for name in names or _DECLARED:
+        add(name, dest=_destination(name), **_DECLARED[name])
+
+
+def parse(given: argparse.Namespace | Mapping[str, Any], *, results: Path) -> Options:
+    """Read the declared options from a parser's result. results: the default directory for results.
+
+    Raises InputError that names the option and what is wrong with its value.
+    """
+    values = dict(given if isinstance(given, Mapping) else vars(given))
+
+    def value(name: str) -> Any:
+        return values.get(_destination(name))
+
+    trainers, require = _names(value("--trainers")), _names(value("--require"))
+    for name in require:
+        if name not in (trainers or TRAINERS):
+            raise InputError(f"--require {name}: it is not among the trainers to run, {', '.join(trainers or TRAINERS)}")
+    return Options(
+        trainers=trainers or tuple(TRAINERS),
+        workloads=tuple(
+            chosen(
+                _names(value("--workload")),
+                _numbers("--batch-size", value("--batch-size")),
+                _numbers("--hidden", value("--hidden")),
+                dtype=value("--dtype") or "float32",
+                examples=_number("--examples", value("--examples")),
+                seed=_number("--seed", value("--seed"), least=0) or 0,
+            )
+        ),
+        rounds=_number("--rounds", value("--rounds")),
+        threads=_number("--threads", value("--threads")),
+        data=Path(value("--data")) if value("--data") else None,
+        require=require,
+        results=Path(value("--results")) if value("--results") else results,
+        machine=value("--machine"),
+        charts=not value("--no-charts"),
+    )
+
+
+def _destination(name: str) -> str:
+    return "bench_" + name.removeprefix("--").replace("-", "_")
+
+
+def _names(given: str | list[str] | None) -> tuple[str, ...]:
+    text = ",".join(given) if isinstance(given, list) else given or ""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+
+
+def _numbers(option: str, given: str | None) -> tuple[int, ...]:
+    return tuple(_whole(option, part, least=1) for part in given.split(",")) if given else ()
+
+
+def _number(option: str, given: str | None, *, least: int = 1) -> int | None:
+    return None if given is None else _whole(option, given, least)
+
+
+def _whole(option: str, text: str, least: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise InputError(f"{option} {text}: give a whole number, {least} or more")
+    return number

@@ -1,0 +1,2 @@
+def charts(paths, directory):
+    return []

@@ -1,0 +1,206 @@
+"""The CSV: one row a timed epoch, each file self-contained. Schema, writing without half a file, reading without trust."""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from impls.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One epoch. The fields are the file's columns, in order; empty text or None is an empty cell: not known, or there is none."""
+
+    schema: int  # version of this list
+    run_id: str  # the same for all rows of a run: its start and a random part
+    started_at: str  # of the run, UTC, ISO 8601
+    commit: str  # of the code under test
+    dirty: bool | None  # whether tracked files differed from that commit
+    kind: str  # "timing": every round starts from the same weights; "training": round after round on from the last
+    workload: str
+    dataset: str  # "mnist", or "idx-" and the first digits of the data's checksum
+    layers: str  # widths, joined by hyphens
+    batch_size: int
+    learning_rate: float
+    dtype: str
+    examples: int  # in the epoch
+    seed: int
+    trainer: str
+    library: str  # that does the arithmetic, with its version
+    device: str  # "cpu" or "gpu"
+    threads: int  # and processors that the process was held to
+    ranks: int  # processes that shared the epoch
+    round: int  # from 1; of "training" rows, the epoch's number
+    seconds: float  # wall time of train_epoch
+    max_error: float  # the verification's, against the float64 loop, relative to the distance trained
+    accuracy: float  # fraction of the test images named rightly after the epoch
+    flops: int  # floating-point operations of the epoch's matrix products
+    fraction_of_limit: float | None  # the least time the hardware would need, over `seconds`
+    machine: str
+    cpu: str
+    cores: int  # physical, of the machine
+    memory_gib: float
+    gpu: str
+    gpu_driver: str
+    os: str
+    python: str
+    numpy: str
+    blas: str
+    blas_kernels: str  # that the BLAS chose for this processor
+    cuda: str
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+
+# What makes two rows comparable: only a trainer's and a machine's columns may differ.
+JOB = ("workload", "dataset", "layers", "batch_size", "learning_rate", "dtype", "examples", "seed")
+
+_POSITIVE = ("seconds", "examples", "batch_size", "threads", "ranks", "round")
+
+
+class Writer:
+    """Writes a run's rows. Until `close` they are in `<name>.partial.csv`, whole rows only; then in `<name>.csv`.
+
+    A run that dies leaves the partial file, with every row that was added. Nothing is written before the first row.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.partial = path.with_suffix(".partial.csv")
+        self._rows: list[Row] = []
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Add rows and put all so far on the disk, by replacing the partial file in one step."""
+        self._rows.extend(rows)
+        _replace(self.partial, self._rows)
+
+    def close(self) -> Path | None:
+        """Give the file its name. Return it, or None if there were no rows."""
+        if not self._rows:
+            return None
+        os.replace(self.partial, self.path)
+        return self.path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+        if error is None:
+            self.close()
+
+
+def check_writable(directory: Path) -> None:
+    """Make the directory if need be. Raises InputError if files cannot be created in it."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise InputError(f"--results {directory}: cannot write there ({error.strerror}); name another directory") from error
+
+
+def read(paths: Sequence[Path]) -> pd.DataFrame:
+    """Return the rows of all files, in order, one column a field of `Row`, with numbers as numbers (no value: NaN).
+
+    A file may be several concatenated ones: repeated header lines are passed over.
+    Raises InputError that names the file, the line and the column if a file is no such CSV.
+    """
+    import pandas as pd
+
+    return pd.concat([_read(Path(path)) for path in paths], ignore_index=True)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            header = next(csv.reader(file), [])
+        missing = [name for name in COLUMNS if name not in header]
+        if missing:
+            raise InputError(f"{path}: line 1 lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; is it a CSV of this suite?")
+        if header != list(COLUMNS):
+            raise InputError(f"{path}: line 1 does not name the columns of schema {SCHEMA} in their order")
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", skip_blank_lines=False)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text ({error.reason}); is it a CSV of this suite?") from error
+    except (pd.errors.ParserError, csv.Error) as error:
+        raise InputError(f"{path} cannot be parsed: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    table.index += 2  # so that the index is the line number
+    table = table[table["schema"] != "schema"]
+    if table.empty:
+        raise InputError(f"{path} holds no rows")
+    broken = table.index[table.isna().any(axis=1) | (table["schema"] == "")]
+    if len(broken):
+        raise InputError(f"{path}, line {broken[0]}: fewer cells than columns; the row is broken")
+    other = table.index[table["schema"] != str(SCHEMA)]
+    if len(other):
+        raise InputError(f"{path}, line {other[0]}: schema {table.loc[other[0], 'schema']!r}; this version reads schema {SCHEMA}")
+    for field in fields(Row):
+        table[field.name] = _typed(table[field.name], str(field.type), path)
+    return table
+
+
+def _typed(cells: pd.Series[str], kind: str, path: Path) -> pd.Series[int] | pd.Series[float] | pd.Series[bool] | pd.Series[str]:
+    """Return a column's cells as its type; raise InputError with the first line that is none."""
+    import numpy as np
+    import pandas as pd
+
+    def refuse(wrong: pd.Series[bool], wanted: str) -> None:
+        if wrong.any():
+            line = wrong.index[wrong.to_numpy().argmax()]
+            raise InputError(f"{path}, line {line}, column {cells.name}: {cells[line]!r} is not {wanted}")
+
+    if kind == "str":
+        refuse(cells.str.contains("[\r\n]"), "a single line of text")
+        return cells
+    if kind.startswith("bool"):
+        refuse(~cells.isin(["", "0", "1"]), "0 or 1")
+        return cells == "1"
+    numbers = pd.to_numeric(cells, errors="coerce").astype(float)
+    empty = (cells == "") & kind.endswith("None")
+    refuse(~empty & ~(np.isfinite(numbers) & (numbers >= 0)), "a finite number, 0 or more")
+    if cells.name in _POSITIVE:
+        refuse(numbers == 0, "above 0")
+    if kind == "int":
+        refuse(numbers != np.floor(numbers), "a whole number")
+        return numbers.astype("int64")
+    return numbers
+
+
+def _replace(path: Path, rows: Sequence[Row]) -> None:
+    """Write a header and rows to a temporary file beside path, then rename it to path: the file is the old or the new one."""
+    beside = path.with_name(f".{path.name}.tmp")
+    try:
+        with beside.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            writer.writerows([_cell(value) for value in astuple(row)] for row in rows)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _cell(value: object) -> object:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, float):
+        return f"{value:.9g}"
+    return "" if value is None else value

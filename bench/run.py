@@ -1,0 +1,154 @@
+"""One run of a door: what is asked for, on which data and machine, and where its rows go."""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from bench import processors, records
+from bench.limits import epoch_flops
+from bench.machine import Machine, describe
+from bench.options import Options
+from bench.records import Row
+from bench.verify import Oracle
+from bench.workload import Workload
+from impls import Dataset, Splits, Trainer, load_trainer
+
+
+@dataclass(frozen=True)
+class Case:
+    """One trainer on one workload. `absent` says why the trainer cannot run here, if it cannot."""
+
+    workload: Workload
+    trainer: str
+    absent: str | None
+
+    def __str__(self) -> str:
+        return f"{self.workload.name}-{self.trainer}"
+
+
+@dataclass
+class Run:
+    """What the cases of a run share. Make one with `prepare`."""
+
+    options: Options
+    splits: Splits
+    threads: int
+    machine: Machine
+    run_id: str
+    started_at: str
+    commit: str
+    dirty: bool | None
+    cases: list[Case]
+    kind: Literal["timing", "training"]
+    writer: records.Writer
+    rows: list[Row] = field(default_factory=list)
+    skipped: dict[Case, str] = field(default_factory=dict)
+    failed: dict[Case, str] = field(default_factory=dict)
+    _oracles: dict[Workload, Oracle] = field(default_factory=dict)
+
+    def trainer(self, case: Case) -> tuple[Trainer, Dataset]:
+        """Return the case's trainer, ready to train from the workload's start, and the data of its epoch."""
+        workload, data = case.workload, case.workload.data(self.splits)
+        make = load_trainer(case.trainer)
+        trainer = make(workload.network(data), data, batch_size=workload.batch_size, learning_rate=workload.learning_rate)
+        return trainer, data
+
+    def max_error(self, case: Case) -> float:
+        """Verify the case's trainer; raises VerificationError if it does not compute what the oracle computes."""
+        if case.workload not in self._oracles:
+            self._oracles[case.workload] = Oracle(case.workload, self.splits)
+        return self._oracles[case.workload].max_error(load_trainer(case.trainer))
+
+    def record(self, case: Case, trainer: Trainer, seconds: Sequence[float], accuracies: Sequence[float], max_error: float) -> None:
+        """Add a row for each epoch, numbered on from the case's last, and put them on the disk."""
+        workload = case.workload
+        done = sum((row.workload, row.trainer) == (workload.name, case.trainer) for row in self.rows)
+        rows = [
+            Row(
+                schema=records.SCHEMA,
+                run_id=self.run_id,
+                started_at=self.started_at,
+                commit=self.commit,
+                dirty=self.dirty,
+                kind=self.kind,
+                workload=workload.name,
+                dataset=self.splits.training.name,
+                layers="-".join(map(str, trainer.layers)),
+                batch_size=workload.batch_size,
+                learning_rate=workload.learning_rate,
+                dtype=workload.dtype,
+                examples=trainer.examples,
+                seed=workload.seed,
+                trainer=case.trainer,
+                library=_versioned(trainer.library),
+                device=trainer.device,
+                threads=self.threads,
+                ranks=1,
+                round=done + number,
+                seconds=second,
+                max_error=max_error,
+                accuracy=accuracy,
+                flops=epoch_flops(trainer.layers, trainer.examples),
+                fraction_of_limit=None,
+                **asdict(self.machine),
+            )
+            for number, (second, accuracy) in enumerate(zip(seconds, accuracies, strict=True), start=1)
+        ]
+        self.writer.add(rows)
+        self.rows += rows
+
+
+def prepare(options: Options, *, kind: Literal["timing", "training"]) -> Run:
+    """Check all that was asked for and return the run. Raises InputError before anything is measured or written.
+
+    Holds this process to the threads asked for, so it must come before the trainers' libraries are loaded.
+    """
+    threads = processors.hold(options.threads)
+    trainers = {name: load_trainer(name).unavailable() for name in options.trainers}
+    splits = options.splits()
+    for workload in options.workloads:
+        workload.data(splits)
+    records.check_writable(options.results)
+    machine = describe(options.machine)
+    now = datetime.now(UTC)
+    run_id = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    commit, dirty = _commit()
+    return Run(
+        options=options,
+        splits=splits,
+        threads=threads,
+        machine=machine,
+        run_id=run_id,
+        started_at=now.isoformat(timespec="seconds"),
+        commit=commit,
+        dirty=dirty,
+        cases=[Case(workload, name, absent) for workload in options.workloads for name, absent in trainers.items()],
+        kind=kind,
+        writer=records.Writer(options.results / f"{run_id}-{kind}-{machine.machine}.csv"),
+    )
+
+
+def _versioned(library: str) -> str:
+    return f"{library} {getattr(sys.modules.get(library), '__version__', '')}".strip()
+
+
+def _commit() -> tuple[str, bool | None]:
+    """Return the commit of the checkout that this package is in, and whether it was changed since; ("", None) outside of one."""
+    root = Path(__file__).resolve().parent.parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+
+    try:
+        if Path(git("rev-parse", "--show-toplevel")).resolve() != root:
+            return "", None
+        return git("rev-parse", "--short=12", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.SubprocessError):
+        return "", None

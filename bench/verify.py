@@ -1,0 +1,76 @@
+"""Does a trainer compute the same as the book's algorithm? Asked before anything is timed."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+
+from bench.limits import epoch_flops
+from bench.workload import Workload
+from impls import Network, Splits, Trainer, load_trainer
+from impls.network import Array
+
+# Of the distance that the oracle trains, per array. Correct trainers differ by rounding alone: over these few steps 2e-4 at most was seen in
+# float32 and 2e-14 in float64. A missing 1/m, a stale bias or a skipped example is off by 1e-2 or more.
+TOLERANCE = {"float32": 1e-3, "float64": 1e-9}
+
+# Above this much work the oracle is the float64 matrix trainer, which the tests hold to the loop: minutes would pass otherwise.
+_LOOP_FLOPS = 20e9
+
+
+class VerificationError(Exception):
+    """The trainer does not compute what the oracle computes. The message says by how much."""
+
+
+class Oracle:
+    """The right answer for one workload: a few steps of the float64 loop from the workload's start, on its data."""
+
+    def __init__(self, workload: Workload, splits: Splits) -> None:
+        data = workload.data(splits)
+        m = workload.batch_size
+        # Two whole mini-batches at least, 200 examples at least, and a short last mini-batch where there can be one.
+        self._data = data.first(min(len(data), max(2, 200 // m) * m + m // 2))
+        self._workload = workload
+
+    def max_error(self, trainer: type[Trainer]) -> float:
+        """Train a fresh trainer on the same steps and return its largest error over the weights and biases of all layers.
+
+        The error of an array p is |p - p*| / |p* - p_0|: its distance from the oracle's, relative to how far the oracle's moved.
+        Raises VerificationError if that is above the dtype's TOLERANCE, or not a number.
+        """
+        result = self._train(trainer, self._start)
+        error = max(
+            _distance(mine, right) / max(_distance(right, start), np.finfo(float).tiny)
+            for mine, right, start in zip(_arrays(result), _arrays(self._answer), _arrays(self._start), strict=True)
+        )
+        tolerance = TOLERANCE[self._workload.dtype]
+        if not error <= tolerance:  # so that NaN fails too
+            raise VerificationError(
+                f"does not compute what the float64 loop computes: after {len(self._data)} examples it is off by {error:.1e} of "
+                f"the distance trained; {tolerance:.0e} is allowed in {self._workload.dtype}"
+            )
+        return error
+
+    @cached_property
+    def _start(self) -> Network:
+        return self._workload.network(self._data)
+
+    @cached_property
+    def _answer(self) -> Network:
+        name = "loop" if epoch_flops(self._start.layers, len(self._data)) <= _LOOP_FLOPS else "matrix"
+        return self._train(load_trainer(name), self._start.astype(np.float64))
+
+    def _train(self, trainer: type[Trainer], start: Network) -> Network:
+        workload = self._workload
+        run = trainer(start, self._data, batch_size=workload.batch_size, learning_rate=workload.learning_rate)
+        run.train_epoch(self._data.order(seed=workload.seed))
+        return run.network()
+
+
+def _arrays(network: Network) -> list[Array]:
+    return [array.astype(np.float64) for array in (*network.weights, *network.biases)]
+
+
+def _distance(a: Array, b: Array) -> float:
+    return float(np.linalg.norm(a - b))

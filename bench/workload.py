@@ -1,0 +1,100 @@
+"""What is trained: the network, the mini-batch, the step, the data's type and amount. The named ones, and grids."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from impls import Dataset, InputError, Network, Splits
+from impls.errors import unknown
+
+
+@dataclass(frozen=True)
+class Workload:
+    """One training job, the same for whoever trains it.
+
+    name           what tables call it
+    hidden         widths of the hidden layers; the first and the last layer follow from the data
+    batch_size     m, examples a mini-batch
+    learning_rate  eta
+    start          "gaussian", the book's N(0, 1), or "scaled", N(0, 1/n_in), without which wide layers saturate
+    dtype          "float32" or "float64"
+    examples       how many of the training examples make an epoch; None: all
+    seed           of the initial weights and of the order
+    """
+
+    name: str
+    hidden: tuple[int, ...]
+    batch_size: int
+    learning_rate: float
+    start: Literal["gaussian", "scaled"] = "scaled"
+    dtype: str = "float32"
+    examples: int | None = None
+    seed: int = 0
+
+    def data(self, splits: Splits) -> Dataset:
+        """Return the examples of an epoch. Raises InputError if there are fewer than the workload asks for."""
+        training = splits.training
+        examples = len(training) if self.examples is None else self.examples
+        if not 1 <= examples <= len(training):
+            raise InputError(f"--examples {examples}: the training set has {len(training):,}; give 1 to {len(training)}")
+        if not 1 <= self.batch_size <= examples:
+            raise InputError(f"workload {self.name}: batch size {self.batch_size} does not fit {examples:,} examples; give 1 to {examples}")
+        return training.first(examples)
+
+    def layers(self, data: Dataset) -> tuple[int, ...]:
+        """Return the widths (pixels, hidden ..., classes)."""
+        return (data.images.shape[1], *self.hidden, data.classes)
+
+    def network(self, data: Dataset) -> Network:
+        """Return the initial network: the same weights every time."""
+        start = Network.gaussian if self.start == "gaussian" else Network.scaled
+        return start(self.layers(data), seed=self.seed, dtype=self.dtype)
+
+
+# `nielsen` is the book's and the blog's. The others' learning rates shrink as layers widen, because a step moves an output by a
+# sum over the layer below it.
+WORKLOADS = {
+    workload.name: workload
+    for workload in (
+        Workload("nielsen", (30,), batch_size=10, learning_rate=3.0, start="gaussian"),
+        Workload("wide", (100,), batch_size=100, learning_rate=1.0),
+        Workload("large", (1000,), batch_size=1000, learning_rate=0.2),
+        Workload("deep", (512, 512), batch_size=256, learning_rate=0.5),
+        Workload("huge", (4096, 4096), batch_size=4096, learning_rate=0.05),
+    )
+}
+DEFAULT_WORKLOADS = ("nielsen", "wide")
+
+
+def named(name: str) -> Workload:
+    """Return the workload of that name. Raises InputError, with the nearest name, if there is none."""
+    if name not in WORKLOADS:
+        raise unknown("workload", name, WORKLOADS)
+    return WORKLOADS[name]
+
+
+def grid(batch_sizes: Sequence[int], widths: Sequence[int]) -> list[Workload]:
+    """Return a workload with one hidden layer for each batch size and width, narrowest first."""
+    return [
+        Workload(f"h{width}-b{batch_size}", (width,), batch_size, learning_rate=3.0 * min(1.0, 30 / width))
+        for width, batch_size in itertools.product(sorted(set(widths)), sorted(set(batch_sizes)))
+    ]
+
+
+def chosen(
+    names: Sequence[str],
+    batch_sizes: Sequence[int],
+    widths: Sequence[int],
+    *,
+    dtype: str = "float32",
+    examples: int | None = None,
+    seed: int = 0,
+) -> list[Workload]:
+    """Return the named workloads, or the grid if batch sizes or widths are given, or else the default ones."""
+    if names and (batch_sizes or widths):
+        raise InputError("--workload names workloads and --batch-size or --hidden make a grid: give one or the other")
+    workloads = grid(batch_sizes or [10], widths or [30]) if batch_sizes or widths else [named(name) for name in names or DEFAULT_WORKLOADS]
+    return [replace(workload, dtype=dtype, examples=examples, seed=seed) for workload in dict.fromkeys(workloads)]
