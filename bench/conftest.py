@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Generator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +14,6 @@ from bench.run import Case, Run, prepare
 from impls import InputError
 
 RUN = pytest.StashKey[Run]()
-FILES = pytest.StashKey[list[Path]]()
 
 # With any other option of pytest-benchmark its own table is wanted too; without, ours says it all.
 _OUR_TABLE_SUFFICES = ("--benchmark-only", "--benchmark-disable", "--benchmark-skip", "--benchmark-enable")
@@ -38,10 +37,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         config.stash[RUN] = prepare(options, kind="timing")
     except InputError as error:
         raise pytest.UsageError(str(error)) from None
+    reporter: Any = config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None and not config.option.verbose:
+        reporter.showfspath = False  # a line for each case instead of the file's name and letters
 
 
-def pytest_report_header(config: pytest.Config) -> str:
-    return "epochbench: loading the data and looking at the machine"
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return summary.machine_lines(config.stash[RUN])
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -60,54 +62,69 @@ def progress(request: pytest.FixtureRequest, case: Case, run: Run) -> Callable[[
     """A function that shows, on a terminal, what is being done to which case, and how far the run is."""
     reporter: Any = request.config.pluginmanager.getplugin("terminalreporter")
     capture: Any = request.config.pluginmanager.getplugin("capturemanager")
-    place = f"[{run.cases.index(case) + 1}/{len(run.cases)}] {case.workload.name} · {case.trainer}"
 
     def show(doing: str) -> None:
-        if reporter.isatty:
+        if reporter is not None and reporter.isatty:
             with capture.global_and_fixture_disabled():
-                reporter.rewrite(f"{place} · {doing}", erase=True)
+                reporter.rewrite(f"{_place(run, case)}  {doing}", erase=True)
 
     return show
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note why a case gave no row; turn the skip of a required trainer into a failure."""
+    """Say how a case ended and note why it gave no row; the skip of a required trainer becomes a failure."""
     report = yield
-    case = getattr(item, "callspec", None) and item.callspec.params.get("case")  # type: ignore[attr-defined]
-    if not isinstance(case, Case):
+    case = item.callspec.params.get("case") if hasattr(item, "callspec") else None
+    if not isinstance(case, Case) or report.when == "teardown" or (report.when == "setup" and report.passed):
         return report
     run = item.config.stash[RUN]
     if report.skipped and isinstance(report.longrepr, tuple):
-        reason = report.longrepr[2].removeprefix("Skipped: ")
+        run.skipped[case] = report.longrepr[2].removeprefix("Skipped: ")
         if case.trainer in run.options.require:
-            report.outcome, report.longrepr = "failed", f"{case}: required (--require), but skipped: {reason}"
-            run.failed[case] = f"required, but {reason}"
-        else:
-            run.skipped[case] = reason
+            reason = f"required, but {run.skipped.pop(case)}"
+            report.outcome, report.longrepr, run.failed[case] = "failed", f"{case} is {reason}", reason
     elif report.failed and call.excinfo is not None:
-        run.failed[case] = str(call.excinfo.value) or call.excinfo.typename
+        run.failed[case] = f"{call.excinfo.typename}: {call.excinfo.value}".removeprefix("Failed: ")
+    reporter: Any = item.config.pluginmanager.getplugin("terminalreporter")
+    if reporter is not None and not reporter.config.option.verbose:
+        ended = "skipped" if case in run.skipped else "FAILED" if case in run.failed else summary.measured(run, case) or "ran once"
+        if reporter.isatty:
+            reporter.rewrite("", erase=True)
+            reporter.rewrite("")
+        reporter.write_line(f"{_place(run, case)}  {ended}")
     return report
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_report_teststatus(report: pytest.TestReport | pytest.CollectReport, config: pytest.Config) -> tuple[str, str, str] | None:
-    """Show a line a case instead of pytest's letters."""
-    return None
+def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:
+    """A case has its line; pytest's letter for it is left out."""
+    if "test_epoch[" not in report.nodeid or config.option.verbose or (report.when != "call" and report.passed):
+        return None
+    return report.outcome, "", ""
+
+
+def _place(run: Run, case: Case) -> str:
+    widest = max(len(f"{other.workload.name} {other.trainer}") for other in run.cases)
+    return f"[{run.cases.index(case) + 1}/{len(run.cases)}] {f'{case.workload.name} {case.trainer}':<{widest}}"
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Give the CSV its name and draw the charts, also when some cases failed."""
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Give the CSV its name and draw the charts, also when cases failed. An interrupted run keeps its partial CSV."""
     run = session.config.stash.get(RUN, None)
-    files: list[Path] = []
-    if run is not None and (written := run.writer.close()) is not None:
-        files.append(written)
-        if run.options.charts:
-            from bench import plot
+    if run is None or not run.rows:
+        return
+    if exitstatus == pytest.ExitCode.INTERRUPTED:
+        run.files.append(run.writer.partial)
+        return
+    run.files.append(run.writer.close())
+    if run.options.charts:
+        from bench import plot
 
-            files += plot.charts([written], run.options.results)
-    session.config.stash[FILES] = files
+        try:
+            run.files += plot.charts(run.files)
+        except (InputError, OSError) as error:
+            warnings.warn(f"no charts: {error}", stacklevel=1)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -117,7 +134,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     width, colours = terminalreporter._tw.fullwidth, terminalreporter._tw.hasmarkup
     terminalreporter.ensure_newline()
-    terminalreporter.write(summary.text(run, config.stash.get(FILES, []), width=width, colours=colours))
+    terminalreporter.write(summary.text(run, width=width, colours=colours))
 
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.workload import Workload, chosen
+from bench.workload import DEFAULT_WORKLOADS, Workload, chosen
 from impls import TRAINERS, InputError, Splits, mnist, read_directory
 
 _DECLARED: dict[str, dict[str, Any]] = {
@@ -27,6 +27,7 @@ _DECLARED: dict[str, dict[str, Any]] = {
     "--machine": {"metavar": "NAME", "help": "what results call this machine (made of processor, cores and GPU)"},
     "--no-charts": {"action": "store_true", "help": "write the CSV only"},
 }
+_ALIASES = {"--trainers": ("--trainer",)}
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,17 @@ class Options:
 def declare(add: Callable[..., Any], *names: str) -> None:
     """Declare the named options (none: all) with a parser's or option group's method for adding one."""
     for name in names or _DECLARED:
-        add(name, dest=_destination(name), **_DECLARED[name])
+        add(*_ALIASES.get(name, ()), name, dest=_destination(name), **_DECLARED[name])
 
 
-def parse(given: argparse.Namespace | Mapping[str, Any], *, results: Path) -> Options:
-    """Read the declared options from a parser's result. results: the default directory for results.
+def parse(
+    given: argparse.Namespace | Mapping[str, Any],
+    *,
+    results: Path,
+    trainers: Sequence[str] = tuple(TRAINERS),
+    workloads: Sequence[str] = DEFAULT_WORKLOADS,
+) -> Options:
+    """Read the declared options from a parser's result. The keywords are what stands where nothing was given.
 
     Raises InputError that names the option and what is wrong with its value.
     """
@@ -64,17 +71,19 @@ def parse(given: argparse.Namespace | Mapping[str, Any], *, results: Path) -> Op
     def value(name: str) -> Any:
         return values.get(_destination(name))
 
-    trainers, require = _names(value("--trainers")), _names(value("--require"))
+    trainers, require = _names(value("--trainers")) or trainers, _names(value("--require"))
     for name in require:
-        if name not in (trainers or TRAINERS):
-            raise InputError(f"--require {name}: it is not among the trainers to run, {', '.join(trainers or TRAINERS)}")
+        if name not in trainers:
+            raise InputError(f"--require {name}: it is not among the trainers to run, {', '.join(trainers)}")
+    batch_sizes, widths = _numbers("--batch-size", value("--batch-size")), _numbers("--hidden", value("--hidden"))
+    named = _names(value("--workload"))
     return Options(
-        trainers=trainers or tuple(TRAINERS),
+        trainers=tuple(trainers),
         workloads=tuple(
             chosen(
-                _names(value("--workload")),
-                _numbers("--batch-size", value("--batch-size")),
-                _numbers("--hidden", value("--hidden")),
+                named if named or batch_sizes or widths else workloads,
+                batch_sizes,
+                widths,
                 dtype=value("--dtype") or "float32",
                 examples=_number("--examples", value("--examples")),
                 seed=_number("--seed", value("--seed"), least=0) or 0,

@@ -1,2 +1,256 @@
-def charts(paths, directory):
-    return []
+"""Records in, pictures out: speedup and epoch time a workload, throughput over a grid, accuracy against training time.
+
+Made to be read without colour: bars carry their names and values, lines differ by marker and are labelled where they end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from bench import intervals, records
+from bench.format import counted, digits, duration
+from bench.machine import slug
+from impls import TRAINERS
+
+BASELINE = "loop"
+
+# Okabe and Ito's colours, told apart by colour-blind eyes; the order also alternates dark and light.
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000", "#999999")
+_MARKERS = "osD^vPX*"
+_STYLE: Any = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "svg.hashsalt": "epochbench",  # the same rows make the same file
+    "svg.fonttype": "none",
+}
+
+
+def charts(paths: Sequence[Path], directory: Path | None = None) -> list[Path]:
+    """Draw every chart that the rows of these CSVs allow, as PNG and SVG, and return the files, PNGs first.
+
+    directory: where they go; by default beside the first CSV. A chart of a single CSV bears its name.
+    """
+    table = records.read(paths)
+    directory = paths[0].parent if directory is None else directory
+    records.check_writable(directory, option="-o")
+    groups = list(table.groupby(["machine", "dataset", "dtype", "threads"], sort=False))
+    files = []
+    for key, rows in groups:
+        for name, figure in _figures(rows):
+            parts = [paths[0].stem] if len(paths) == 1 else []
+            parts += [slug("-".join(map(str, key)))] if len(groups) > 1 else []
+            files += [_save(figure, directory / f"{'-'.join([*parts, name])}.{kind}") for kind in ("png", "svg")]
+    return sorted(files, key=lambda file: file.suffix)
+
+
+def _figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
+    timing, training = rows[rows["kind"] == "timing"], rows[rows["kind"] == "training"]
+    grid = _grid(timing)
+    named = timing[~timing.index.isin(grid.index)]
+    with mpl.rc_context(_STYLE):
+        if (named["trainer"] == BASELINE).any() and (named["trainer"] != BASELINE).any():
+            yield "speedup", _bars(named, f"Speedup of a training epoch over the per-example {BASELINE}", "times faster (log)", _speedups)
+        if not named.empty:
+            yield "epoch-time", _bars(named, "Time of a training epoch", "seconds (log)", _times)
+        for varied, fixed in (("batch_size", "width"), ("width", "batch_size")):
+            if grid.groupby(fixed)[varied].nunique().max() > 1 if not grid.empty else False:
+                yield f"throughput-by-{varied.replace('_', '-')}", _curves(grid, varied, fixed)
+        for workload, job in training.groupby("workload", sort=False):
+            yield f"learning-{slug(str(workload))}", _learning(job)
+
+
+# --- bars: one panel a workload, one bar a trainer ---------------------------------------------------------------------------------
+
+Bars = list[tuple[str, intervals.Interval, str]]  # trainer, length, label
+
+
+def _bars(rows: pd.DataFrame, title: str, unit: str, measure: Callable[[dict[str, Any]], Bars]) -> Figure:
+    jobs = [(job, rows) for job, rows in rows.groupby(list(records.JOB), sort=False)]
+    panels = [(rows, bars) for _, rows in jobs if (bars := measure(_seconds(rows)))]
+    figure = Figure(figsize=(7.2, 1.3 + sum(0.75 + 0.36 * len(bars) for _, bars in panels)), layout="constrained")
+    figure.suptitle(f"{title}\n{_subtitle(rows)}", x=0.01, ha="left", fontsize=12)
+    axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=[0.75 + 0.36 * len(bars) for _, bars in panels], sharex=True)[:, 0]
+    low = min(bar.low for _, bars in panels for _, bar, _ in bars)
+    high = max(bar.high for _, bars in panels for _, bar, _ in bars)
+    reach = max(high / low, 2.0)
+    for axis, (job, bars) in zip(axes, panels, strict=True):
+        axis.set_title(_job(job.iloc[0]))
+        for place, (name, bar, label) in enumerate(bars):
+            colour = "#8c8c8c" if name == BASELINE else _colour(name)
+            if measure is _speedups:  # a ratio has a natural start, 1; a time on a log axis has none, so it is a point
+                axis.barh(place, bar.value - 1, left=1, height=0.62, color=colour)
+            axis.errorbar(
+                bar.value, place, xerr=[[bar.value - bar.low], [bar.high - bar.value]], color="black", capsize=4, lw=1.3,
+                marker="" if measure is _speedups else _marker(name), mfc=colour, ms=9,
+            )  # fmt: skip
+            axis.annotate(label, (bar.high, place), xytext=(9, 0), textcoords="offset points", va="center", fontweight="bold")
+        axis.set_xscale("log")
+        axis.set_xlim(1 if measure is _speedups and low == 1 else low / reach**0.08, high * reach**0.16)
+        axis.set_ylim(len(bars) - 0.4, -0.6)
+        axis.set_yticks(range(len(bars)), [name for name, _, _ in bars])
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if reach < 1000 else (1,)))
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.grid(axis="x", color="#e4e4e4")
+        axis.set_axisbelow(True)
+    axes[-1].set_xlabel(f"{unit}; median, whisker: 95 % interval")
+    return figure
+
+
+def _times(seconds: dict[str, Any]) -> Bars:
+    return [(name, bar := intervals.median(values), duration(bar.value)) for name, values in seconds.items()]
+
+
+def _speedups(seconds: dict[str, Any]) -> Bars:
+    if BASELINE not in seconds:
+        return []
+    base = seconds[BASELINE]
+    return [
+        (name, bar := intervals.ratio(base, values) if name != BASELINE else intervals.Interval(1, 1, 1), f"{digits(bar.value)}x")
+        for name, values in seconds.items()
+    ]
+
+
+# --- curves: throughput over a grid of batch sizes and widths ----------------------------------------------------------------------
+
+
+def _grid(timing: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of one-hidden-layer cases that differ in batch size or width alone, with their width."""
+    rows = timing[timing["workload"].str.fullmatch(r"h\d+-b\d+")].copy()
+    rows["width"] = rows["workload"].str.extract(r"h(\d+)-", expand=False).astype(int)
+    return rows
+
+
+def _curves(grid: pd.DataFrame, varied: str, fixed: str) -> Figure:
+    panels = [(value, rows) for value, rows in grid.groupby(fixed) if rows[varied].nunique() > 1]
+    names = {"batch_size": "mini-batch size", "width": "hidden units"}
+    figure = Figure(figsize=(max(6.4, 1.2 + 4.4 * len(panels)), 4.6), layout="constrained")
+    figure.suptitle(f"Throughput against {names[varied]}\n{_subtitle(grid)}", x=0.01, ha="left", fontsize=12)
+    axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+    for axis, (value, rows) in zip(axes, panels, strict=True):
+        curves = {}
+        for trainer in _ladder(rows["trainer"]):
+            points = []
+            for x, cell in rows[rows["trainer"] == trainer].groupby(varied):
+                epoch = intervals.median(cell["seconds"].to_numpy())
+                examples = cell["examples"].iloc[0]
+                points.append((float(str(x)), examples / epoch.value, examples / epoch.high, examples / epoch.low))
+            x, y, low, high = np.array(points).T
+            curves[trainer] = (x, y)
+            axis.errorbar(
+                x, y, yerr=(y - low, high - y), color=_colour(trainer), marker=_marker(trainer), capsize=3, lw=1.6, ms=6, label=trainer
+            )
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        for (first, a), (second, b) in combinations(curves.items(), 2):
+            for x, y in _crossings(a, b):
+                winner = second if np.interp(np.log(x * 1.01), np.log(b[0]), np.log(b[1])) > np.interp(
+                    np.log(x * 1.01), np.log(a[0]), np.log(a[1])
+                ) else first  # fmt: skip
+                axis.plot(x, y, "o", ms=14, mfc="none", mec="black", mew=1.4)
+                axis.annotate(f"{winner} leads\nfrom {digits(x)}", (x, y), xytext=(9, -26), textcoords="offset points", fontsize=9)
+        axis.set_title(f"{value} {names[fixed]}" if fixed == "width" else f"{names[fixed]} {value}")
+        ticks = sorted(rows[varied].unique())
+        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
+        axis.yaxis.set_minor_locator(LogLocator(subs=range(2, 10)))
+        axis.set_xlabel(f"{names[varied]} (log)")
+        axis.grid(color="#e4e4e4")
+        axis.legend(frameon=False)
+    axes[0].set_ylabel("examples per second (log)")
+    return figure
+
+
+def _crossings(a: tuple[Any, Any], b: tuple[Any, Any]) -> list[tuple[float, float]]:
+    """Return where two curves cross, interpolating between neighbouring points that both have, on log axes."""
+    x = np.intersect1d(a[0], b[0])
+    log_a, log_b = (np.log(curve[1][np.isin(curve[0], x)]) for curve in (a, b))
+    gap, found = log_a - log_b, []
+    for i in np.flatnonzero(gap[:-1] * gap[1:] < 0):
+        share = gap[i] / (gap[i] - gap[i + 1])
+        log_x = np.log(x[i]) + share * np.log(x[i + 1] / x[i])
+        found.append((float(np.exp(log_x)), float(np.exp(log_a[i] + share * (log_a[i + 1] - log_a[i])))))
+    return found
+
+
+# --- learning curves ---------------------------------------------------------------------------------------------------------------
+
+
+def _learning(rows: pd.DataFrame) -> Figure:
+    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+    figure.suptitle(f"Test accuracy against training time\n{_subtitle(rows)} · {_job(rows.iloc[0])}", x=0.01, ha="left", fontsize=12)
+    axis = figure.subplots()
+    for trainer in _ladder(rows["trainer"]):
+        for number, (_, curve) in enumerate(rows[rows["trainer"] == trainer].groupby("run_id", sort=False)):
+            curve = curve.sort_values("round")
+            x, y = curve["seconds"].cumsum().to_numpy(), 100 * curve["accuracy"].to_numpy()
+            best = int(y.argmax())
+            axis.plot(
+                x, y, color=_colour(trainer), marker=_marker(trainer), ms=4, lw=1.4,
+                label=f"{trainer}: best {y[best]:.2f} %, epoch {curve['round'].iloc[best]}, after {duration(x[best])}",
+                alpha=1 if number == 0 else 0.5,
+            )  # fmt: skip
+    axis.set_xscale("log")
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.set_xlabel("seconds of training (log); a mark is an epoch")
+    axis.set_ylabel("test accuracy, %")
+    axis.grid(color="#e4e4e4")
+    axis.legend(frameon=False, loc="lower right")
+    return figure
+
+
+# --- shared ------------------------------------------------------------------------------------------------------------------------
+
+
+def _seconds(rows: pd.DataFrame) -> dict[str, Any]:
+    """Return each trainer's times, (rounds,), in ladder order."""
+    return {name: rows.loc[rows["trainer"] == name, "seconds"].to_numpy() for name in _ladder(rows["trainer"])}
+
+
+def _ladder(names: pd.Series[str]) -> list[str]:
+    """Return the distinct names, the ladder's first and in its order, then the others in theirs."""
+    present = list(dict.fromkeys(names))
+    return [name for name in TRAINERS if name in present] + [name for name in present if name not in TRAINERS]
+
+
+def _place(trainer: str) -> int:
+    names = list(TRAINERS)
+    return names.index(trainer) if trainer in names else len(names) + sum(map(ord, trainer))
+
+
+def _colour(trainer: str) -> str:
+    return _COLOURS[_place(trainer) % len(_COLOURS)]
+
+
+def _marker(trainer: str) -> str:
+    return _MARKERS[_place(trainer) % len(_MARKERS)]
+
+
+def _job(row: pd.Series[Any]) -> str:
+    return f"{row['workload']}: {row['layers']}, batch {row['batch_size']}, {row['examples']:,} examples"
+
+
+def _subtitle(rows: pd.DataFrame) -> str:
+    row = rows.iloc[0]
+    hardware = f"{row['cpu']}, {counted(row['cores'], 'core')}" + (f", {row['gpu']}" if row["gpu"] else "")
+    data = "MNIST" if row["dataset"] == "mnist" else row["dataset"]
+    return f"{hardware} · {counted(row['threads'], 'thread')} · {row['dtype']} · {data}"
+
+
+def _save(figure: Figure, path: Path) -> Path:
+    with mpl.rc_context(_STYLE):
+        figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else {})
+    return path

@@ -8,8 +8,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from impls.errors import InputError
 
@@ -86,29 +85,20 @@ class Writer:
         self._rows.extend(rows)
         _replace(self.partial, self._rows)
 
-    def close(self) -> Path | None:
-        """Give the file its name. Return it, or None if there were no rows."""
-        if not self._rows:
-            return None
-        os.replace(self.partial, self.path)
+    def close(self) -> Path:
+        """Give the file, which must have rows, its name, and return it."""
+        self.partial.replace(self.path)
         return self.path
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
-        if error is None:
-            self.close()
-
-
-def check_writable(directory: Path) -> None:
+def check_writable(directory: Path, *, option: str = "--results") -> None:
     """Make the directory if need be. Raises InputError if files cannot be created in it."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory):
             pass
     except OSError as error:
-        raise InputError(f"--results {directory}: cannot write there ({error.strerror}); name another directory") from error
+        raise InputError(f"{option} {directory}: cannot write there ({error.strerror}); name another directory") from error
 
 
 def read(paths: Sequence[Path]) -> pd.DataFrame:
@@ -162,7 +152,7 @@ def _typed(cells: pd.Series[str], kind: str, path: Path) -> pd.Series[int] | pd.
 
     def refuse(wrong: pd.Series[bool], wanted: str) -> None:
         if wrong.any():
-            line = wrong.index[wrong.to_numpy().argmax()]
+            line = wrong.index[int(wrong.to_numpy().argmax())]
             raise InputError(f"{path}, line {line}, column {cells.name}: {cells[line]!r} is not {wanted}")
 
     if kind == "str":
@@ -192,7 +182,7 @@ def _replace(path: Path, rows: Sequence[Row]) -> None:
             writer.writerows([_cell(value) for value in astuple(row)] for row in rows)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(beside, path)
+        beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise

@@ -49,6 +49,7 @@ class Run:
     kind: Literal["timing", "training"]
     writer: records.Writer
     rows: list[Row] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
     skipped: dict[Case, str] = field(default_factory=dict)
     failed: dict[Case, str] = field(default_factory=dict)
     _oracles: dict[Workload, Oracle] = field(default_factory=dict)
@@ -66,10 +67,14 @@ class Run:
             self._oracles[case.workload] = Oracle(case.workload, self.splits)
         return self._oracles[case.workload].max_error(load_trainer(case.trainer))
 
+    def of(self, case: Case) -> list[Row]:
+        """Return the rows of a case so far."""
+        return [row for row in self.rows if (row.workload, row.trainer) == (case.workload.name, case.trainer)]
+
     def record(self, case: Case, trainer: Trainer, seconds: Sequence[float], accuracies: Sequence[float], max_error: float) -> None:
         """Add a row for each epoch, numbered on from the case's last, and put them on the disk."""
         workload = case.workload
-        done = sum((row.workload, row.trainer) == (workload.name, case.trainer) for row in self.rows)
+        done = len(self.of(case))
         rows = [
             Row(
                 schema=records.SCHEMA,

@@ -10,86 +10,71 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import intervals
-from bench.intervals import Interval
+from bench.format import counted, duration, duration_interval, times_interval
 from bench.run import Case, Run
 
 BASELINE = "loop"
 
 
-def text(run: Run, files: Sequence[Path], *, width: int, colours: bool) -> str:
+def text(run: Run, *, width: int, colours: bool) -> str:
     """Return a table for each workload, then what gave no row and why, the machine, and where the files are."""
-    console = Console(file=io.StringIO(), width=max(width, 60), force_terminal=colours, highlight=False, emoji=False)
+    output = io.StringIO()
+    console = Console(file=output, width=max(width, 80), force_terminal=colours, highlight=False, emoji=False)
     for workload in run.options.workloads:
-        cases = [case for case in run.cases if case.workload == workload]
-        if table := _table(run, cases):
+        cases = [case for case in run.cases if case.workload == workload and run.of(case)]
+        if cases:
             console.print()
-            console.print(table)
+            console.print(_table(run, cases))
     console.print()
     for kind, style, noted in (("skipped", "yellow", run.skipped), ("FAILED", "bold red", run.failed)):
-        for reason, cases in _by_reason(noted).items():
-            console.print(f"[{style}]{kind}[/] {cases}: ", end="")
+        for reason, names in _by_reason(noted).items():
+            console.print(f"[{style}]{kind}[/] {names}: ", end="")
             console.print(reason, markup=False, soft_wrap=True)
-    machine = run.machine
-    console.print(f"{machine.machine}: {machine.cpu}, {machine.cores} cores, {machine.gpu or 'no GPU'}", soft_wrap=True)
-    console.print(
-        f"{run.threads} thread{'s' * (run.threads > 1)}, Python {machine.python.split()[-1]}, NumPy {machine.numpy}, "
-        f"BLAS {machine.blas} with {machine.blas_kernels or 'unknown'} kernels",
-        soft_wrap=True,
-    )
-    for file in files:
-        console.print(_nearby(file), soft_wrap=True, style="bold")
-    output = console.file
-    assert isinstance(output, io.StringIO)
+    for line in (*machine_lines(run), *map(_nearby, run.files)):
+        console.print(line, markup=False, soft_wrap=True)
     return output.getvalue()
 
 
-def seconds(value: float) -> str:
-    """Return a duration with its unit and three digits."""
-    for limit, factor, unit in ((1e-3, 1e6, "us"), (1, 1e3, "ms"), (float("inf"), 1, "s")):
-        if value < limit:
-            return f"{digits(value * factor)} {unit}"
-    raise AssertionError(value)
+def machine_lines(run: Run) -> list[str]:
+    """Return what is measured on, in two lines."""
+    machine = run.machine
+    return [
+        f"machine: {machine.machine} ({machine.cpu}, {counted(machine.cores, 'core')}, {machine.gpu or 'no GPU'})",
+        f"Python {machine.python.split()[-1]}, NumPy {machine.numpy} on {machine.blas} with "
+        f"{machine.blas_kernels or 'unknown'} kernels, {counted(run.threads, 'thread')}",
+    ]
 
 
-def digits(value: float) -> str:
-    """Return a positive number with three significant digits, never in exponent form."""
-    return f"{value:.0f}" if value >= 100 else f"{value:#.3g}"
+def measured(run: Run, case: Case) -> str:
+    """Return a case's median epoch and the number of its rounds, or nothing if it was not timed."""
+    times = [row.seconds for row in run.of(case)]
+    return f"{duration(intervals.median(times).value)} an epoch, {counted(len(times), 'round')}" if times else ""
 
 
-def _table(run: Run, cases: Sequence[Case]) -> Table | None:
-    times = {case: [row.seconds for row in run.rows if (row.workload, row.trainer) == (case.workload.name, case.trainer)] for case in cases}
-    timed = [case for case in cases if times[case]]
-    if not timed:
-        return None
-    one = next(row for row in run.rows if row.workload == timed[0].workload.name)
+def _table(run: Run, cases: Sequence[Case]) -> Table:
+    one = run.of(cases[0])[0]
+    job = f"{one.layers}, batch {one.batch_size}, learning rate {one.learning_rate:g}, {one.examples:,} examples, {one.dtype}"
     table = Table(
-        title=f"{one.workload}: {one.layers}, batch {one.batch_size}, learning rate {one.learning_rate:g}, {one.examples:,} examples, {one.dtype}",
+        title=f"{one.workload}: {job}",
         title_justify="left",
         title_style="bold",
+        box=None,
+        padding=(0, 2, 0, 0),
+        pad_edge=False,
     )
-    table.add_column("trainer")
-    for heading in ("epoch (median, 95 %)", "rounds", "examples/s", f"over {BASELINE} (95 %)", "accuracy"):
+    table.add_column("trainer", no_wrap=True)
+    for heading in ("epoch (95 %)", "rounds", "examples/s", f"over {BASELINE} (95 %)", "accuracy"):
         table.add_column(heading, justify="right", no_wrap=True)
-    baseline = next((case for case in timed if case.trainer == BASELINE), None)
-    for case in timed:
-        row = next(row for row in run.rows if (row.workload, row.trainer) == (case.workload.name, case.trainer))
-        epoch = intervals.median(times[case])
-        speedup = intervals.ratio(times[baseline], times[case]) if baseline not in (None, case) else None
-        table.add_row(
-            case.trainer,
-            _with_interval(epoch),
-            str(len(times[case])),
-            f"{row.examples / epoch.value:,.0f}",
-            f"{digits(speedup.value)}x ({digits(speedup.low)}-{digits(speedup.high)})" if speedup else "1" if case == baseline else "-",
-            f"{row.accuracy:.1%}",
-        )
+    times = {case.trainer: [row.seconds for row in run.of(case)] for case in cases}
+    for case in cases:
+        mine = times[case.trainer]
+        epoch = intervals.median(mine)
+        speedup = "-" if BASELINE not in times else "1"
+        if BASELINE in times and case.trainer != BASELINE:
+            speedup = times_interval(intervals.ratio(times[BASELINE], mine))
+        rate, accuracy = f"{one.examples / epoch.value:,.0f}", f"{run.of(case)[0].accuracy:.1%}"
+        table.add_row(case.trainer, duration_interval(epoch), str(len(mine)), rate, speedup, accuracy)
     return table
-
-
-def _with_interval(time: Interval) -> str:
-    unit = seconds(time.value).split()[-1]
-    factor = {"us": 1e6, "ms": 1e3, "s": 1.0}[unit]
-    return f"{digits(time.value * factor)} {unit} ({digits(time.low * factor)}-{digits(time.high * factor)})"
 
 
 def _by_reason(noted: dict[Case, str]) -> dict[str, str]:
@@ -99,8 +84,8 @@ def _by_reason(noted: dict[Case, str]) -> dict[str, str]:
     return {reason: ", ".join(dict.fromkeys(names)) for reason, names in reasons.items()}
 
 
-def _nearby(path: Path) -> Path:
+def _nearby(path: Path) -> str:
     try:
-        return path.resolve().relative_to(Path.cwd())
+        return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:
-        return path
+        return str(path)

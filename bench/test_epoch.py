@@ -37,7 +37,7 @@ def test_epoch(case: Case, run: Run, progress: Callable[[str], None], benchmark:
     order = data.order(seed=case.workload.seed)
 
     progress("warming up")
-    warm = []
+    warm: list[float] = []
     while benchmark.enabled and sum(warm) < WARM_UP_SECONDS:
         began = time.perf_counter()
         trainer.train_epoch(order)

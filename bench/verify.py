@@ -11,8 +11,8 @@ from bench.workload import Workload
 from impls import Network, Splits, Trainer, load_trainer
 from impls.network import Array
 
-# Of the distance that the oracle trains, per array. Correct trainers differ by rounding alone: over these few steps 2e-4 at most was seen in
-# float32 and 2e-14 in float64. A missing 1/m, a stale bias or a skipped example is off by 1e-2 or more.
+# Of the distance that the oracle trains, per array. Correct trainers differ by rounding alone: over these few steps by 2e-4 at
+# most in float32 and 2e-14 in float64, on the named workloads. A missing 1/m, a stale bias or a skipped example is off by 1e-2 or more.
 TOLERANCE = {"float32": 1e-3, "float64": 1e-9}
 
 # Above this much work the oracle is the float64 matrix trainer, which the tests hold to the loop: minutes would pass otherwise.

@@ -93,8 +93,8 @@ def chosen(
     examples: int | None = None,
     seed: int = 0,
 ) -> list[Workload]:
-    """Return the named workloads, or the grid if batch sizes or widths are given, or else the default ones."""
+    """Return the named workloads, or else the grid; a grid of batch sizes alone has 30 hidden units, one of widths batches of 10."""
     if names and (batch_sizes or widths):
         raise InputError("--workload names workloads and --batch-size or --hidden make a grid: give one or the other")
-    workloads = grid(batch_sizes or [10], widths or [30]) if batch_sizes or widths else [named(name) for name in names or DEFAULT_WORKLOADS]
+    workloads = [named(name) for name in names] if names else grid(batch_sizes or [10], widths or [30])
     return [replace(workload, dtype=dtype, examples=examples, seed=seed) for workload in dict.fromkeys(workloads)]

@@ -1,12 +1,12 @@
 """Interchangeable trainers of one small neural network, and the data to train it on.
 
-    from impls import Dataset, Network, load_trainer
+from impls import Dataset, Network, load_trainer
 
-    data = Dataset(images, labels)                      # (m, pixels) floats, (m,) integers
-    network = Network.gaussian([784, 30, 10], seed=0)
-    trainer = load_trainer("matrix")(network, data, batch_size=10, learning_rate=3.0)
-    trainer.train_epoch(data.order(seed=0))
-    trainer.network().accuracy(data)
+data = Dataset(images, labels)  # (m, pixels) floats, (m,) integers
+network = Network.gaussian([784, 30, 10], seed=0)
+trainer = load_trainer("matrix")(network, data, batch_size=10, learning_rate=3.0)
+trainer.train_epoch(data.order(seed=0))
+trainer.network().accuracy(data)
 """
 
 from __future__ import annotations

@@ -11,8 +11,9 @@ import math
 import re
 import zlib
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -134,14 +135,15 @@ def read_directory(directory: Path) -> Splits:
         x, y = arrays[images], arrays[labels]
         for part, array, dimensions in ((images, x, 3), (labels, y, 1)):
             if array.ndim != dimensions or not array.size:
-                raise InputError(f"{files[part]} holds an array of shape {array.shape}; {part} need {dimensions} dimensions, none of them 0")
+                raise InputError(f"{files[part]} holds an array of shape {array.shape}; it needs {dimensions} dimensions, none of them 0")
         if len(x) != len(y):
             raise InputError(f"{files[images]} holds {len(x):,} images but {files[labels]} {len(y):,} labels: they are not a pair")
         return Dataset(x.reshape(len(x), -1) * np.float32(1 / 256), y.astype(np.int64), classes, name)
 
     train, test = dataset("train-images", "train-labels"), dataset("t10k-images", "t10k-labels")
     if train.images.shape[1] != test.images.shape[1]:
-        raise InputError(f"{files['t10k-images']} has {test.images.shape[1]} pixels an image, {files['train-images']} has {train.images.shape[1]}")
+        pixels = f"{test.images.shape[1]} pixels an image, {files['train-images']} has {train.images.shape[1]}"
+        raise InputError(f"{files['t10k-images']} has {pixels}: they are not one dataset")
     kept = len(train) - len(train) // 6
     held_back = Dataset(train.images[kept:], train.labels[kept:], classes, name) if kept < len(train) else train
     return Splits(train.first(kept), held_back, test)
@@ -166,10 +168,10 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
         raise InputError(f"{path} cannot be read: {error}") from error
 
 
-def _read_content(path: Path, content: IO[bytes], at_most: int) -> npt.NDArray[np.uint8]:
+def _read_content(path: Path, content: BufferedIOBase, at_most: int) -> npt.NDArray[np.uint8]:
     magic = content.read(4)
     if len(magic) < 4 or magic[:3] != b"\x00\x00\x08" or not 1 <= magic[3] <= 4:
-        raise InputError(f"{path} starts with 0x{magic.hex()}, which is no IDX file of unsigned bytes (0x00000801 labels, 0x00000803 images)")
+        raise InputError(f"{path} starts with 0x{magic.hex()}; an IDX file of labels starts with 0x00000801, one of images with 0x00000803")
     sizes = content.read(4 * magic[3])
     if len(sizes) < 4 * magic[3]:
         raise InputError(f"{path} ends inside its header; fetch it again")
@@ -178,7 +180,7 @@ def _read_content(path: Path, content: IO[bytes], at_most: int) -> npt.NDArray[n
     if expected > at_most:
         raise InputError(f"{path} is too small for the {' x '.join(map(str, shape))} bytes that its header promises; fetch it again")
     array = np.empty(expected, np.uint8)
-    got = content.readinto(memoryview(array)) if expected else 0  # type: ignore[attr-defined]
+    got = content.readinto(array.data) if expected else 0
     if got != expected:
         raise InputError(f"{path} is truncated: {got:,} bytes of the {expected:,} that its header promises; fetch it again")
     if content.read(1):
@@ -193,8 +195,8 @@ def _header(array: npt.NDArray[np.uint8]) -> bytes:
 def _find(directory: Path, part: str) -> Path:
     found = sorted(path for path in directory.iterdir() if re.search(_FILE_NAMES[part], path.name))
     if not found:
-        wanted = {"train-images": "train-images-idx3-ubyte", "train-labels": "train-labels-idx1-ubyte"}.get(part, f"{part}-idx{3 if 'images' in part else 1}-ubyte")
-        raise InputError(f"{directory} holds no {wanted} (or .gz); the four IDX files of a dataset belong there")
+        name = f"{part}-idx{3 if part.endswith('images') else 1}-ubyte"
+        raise InputError(f"{directory} holds no {name} (or {name}.gz); the four IDX files of a dataset belong there")
     if len(found) > 1:
         raise InputError(f"{directory} holds several files for {part}: {', '.join(path.name for path in found)}; leave one")
     return found[0]

@@ -50,8 +50,8 @@ class Loop(Trainer):
         for w, b in zip(self._weights, self._biases, strict=True):
             activations.append(sigmoid(np.dot(w, activations[-1]) + b))
         a = activations[-1]
-        delta = (a - y) * a * (1 - a)  # BP1; sigmoid'(z) = a (1 - a)
-        gradients = [(np.dot(delta, activations[-2].T), delta)]  # BP4, BP3
+        delta: Array = (a - y) * a * (1 - a)  # BP1; sigmoid'(z) = a (1 - a)
+        gradients: list[tuple[Array, Array]] = [(np.dot(delta, activations[-2].T), delta)]  # BP4, BP3
         for layer in range(len(self._weights) - 2, -1, -1):
             a = activations[layer + 1]
             delta = np.dot(self._weights[layer + 1].T, delta) * a * (1 - a)  # BP2

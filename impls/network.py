@@ -26,7 +26,8 @@ def sigmoid(z: Array) -> Array:
 
     Written as (1 + tanh(z/2)) / 2, which is the same function: tanh is vectorised in NumPy and never overflows.
     """
-    return 0.5 * np.tanh(0.5 * z) + 0.5
+    a: Array = 0.5 * np.tanh(0.5 * z) + 0.5
+    return a
 
 
 class Network:
@@ -43,9 +44,7 @@ class Network:
         self.weights: list[Array] = [np.array(w, order="C") for w in weights]
         self.biases: list[Array] = [np.array(b, order="C") for b in biases]
         if not self.weights or len(self.weights) != len(self.biases):
-            raise InputError(
-                f"a network needs as many weights as biases and one layer at least; got {len(weights)} and {len(biases)}"
-            )
+            raise InputError(f"a network needs as many weights as biases and one layer at least; got {len(weights)} and {len(biases)}")
         for w, b in zip(self.weights, self.biases, strict=True):
             if w.ndim != 2 or b.shape != (w.shape[0], 1) or 0 in w.shape:
                 raise InputError(
@@ -53,7 +52,9 @@ class Network:
                 )
         for below, above in pairwise(self.weights):
             if above.shape[1] != below.shape[0]:
-                raise InputError(f"weights {below.shape} give {below.shape[0]} activations, the next layer {above.shape} expects {above.shape[1]}")
+                raise InputError(
+                    f"weights {below.shape} and {above.shape} do not follow each other: {below.shape[0]} is not {above.shape[1]}"
+                )
         dtypes = {array.dtype for array in (*self.weights, *self.biases)}
         if len(dtypes) > 1 or self.dtype not in (np.float32, np.float64):
             raise InputError(f"weights and biases must all be float32 or all float64, not {', '.join(sorted(map(str, dtypes)))}")

@@ -107,5 +107,5 @@ class Trainer(ABC):
     def _epoch(self, order: Order) -> None:
         """Do the work of `train_epoch`, or start it."""
 
-    def _wait(self) -> None:
-        """Return when the work that was started is done. A trainer that computes as it is called has nothing to do here."""
+    def _wait(self) -> None:  # noqa: B027 (empty on purpose: a trainer that computes as it is called has nothing to wait for)
+        """Return when the work that was started is done."""

@@ -1,0 +1,39 @@
+"""Numbers as people read them."""
+
+from __future__ import annotations
+
+from bench.intervals import Interval
+
+_UNITS = ((1e-3, 1e6, "us"), (1.0, 1e3, "ms"), (float("inf"), 1.0, "s"))
+
+
+def digits(value: float) -> str:
+    """Return a number of 0 or more with three significant digits, never in exponent form."""
+    text = f"{value:.0f}" if value >= 99.95 else f"{value:#.3g}"
+    return text if "e" not in text else f"{value:.6f}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time with three digits and the unit that fits: 99.6 ms."""
+    factor, unit = _unit(seconds)
+    return f"{digits(seconds * factor)} {unit}"
+
+
+def duration_interval(time: Interval) -> str:
+    """Return a time and its interval in one unit: 99.6 ms (99.2-100)."""
+    factor, unit = _unit(time.value)
+    return f"{digits(time.value * factor)} {unit} ({digits(time.low * factor)}-{digits(time.high * factor)})"
+
+
+def times_interval(ratio: Interval) -> str:
+    """Return a ratio and its interval: 8.65x (8.46-9.08)."""
+    return f"{digits(ratio.value)}x ({digits(ratio.low)}-{digits(ratio.high)})"
+
+
+def _unit(seconds: float) -> tuple[float, str]:
+    return next((factor, unit) for limit, factor, unit in _UNITS if seconds < limit)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return 1 thread, 2 threads."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
