@@ -31,7 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="epochbench", description="What is done with measurements. They are taken with: pytest bench --benchmark-only"
+        prog="epochbench",
+        description="What is done with measurements. To take them: pytest bench --benchmark-only",
+        formatter_class=argparse.RawDescriptionHelpFormatter,  # a command is not to be broken at its hyphens
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 

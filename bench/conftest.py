@@ -132,9 +132,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     run = config.stash.get(RUN, None)
     if run is None:
         return
-    width, colours = terminalreporter._tw.fullwidth, terminalreporter._tw.hasmarkup
     terminalreporter.ensure_newline()
-    terminalreporter.write(summary.text(run, width=width, colours=colours))
+    terminalreporter.write(summary.text(run, colours=terminalreporter._tw.hasmarkup))
 
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:

@@ -155,12 +155,11 @@ def _curves(grid: pd.DataFrame, varied: str, fixed: str) -> Figure:
         axis.set_xscale("log")
         axis.set_yscale("log")
         for (first, a), (second, b) in combinations(curves.items(), 2):
-            for x, y in _crossings(a, b):
-                winner = second if np.interp(np.log(x * 1.01), np.log(b[0]), np.log(b[1])) > np.interp(
-                    np.log(x * 1.01), np.log(a[0]), np.log(a[1])
-                ) else first  # fmt: skip
+            for x, y, second_leads in _crossings(a, b):
                 axis.plot(x, y, "o", ms=14, mfc="none", mec="black", mew=1.4)
-                axis.annotate(f"{winner} leads\nfrom {digits(x)}", (x, y), xytext=(9, -26), textcoords="offset points", fontsize=9)
+                leader, other = (second, first) if second_leads else (first, second)
+                label = f"{leader} passes {other}\nat {digits(x)}"
+                axis.annotate(label, (x, y), xytext=(9, -26), textcoords="offset points", fontsize=9)
         axis.set_title(f"{value} {names[fixed]}" if fixed == "width" else f"{names[fixed]} {value}")
         ticks = sorted(rows[varied].unique())
         axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
@@ -174,15 +173,18 @@ def _curves(grid: pd.DataFrame, varied: str, fixed: str) -> Figure:
     return figure
 
 
-def _crossings(a: tuple[Any, Any], b: tuple[Any, Any]) -> list[tuple[float, float]]:
-    """Return where two curves cross, interpolating between neighbouring points that both have, on log axes."""
+def _crossings(a: tuple[Any, Any], b: tuple[Any, Any]) -> list[tuple[float, float, bool]]:
+    """Return where curve b overtakes a or falls behind: x, y, and whether b leads from there on.
+
+    Interpolated between neighbouring points that both curves have, as straight lines on log axes.
+    """
     x = np.intersect1d(a[0], b[0])
     log_a, log_b = (np.log(curve[1][np.isin(curve[0], x)]) for curve in (a, b))
-    gap, found = log_a - log_b, []
-    for i in np.flatnonzero(gap[:-1] * gap[1:] < 0):
-        share = gap[i] / (gap[i] - gap[i + 1])
+    lead, found = log_b - log_a, []
+    for i in np.flatnonzero(lead[:-1] * lead[1:] < 0):
+        share = lead[i] / (lead[i] - lead[i + 1])
         log_x = np.log(x[i]) + share * np.log(x[i + 1] / x[i])
-        found.append((float(np.exp(log_x)), float(np.exp(log_a[i] + share * (log_a[i + 1] - log_a[i])))))
+        found.append((float(np.exp(log_x)), float(np.exp(log_a[i] + share * (log_a[i + 1] - log_a[i]))), bool(lead[i + 1] > 0)))
     return found
 
 
@@ -191,8 +193,9 @@ def _crossings(a: tuple[Any, Any], b: tuple[Any, Any]) -> list[tuple[float, floa
 
 def _learning(rows: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(7.2, 4.4), layout="constrained")
-    figure.suptitle(f"Test accuracy against training time\n{_subtitle(rows)} · {_job(rows.iloc[0])}", x=0.01, ha="left", fontsize=12)
+    figure.suptitle(f"Test accuracy against training time\n{_subtitle(rows)}", x=0.01, ha="left", fontsize=12)
     axis = figure.subplots()
+    axis.set_title(_job(rows.iloc[0]))
     for trainer in _ladder(rows["trainer"]):
         for number, (_, curve) in enumerate(rows[rows["trainer"] == trainer].groupby("run_id", sort=False)):
             curve = curve.sort_values("round")

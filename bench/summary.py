@@ -14,12 +14,13 @@ from bench.format import counted, duration, duration_interval, times_interval
 from bench.run import Case, Run
 
 BASELINE = "loop"
+_NEVER_CUT = 1000  # a table takes the width it needs; a terminal wraps what a name makes too long
 
 
-def text(run: Run, *, width: int, colours: bool) -> str:
+def text(run: Run, *, colours: bool) -> str:
     """Return a table for each workload, then what gave no row and why, the machine, and where the files are."""
     output = io.StringIO()
-    console = Console(file=output, width=max(width, 80), force_terminal=colours, highlight=False, emoji=False)
+    console = Console(file=output, width=_NEVER_CUT, force_terminal=colours, highlight=False, emoji=False)
     for workload in run.options.workloads:
         cases = [case for case in run.cases if case.workload == workload and run.of(case)]
         if cases:

@@ -1,0 +1,235 @@
+"""`pytest bench --benchmark-only` from the outside: what it prints, writes, refuses and leaves behind."""
+
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import records
+from tests.doors import QUICK, ROOT, bench, run
+
+WRONG = """
+from impls.loop import Loop
+
+class Hasty(Loop):
+    def _epoch(self, order):
+        super()._epoch(order[: len(order) // 2])
+
+class Raises(Loop):
+    def _epoch(self, order):
+        raise RuntimeError("no such luck")
+"""
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of good, wrong and absent trainers: its output and its results directory."""
+    place = tmp_path_factory.mktemp("run")
+    (place / "strangers.py").write_text(WRONG)
+    (place / "sitecustomize.py").write_text("import sys; sys.modules['cupy'] = None  # no CuPy, whatever this machine has\n")
+    output = bench(
+        *QUICK,
+        *("--trainers", "loop,matrix,gpu,tests.book:Book,strangers:Hasty,strangers:Raises"),
+        *("--results", place / "results", "--machine", "Test Box"),
+        env={**os.environ, "PYTHONPATH": str(place)},
+    )
+    return output, place / "results"
+
+
+def rows_of(directory: Path):
+    (csv,) = directory.glob("*.csv")
+    return records.read([csv])
+
+
+def test_every_timed_epoch_is_a_row(finished):
+    rows = rows_of(finished[1])
+    assert rows.groupby("trainer")["round"].apply(list).to_dict() == {name: [1, 2, 3] for name in ("loop", "matrix", "tests.book:Book")}
+    assert (rows["seconds"] > 0).all()
+    assert (rows["max_error"] < 1e-4).all()
+    assert set(rows["machine"]) == {"test-box"}
+    assert set(rows["layers"]) == {"784-30-10"}
+    assert set(rows["examples"]) == {400}
+    assert rows["accuracy"].between(0.1, 1).all()
+
+
+def test_a_trainer_that_computes_something_else_fails_and_has_no_row(finished):
+    output, directory = finished
+    assert output.returncode == 1
+    assert "strangers:Hasty" not in set(rows_of(directory)["trainer"])
+    assert re.search(r"FAILED strangers:Hasty: does not compute what the float64 loop computes: .* off by", output.stdout)
+
+
+def test_a_trainer_that_raises_fails_and_the_others_go_on(finished):
+    assert "FAILED strangers:Raises: RuntimeError: no such luck" in finished[0].stdout
+
+
+def test_a_trainer_that_cannot_run_is_skipped_with_the_mending_command(finished):
+    assert re.search(r"skipped gpu: CuPy is not installed: pip install", finished[0].stdout)
+
+
+def test_summary_lists_the_trainers_in_ladder_order_with_speedups(finished):
+    lines = finished[0].stdout.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("nielsen: 784-30-10, batch 10, learning rate 3, 400 examples, float32"))
+    table = [line.split() for line in lines[start + 2 : start + 5]]
+    assert [cells[0] for cells in table] == ["loop", "matrix", "tests.book:Book"]
+    assert re.search(r"^matrix +[\d.]+ [mu]?s \([\d.]+-[\d.]+\) +3 +[\d,]+ +[\d.]+x \([\d.]+-[\d.]+\) +[\d.]+%$", lines[start + 3])
+
+
+def test_summary_names_the_machine_the_blas_and_the_files(finished):
+    output, directory = finished
+    assert re.search(r"machine: test-box \(.+, \d+ cores?, .+\)", output.stdout)
+    assert re.search(r"NumPy \S+ on \S+.* with \S+ kernels, \d+ threads?", output.stdout)
+    for file in directory.iterdir():
+        assert file.name in output.stdout
+
+
+def test_charts_are_pictures(finished):
+    pictures = sorted(finished[1].glob("*.png"))
+    assert [picture.name.split("test-box-")[1] for picture in pictures] == ["epoch-time.png", "speedup.png"]
+    assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
+    for drawing in finished[1].glob("*.svg"):
+        assert ElementTree.parse(drawing).getroot().tag.endswith("svg")
+        assert "matrix" in drawing.read_text(encoding="utf-8")
+
+
+def test_says_what_is_being_timed_and_how_far_it_is(finished):
+    assert re.search(r"^\[2/6\] nielsen matrix +[\d.]+ [mu]?s an epoch, 3 rounds$", finished[0].stdout, re.MULTILINE)
+
+
+def test_on_a_terminal_the_round_is_shown_while_it_runs(tmp_path):
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "pytest", "bench", "--benchmark-only", "-p", "no:cacheprovider", "--no-charts", "--results", str(tmp_path)]
+    with subprocess.Popen([*command, *QUICK, "--trainers", "matrix"], cwd=ROOT, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                block = os.read(ours, 65536)
+            except OSError:  # Linux's way to say that the other end is closed
+                break
+            if not block:
+                break
+            shown += block
+    os.close(ours)
+    assert process.returncode == 0
+    assert b"\r[1/1] nielsen matrix  verifying" in shown
+    assert b"\r[1/1] nielsen matrix  round 2 of 3" in shown
+
+
+def test_smoke_run_trains_every_case_once_and_writes_nothing(tmp_path):
+    output = run("pytest", "bench", "--benchmark-disable", "-p", "no:cacheprovider", *QUICK, "--trainers", "loop,matrix", "--results", tmp_path)
+    assert output.returncode == 0
+    assert output.stdout.count("ran once") == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_required_trainer_that_is_skipped_is_a_failure(tmp_path):
+    (tmp_path / "absent.py").write_text(
+        "from impls.loop import Loop\nclass Absent(Loop):\n    @classmethod\n    def unavailable(cls):\n        return 'gone fishing'\n"
+    )
+    options = (*QUICK, "--no-charts", "--trainers", "matrix,absent:Absent", "--results", tmp_path / "results")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    assert bench(*options, env=environment).returncode == 0
+    output = bench(*options, "--require", "absent:Absent", env=environment)
+    assert output.returncode == 1
+    assert "FAILED absent:Absent: required, but gone fishing" in output.stdout
+
+
+def test_json_storage_and_comparison_of_pytest_benchmark_keep_working(tmp_path):
+    options = (*QUICK, "--no-charts", "--trainers", "loop,matrix", "--results", tmp_path, f"--benchmark-storage={tmp_path / 'stored'}")
+    first = bench(*options, f"--benchmark-json={tmp_path / 'run.json'}", "--benchmark-save=first")
+    assert first.returncode == 0, first.stdout
+    stored = json.loads((tmp_path / "run.json").read_text())
+    facts = {case["name"]: case["extra_info"] for case in stored["benchmarks"]}["test_epoch[nielsen-matrix]"]
+    assert facts["layers"] == "784-30-10"
+    assert facts["trainer"] == "matrix"
+    assert facts["max_error"] < 1e-4
+    assert not [key for key in stored["machine_info"]["cpu"] if key.startswith("hz")], "these change with the clock frequency"
+    assert "node" not in stored["machine_info"]
+
+    second = bench(*options, "--benchmark-compare=0001")
+    assert second.returncode == 0
+    assert "machine_info is different" not in second.stdout + second.stderr
+    assert re.search(r"nielsen-matrix\] \(NOW\)", second.stdout)
+    assert re.search(r"nielsen-matrix\] \(0001_first\)", second.stdout)
+
+
+def test_a_grid_makes_curves(tmp_path):
+    output = bench("--batch-size", "10,100", "--examples", "300", "--rounds", "2", "--results", tmp_path)
+    assert output.returncode == 0, output.stdout
+    assert set(rows_of(tmp_path)["workload"]) == {"h30-b10", "h30-b100"}
+    assert any(file.name.endswith("throughput-by-batch-size.png") for file in tmp_path.iterdir())
+
+
+def test_trains_on_any_four_idx_files(tmp_path):
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 120), ("t10k", 30)):
+        header = np.array([0x803, count, 4, 5], ">u4").tobytes()
+        (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(header + rng.integers(0, 256, (count, 4, 5), np.uint8).tobytes())
+        labels = np.arange(count, dtype=np.uint8) % 3
+        (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(np.array([0x801, count], ">u4").tobytes() + labels.tobytes())
+    output = bench("--data", tmp_path, "--batch-size", "7", "--rounds", "2", "--no-charts", "--results", tmp_path / "results")
+    assert output.returncode == 0, output.stdout
+    rows = rows_of(tmp_path / "results")
+    assert set(rows["layers"]) == {"20-30-3"}
+    assert set(rows["dataset"].str.fullmatch("idx-[0-9a-f]{8}")) == {True}
+
+
+def test_one_thread_is_recorded_as_one(tmp_path):
+    output = bench(*QUICK, "--threads", "1", "--trainers", "matrix", "--no-charts", "--results", tmp_path)
+    assert output.returncode == 0, output.stdout
+    assert set(rows_of(tmp_path)["threads"]) == {1}
+    assert "kernels, 1 thread\n" in output.stdout
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_run_that_is_stopped_keeps_its_finished_cases(tmp_path, signal_number):
+    command = [sys.executable, "-m", "pytest", "bench", "--benchmark-only", "-p", "no:cacheprovider", "--results", str(tmp_path)]
+    slow = ["--trainers", "matrix,loop", "--workload", "nielsen", "--examples", "20000", "--rounds", "20"]
+    with subprocess.Popen([*command, *slow], cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("*.partial.csv")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal_number)
+    assert process.returncode != 0
+    (left,) = tmp_path.iterdir()
+    assert left.name.endswith(".partial.csv")
+    assert records.read([left])["trainer"].tolist() == ["matrix"] * 20
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--trainers", "matrx"], "unknown trainer 'matrx': did you mean matrix?"),
+        (["--trainers", "no.such:Thing"], "trainer 'no.such:Thing' cannot be imported: ModuleNotFoundError"),
+        (["--trainers", "json:JSONDecoder"], "trainer 'json:JSONDecoder' is no subclass of impls.Trainer"),
+        (["--workload", "nielson"], "unknown workload 'nielson': did you mean nielsen?"),
+        (["--workload", "wide", "--batch-size", "10"], "give one or the other"),
+        (["--batch-size", "0"], "--batch-size 0: give a whole number, 1 or more"),
+        (["--examples", "60000"], "--examples 60000: the training set has 50,000"),
+        (["--examples", "50", "--workload", "wide"], "workload wide: batch size 100 does not fit 50 examples"),
+        (["--data", "nowhere"], "nowhere is not a directory"),
+        (["--results", "pyproject.toml"], "--results pyproject.toml: cannot write there"),
+        (["--threads", "100000"], "--threads 100000: this process may run on"),
+        (["--require", "matix"], "--require matix: it is not among the trainers to run"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_a_usage_error_in_one_line(options, message, tmp_path):
+    results = [] if "--results" in options else ["--results", tmp_path]
+    output = bench(*options, *results)
+    assert output.returncode == pytest.ExitCode.USAGE_ERROR
+    (error,) = [line for line in output.stderr.splitlines() if line]
+    assert error.startswith("ERROR: ")
+    assert message in error
+    assert "Traceback" not in output.stdout + output.stderr
+    assert not list(tmp_path.iterdir())

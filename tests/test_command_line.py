@@ -1,0 +1,116 @@
+"""`python -m bench` from the outside: its commands, exit codes and refusals."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from bench import records
+from bench.__main__ import main
+from tests.doors import ROOT, command
+
+TRAIN = ("train", "--epochs", "2", "--examples", "2000")
+
+
+def test_help_names_every_command():
+    output = command("--help")
+    assert output.returncode == 0
+    assert all(name in output.stdout for name in ("plot", "train", "machine", "pytest bench --benchmark-only"))
+
+
+def test_machine_tells_the_same_as_text_and_as_json():
+    told = json.loads(command("machine", "--json", "--machine", "My Box").stdout)
+    text = command("machine").stdout
+    assert told["machine"] == "my-box"
+    for column in ("cpu", "numpy", "python", "blas", "os"):
+        assert told[column]
+        assert told[column] in text
+
+
+def test_train_writes_a_row_an_epoch_and_overlays_the_trainers(tmp_path):
+    output = command(*TRAIN, "--trainer", "loop,matrix", "--results", tmp_path)
+    assert output.returncode == 0, output.stderr
+    (csv,) = tmp_path.glob("*.csv")
+    rows = records.read([csv])
+    assert rows["trainer"].tolist() == ["loop", "loop", "matrix", "matrix"]
+    assert rows["round"].tolist() == [1, 2, 1, 2]
+    assert set(rows["kind"]) == {"training"}
+    (drawing,) = tmp_path.glob("*.svg")
+    assert all(f"{name}: best" in drawing.read_text(encoding="utf-8") for name in ("loop", "matrix"))
+    assert list(tmp_path.glob("*learning-nielsen.png"))
+    assert "best test accuracy" in output.stdout
+
+
+def test_train_stops_where_the_accuracy_is_reached(tmp_path):
+    reached = command("train", "--examples", "5000", "--until", "30%", "--epochs", "50", "--no-charts", "--results", tmp_path / "a")
+    assert reached.returncode == 0
+    assert "epoch   9" not in reached.stdout
+    missed = command(*TRAIN, "--until", "0.99", "--no-charts", "--results", tmp_path / "b")
+    assert missed.returncode == 1
+    assert "99.00% was not reached in 2 epochs" in missed.stdout
+
+
+def test_train_that_is_interrupted_keeps_its_epochs(tmp_path):
+    arguments = [sys.executable, "-m", "bench", "train", "--epochs", "1000", "--examples", "5000", "--results", str(tmp_path)]
+    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        while not list(tmp_path.glob("*.partial.csv")):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        errors = process.stderr.read()
+    assert process.returncode == 130
+    assert errors.count("\n") == 1
+    assert "partial.csv" in errors
+    (left,) = tmp_path.iterdir()
+    assert len(records.read([left])) >= 1
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("trained")
+    assert main([*TRAIN, "--no-charts", "--results", str(directory)]) == 0
+    (csv,) = directory.glob("*.csv")
+    return csv
+
+
+def test_plot_draws_beside_the_csv_or_where_it_is_told(trained, tmp_path, capsys):
+    copy = shutil.copy(trained, tmp_path / "mine.csv")
+    assert main(["plot", str(copy)]) == 0
+    assert (tmp_path / "mine-learning-nielsen.png").is_file()
+    assert main(["plot", str(copy), "-o", str(tmp_path / "pictures")]) == 0
+    assert (tmp_path / "pictures" / "mine-learning-nielsen.svg").is_file()
+    assert capsys.readouterr().out.count("learning-nielsen.png") == 2
+
+
+def test_the_same_rows_make_the_same_drawing(trained, tmp_path):
+    for name in "ab":
+        assert main(["plot", str(trained), "-o", str(tmp_path / name)]) == 0
+    first, second = (next((tmp_path / name).glob("*.svg")).read_bytes() for name in "ab")
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["plot", "nowhere.csv"], "nowhere.csv cannot be read"),
+        (["plot", "pyproject.toml"], "pyproject.toml: line 1 lacks the column"),
+        (["train", "--trainer", "lop"], "unknown trainer 'lop': did you mean loop?"),
+        (["train", "--workload", "nielsen,wide"], "train takes one workload, not 2"),
+        (["train", "--epochs", "0"], "--epochs 0"),
+        (["train", "--until", "soon"], "soon: give a fraction such as 0.95, or 95%"),
+        (["train", "--results", "LICENSE"], "--results LICENSE: cannot write there"),
+        (["train", "--examples", "5"], "batch size 10 does not fit 5 examples"),
+        (["tarin"], "invalid choice: 'tarin'"),
+        ([], "COMMAND"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, message):
+    output = command(*arguments)
+    assert output.returncode == 2
+    assert message in output.stderr.splitlines()[-1]
+    assert "Traceback" not in output.stderr
+    assert not output.stdout
