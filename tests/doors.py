@@ -14,9 +14,12 @@ def run(*command: str | Path, cwd: Path = ROOT, **options) -> subprocess.Complet
     return subprocess.run([sys.executable, "-m", *map(str, command)], cwd=cwd, capture_output=True, text=True, timeout=120, **options)
 
 
+BENCH = ("pytest", "bench", "-p", "no:cacheprovider")
+
+
 def bench(*options: str | Path, **others) -> subprocess.CompletedProcess[str]:
     """pytest bench --benchmark-only ..."""
-    return run("pytest", "bench", "--benchmark-only", "-p", "no:cacheprovider", *options, **others)
+    return run(*BENCH, "--benchmark-only", *options, **others)
 
 
 def command(*arguments: str | Path, **others) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from bench import records
-from tests.doors import QUICK, ROOT, bench, run
+from tests.doors import BENCH, QUICK, ROOT, bench, run
 
 WRONG = """
 from impls.loop import Loop
@@ -78,7 +78,7 @@ def test_a_trainer_that_cannot_run_is_skipped_with_the_mending_command(finished)
 
 def test_summary_lists_the_trainers_in_ladder_order_with_speedups(finished):
     lines = finished[0].stdout.splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("nielsen: 784-30-10, batch 10, learning rate 3, 400 examples, float32"))
+    start = lines.index("nielsen: 784-30-10, batch 10, learning rate 3, 400 examples, float32")
     table = [line.split() for line in lines[start + 2 : start + 5]]
     assert [cells[0] for cells in table] == ["loop", "matrix", "tests.book:Book"]
     assert re.search(r"^matrix +[\d.]+ [mu]?s \([\d.]+-[\d.]+\) +3 +[\d,]+ +[\d.]+x \([\d.]+-[\d.]+\) +[\d.]+%$", lines[start + 3])
@@ -107,8 +107,8 @@ def test_says_what_is_being_timed_and_how_far_it_is(finished):
 
 def test_on_a_terminal_the_round_is_shown_while_it_runs(tmp_path):
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "pytest", "bench", "--benchmark-only", "-p", "no:cacheprovider", "--no-charts", "--results", str(tmp_path)]
-    with subprocess.Popen([*command, *QUICK, "--trainers", "matrix"], cwd=ROOT, stdout=theirs, stderr=theirs) as process:
+    command = [sys.executable, "-m", *BENCH, *QUICK, "--trainers", "matrix", "--no-charts", "--results", str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         shown = b""
         while True:
@@ -126,7 +126,7 @@ def test_on_a_terminal_the_round_is_shown_while_it_runs(tmp_path):
 
 
 def test_smoke_run_trains_every_case_once_and_writes_nothing(tmp_path):
-    output = run("pytest", "bench", "--benchmark-disable", "-p", "no:cacheprovider", *QUICK, "--trainers", "loop,matrix", "--results", tmp_path)
+    output = run(*BENCH, "--benchmark-disable", *QUICK, "--trainers", "loop,matrix", "--results", tmp_path)
     assert output.returncode == 0
     assert output.stdout.count("ran once") == 2
     assert not list(tmp_path.iterdir())
@@ -193,7 +193,7 @@ def test_one_thread_is_recorded_as_one(tmp_path):
 
 @pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
 def test_a_run_that_is_stopped_keeps_its_finished_cases(tmp_path, signal_number):
-    command = [sys.executable, "-m", "pytest", "bench", "--benchmark-only", "-p", "no:cacheprovider", "--results", str(tmp_path)]
+    command = [sys.executable, "-m", *BENCH, "--results", str(tmp_path)]
     slow = ["--trainers", "matrix,loop", "--workload", "nielsen", "--examples", "20000", "--rounds", "20"]
     with subprocess.Popen([*command, *slow], cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         deadline = time.monotonic() + 60

@@ -1,0 +1,79 @@
+"""README.md keeps its word: its figures are those of the committed files, its commands and its example run."""
+
+import os
+import re
+
+import numpy as np
+import pytest
+
+from bench import intervals, records
+from bench.format import duration_interval, times_interval
+from bench.options import declare
+from tests.doors import QUICK, ROOT, bench
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+REFERENCE = ROOT / "results" / "amd-epyc-2-core"
+
+
+def code_blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.parametrize("workload", ["nielsen", "wide"])
+def test_table_shows_the_committed_run(workload):
+    rows = records.read([REFERENCE / "main.csv"]).query("workload == @workload")
+    loop, matrix = (rows.loc[rows["trainer"] == name, "seconds"] for name in ("loop", "matrix"))
+    (line,) = [line for line in README.splitlines() if line.startswith(f"| `{workload}`: ")]
+    speedup = times_interval(intervals.ratio(loop, matrix)).split()
+    assert duration_interval(intervals.median(loop)) in line
+    assert duration_interval(intervals.median(matrix)) in line
+    assert f"**{speedup[0]}** {speedup[1]}" in line
+    assert f"{100 * rows['accuracy'].iloc[-1]:.1f} %" in line
+
+
+def test_best_accuracies_are_those_of_the_committed_training():
+    best = records.read([REFERENCE / "book.csv"]).groupby("trainer")["accuracy"].max()
+    assert min(best) >= 0.945, "the book's network reaches 95.42 %"
+    for accuracy in best:
+        assert f"{100 * accuracy:.2f} %" in README
+
+
+def test_links_and_pictures_lead_somewhere():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_every_column_is_described_in_its_order():
+    table = README[README.index("| columns | meaning |") :].split("\n\n")[0]
+    described = [name for line in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", line.split("|")[1])]
+    assert described == list(records.COLUMNS)
+
+
+def test_options_that_the_readme_uses_exist():
+    known = {"--extra", "--help"}
+    declare(lambda *flags, **_: known.update(flags))
+    used = {option for block in code_blocks("sh") for option in re.findall(r"(?<= )--[a-z-]+", block)}
+    assert {option for option in used if not option.startswith("--benchmark")} <= known
+
+
+def test_the_trainer_written_in_the_readme_passes_the_bench(tmp_path):
+    (own,) = [block for block in code_blocks("python") if "class Mine" in block]
+    (tmp_path / "mine.py").write_text(own)
+    output = bench(
+        *QUICK,
+        "--trainers",
+        "matrix,mine:Mine",
+        "--no-charts",
+        "--results",
+        tmp_path / "results",
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert output.returncode == 0, output.stdout
+    assert re.search(r"^mine:Mine .*%$", output.stdout, re.MULTILINE)
+
+
+def test_the_python_example_trains_on_any_arrays():
+    (example,) = [block for block in code_blocks("python") if "Dataset(images" in block]
+    rng = np.random.default_rng(0)
+    given = {"images": rng.random((60, 784), np.float32), "labels": rng.integers(0, 10, 60)}
+    exec(example, given)  # the README's own lines
