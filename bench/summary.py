@@ -33,7 +33,7 @@ def text(run: Run, *, colours: bool) -> str:
             console.print(reason, markup=False, soft_wrap=True)
     for line in (*machine_lines(run), *map(_nearby, run.files)):
         console.print(line, markup=False, soft_wrap=True)
-    return output.getvalue()
+    return "".join(f"{line.rstrip()}\n" for line in output.getvalue().splitlines())
 
 
 def machine_lines(run: Run) -> list[str]:
