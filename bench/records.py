@@ -115,34 +115,41 @@ def read(paths: Sequence[Path]) -> pd.DataFrame:
 def _read(path: Path) -> pd.DataFrame:
     import pandas as pd
 
+    lines, rows = [], []
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            header = next(csv.reader(file), [])
-        missing = [name for name in COLUMNS if name not in header]
-        if missing:
-            raise InputError(f"{path}: line 1 lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; is it a CSV of this suite?")
-        if header != list(COLUMNS):
-            raise InputError(f"{path}: line 1 does not name the columns of schema {SCHEMA} in their order")
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8", skip_blank_lines=False)
+            reader = csv.reader(file, strict=True)
+            header = next(reader, [])
+            _check_header(path, header)
+            for row in reader:
+                if row == header:  # files that were put together
+                    continue
+                if len(row) != len(COLUMNS):
+                    raise InputError(f"{path}, line {reader.line_num}: {len(row)} cells instead of {len(COLUMNS)}; the row is broken")
+                if row[0] != str(SCHEMA):
+                    raise InputError(f"{path}, line {reader.line_num}: schema {row[0]!r}; this version reads schema {SCHEMA}")
+                lines.append(reader.line_num)
+                rows.append(row)
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text ({error.reason}); is it a CSV of this suite?") from error
-    except (pd.errors.ParserError, csv.Error) as error:
-        raise InputError(f"{path} cannot be parsed: {' '.join(str(error).split())}") from error
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: {error}; the row is broken") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    table.index += 2  # so that the index is the line number
-    table = table[table["schema"] != "schema"]
-    if table.empty:
+    if not rows:
         raise InputError(f"{path} holds no rows")
-    broken = table.index[table.isna().any(axis=1) | (table["schema"] == "")]
-    if len(broken):
-        raise InputError(f"{path}, line {broken[0]}: fewer cells than columns; the row is broken")
-    other = table.index[table["schema"] != str(SCHEMA)]
-    if len(other):
-        raise InputError(f"{path}, line {other[0]}: schema {table.loc[other[0], 'schema']!r}; this version reads schema {SCHEMA}")
+    table = pd.DataFrame(dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)), index=lines, dtype=str)
     for field in fields(Row):
         table[field.name] = _typed(table[field.name], str(field.type), path)
     return table
+
+
+def _check_header(path: Path, header: list[str]) -> None:
+    missing = [name for name in COLUMNS if name not in header]
+    if missing:
+        raise InputError(f"{path}: line 1 lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; is it a CSV of this suite?")
+    if header != list(COLUMNS):
+        raise InputError(f"{path}: line 1 does not name the columns of schema {SCHEMA} in their order")
 
 
 def _typed(cells: pd.Series[str], kind: str, path: Path) -> pd.Series[int] | pd.Series[float] | pd.Series[bool] | pd.Series[str]:

@@ -1,0 +1,161 @@
+"""The loader: MNIST as the book splits it, other IDX files, and every way in which a file can be wrong."""
+
+import gzip
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from impls import Dataset, InputError, read_directory, read_idx
+from impls.dataset import DATA
+
+
+def idx(array, *, shape=None):
+    """The bytes of an IDX file of this array, with the sizes that its header claims."""
+    array = np.asarray(array, np.uint8)
+    shape = array.shape if shape is None else shape
+    return bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes() + array.tobytes()
+
+
+@pytest.fixture
+def directory(tmp_path):
+    """A dataset of 4 x 5 pixels in 3 classes: 60 to train on and 12 to test with."""
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 60), ("t10k", 12)):
+        (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(idx(rng.integers(0, 256, (count, 4, 5))))
+        (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(idx(np.arange(count) % 3))
+    return tmp_path
+
+
+def test_mnist_is_split_as_in_the_book(mnist):
+    assert [len(data) for data in mnist] == [50_000, 10_000, 10_000]
+    for data in mnist:
+        assert data.images.shape[1] == 784
+        assert data.images.dtype == np.float32
+        assert data.classes == 10
+        assert data.name == "mnist"
+    pixels = mnist.training.images[:100] * 256
+    assert np.array_equal(pixels, pixels.astype(np.uint8)), "a pixel is its byte over 256"
+    assert mnist.training.images.min() == 0
+    assert mnist.training.images.max() == np.float32(255 / 256)
+    assert mnist.training.labels[:5].tolist() == [5, 0, 4, 1, 9]
+    assert mnist.test.labels[:5].tolist() == [7, 2, 1, 0, 4]
+
+
+def test_an_order_is_a_shuffle_of_its_own_for_each_seed_and_epoch(small):
+    orders = [tuple(small.order(seed=seed, epoch=epoch)) for seed in range(3) for epoch in range(3)]
+    assert all(sorted(order) == list(range(23)) for order in orders)
+    assert len(set(orders)) == 9
+    assert orders[0] == tuple(small.order(seed=0, epoch=0))
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "ending"),
+    [
+        ("{}-images-idx3-ubyte", "{}-labels-idx1-ubyte", ""),
+        ("{}-images-idx3-ubyte.gz", "{}-labels-idx1-ubyte.gz", ""),
+        ("{}-images.idx3-ubyte", "{}-labels.idx1-ubyte", ""),
+        ("emnist-letters-{}-images-idx3-ubyte.gz", "emnist-letters-{}-labels-idx1-ubyte.gz", "test"),
+    ],
+    ids=["plain", "gzipped", "dots", "EMNIST"],
+)
+def test_reads_the_names_that_datasets_come_under(directory, images, labels, ending):
+    for part in ("train", "t10k"):
+        for name, kind in ((images, "images-idx3"), (labels, "labels-idx1")):
+            content = (directory / f"{part}-{kind}-ubyte").read_bytes()
+            (directory / f"{part}-{kind}-ubyte").unlink()
+            name = name.format(ending if ending and part == "t10k" else part)
+            (directory / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    splits = read_directory(directory)
+    assert [len(data) for data in splits] == [50, 10, 12]
+    assert splits.training.images.shape == (50, 20)
+    assert splits.training.classes == 3
+    assert splits.training.name.startswith("idx-")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "starts with 0x;"),
+        (b"PNG!", "starts with 0x504e4721"),
+        (b"\x00\x00\x0d\x01" + bytes(8), "starts with 0x00000d01"),
+        (b"\x00\x00\x08\x03\x00", "ends inside its header"),
+        (idx(np.zeros((60, 4, 5)))[:-1], "truncated: 1,199 bytes of the 1,200"),
+        (gzip.compress(idx(np.zeros((60, 4, 5)))[:-1]), "truncated: 1,199 bytes of the 1,200"),
+        (idx(np.zeros((60, 4, 5))) + b"x", "oversized"),
+        (idx([], shape=(2**32 - 1, 2**16, 2**16)), "too small for the 4294967295 x 65536 x 65536 bytes"),
+        (gzip.compress(idx([], shape=(2**32 - 1, 2**16, 2**16))), "too small"),
+        (gzip.compress(idx(np.zeros((60, 4, 5))))[:-9], "cannot be read"),
+        (gzip.compress(idx(np.zeros((60, 4, 5))))[:-8] + bytes(8), "cannot be read"),
+        (b"\x1f\x8bnothing of the kind", "cannot be read"),
+        (idx(np.zeros((60, 20))), "it needs 3 dimensions"),
+        (idx(np.zeros((0, 4, 5))), "none of them 0"),
+        (idx(np.zeros((59, 4, 5))), "59 images but"),
+        (idx(np.zeros((60, 4, 4))), "they are not one dataset"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_that_is_wrong_is_named_with_what_is_wrong(directory, content, message):
+    path = directory / "train-images-idx3-ubyte"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as refusal:
+        read_directory(directory)
+    assert message in str(refusal.value)
+    assert str(path) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_missing_and_ambiguous_files_are_named(directory):
+    (directory / "train-labels-idx1-ubyte.gz").write_bytes(b"")
+    with pytest.raises(InputError, match=r"several files for train-labels: .*; leave one"):
+        read_directory(directory)
+    for path in directory.glob("train-labels*"):
+        path.unlink()
+    with pytest.raises(InputError, match="holds no train-labels-idx1-ubyte"):
+        read_directory(directory)
+    with pytest.raises(InputError, match="is not a directory"):
+        read_directory(directory / "nowhere")
+
+
+@given(content=st.binary(max_size=200) | st.binary(max_size=40).map(lambda rest: b"\x00\x00\x08\x01\x00\x00\x00\x20" + rest))
+@settings(max_examples=150, deadline=None)
+def test_any_bytes_are_an_array_or_an_input_error(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "any"
+    for stored in (content, gzip.compress(content)):
+        path.write_bytes(stored)
+        try:
+            array = read_idx(path)
+        except InputError:
+            continue
+        assert idx(array) == content
+
+
+def test_an_altered_mnist_is_refused_when_embedded_and_not_called_mnist_elsewhere(tmp_path):
+    shutil.copytree(DATA.parent, tmp_path / "impls")
+    labels = tmp_path / "impls" / "data" / "t10k-labels-idx1-ubyte.gz"
+    content = bytearray(gzip.decompress(labels.read_bytes()))
+    content[8] ^= 1
+    labels.write_bytes(gzip.compress(content))
+    program = "import impls\ntry: impls.mnist()\nexcept impls.InputError as error: print(error)"
+    told = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert "t10k-labels-idx1-ubyte.gz: SHA-256" in told
+    assert told.count("\n") == 1
+    assert read_directory(tmp_path / "impls" / "data").training.name.startswith("idx-")
+
+
+def test_arrays_of_your_own_are_checked():
+    images = np.zeros((3, 4))
+    assert Dataset(images, np.array([0, 2, 1])).classes == 3
+    for wrong in (np.zeros(2, int), np.zeros((3, 1), int)):
+        with pytest.raises(InputError):
+            Dataset(images, wrong)
+    with pytest.raises(InputError, match="label 3 is outside the 3 classes"):
+        Dataset(images, np.array([0, 3, 1]), classes=3)
+    with pytest.raises(InputError, match="label -1"):
+        Dataset(images, np.array([0, -1, 1]))
+    with pytest.raises(InputError, match="4 examples asked for"):
+        Dataset(images, np.array([0, 2, 1])).first(4)

@@ -1,0 +1,90 @@
+"""What is said of a machine, and holding a process to some of its processors."""
+
+import getpass
+import os
+import platform
+import string
+import subprocess
+import sys
+from dataclasses import asdict
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.machine import describe, slug
+from tests.doors import ROOT
+
+
+def test_the_machine_is_described_without_host_user_or_path():
+    machine = describe()
+    for column in ("machine", "cpu", "os", "python", "numpy", "blas"):
+        assert asdict(machine)[column]
+    assert machine.cores >= 1
+    assert machine.memory_gib > 0
+    told = "\n".join(map(str, asdict(machine).values()))
+    assert platform.node() not in told
+    assert getpass.getuser() not in told.replace("processor", "")
+    assert str(ROOT) not in told
+
+
+@given(st.text())
+def test_a_name_is_safe_as_a_file_name(text):
+    name = slug(text)
+    assert 1 <= len(name) <= 60
+    assert set(name) <= set(string.ascii_lowercase + string.digits + "-")
+    assert slug(name) == name
+
+
+@pytest.mark.parametrize(
+    ("brand", "name"),
+    [
+        ("Intel(R) Xeon(R) Platinum 8488C CPU @ 2.40GHz", "Intel Xeon Platinum 8488C"),
+        ("AMD EPYC 9R14 96-Core Processor", "AMD EPYC 9R14"),
+        ("Apple M3 Pro", "Apple M3 Pro"),
+        ("13th Gen Intel(R) Core(TM) i7-1360P", "13th Gen Intel Core i7-1360P"),
+    ],
+)
+def test_a_processor_is_named_without_marks_clock_and_core_count(monkeypatch, brand, name):
+    monkeypatch.setattr("cpuinfo.get_cpu_info", lambda: {"brand_raw": brand})
+    assert describe().cpu == name
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for nvidia-smi is a shell script")
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        (
+            'case "$1" in --query*) echo "NVIDIA H200, 580.159.03";; *) echo "| Driver Version: 580.1   CUDA Version: 13.0 |";; esac',
+            ("NVIDIA H200", "580.159.03", "13.0"),
+        ),
+        ('echo "NVIDIA-SMI has failed because it could not communicate with the driver"; exit 9', ("", "", "")),
+    ],
+    ids=["a GPU", "no driver"],
+)  # fmt: skip
+def test_the_gpu_is_what_nvidia_smi_says(tmp_path, monkeypatch, script, expected):
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    machine = describe()
+    assert (machine.gpu, machine.gpu_driver, machine.cuda) == expected
+    assert machine.machine.endswith("nvidia-h200") == bool(expected[0])
+
+
+HOLD = """
+import os, sys
+if sys.argv[1] == "early": import numpy
+from bench import processors
+print(processors.hold(1))
+import numpy, threadpoolctl
+numpy.dot(numpy.ones((500, 500)), numpy.ones((500, 500)))
+print({len(os.sched_getaffinity(int(task))) for task in os.listdir("/proc/self/task")})
+print({library["num_threads"] for library in threadpoolctl.threadpool_info()})
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system has no pinning to look at")
+@pytest.mark.parametrize("numpy", ["early", "late"])
+def test_one_thread_is_one_processor_for_every_thread_whenever_numpy_was_loaded(numpy):
+    told = subprocess.run([sys.executable, "-c", HOLD, numpy], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["1", "{1}", "{1}"]

@@ -1,0 +1,62 @@
+"""The options of both doors, as one parser reads them."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from bench.options import declare, parse
+from impls import TRAINERS, InputError
+
+
+def given(*arguments):
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    declare(parser.add_argument)
+    return parse(parser.parse_args(arguments), results=Path("here"))
+
+
+def test_nothing_given_is_the_main_job():
+    options = given()
+    assert options.trainers == tuple(TRAINERS)
+    assert [workload.name for workload in options.workloads] == ["nielsen", "wide"]
+    assert {(workload.dtype, workload.examples, workload.seed) for workload in options.workloads} == {("float32", None, 0)}
+    assert (options.rounds, options.threads, options.data, options.require, options.machine) == (None, None, None, (), None)
+    assert (options.results, options.charts) == (Path("here"), True)
+
+
+def test_lists_are_split_and_freed_of_repetitions():
+    options = given("--trainers", "loop, matrix,loop", "--workload", "wide,large", "--workload", "wide", "--require", "loop")
+    assert options.trainers == ("loop", "matrix")
+    assert [workload.name for workload in options.workloads] == ["wide", "large"]
+    assert options.require == ("loop",)
+
+
+def test_everything_given():
+    options = given(
+        *("--batch-size", "1,10", "--hidden", "30", "--dtype", "float64", "--examples", "500", "--rounds", "7", "--threads", "1"),
+        *("--seed", "3", "--data", "d", "--results", "r", "--machine", "m", "--no-charts"),
+    )
+    assert [(w.name, w.dtype, w.examples, w.seed) for w in options.workloads] == [
+        ("h30-b1", "float64", 500, 3),
+        ("h30-b10", "float64", 500, 3),
+    ]
+    assert (options.rounds, options.threads, options.machine, options.charts) == (7, 1, "m", False)
+    assert (options.data, options.results) == (Path("d"), Path("r"))
+
+
+@pytest.mark.parametrize("option", ["--batch-size", "--hidden", "--examples", "--rounds", "--threads"])
+@pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "1e3"])
+def test_a_number_that_is_none_is_refused_by_name(option, value):
+    with pytest.raises(InputError, match=f"^{option} {value}: give a whole number, 1 or more$"):
+        given(f"{option}={value}")
+
+
+def test_other_refusals():
+    with pytest.raises(InputError, match=r"^--seed -1: give a whole number, 0 or more$"):
+        given("--seed=-1")
+    with pytest.raises(InputError, match="--batch-size : give a whole number"):
+        given("--batch-size", "1,,2")
+    with pytest.raises(InputError, match="--require gpu: it is not among the trainers to run, loop"):
+        given("--trainers", "loop", "--require", "gpu")
+    with pytest.raises(argparse.ArgumentError, match="--dtype"):
+        given("--dtype", "float16")
