@@ -8,6 +8,7 @@ from __future__ import annotations
 import platform
 import re
 import subprocess
+import sys
 from dataclasses import asdict, dataclass
 
 import psutil
@@ -40,7 +41,7 @@ def describe(name: str | None = None) -> Machine:
     import numpy
 
     cpu, cores, (gpu, gpu_driver, cuda) = _cpu(), psutil.cpu_count(logical=False) or psutil.cpu_count() or 1, _gpu()
-    blas, blas_kernels = _blas()
+    blas_name, blas_kernels = blas()
     return Machine(
         machine=slug(name) if name else slug(f"{cpu} {cores}-core {gpu}"),
         cpu=cpu,
@@ -51,7 +52,7 @@ def describe(name: str | None = None) -> Machine:
         os=f"{platform.system()} {platform.machine()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
         numpy=numpy.__version__,
-        blas=blas,
+        blas=blas_name,
         blas_kernels=blas_kernels,
         cuda=cuda,
     )
@@ -60,6 +61,25 @@ def describe(name: str | None = None) -> Machine:
 def slug(text: str) -> str:
     """Return text as a short name of lower-case letters, digits and hyphens, safe as a file name anywhere."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60].rstrip("-") or "machine"
+
+
+def blas() -> tuple[str, str]:
+    """Return the BLAS under NumPy, with its version, and the kernels that it chose for this processor."""
+    import numpy  # noqa: F401 (loads the BLAS that threadpoolctl then looks at)
+    import threadpoolctl
+
+    for library in threadpoolctl.threadpool_info():
+        if library["user_api"] == "blas":
+            return f"{library['internal_api']} {library['version'] or ''}".strip(), library.get("architecture") or ""
+    from numpy import show_config
+
+    built = show_config(mode="dicts")["Build Dependencies"]["blas"]
+    return f"{built['name']} {built.get('version', '')}".strip(), ""
+
+
+def versioned(library: str) -> str:
+    """Return the name of a library, with its version if it is loaded and tells one."""
+    return f"{library} {getattr(sys.modules.get(library), '__version__', '')}".strip()
 
 
 def _cpu() -> str:
@@ -85,17 +105,3 @@ def _gpu() -> tuple[str, str, str]:
     name, driver = (part.strip() for part in query.stdout.split(","))
     version = re.search(r"CUDA Version:\s*([\d.]+)", banner.stdout)
     return name, driver, version.group(1) if version else ""
-
-
-def _blas() -> tuple[str, str]:
-    """Return the BLAS under NumPy, with its version, and the kernels that it chose for this processor."""
-    import numpy  # noqa: F401 (loads the BLAS that threadpoolctl then looks at)
-    import threadpoolctl
-
-    for library in threadpoolctl.threadpool_info():
-        if library["user_api"] == "blas":
-            return f"{library['internal_api']} {library['version'] or ''}".strip(), library.get("architecture") or ""
-    from numpy import show_config
-
-    built = show_config(mode="dicts")["Build Dependencies"]["blas"]
-    return f"{built['name']} {built.get('version', '')}".strip(), ""

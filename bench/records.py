@@ -14,6 +14,7 @@ from impls.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
+    from _typeshed import DataclassInstance
 
 SCHEMA = 1
 
@@ -70,7 +71,7 @@ _POSITIVE = ("seconds", "examples", "batch_size", "threads", "ranks", "round")
 
 
 class Writer:
-    """Writes a run's rows. Until `close` they are in `<name>.partial.csv`, whole rows only; then in `<name>.csv`.
+    """Writes a run's rows, of one dataclass. Until `close` they are in `<name>.partial.csv`, whole rows only; then in `<name>.csv`.
 
     A run that dies leaves the partial file, with every row that was added. Nothing is written before the first row.
     """
@@ -78,9 +79,9 @@ class Writer:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.partial = path.with_suffix(".partial.csv")
-        self._rows: list[Row] = []
+        self._rows: list[DataclassInstance] = []
 
-    def add(self, rows: Iterable[Row]) -> None:
+    def add(self, rows: Iterable[DataclassInstance]) -> None:
         """Add rows and put all so far on the disk, by replacing the partial file in one step."""
         self._rows.extend(rows)
         _replace(self.partial, self._rows)
@@ -179,13 +180,13 @@ def _typed(cells: pd.Series[str], kind: str, path: Path) -> pd.Series[int] | pd.
     return numbers
 
 
-def _replace(path: Path, rows: Sequence[Row]) -> None:
-    """Write a header and rows to a temporary file beside path, then rename it to path: the file is the old or the new one."""
+def _replace(path: Path, rows: Sequence[DataclassInstance]) -> None:
+    """Write the names of the fields and the rows to a temporary file beside path, then rename it to path: the file is the old or the new one."""
     beside = path.with_name(f".{path.name}.tmp")
     try:
         with beside.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
+            writer.writerow([field.name for field in fields(rows[0])])
             writer.writerows([_cell(value) for value in astuple(row)] for row in rows)
             file.flush()
             os.fsync(file.fileno())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from typing import Literal
 
 from bench import processors, records
 from bench.limits import epoch_flops
-from bench.machine import Machine, describe
+from bench.machine import Machine, describe, versioned
 from bench.options import Options
 from bench.records import Row
 from bench.verify import Oracle
@@ -92,7 +91,7 @@ class Run:
                 examples=trainer.examples,
                 seed=workload.seed,
                 trainer=case.trainer,
-                library=_versioned(trainer.library),
+                library=versioned(trainer.library),
                 device=trainer.device,
                 threads=self.threads,
                 ranks=1,
@@ -138,10 +137,6 @@ def prepare(options: Options, *, kind: Literal["timing", "training"]) -> Run:
         kind=kind,
         writer=records.Writer(options.results / f"{run_id}-{kind}-{machine.machine}.csv"),
     )
-
-
-def _versioned(library: str) -> str:
-    return f"{library} {getattr(sys.modules.get(library), '__version__', '')}".strip()
 
 
 def _commit() -> tuple[str, bool | None]:

@@ -53,10 +53,9 @@ def measured(run: Run, case: Case) -> str:
 
 
 def _table(run: Run, cases: Sequence[Case]) -> Table:
-    one = run.of(cases[0])[0]
-    job = f"{one.layers}, batch {one.batch_size}, learning rate {one.learning_rate:g}, {one.examples:,} examples, {one.dtype}"
+    one, workload = run.of(cases[0])[0], cases[0].workload
     table = Table(
-        title=f"{one.workload}: {job}",
+        title=workload.title(workload.layers(run.splits.training), one.examples),
         title_justify="left",
         title_style="bold",
         box=None,

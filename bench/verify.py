@@ -24,47 +24,53 @@ class VerificationError(Exception):
 
 
 class Oracle:
-    """The right answer for one workload: a few steps of the float64 loop from the workload's start, on its data."""
+    """The right answer for one workload: a few steps of the float64 loop from the workload's start, on its data.
+
+    data   the examples of those steps
+    start  the initial network, in the workload's dtype
+    order  (len(data),), the order in which the examples are taken
+    """
 
     def __init__(self, workload: Workload, splits: Splits) -> None:
         data = workload.data(splits)
         m = workload.batch_size
         # Two whole mini-batches at least, 200 examples at least, and a short last mini-batch where there can be one.
-        self._data = data.first(min(len(data), max(2, 200 // m) * m + m // 2))
+        self.data = data.first(min(len(data), max(2, 200 // m) * m + m // 2))
+        self.start = workload.network(self.data)
+        self.order = self.data.order(seed=workload.seed)
         self._workload = workload
 
     def max_error(self, trainer: type[Trainer]) -> float:
-        """Train a fresh trainer on the same steps and return its largest error over the weights and biases of all layers.
+        """Train a fresh trainer on the oracle's steps and return its `error`."""
+        return self.error(self._train(trainer, self.start))
+
+    def error(self, result: Network) -> float:
+        """Return the largest error over the weights and biases of all layers, of a network trained on the oracle's steps.
 
         The error of an array p is |p - p*| / |p* - p_0|: its distance from the oracle's, relative to how far the oracle's moved.
         Raises VerificationError if that is above the dtype's TOLERANCE, or not a number.
         """
-        result = self._train(trainer, self._start)
         error = max(
             _distance(mine, right) / max(_distance(right, start), np.finfo(float).tiny)
-            for mine, right, start in zip(_arrays(result), _arrays(self._answer), _arrays(self._start), strict=True)
+            for mine, right, start in zip(_arrays(result), _arrays(self._answer), _arrays(self.start), strict=True)
         )
         tolerance = TOLERANCE[self._workload.dtype]
         if not error <= tolerance:  # so that NaN fails too
             raise VerificationError(
-                f"does not compute what the float64 loop computes: after {len(self._data)} examples it is off by {error:.1e} of "
+                f"does not compute what the float64 loop computes: after {len(self.data)} examples it is off by {error:.1e} of "
                 f"the distance trained; {tolerance:.0e} is allowed in {self._workload.dtype}"
             )
         return error
 
     @cached_property
-    def _start(self) -> Network:
-        return self._workload.network(self._data)
-
-    @cached_property
     def _answer(self) -> Network:
-        name = "loop" if epoch_flops(self._start.layers, len(self._data)) <= _LOOP_FLOPS else "matrix"
-        return self._train(load_trainer(name), self._start.astype(np.float64))
+        name = "loop" if epoch_flops(self.start.layers, len(self.data)) <= _LOOP_FLOPS else "matrix"
+        return self._train(load_trainer(name), self.start.astype(np.float64))
 
     def _train(self, trainer: type[Trainer], start: Network) -> Network:
         workload = self._workload
-        run = trainer(start, self._data, batch_size=workload.batch_size, learning_rate=workload.learning_rate)
-        run.train_epoch(self._data.order(seed=workload.seed))
+        run = trainer(start, self.data, batch_size=workload.batch_size, learning_rate=workload.learning_rate)
+        run.train_epoch(self.order)
         return run.network()
 
 

@@ -48,6 +48,11 @@ class Workload:
         """Return the widths (pixels, hidden ..., classes)."""
         return (data.images.shape[1], *self.hidden, data.classes)
 
+    def title(self, layers: Sequence[int], examples: int) -> str:
+        """Return the job in a line."""
+        shape = "-".join(map(str, layers))
+        return f"{self.name}: {shape}, batch {self.batch_size}, learning rate {self.learning_rate:g}, {examples:,} examples, {self.dtype}"
+
     def network(self, data: Dataset) -> Network:
         """Return the initial network: the same weights every time."""
         start = Network.gaussian if self.start == "gaussian" else Network.scaled

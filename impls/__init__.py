@@ -28,6 +28,7 @@ __all__ = [
     "Unsupported",
     "load_trainer",
     "mnist",
+    "place",
     "read_directory",
     "read_idx",
 ]
@@ -40,15 +41,23 @@ TRAINERS = {
 }
 
 
+def place(name: str) -> tuple[str, str]:
+    """Return the module and the class of the trainer of that name, or those that "module:Class" names. Nothing is imported.
+
+    Raises InputError if there is no such name.
+    """
+    module, colon, class_name = TRAINERS.get(name, name).partition(":")
+    if not colon:
+        raise unknown("trainer", name, TRAINERS, otherwise=", or give module:Class")
+    return module, class_name
+
+
 def load_trainer(name: str) -> type[Trainer]:
     """Return the trainer of that name, or the one at "module:Class", which is imported and so runs that module's code.
 
     Raises InputError if there is no such name, module or class, or the class is no Trainer.
     """
-    place = TRAINERS.get(name, name)
-    module_name, colon, class_name = place.partition(":")
-    if not colon:
-        raise unknown("trainer", name, TRAINERS, otherwise=", or give module:Class")
+    module_name, class_name = place(name)
     try:
         found = getattr(importlib.import_module(module_name), class_name)
     except Exception as error:  # a stranger's module may raise anything at import

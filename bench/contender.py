@@ -1,0 +1,110 @@
+"""A contender: which trainer, of which revision of the code, under which interpreter and environment."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import bench
+import impls
+from impls.errors import InputError
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What a worker process is started with.
+
+    name     what messages call it
+    trainer  a name of the ladder, or module:Class
+    source   directory that holds the bench/ and impls/ that it runs
+    code     which impls/ that is: a commit, or the working tree
+    python   its interpreter
+    env      environment variables on top of this process's
+    """
+
+    name: str
+    trainer: str
+    source: Path
+    code: str
+    python: str = sys.executable
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+def contender(name: str, directory: Path, *, python: str | None = None, env: Mapping[str, str] | None = None) -> Contender:
+    """Return the contender called `trainer` or `trainer@revision`, with its code laid out in the directory, which must be empty.
+
+    Raises InputError if there is no such revision or interpreter.
+    """
+    trainer, at, revision = name.partition("@")
+    if at and not revision:
+        raise InputError(f"{name}: no revision after the @; give trainer or trainer@revision")
+    executable = shutil.which(python) if python else sys.executable
+    if executable is None:
+        raise InputError(f"{python}: no such interpreter")
+    found = commit(revision) if at else None
+    stage(directory, found)
+    return Contender(name, trainer, directory, found[:12] if found else working_tree(), executable, dict(env or {}))
+
+
+def stage(directory: Path, revision: str | None) -> None:
+    """Lay out today's bench/ and a commit's impls/ in the directory; None: impls/ as it stands in the working tree.
+
+    Nothing is written to the repository: no worktree is registered, neither index nor stash is touched.
+    """
+    caches = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(bench.__file__).parent, directory / "bench", ignore=caches)
+    if revision is None:
+        shutil.copytree(Path(impls.__file__).parent, directory / "impls", ignore=caches)
+        return
+    try:
+        archive = _git("archive", "--format=tar", revision, "impls")
+    except InputError as error:
+        raise InputError(f"{revision} has no impls/ to run: {error}") from error
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        tar.extractall(directory, filter="data")
+
+
+def commit(revision: str) -> str:
+    """Return the full name of a revision's commit. Raises InputError that says what to fetch if it is not here."""
+    try:
+        return git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").strip()
+    except InputError as error:
+        if git("rev-parse", "--is-shallow-repository").strip() == "true":
+            remedy = f"this clone is shallow: git fetch --unshallow, or git fetch --depth=1 origin {revision}"
+        else:
+            remedy = "git fetch origin, or see git log --oneline"
+        raise InputError(f"unknown revision {revision}: {remedy}") from error
+
+
+def working_tree() -> str:
+    """Return how to call the code as it stands: the commit, and whether it was changed; without git, just what it is."""
+    try:
+        changed = " with changes" if git("status", "--porcelain", "--", "impls").strip() else ""
+        return git("rev-parse", "--short=12", "HEAD").strip() + changed
+    except InputError:
+        return "the code as it stands"
+
+
+def git(*arguments: str) -> str:
+    """Return what a git command prints, run on the checkout that this package is in. Raises InputError if it fails."""
+    return _git(*arguments).decode(errors="replace")
+
+
+def _git(*arguments: str) -> bytes:
+    root = Path(bench.__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        raise InputError(f"{root} is no git checkout: other revisions are to be had in a clone of the repository only")
+    try:
+        return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=True, timeout=60).stdout
+    except FileNotFoundError:
+        raise InputError("git is not installed; it is needed to look at another revision") from None
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"git {arguments[0]} did not answer within 60 s") from error
+    except subprocess.CalledProcessError as error:
+        raise InputError(f"git {' '.join(arguments)}: {error.stderr.decode(errors='replace').strip() or 'failed'}") from error

@@ -1,0 +1,225 @@
+"""Two contenders on this machine now: fresh processes, interleaved epochs, a ratio with an interval.
+
+Between two processes of the same code the time of an epoch differs by a percent, for good: where their memory came to lie
+decides it. Within a process it drifts with the machine. So the unit is the pair: one new process of each contender, and a few
+rounds in which each trains an epoch, in an order thrown anew. What disturbs a round disturbs both, and what the processes
+were dealt at their start averages out over the pairs. While one trains, the other is stopped: a runtime's idle threads
+would spin on its processors.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import intervals, processors
+from bench.contender import Contender
+from bench.intervals import Interval
+from bench.process import ContenderError, Process
+from bench.verify import Oracle, VerificationError
+from bench.worker import Job, read_network
+from bench.workload import Workload
+from impls import Splits
+
+ROUNDS = 6  # a pair. More tell little: pairs differ from one another by more than the median over rounds is unsure
+_ROUND_SECONDS = 0.04  # of both epochs together. Longer: fewer pairs in the time; shorter: the clock of the machine shows
+_FIRST_LOOK = 8  # pairs; with fewer no interval has both ends
+_MORE = 1.5  # times as many pairs at the next look
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The rounds of one process of each contender.
+
+    a, b     seconds of each one's epochs, round by round
+    order    for each round who came first, "a" or "b"
+    seconds  that the pair took in all
+    """
+
+    a: tuple[float, ...]
+    b: tuple[float, ...]
+    order: str
+    seconds: float
+
+    @property
+    def log_ratio(self) -> float:
+        """The median over the rounds of log(a's time / b's)."""
+        return float(np.median(np.log(self.a) - np.log(self.b)))
+
+
+@dataclass(frozen=True)
+class Duel:
+    """Two contenders, verified, on one job. Make one with `prepare`.
+
+    title        the job in a line
+    facts        what each runs on: versions, BLAS kernels, threads
+    left_behind  for each, the names of processes that it left and that had to be killed
+    """
+
+    a: Contender
+    b: Contender
+    title: str
+    job: Path
+    threads: int
+    patience: float
+    facts: tuple[dict[str, Any], dict[str, Any]]
+    left_behind: tuple[set[str], set[str]]
+
+    def pairs(self) -> Iterator[Pair]:
+        """Measure pair after pair, without end. Raises ContenderError when a contender fails."""
+        while True:
+            yield self._pair()
+
+    def _pair(self) -> Pair:
+        begin = time.monotonic()
+        with ExitStack() as stack:
+            processes: dict[str, Process] = {}
+            for name, contender in random.sample([("a", self.a), ("b", self.b)], 2):
+                processes[name] = stack.enter_context(Process(contender, self.job, self.threads))
+            for process in processes.values():
+                process.reply(self.patience)
+            for process in processes.values():
+                process.epoch(self.patience)  # the first touches memory and fills caches
+                process.sleep()
+            order = "".join(random.choice(("ab", "ba")) for _ in range(math.ceil(ROUNDS / 2)))[:ROUNDS]  # AB BA or BA AB
+            seconds: dict[str, list[float]] = {"a": [], "b": []}
+            for first in order:
+                for name in (first, "b" if first == "a" else "a"):
+                    process = processes[name]
+                    process.wake()
+                    seconds[name].append(process.epoch(self.patience))
+                    process.sleep()
+        for name, left in zip("ab", self.left_behind, strict=True):
+            left.update(processes[name].left_behind)
+        return Pair(tuple(seconds["a"]), tuple(seconds["b"]), order, time.monotonic() - begin)
+
+
+def prepare(
+    a: Contender, b: Contender, workload: Workload, splits: Splits, directory: Path, *, threads: int | None = None, patience: float = 60
+) -> Duel:
+    """Verify both contenders, write their job into the directory, and return the duel.
+
+    threads   as for `processors.hold`; patience  seconds to wait for any one reply
+    A workload that does not say how many examples gets as many as make a short round.
+    Raises ContenderError if one cannot run, VerificationError, naming it, if one computes something else.
+    """
+    threads = processors.hold(threads)
+    oracle = Oracle(workload, splits)
+    short = Job(oracle.start, oracle.data, oracle.order, workload.batch_size, workload.learning_rate).write(directory / "verify.npz")
+    facts = []
+    for contender in (b, a):  # the base of a comparison comes second, and is blamed first
+        with Process(contender, short, threads) as process:
+            facts.insert(0, process.reply(patience))
+            process.epoch(patience)
+            result = directory / f"{contender.source.name}.npz"
+            process.request(do="save", to=str(result))
+            process.reply(patience)
+        try:
+            with np.load(result, allow_pickle=False) as file:
+                oracle.error(read_network(file))
+        except VerificationError as error:
+            raise VerificationError(f"{contender.name} {error}") from error
+        except (OSError, ValueError, KeyError) as error:
+            raise ContenderError(contender, f"gave back no network: {error}") from error
+    job = directory / "job.npz"
+    if workload.examples is None:
+        workload = _short_rounds(workload, splits, lambda: _epochs((a, b), job, threads, patience), job)
+    else:
+        _write_job(workload, splits, job)
+    title = workload.title(oracle.start.layers, len(workload.data(splits)))
+    return Duel(a, b, title, job, threads, patience, (facts[0], facts[1]), (set(), set()))
+
+
+def looks(pairs: Iterable[Pair], seconds: float) -> Iterator[tuple[list[Pair], Interval]]:
+    """Yield the pairs so far with the interval of their median ratio, a over b, whenever they have become half as many again,
+    and a last time when the next pair would not end within the seconds. The interval holds however often it is looked at.
+    """
+    found: list[Pair] = []
+    spent, longest, look, due = 0.0, 0.0, 1, _FIRST_LOOK
+    for pair in pairs:
+        found.append(pair)
+        spent, longest = spent + pair.seconds, max(longest, pair.seconds)
+        late = spent + longest > seconds
+        if len(found) >= due or late:
+            logs = intervals.watched([pair.log_ratio for pair in found], look)
+            yield found, Interval(*(math.exp(value) for value in logs))
+            look, due = look + 1, math.ceil(len(found) * _MORE)
+        if late:
+            return
+
+
+def _short_rounds(workload: Workload, splits: Splits, round_seconds: Callable[[], float], job: Path) -> Workload:
+    """Write a job of as many examples as make a round of the wished length, and return its workload."""
+    most, batch = len(workload.data(splits)), workload.batch_size
+    least = min(2 * batch, most)
+    examples = min(max(least, 500), most)
+    for _ in range(4):  # a first guess from few examples overrates what an epoch costs once
+        _write_job(replace(workload, examples=examples), splits, job)
+        wished = examples * _ROUND_SECONDS / round_seconds()
+        if 0.7 < wished / examples < 1.4:
+            break
+        before, examples = examples, int(min(max(wished // batch * batch, least), most))
+        if examples == before:
+            break
+    found = replace(workload, examples=examples)
+    _write_job(found, splits, job)
+    return found
+
+
+def _epochs(contenders: Iterable[Contender], job: Path, threads: int, patience: float) -> float:
+    """Return the seconds of an epoch of each, added up."""
+    seconds = 0.0
+    for contender in contenders:
+        with Process(contender, job, threads) as process:
+            process.reply(patience)
+            process.epoch(patience)
+            seconds += process.epoch(patience)
+    return seconds
+
+
+def _write_job(workload: Workload, splits: Splits, path: Path) -> None:
+    data = workload.data(splits)
+    Job(workload.network(data), data, data.order(seed=workload.seed), workload.batch_size, workload.learning_rate).write(path)
+
+
+@dataclass(frozen=True)
+class Round:
+    """A row of the CSV of a duel: one epoch of each. `first` trained first; `pair_seconds` is what the whole pair took."""
+
+    run_id: str
+    machine: str
+    job: str
+    threads: int
+    a: str
+    b: str
+    stage: str
+    pair: int
+    round: int
+    first: str
+    a_seconds: float
+    b_seconds: float
+    pair_seconds: float
+
+
+def rows(duel: Duel, pairs: Iterable[Pair], *, run_id: str, machine: str, stage: str) -> list[Round]:
+    """Return the rounds of the pairs, numbered from 1."""
+    sides = f"{duel.a.name} ({duel.a.code})", f"{duel.b.name} ({duel.b.code})"
+    return [
+        Round(run_id, machine, duel.title, duel.threads, *sides, stage, number, turn, first, a, b, pair.seconds)
+        for number, pair in enumerate(pairs, start=1)
+        for turn, (first, a, b) in enumerate(zip(pair.order, pair.a, pair.b, strict=True), start=1)
+    ]
+
+
+def merged(pairs: Iterable[Pair], name: str) -> list[float]:
+    """Return all seconds of one side, "a" or "b"."""
+    return list(itertools.chain.from_iterable(getattr(pair, name) for pair in pairs))

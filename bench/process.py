@@ -1,0 +1,159 @@
+"""A worker process seen from the parent: started, asked with a time-out, and ended with all that it started."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from bench.contender import Contender
+
+_LONGEST_REPLY = 65_536  # characters; the longest honest one has a few hundred
+_GRACE = 2.0  # seconds in which an ended worker and its children may go by themselves
+
+
+class ContenderError(Exception):
+    """A contender could not be measured: it raised, crashed, hung or talked nonsense. The message names it and says what it did.
+
+    absent  whether that is because it was not made for this machine or workload
+    """
+
+    def __init__(self, contender: Contender, what: str, *, absent: bool = False) -> None:
+        super().__init__(f"{contender.name} {what}")
+        self.contender = contender
+        self.absent = absent
+
+
+class Process:
+    """A contender's worker on a job. A context manager: at its end the worker and its children are gone.
+
+    left_behind  after the end, the names of children that had to be killed
+    """
+
+    def __init__(self, contender: Contender, job: Path, threads: int) -> None:
+        self.contender = contender
+        self.left_behind: list[str] = []
+        environment = {**os.environ, **contender.env}
+        environment.pop("PYTHONSAFEPATH", None)  # the staged code is found because it is in the working directory
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path.cwd()), environment.get("PYTHONPATH"))))
+        self._errors = tempfile.TemporaryFile()
+        try:
+            self._popen = subprocess.Popen(
+                [contender.python, "-m", "bench.worker", contender.trainer, str(job), str(threads)],
+                cwd=contender.source,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                text=True,
+                encoding="utf-8",
+                errors="replace",
+                start_new_session=True,  # a process group of its own, to be ended as a whole, and no Ctrl-C but through us
+            )
+        except OSError as error:
+            self._errors.close()
+            raise ContenderError(contender, f"cannot be started: {error}") from error
+        self._replies: queue.SimpleQueue[str] = queue.SimpleQueue()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def request(self, **content: object) -> None:
+        """Send a request."""
+        assert self._popen.stdin
+        with contextlib.suppress(OSError):  # a worker that is gone is noticed when it does not reply
+            self._popen.stdin.write(json.dumps(content) + "\n")
+            self._popen.stdin.flush()
+
+    def reply(self, timeout: float) -> dict[str, Any]:
+        """Return the next reply. Raises ContenderError if there is none within the seconds, or it is an error or no reply at all."""
+        try:
+            line = self._replies.get(timeout=timeout)
+        except queue.Empty:
+            raise ContenderError(self.contender, f"hangs: no reply within {timeout:.0f} s") from None
+        if not line:
+            raise ContenderError(self.contender, self._death())
+        try:
+            content = json.loads(line)
+        except ValueError:
+            content = None
+        if not isinstance(content, dict):
+            raise ContenderError(self.contender, f"prints garbage where a reply belongs: {line[:60]!r}")
+        if "absent" in content:
+            raise ContenderError(self.contender, f"cannot run here: {content['absent']}", absent=True)
+        if "error" in content:
+            raise ContenderError(self.contender, f"cannot be measured: {content['error']}")
+        return content
+
+    def epoch(self, timeout: float) -> float:
+        """Return the seconds of an epoch."""
+        self.request(do="epoch")
+        seconds = self.reply(timeout).get("seconds")
+        if not isinstance(seconds, float) or not 0 < seconds < float("inf"):
+            raise ContenderError(self.contender, f"replies with {seconds!r} where the seconds of an epoch belong")
+        return seconds
+
+    def sleep(self) -> None:
+        """Stop the worker where it stands, so that no thread of it spins while another is measured. Windows: no effect."""
+        if hasattr(os, "killpg"):
+            os.killpg(self._popen.pid, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Let it go on."""
+        if hasattr(os, "killpg"):
+            os.killpg(self._popen.pid, signal.SIGCONT)
+
+    def end(self) -> None:
+        """End the worker and whatever it started."""
+        children = []
+        with contextlib.suppress(OSError):
+            self.wake()
+        with contextlib.suppress(psutil.Error):
+            children = psutil.Process(self._popen.pid).children(recursive=True)
+        assert self._popen.stdin
+        with contextlib.suppress(OSError):
+            self._popen.stdin.close()
+        try:
+            self._popen.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
+        _, alive = psutil.wait_procs(children, timeout=_GRACE if children else 0)
+        for child in alive:
+            with contextlib.suppress(psutil.Error):
+                self.left_behind.append(child.name())
+                child.kill()
+        if hasattr(os, "killpg"):  # those whose parent died before they could be listed
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._popen.pid, signal.SIGKILL)
+        self._errors.close()
+
+    def _listen(self) -> None:
+        assert self._popen.stdout
+        with self._popen.stdout as replies:
+            while line := replies.readline(_LONGEST_REPLY):
+                self._replies.put(line)
+        self._replies.put("")
+
+    def _death(self) -> str:
+        try:
+            code = self._popen.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            return "closed its end of the line"
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        self._errors.seek(0)
+        told = [line.strip() for line in self._errors.read().decode(errors="replace").splitlines() if line.strip()]
+        return f"{how}: {told[-1]}" if told else how

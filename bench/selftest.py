@@ -1,0 +1,117 @@
+"""How far the gate can be trusted on this machine: its base against itself, and against itself slowed by a known share.
+
+A recorded set of process pairs stands for all that could have been measured: trial after trial is drawn from it, with
+replacement, and judged as the gate would, each pair costing the time that it took.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from bench import duel, planted
+from bench.contender import Contender, commit, contender
+from bench.duel import Duel, Pair
+from bench.gate import judge, merge_base
+from bench.options import Options
+from impls import place
+
+LEVELS = (0.02, 0.03, 0.05, 0.10)
+RELIABLY = 0.95  # of the trials
+_TRIALS = 1000
+_KIND = "added-pass"
+_NEAR = 0.06  # where a slowdown's size is measured before it is scaled
+_PAIRS = 20  # that its size is measured with
+
+
+@dataclass(frozen=True)
+class Rates:
+    """How trials of code that takes 1 + `slower` times as long were judged. `seconds` is the median a trial took."""
+
+    slower: float
+    measured: float
+    pairs: int
+    words: dict[str, float]
+    seconds: float
+
+
+def self_test(options: Options, *, base: str | None, margin: float, seconds: float, progress: Callable[[str], None]) -> list[Rates]:
+    """Record pairs for `seconds` of unchanged code and of each level of slowdown, and return how trials of them are judged."""
+    trainer = options.trainers[0] if options.trainers else "matrix"
+    place(trainer)
+    revision = commit(base) if base else merge_base()
+    with tempfile.TemporaryDirectory(prefix="epochbench-") as room:
+        directory = Path(room)
+        one, other = (contender(f"{trainer}@{revision[:12]}", directory / name) for name in ("base", "head"))
+        progress("verifying")
+        match = duel.prepare(one, other, options.workloads[0], options.splits(), directory, threads=options.threads or 1)
+        progress("measuring the slowdown to plant")
+        unit = share_of_a_unit(match, trainer, "_epoch", _KIND)
+        rates = []
+        for level in (0.0, *LEVELS):
+            subject = with_planted(match, trainer, "_epoch", _KIND, level / unit) if level else match
+            recorded: list[Pair] = []
+            for pair in subject.pairs():
+                recorded.append(pair)
+                progress(f"{level:.0%} slower: pair {len(recorded)}")
+                if sum(pair.seconds for pair in recorded) > seconds:
+                    break
+            rates.append(resample(recorded, slower=level, margin=margin, seconds=seconds))
+        return rates
+
+
+def share_of_a_unit(match: Duel, trainer: str, method: str, kind: str) -> float:
+    """Return by what share of an epoch one planted unit a call slows b, so that a share can be planted."""
+    units, share = 1.0, 0.0
+    for pairs in (3, 3, 3, _PAIRS):
+        slowed = with_planted(match, trainer, method, kind, units)
+        logs = [pair.log_ratio for pair in islice(slowed.pairs(), pairs)]
+        share = max(float(np.expm1(np.median(logs))), 1e-4) / units
+        units = min(_NEAR / share, 100 * units)
+    return share
+
+
+def with_planted(match: Duel, trainer: str, method: str, kind: str, units: float) -> Duel:
+    """Return the duel with b against b slowed."""
+    slowed: Contender = replace(match.b, source=match.a.source, name=f"{trainer} + {kind}", trainer="bench.planted:Planted")
+    return replace(match, a=replace(slowed, env=planted.variable(trainer, method, kind, units)))
+
+
+def resample(recorded: Sequence[Pair], *, slower: float, margin: float, seconds: float, trials: int = _TRIALS) -> Rates:
+    """Return how the gate judges trials whose pairs are drawn from the recorded ones."""
+    rng = np.random.default_rng(0)
+
+    def drawn() -> Iterator[Pair]:
+        while True:
+            yield recorded[int(rng.integers(len(recorded)))]
+
+    words: dict[str, float] = {}
+    taken = []
+    for _ in range(trials):
+        word, _, stages = judge(drawn(), margin=margin, seconds=seconds)
+        words[word] = words.get(word, 0) + 1 / trials
+        taken.append(sum(pair.seconds for pairs in stages.values() for pair in pairs))
+    measured = float(np.expm1(np.median([pair.log_ratio for pair in recorded])))
+    return Rates(slower, measured, len(recorded), words, float(np.median(taken)))
+
+
+def text(rates: Sequence[Rates]) -> str:
+    """Return the rates as lines for people."""
+    lines = [f"{'planted':>8}{'measured':>10}{'pairs':>7}  called slower   not slower   undecided   median time"]
+    for rate in rates:
+        shares = [rate.words.get(word, 0.0) for word in ("slower", "not slower", "undecided")]
+        cells = "".join(f"{share:>13.1%}" for share in shares)
+        lines.append(f"{rate.slower:>8.0%}{rate.measured:>10.1%}{rate.pairs:>7}{cells}{rate.seconds:>11.0f} s")
+    found = [rate.slower for rate in rates if rate.slower and rate.words.get("slower", 0.0) >= RELIABLY]
+    smallest = f"{min(found):.0%}" if found else f"none of {', '.join(f'{rate.slower:.0%}' for rate in rates if rate.slower)}"
+    lines += [
+        "",
+        f"false alarms: {rates[0].words.get('slower', 0.0):.2%} of {_TRIALS:,} trials drawn from {rates[0].pairs} pairs of unchanged code",
+        f"smallest slowdown found in at least {RELIABLY:.0%} of the trials: {smallest}",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,107 @@
+"""`python -m bench versus A B`: how many times as long an epoch takes A as it takes B, on this machine now."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import duel, intervals
+from bench.contender import contender
+from bench.duel import Duel, Pair
+from bench.format import counted, digits, duration
+from bench.intervals import Interval
+from bench.options import Options
+from impls import InputError
+
+_CLEAR = 1.01  # the interval reaches no further than this factor to either side of the ratio
+
+
+@dataclass(frozen=True)
+class Side:
+    """How a contender is asked for: `trainer` or `trainer@revision`, an interpreter, environment variables."""
+
+    name: str
+    python: str | None
+    env: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A duel's result: the ratio of a's epoch time to b's, and what it was made of."""
+
+    duel: Duel
+    ratio: Interval
+    pairs: list[Pair]
+
+    def json(self) -> str:
+        """Return it as one JSON object; an end that the interval does not have yet is null."""
+        known = {end: value if 0 < value < float("inf") else None for end, value in self.ratio._asdict().items()}
+        sides = {side: self._side(side) for side in "ab"}
+        rounds = sum(len(pair.a) for pair in self.pairs)
+        return json.dumps(
+            {"ratio": known["value"], "low": known["low"], "high": known["high"], "pairs": len(self.pairs), "rounds": rounds, **sides}
+        )
+
+    def text(self) -> str:
+        """Return it for people."""
+        duel, ratio = self.duel, self.ratio
+        a, b = self._side("a"), self._side("b")
+        width = max(len(a["name"]), len(b["name"]))
+        lines = [
+            f"{duel.title}, {counted(duel.threads, 'thread')}",
+            f"A  {a['name']:<{width}}  {duration(a['median'])} an epoch",
+            f"B  {b['name']:<{width}}  {duration(b['median'])} an epoch",
+            "",
+            f"A takes {ratio.value:.3f} times as long as B (95 %: {ratio.low:.3f} to {ratio.high:.3f}): {_in_words(ratio)}",
+            f"{counted(len(self.pairs), 'pair')} of processes, {sum(len(pair.a) for pair in self.pairs)} rounds",
+        ]
+        lines += [f"differs: {what}: {self._shown(a, what)} | {self._shown(b, what)}" for what in sorted({*a, *b} - {"name", "median"})
+                  if a.get(what) != b.get(what)]  # fmt: skip
+        lines += [f"warning: {side['name']} left processes behind, which were ended: {', '.join(sorted(left))}"
+                  for side, left in zip((a, b), duel.left_behind, strict=True) if left]  # fmt: skip
+        return "\n".join(lines)
+
+    def _side(self, side: str) -> dict[str, Any]:
+        contender, facts = (self.duel.a, self.duel.facts[0]) if side == "a" else (self.duel.b, self.duel.facts[1])
+        median = intervals.median(duel.merged(self.pairs, side)).value
+        return {
+            "name": contender.name,
+            "median": median,
+            "code": contender.code,
+            "interpreter": contender.python,
+            **facts,
+            "env": dict(contender.env),
+        }
+
+    @staticmethod
+    def _shown(side: dict[str, Any], what: str) -> str:
+        value = side.get(what)
+        return " ".join(f"{k}={v}" for k, v in value.items()) or "as it is" if isinstance(value, dict) else str(value or "-")
+
+
+def versus(a: Side, b: Side, options: Options, *, seconds: float, progress: Callable[[str], None]) -> Answer:
+    """Verify both sides, then measure until the answer is clear, and at the longest for the seconds."""
+    if len(options.workloads) != 1:
+        raise InputError(f"versus takes one workload, not {len(options.workloads)}: {', '.join(w.name for w in options.workloads)}")
+    splits = options.splits()
+    with tempfile.TemporaryDirectory(prefix="epochbench-") as room:
+        directory = Path(room)
+        sides = [contender(side.name, directory / label, python=side.python, env=side.env) for label, side in (("a", a), ("b", b))]
+        progress("verifying both")
+        match = duel.prepare(*sides, options.workloads[0], splits, directory, threads=options.threads)
+        pairs, ratio = [], Interval(1.0, 0.0, float("inf"))
+        for pairs, ratio in duel.looks(match.pairs(), seconds):
+            progress(f"{counted(len(pairs), 'pair')}: {digits(ratio.value)}x ({digits(ratio.low)} to {ratio.high:.4g})")
+            if ratio.high <= ratio.value * _CLEAR and ratio.low >= ratio.value / _CLEAR:
+                break
+        return Answer(match, ratio, pairs)
+
+
+def _in_words(ratio: Interval) -> str:
+    if ratio.low <= 1 <= ratio.high:
+        return "no difference can be seen"
+    return f"A is {digits(1 / ratio.value)} times as fast" if ratio.value < 1 else f"B is {digits(ratio.value)} times as fast"

@@ -1,0 +1,134 @@
+"""One process that trains when it is told to: `python -m bench.worker TRAINER JOB THREADS`, requests in, replies out, a JSON object a line.
+
+    {"do": "epoch"}              train an epoch from the job's start    {"seconds": 0.05}
+    {"do": "save", "to": FILE}   write the weights and biases there     {}
+
+Its first reply, to no request, tells what it runs on. Any reply may be {"error": why} instead, or {"absent": why} if the trainer
+cannot run here. It ends when its input does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import numpy.typing as npt
+
+import impls
+from bench import machine, processors
+from impls import Dataset, Network
+
+
+@dataclass(frozen=True)
+class Job:
+    """An epoch to train, complete in itself, so that every trainer that is given it trains the same.
+
+    start   the initial network
+    data    the examples
+    order   (len(data),), the order in which they are taken
+    """
+
+    start: Network
+    data: Dataset
+    order: npt.NDArray[np.int64]
+    batch_size: int
+    learning_rate: float
+
+    def write(self, path: Path) -> Path:
+        """Write it to one file, which is not compressed, because it is read again for every process."""
+        facts = {"batch_size": self.batch_size, "learning_rate": self.learning_rate, "classes": self.data.classes}
+        with path.open("wb") as file:
+            np.savez(
+                file, images=self.data.images, labels=self.data.labels, order=self.order, facts=json.dumps(facts), **_arrays(self.start)
+            )
+        return path
+
+    @classmethod
+    def read(cls, path: Path) -> Job:
+        """Read what `write` wrote."""
+        with np.load(path, allow_pickle=False) as file:
+            facts: dict[str, Any] = json.loads(str(file["facts"]))
+            data = Dataset(file["images"], file["labels"], facts.pop("classes"))
+            return cls(start=read_network(file), data=data, order=file["order"], **facts)
+
+
+def read_network(file: Any) -> Network:
+    """Return the network in an open .npz file that holds w0, w1, ... and b0, b1, ..."""
+    depth = sum(name.startswith("w") for name in file)
+    return Network([file[f"w{number}"] for number in range(depth)], [file[f"b{number}"] for number in range(depth)])
+
+
+def _arrays(network: Network) -> dict[str, Any]:
+    return {f"{letter}{number}": a for letter, all in (("w", network.weights), ("b", network.biases)) for number, a in enumerate(all)}
+
+
+def main(trainer: str, job: Path, threads: int) -> None:
+    """Serve until the input ends."""
+    with _private_pipes() as (requests, replies):
+
+        def reply(**content: object) -> None:
+            replies.write(json.dumps(content) + "\n")
+            replies.flush()
+
+        try:
+            processors.hold(threads)
+            serve(trainer, Job.read(job), threads, requests, reply)
+        except impls.Unsupported as reason:
+            reply(absent=str(reason))
+        except Exception as error:  # whatever a trainer raises is the parent's to tell
+            reply(error=f"{type(error).__name__}: {error}")
+
+
+def serve(name: str, job: Job, threads: int, requests: TextIO, reply: Any) -> None:
+    """Make the job's trainer and do what is requested of it."""
+    if Path.cwd() not in Path(impls.__file__).resolve().parents:
+        raise ImportError(f"impls came from {Path(impls.__file__).parent}, not from the code under test")
+    make = impls.load_trainer(name)
+    if reason := make.unavailable():
+        raise impls.Unsupported(reason)
+    trainer = make(job.start, job.data, batch_size=job.batch_size, learning_rate=job.learning_rate)
+    blas, blas_kernels = machine.blas()
+    reply(
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        numpy=np.__version__,
+        blas=blas,
+        blas_kernels=blas_kernels,
+        library=machine.versioned(make.library),
+        device=make.device,
+        threads=threads,
+    )
+    for line in requests:
+        request = json.loads(line)
+        if request["do"] == "epoch":
+            trainer.load(job.start)
+            begin = time.perf_counter()
+            trainer.train_epoch(job.order)
+            reply(seconds=time.perf_counter() - begin)
+        else:
+            with Path(request["to"]).open("wb") as file:
+                np.savez(file, **_arrays(trainer.network()))
+            reply()
+
+
+@contextmanager
+def _private_pipes() -> Iterator[tuple[TextIO, TextIO]]:
+    """Keep the pipes to the parent for this module: what a trainer prints goes to standard error, and it can read nothing."""
+    with os.fdopen(os.dup(0), encoding="utf-8") as requests, os.fdopen(os.dup(1), "w", encoding="utf-8") as replies:
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
+        os.dup2(2, 1)
+        yield requests, replies
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
