@@ -1,12 +1,14 @@
 """The second door, `python -m bench COMMAND`: parses, calls one function for each command, turns errors into exit codes.
 
-0 fine, 1 the answer is no, 2 bad usage or bad input.
+0 fine, 1 the answer is no, 2 bad usage or bad input, 3 could not decide.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -15,18 +17,36 @@ from pathlib import Path
 from bench.options import declare, parse
 from impls import InputError
 
+_JOB = ("--workload", "--dtype", "--examples", "--seed")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = _parser().parse_args(arguments)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
     try:
         return int(given.run(given))
     except InputError as error:
         print(f"epochbench: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("epochbench: interrupted; finished epochs are kept in the *.partial.csv", file=sys.stderr)
-        return 130
+    except Stopped as stopped:
+        print("epochbench: interrupted; what was finished is kept in the *.partial.csv, if there was anything", file=sys.stderr)
+        return 128 + stopped.number
+
+
+class Stopped(BaseException):
+    """Ctrl-C or a termination signal: raised wherever the program is, so that it cleans up on its way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def _stop(number: int, _: object) -> None:
+    for again in (signal.SIGINT, signal.SIGTERM):  # an impatient second one must not break the cleaning up
+        signal.signal(again, signal.SIG_IGN)
+    raise Stopped(number)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,8 +68,33 @@ def _parser() -> argparse.ArgumentParser:
         *("--trainers", "--workload", "--dtype", "--examples", "--seed", "--data", "--threads", "--results", "--machine", "--no-charts"),
     )
     train.add_argument("--epochs", type=int, default=30, metavar="N", help="epochs to train (30)")
-    train.add_argument("--until", type=_accuracy, metavar="ACCURACY", help="stop at this test accuracy, 0.95 or 95%%; else exit 1")
+    train.add_argument("--until", type=_share, metavar="ACCURACY", help="stop at this test accuracy, 0.95 or 95%%; else exit 1")
     train.set_defaults(run=_train)
+
+    versus = commands.add_parser("versus", help="which of two is faster here and now, and by how much")
+    for name in "AB":
+        versus.add_argument(name.lower(), metavar=name, help="a trainer, module:Class, or either @revision")
+    declare(versus.add_argument, *_JOB, "--data", "--threads", "--machine")
+    versus.add_argument("--seconds", type=_seconds, default=60.0, metavar="S", help="measure at most so long (60)")
+    for name in "ab":
+        versus.add_argument(f"--{name}-python", metavar="EXE", help=f"the interpreter of {name.upper()} (this one)")
+        versus.add_argument(
+            f"--{name}-env", metavar="K=V", type=_setting, action="append", default=[], help="an environment variable for it; repeatable"
+        )
+    versus.add_argument("--json", action="store_true", help="as one JSON object")
+    versus.add_argument("-o", dest="directory", type=Path, metavar="DIR", help="put the pairs' CSV and chart there")
+    versus.set_defaults(run=_versus)
+
+    gate = commands.add_parser("gate", help="is the working tree slower than its base?")
+    declare(gate.add_argument, "--trainers", *_JOB, "--data", "--threads", "--results", "--machine")
+    gate.add_argument("--base", metavar="REVISION", help="what to compare with (where HEAD left the main branch)")
+    gate.add_argument("--margin", type=_share, default=0.01, metavar="SHARE", help="how much slower is slower (1%%)")
+    gate.add_argument("--seconds", type=_seconds, default=90.0, metavar="S", help="at most so long for each trainer (90)")
+    gate.add_argument("--strict", action="store_true", help="exit 3 if a trainer could not be judged")
+    gate.add_argument("--summary", type=Path, metavar="FILE.md", help="write the table there, as Markdown")
+    gate.add_argument("--json", action="store_true", help="as one JSON object")
+    gate.add_argument("--self-test", action="store_true", help="instead, measure how reliable the gate is on this machine")
+    gate.set_defaults(run=_gate)
 
     machine = commands.add_parser("machine", help="what this machine is")
     machine.add_argument("--json", action="store_true", help="as one JSON object")
@@ -80,6 +125,61 @@ def _train(given: argparse.Namespace) -> int:
         return 1
 
 
+def _versus(given: argparse.Namespace) -> int:
+    from bench import records
+    from bench.process import ContenderError
+    from bench.verify import VerificationError
+    from bench.versus import Side, versus
+
+    options = parse(given, results=given.directory or Path("results/local"), trainers=[], workloads=["nielsen"])
+    if given.directory:
+        records.check_writable(given.directory, option="-o")
+    sides = Side(given.a, given.a_python, dict(given.a_env)), Side(given.b, given.b_python, dict(given.b_env))
+    try:
+        answer = versus(*sides, options, seconds=given.seconds, progress=_progress)
+    except (ContenderError, VerificationError) as error:
+        _progress("")
+        print(f"epochbench: {error}", file=sys.stderr)
+        return 3 if isinstance(error, ContenderError) and error.absent else 1
+    _progress("")
+    print(answer.json() if given.json else answer.text())
+    if given.directory:
+        from bench import plot
+
+        files = [answer.save(given.directory / "versus.csv", options.machine), *plot.ratios(answer, given.directory)]
+        if not given.json:
+            print(*files, sep="\n")
+    return 0
+
+
+def _gate(given: argparse.Namespace) -> int:
+    from bench import gate, records, selftest
+
+    options = parse(given, results=Path("results/local"), trainers=[], workloads=["nielsen"])
+    if given.summary:
+        records.check_writable(given.summary.parent, option="--summary")
+    if given.self_test:
+        rates = selftest.self_test(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
+        _progress("")
+        print(selftest.text(rates))
+        return 0
+    report = gate.gate(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
+    _progress("")
+    print(report.json() if given.json else report.text())
+    if given.summary:
+        given.summary.write_text(report.markdown(), encoding="utf-8")
+    if os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as summary:
+            summary.write(report.markdown())
+    return report.exit_code(strict=given.strict)
+
+
+def _progress(line: str) -> None:
+    """Show a line in place of the last one, to a person who watches; an empty one takes it away."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+
+
 def _machine(given: argparse.Namespace) -> int:
     from bench.machine import describe
 
@@ -92,7 +192,7 @@ def _machine(given: argparse.Namespace) -> int:
     return 0
 
 
-def _accuracy(text: str) -> float:
+def _share(text: str) -> float:
     try:
         share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     except ValueError:
@@ -100,6 +200,23 @@ def _accuracy(text: str) -> float:
     if not 0 < share <= 1:
         raise argparse.ArgumentTypeError(f"{text}: give a fraction such as 0.95, or 95%")
     return share
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text}: give seconds, more than 0")
+    return seconds
+
+
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text}: give NAME=VALUE")
+    return name, value
 
 
 if __name__ == "__main__":

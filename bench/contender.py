@@ -13,7 +13,7 @@ from pathlib import Path
 
 import bench
 import impls
-from impls.errors import InputError
+from impls import InputError, place
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,13 @@ class Contender:
 def contender(name: str, directory: Path, *, python: str | None = None, env: Mapping[str, str] | None = None) -> Contender:
     """Return the contender called `trainer` or `trainer@revision`, with its code laid out in the directory, which must be empty.
 
-    Raises InputError if there is no such revision or interpreter.
+    Raises InputError if there is no such trainer, revision or interpreter.
     """
     trainer, at, revision = name.partition("@")
     if at and not revision:
         raise InputError(f"{name}: no revision after the @; give trainer or trainer@revision")
+    if not at:
+        place(trainer)  # refuses a name that there is not; another revision may have had it
     executable = shutil.which(python) if python else sys.executable
     if executable is None:
         raise InputError(f"{python}: no such interpreter")

@@ -13,7 +13,7 @@ import itertools
 import math
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ import numpy as np
 from bench import intervals, processors
 from bench.contender import Contender
 from bench.intervals import Interval
+from bench.layout import Layout
 from bench.process import ContenderError, Process
 from bench.verify import Oracle, VerificationError
 from bench.worker import Job, read_network
@@ -83,8 +84,9 @@ class Duel:
         begin = time.monotonic()
         with ExitStack() as stack:
             processes: dict[str, Process] = {}
+            layout = Layout.thrown()
             for name, contender in random.sample([("a", self.a), ("b", self.b)], 2):
-                processes[name] = stack.enter_context(Process(contender, self.job, self.threads))
+                processes[name] = stack.enter_context(Process(contender, self.job, self.threads, layout))
             for process in processes.values():
                 process.reply(self.patience)
             for process in processes.values():
@@ -104,18 +106,19 @@ class Duel:
 
 
 def prepare(
-    a: Contender, b: Contender, workload: Workload, splits: Splits, directory: Path, *, threads: int | None = None, patience: float = 60
+    a: Contender, b: Contender, workload: Workload, splits: Splits, directory: Path, *, threads: int | None, seconds: float
 ) -> Duel:
     """Verify both contenders, write their job into the directory, and return the duel.
 
-    threads   as for `processors.hold`; patience  seconds to wait for any one reply
+    threads  as for `processors.hold`
+    seconds  that the whole may take; a contender that does not reply for so long, or a minute, is taken to hang
     A workload that does not say how many examples gets as many as make a short round.
     Raises ContenderError if one cannot run, VerificationError, naming it, if one computes something else.
     """
-    threads = processors.hold(threads)
+    threads, patience = processors.hold(threads), min(60.0, max(10.0, seconds))
     oracle = Oracle(workload, splits)
     short = Job(oracle.start, oracle.data, oracle.order, workload.batch_size, workload.learning_rate).write(directory / "verify.npz")
-    facts = []
+    facts: list[dict[str, Any]] = []
     for contender in (b, a):  # the base of a comparison comes second, and is blamed first
         with Process(contender, short, threads) as process:
             facts.insert(0, process.reply(patience))
@@ -210,11 +213,12 @@ class Round:
     pair_seconds: float
 
 
-def rows(duel: Duel, pairs: Iterable[Pair], *, run_id: str, machine: str, stage: str) -> list[Round]:
-    """Return the rounds of the pairs, numbered from 1."""
+def rows(duel: Duel, stages: Mapping[str, list[Pair]], *, run_id: str, machine: str) -> list[Round]:
+    """Return the rounds of the pairs of each stage, numbered from 1."""
     sides = f"{duel.a.name} ({duel.a.code})", f"{duel.b.name} ({duel.b.code})"
     return [
         Round(run_id, machine, duel.title, duel.threads, *sides, stage, number, turn, first, a, b, pair.seconds)
+        for stage, pairs in stages.items()
         for number, pair in enumerate(pairs, start=1)
         for turn, (first, a, b) in enumerate(zip(pair.order, pair.a, pair.b, strict=True), start=1)
     ]

@@ -12,14 +12,17 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import impls
-from bench import duel
+from bench import duel, records
 from bench.contender import commit, contender, git, working_tree
 from bench.duel import Duel, Pair
+from bench.format import counted
 from bench.intervals import Interval
+from bench.machine import describe
 from bench.options import Options
 from bench.process import ContenderError
 from bench.verify import VerificationError
@@ -56,7 +59,8 @@ def judge(pairs: Iterable[Pair], *, margin: float, seconds: float) -> tuple[Word
     """
     endless, left = iter(pairs), seconds
     stages: dict[str, list[Pair]] = {}
-    word, ratio = "undecided", _NOTHING_KNOWN
+    word: Word = "undecided"
+    ratio = _NOTHING_KNOWN
     for stage in ("first", "afresh"):
         word, ratio = "undecided", _NOTHING_KNOWN
         for found, ratio in duel.looks(endless, left):
@@ -72,12 +76,13 @@ def judge(pairs: Iterable[Pair], *, margin: float, seconds: float) -> tuple[Word
 
 @dataclass(frozen=True)
 class Report:
-    """The verdicts on a working tree, `head`, against its `base`."""
+    """The verdicts on a working tree, `head`, against its `base`, and the file that holds the pairs."""
 
     base: str
     head: str
     margin: float
     verdicts: list[Verdict]
+    csv: Path | None
 
     def exit_code(self, *, strict: bool) -> int:
         """Return 1 if a trainer is slower or broken, 3 if one could not be judged and the gate is strict, else 0."""
@@ -93,12 +98,22 @@ class Report:
     def lines(self) -> tuple[str, list[str], list[tuple[str, ...]], list[str]]:
         """Return what it is about, the table's headings, its rows, and what is to be said below it."""
         about = f"{self.head} against {self.base}: slower means by more than {self.margin:.1%}"
-        rows = [
-            (v.trainer, v.word, _times(v.ratio) if v.pairs else "-", str(v.pairs), f"{v.seconds:.0f}", v.duel.title if v.duel else "-")
-            for v in self.verdicts
+        rows: list[tuple[str, ...]] = [
+            (verdict.trainer, verdict.word, _times(verdict.ratio) if verdict.pairs else "-", str(verdict.pairs), f"{verdict.seconds:.0f}")
+            for verdict in self.verdicts
         ]
         notes = [f"{v.trainer}: {v.reason}" for v in self.verdicts if v.reason]
-        return about, ["trainer", "verdict", "epoch time, new / base (95 %)", "pairs", "seconds", "on"], rows, notes
+        notes += sorted({f"measured on {v.duel.title}, {counted(v.duel.threads, 'thread')}" for v in self.verdicts if v.duel})
+        if not self.verdicts:
+            notes = ["no trainer's code differs: nothing to judge; --trainers NAME,... judges all the same"]
+        return about, ["trainer", "verdict", "time, new / base (95 %)", "pairs", "seconds"], rows, notes
+
+    def text(self) -> str:
+        """Return it for a terminal."""
+        about, headings, rows, notes = self.lines()
+        widths = [max(len(cell) for cell in column) for column in zip(headings, *rows, strict=True)]
+        table = ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in (headings, *rows)]
+        return "\n".join([about, *(table if rows else []), *notes, *([str(self.csv)] if self.csv else [])])
 
     def markdown(self) -> str:
         """Return it for a pull request."""
@@ -109,29 +124,36 @@ class Report:
 
 
 def gate(
-    options: Options, *, base: str | None, margin: float, seconds: float, progress: Callable[[str], None], done: Callable[[Verdict], None]
+    options: Options, *, base: str | None, margin: float = MARGIN, seconds: float = SECONDS, progress: Callable[[str], None]
 ) -> Report:
     """Judge each of the options' trainers, or if there are none those whose code differs from the base's.
 
     base     a revision; None: where the working tree's history left the main branch
     seconds  for each trainer
-    done     called with each verdict as soon as it stands
+    The pairs of each trainer are on the disk as soon as its verdict stands.
     Raises InputError if there is no such base; what goes wrong with a trainer is its verdict.
     """
     if len(options.workloads) != 1:
         raise InputError(f"gate takes one workload, not {len(options.workloads)}: {', '.join(w.name for w in options.workloads)}")
     found = commit(base) if base else merge_base()
-    report = Report(base=f"{found[:12]}" + (f" ({base})" if base else " (merge base)"), head=working_tree(), margin=margin, verdicts=[])
-    for trainer in options.trainers or changed(found):
+    trainers = options.trainers or changed(found)
+    for trainer in trainers:
+        impls.place(trainer)  # refuses a name that there is not
+    records.check_writable(options.results)
+    run_id, machine = records.new_id(datetime.now(UTC)), describe(options.machine).machine
+    writer = records.Writer(options.results / f"{run_id}-gate-{machine}.csv")
+    verdicts = []
+    for trainer in trainers:
         verdict = _verdict(trainer, found, options, margin, seconds, progress)
-        report.verdicts.append(verdict)
-        done(verdict)
-    return report
+        verdicts.append(verdict)
+        if verdict.duel and verdict.pairs:
+            writer.add(duel.rows(verdict.duel, verdict.stages, run_id=run_id, machine=machine))
+    csv = writer.close() if any(verdict.pairs for verdict in verdicts) else None
+    return Report(f"{found[:12]} ({base or 'merge base'})", working_tree(), margin, verdicts, csv)
 
 
 def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: float, progress: Callable[[str], None]) -> Verdict:
     begin = time.monotonic()
-    impls.place(trainer)  # refuses a name that there is not
     with tempfile.TemporaryDirectory(prefix="epochbench-") as room:
         old = contender(f"{trainer}@{base[:12]}", Path(room) / "base")
         new = contender(trainer, Path(room) / "head")
@@ -143,9 +165,8 @@ def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: 
         match = None
         try:
             progress(f"{trainer}: verifying")
-            match = duel.prepare(
-                new, old, options.workloads[0], options.splits(), Path(room), threads=options.threads or 1, patience=min(60, seconds)
-            )
+            threads = options.threads or 1  # one is steadier, and what slows one slows two
+            match = duel.prepare(new, old, options.workloads[0], options.splits(), Path(room), threads=threads, seconds=seconds)
             left = seconds - (time.monotonic() - begin)
             word, ratio, stages = judge(_told(match.pairs(), trainer, progress), margin=margin, seconds=left)
         except ContenderError as error:

@@ -5,21 +5,25 @@ Made to be read without colour: bars carry their names and values, lines differ 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from bench import intervals, records
 from bench.format import counted, digits, duration
 from bench.machine import slug
 from impls import TRAINERS
+
+if TYPE_CHECKING:
+    from bench.versus import Answer
 
 BASELINE = "loop"
 
@@ -213,6 +217,31 @@ def _learning(rows: pd.DataFrame) -> Figure:
     axis.grid(color="#e4e4e4")
     axis.legend(frameon=False, loc="lower right")
     return figure
+
+
+# --- duels: the ratio of each pair of processes ------------------------------------------------------------------------------------
+
+
+def ratios(answer: Answer, directory: Path) -> list[Path]:
+    """Draw the ratios of a `versus`, pair by pair, with the interval of their centre, as versus.png and versus.svg in the directory."""
+    duel, ratio = answer.duel, answer.ratio
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(7.2, 4.0), layout="constrained")
+        figure.suptitle(f"Epoch time of {duel.a.name} over that of {duel.b.name}\n{duel.title}", x=0.01, ha="left", fontsize=12)
+        axis = figure.subplots()
+        values = [math.exp(pair.log_ratio) for pair in answer.pairs]
+        if ratio.low > 0 and ratio.high < math.inf:
+            axis.axhspan(ratio.low, ratio.high, color="#0072B2", alpha=0.2, lw=0, label=f"95 %: {ratio.low:.3f} to {ratio.high:.3f}")
+        axis.axhline(ratio.value, color="#0072B2", lw=1.6, label=f"centre: {ratio.value:.3f}")
+        axis.plot(range(1, len(values) + 1), values, "o", color="black", ms=5, label="a new process of each")
+        if min(*values, ratio.value) / 1.25 < 1 < max(*values, ratio.value) * 1.25:
+            axis.axhline(1, color="#8c8c8c", lw=1.2, ls="--", label="as fast")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.set_xlabel(f"pair of processes, {counted(duel.threads, 'thread')}")
+        axis.set_ylabel("ratio")
+        axis.grid(axis="y", color="#e4e4e4")
+        figure.legend(frameon=False, loc="outside lower left", ncols=4, fontsize=9)
+    return [_save(figure, directory / f"versus.{kind}") for kind in ("png", "svg")]
 
 
 # --- shared ------------------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,9 @@ from typing import Any
 
 import psutil
 
+import bench
 from bench.contender import Contender
+from bench.layout import Layout
 
 _LONGEST_REPLY = 65_536  # characters; the longest honest one has a few hundred
 _GRACE = 2.0  # seconds in which an ended worker and its children may go by themselves
@@ -39,16 +41,17 @@ class Process:
     left_behind  after the end, the names of children that had to be killed
     """
 
-    def __init__(self, contender: Contender, job: Path, threads: int) -> None:
+    def __init__(self, contender: Contender, job: Path, threads: int, layout: Layout | None = None) -> None:
         self.contender = contender
         self.left_behind: list[str] = []
-        environment = {**os.environ, **contender.env}
+        layout = layout or Layout()
+        environment = {**os.environ, **layout.env, **contender.env}
         environment.pop("PYTHONSAFEPATH", None)  # the staged code is found because it is in the working directory
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path.cwd()), environment.get("PYTHONPATH"))))
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
         try:
             self._popen = subprocess.Popen(
-                [contender.python, "-m", "bench.worker", contender.trainer, str(job), str(threads)],
+                [*layout.prefix, contender.python, "-m", "bench.worker", contender.trainer, str(job), str(threads)],
                 cwd=contender.source,
                 env=environment,
                 stdin=subprocess.PIPE,
@@ -156,4 +159,6 @@ class Process:
         how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
         self._errors.seek(0)
         told = [line.strip() for line in self._errors.read().decode(errors="replace").splitlines() if line.strip()]
+        if told and told[-1].startswith("ModuleNotFoundError"):
+            how += f"; this suite belongs into its interpreter: {self.contender.python} -m pip install {Path(bench.__file__).parent.parent}"
         return f"{how}: {told[-1]}" if told else how

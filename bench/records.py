@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import os
+import secrets
 import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -90,6 +92,11 @@ class Writer:
         """Give the file, which must have rows, its name, and return it."""
         self.partial.replace(self.path)
         return self.path
+
+
+def new_id(now: datetime) -> str:
+    """Return a name for a run that starts now: its start and a random part."""
+    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
 
 
 def check_writable(directory: Path, *, option: str = "--results") -> None:
@@ -181,7 +188,7 @@ def _typed(cells: pd.Series[str], kind: str, path: Path) -> pd.Series[int] | pd.
 
 
 def _replace(path: Path, rows: Sequence[DataclassInstance]) -> None:
-    """Write the names of the fields and the rows to a temporary file beside path, then rename it to path: the file is the old or the new one."""
+    """Write a header and rows to a temporary file beside path, then rename it to path: the file is the old or the new one."""
     beside = path.with_name(f".{path.name}.tmp")
     try:
         with beside.open("w", encoding="utf-8", newline="") as file:

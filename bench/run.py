@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import subprocess
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -122,7 +121,7 @@ def prepare(options: Options, *, kind: Literal["timing", "training"]) -> Run:
     records.check_writable(options.results)
     machine = describe(options.machine)
     now = datetime.now(UTC)
-    run_id = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    run_id = records.new_id(now)
     commit, dirty = _commit()
     return Run(
         options=options,

@@ -49,7 +49,7 @@ def self_test(options: Options, *, base: str | None, margin: float, seconds: flo
         directory = Path(room)
         one, other = (contender(f"{trainer}@{revision[:12]}", directory / name) for name in ("base", "head"))
         progress("verifying")
-        match = duel.prepare(one, other, options.workloads[0], options.splits(), directory, threads=options.threads or 1)
+        match = duel.prepare(one, other, options.workloads[0], options.splits(), directory, threads=options.threads or 1, seconds=seconds)
         progress("measuring the slowdown to plant")
         unit = share_of_a_unit(match, trainer, "_epoch", _KIND)
         rates = []

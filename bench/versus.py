@@ -6,14 +6,16 @@ import json
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import duel, intervals
+from bench import duel, intervals, records
 from bench.contender import contender
 from bench.duel import Duel, Pair
 from bench.format import counted, digits, duration
 from bench.intervals import Interval
+from bench.machine import describe
 from bench.options import Options
 from impls import InputError
 
@@ -48,11 +50,11 @@ class Answer:
 
     def text(self) -> str:
         """Return it for people."""
-        duel, ratio = self.duel, self.ratio
+        match, ratio = self.duel, self.ratio
         a, b = self._side("a"), self._side("b")
         width = max(len(a["name"]), len(b["name"]))
         lines = [
-            f"{duel.title}, {counted(duel.threads, 'thread')}",
+            f"{match.title}, {counted(match.threads, 'thread')}",
             f"A  {a['name']:<{width}}  {duration(a['median'])} an epoch",
             f"B  {b['name']:<{width}}  {duration(b['median'])} an epoch",
             "",
@@ -62,8 +64,15 @@ class Answer:
         lines += [f"differs: {what}: {self._shown(a, what)} | {self._shown(b, what)}" for what in sorted({*a, *b} - {"name", "median"})
                   if a.get(what) != b.get(what)]  # fmt: skip
         lines += [f"warning: {side['name']} left processes behind, which were ended: {', '.join(sorted(left))}"
-                  for side, left in zip((a, b), duel.left_behind, strict=True) if left]  # fmt: skip
+                  for side, left in zip((a, b), match.left_behind, strict=True) if left]  # fmt: skip
         return "\n".join(lines)
+
+    def save(self, path: Path, machine: str | None) -> Path:
+        """Write the rounds of all pairs to a CSV and return its path."""
+        writer = records.Writer(path)
+        run_id = records.new_id(datetime.now(UTC))
+        writer.add(duel.rows(self.duel, {"": self.pairs}, run_id=run_id, machine=describe(machine).machine))
+        return writer.close()
 
     def _side(self, side: str) -> dict[str, Any]:
         contender, facts = (self.duel.a, self.duel.facts[0]) if side == "a" else (self.duel.b, self.duel.facts[1])
@@ -90,10 +99,11 @@ def versus(a: Side, b: Side, options: Options, *, seconds: float, progress: Call
     splits = options.splits()
     with tempfile.TemporaryDirectory(prefix="epochbench-") as room:
         directory = Path(room)
-        sides = [contender(side.name, directory / label, python=side.python, env=side.env) for label, side in (("a", a), ("b", b))]
+        one, other = (contender(s.name, directory / label, python=s.python, env=s.env) for label, s in (("a", a), ("b", b)))
         progress("verifying both")
-        match = duel.prepare(*sides, options.workloads[0], splits, directory, threads=options.threads)
-        pairs, ratio = [], Interval(1.0, 0.0, float("inf"))
+        match = duel.prepare(one, other, options.workloads[0], splits, directory, threads=options.threads, seconds=seconds)
+        pairs: list[Pair] = []
+        ratio = Interval(1.0, 0.0, float("inf"))
         for pairs, ratio in duel.looks(match.pairs(), seconds):
             progress(f"{counted(len(pairs), 'pair')}: {digits(ratio.value)}x ({digits(ratio.low)} to {ratio.high:.4g})")
             if ratio.high <= ratio.value * _CLEAR and ratio.low >= ratio.value / _CLEAR:

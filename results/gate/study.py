@@ -49,7 +49,7 @@ def prepared() -> Iterator[Duel]:
     """A duel of the trainer with itself, verified."""
     with tempfile.TemporaryDirectory() as room:
         one, other = (contender(TRAINER, Path(room) / name) for name in ("a", "b"))
-        yield duel.prepare(one, other, named("nielsen"), mnist(), Path(room), threads=1)
+        yield duel.prepare(one, other, named("nielsen"), mnist(), Path(room), threads=1, seconds=SECONDS)
 
 
 @contextmanager
@@ -86,8 +86,9 @@ def stored_median(match: Duel, kind: str, level: float, shares: dict[str, float]
     environment = os.environ | (variable(TRAINER, METHODS[kind], kind, level / shares[kind]) if level else {})
     with tempfile.TemporaryDirectory() as room:
         stored = Path(room) / "stored.json"
-        command = [sys.executable, "-m", "pytest", "bench", "--benchmark-only", "--trainers", trainer, "--workload", "nielsen", "--no-charts",
-                   "--examples", examples, "--threads", "1", "--results", room, "--benchmark-json", str(stored), "-p", "no:cacheprovider"]  # fmt: skip
+        command = [sys.executable, "-m", "pytest", "bench", "-p", "no:cacheprovider", "--benchmark-only", "--no-charts"]
+        command += ["--trainers", trainer, "--workload", "nielsen", "--examples", examples, "--threads", "1"]
+        command += ["--results", room, "--benchmark-json", str(stored)]
         subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
         return float(json.loads(stored.read_text())["benchmarks"][0]["stats"]["median"])
 

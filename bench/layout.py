@@ -1,0 +1,48 @@
+"""Where a process's memory comes to lie, thrown from a seed, so that two processes can be dealt the same.
+
+The addresses of the stack, of the libraries and of everything that is allocated, and the seed of Python's hashes, are random in every
+new process, and decide by percents how long the same code takes (T. Mytkowicz et al., "Producing wrong data without doing anything
+obviously wrong!", 2009). Two contenders that are dealt the same layout differ by their code alone; a new layout for every pair
+keeps the comparison from resting on any one of them (C. Curtsinger, E. Berger, "Stabilizer", 2013).
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+from dataclasses import dataclass, field
+from functools import cache
+
+_PAGE = 4096
+_LEAST_STACK = 1 << 27  # bytes; Linux lays out no less, whatever the limit
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a process is started with: a prefix of its command, and environment variables."""
+
+    prefix: tuple[str, ...] = ()
+    env: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def thrown(cls) -> Layout:
+        """Return a new one. Linux maps libraries below the largest stack that is allowed, so that limit moves them.
+
+        Elsewhere, and in a container that forbids it, only the hashes are held, and addresses stay random for each process.
+        """
+        stack = _LEAST_STACK + _PAGE * random.randrange(4096)
+        env = {"PYTHONHASHSEED": str(random.randrange(1, 2**32)), "EPOCHBENCH_LAYOUT": "x" * random.randrange(_PAGE)}
+        return cls(_prefix(stack) if _can_hold() else (), env)
+
+
+def _prefix(stack: int) -> tuple[str, ...]:
+    return "setarch", "-R", "prlimit", f"--stack={stack}"
+
+
+@cache
+def _can_hold() -> bool:
+    """Whether this system lets a process be started so."""
+    if not (shutil.which("setarch") and shutil.which("prlimit")):
+        return False
+    return subprocess.run([*_prefix(_LEAST_STACK), "true"], capture_output=True).returncode == 0

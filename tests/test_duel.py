@@ -1,0 +1,275 @@
+"""Pairs of fresh processes, the interval that may be looked at again and again, and contenders that misbehave."""
+
+import itertools
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from bench import duel, gate
+from bench.duel import Pair
+from bench.intervals import watched
+from tests.doors import ROOT, command
+
+
+def pairs(ratios, *, seconds=0.5):
+    """Pairs whose a takes that many times as long as b."""
+    return [Pair(a=(0.02 * ratio,) * 4, b=(0.02,) * 4, order="abba", seconds=seconds) for ratio in ratios]
+
+
+def noisy(ratio, spread, seed=0):
+    """Endless pairs of that ratio, apart from one another by that share."""
+    rng = np.random.default_rng(seed)
+    while True:
+        yield from pairs([ratio * math.exp(rng.normal(0, spread))])
+
+
+# --- the interval -------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_interval_is_the_signed_rank_tests():
+    # n = 8, 2.5 % in both tails: sums of ranks 0, 1 and 2 are left out (3 of 256 a side), so the third mean from either end.
+    x = np.array([0.3, 1.0, 2.2, 3.9, 4.1, 6.0, 8.5, 9.7])
+    means = sorted((a + b) / 2 for a, b in itertools.combinations_with_replacement(x, 2))
+    assert watched(x, look=1) == (np.median(means), means[2], means[-3])
+
+
+def test_too_few_values_have_no_interval():
+    assert watched([1.0, 1.1], look=1) == (1.05, -math.inf, math.inf)
+
+
+@pytest.mark.parametrize("heavy_tails", [False, True])
+def test_looking_often_does_not_make_it_wrong_more_often(heavy_tails):
+    rng = np.random.default_rng(3)
+    wrong = 0
+    for _ in range(400):
+        x = rng.standard_t(2, 60) if heavy_tails else rng.standard_normal(60)
+        seen = [watched(x[:n], look) for look, n in enumerate((8, 12, 18, 27, 41, 60), start=1)]
+        wrong += any(not interval.low <= 0 <= interval.high for interval in seen)
+    assert wrong / 400 <= 0.07  # 5 % and two standard errors of 400 trials
+
+
+def test_a_few_wild_pairs_do_not_move_it():
+    calm = [math.exp(x) for x in np.random.default_rng(0).normal(0, 0.01, 20)]
+    (*_, (_, ratio)) = duel.looks(pairs([*calm, 3.0, 0.2, 5.0]), seconds=100)
+    assert 0.98 < ratio.low < ratio.high < 1.02
+
+
+# --- verdicts -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("ratio", "spread", "word"),
+    [
+        (1.0, 0.008, "not slower"),
+        (1.02, 0.008, "slower"),
+        (1.05, 0.03, "slower"),
+        (0.9, 0.008, "faster"),
+        (1.01, 0.008, "undecided"),  # on the margin itself
+        (1.03, 0.25, "undecided"),  # too noisy
+    ],
+)
+def test_verdicts(ratio, spread, word):
+    found, interval, stages = gate.judge(noisy(ratio, spread), margin=0.01, seconds=90)
+    assert found == word
+    assert interval.low <= interval.value <= interval.high
+    assert sum(pair.seconds for stage in stages.values() for pair in stage) <= 90
+    assert ("afresh" in stages) == (word == "slower")
+
+
+def test_unchanged_code_is_not_called_slower():
+    words = [gate.judge(noisy(1.0, 0.02, seed), margin=0.01, seconds=90)[0] for seed in range(200)]
+    assert words.count("slower") == 0
+
+
+def test_a_slowdown_that_does_not_repeat_is_none():
+    spread = itertools.cycle([0.997, 1.003])
+    bad_luck = pairs([1.05 * next(spread) for _ in range(8)])
+    word, ratio, stages = gate.judge(itertools.chain(bad_luck, noisy(1.0, 0.005)), margin=0.01, seconds=90)
+    assert word == "not slower"
+    assert ratio.high < 1.01, "the ratio told is that of the fresh pairs"
+    assert len(stages["first"]) == 8
+
+
+# --- real processes -----------------------------------------------------------------------------------------------------------------
+
+FAST = ("--examples", "500", "--threads", "1", "--seconds", "3")
+
+MISBEHAVING = """
+import os, signal, subprocess, sys, time
+from impls.matrix import Matrix
+
+class Raises(Matrix):
+    def _epoch(self, order):
+        raise ZeroDivisionError("on purpose")
+
+class Exits(Matrix):
+    def _epoch(self, order):
+        print("out of something", file=sys.stderr)
+        os._exit(7)
+
+class Killed(Matrix):
+    def _epoch(self, order):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+class Hangs(Matrix):
+    def _epoch(self, order):
+        time.sleep(1000)
+
+class TalksNonsense(Matrix):
+    def _epoch(self, order):
+        for number in range(3, 30):
+            try:
+                os.write(number, b"Traceback of something\\n")
+            except OSError:
+                pass
+
+class Wrong(Matrix):
+    def _epoch(self, order):
+        super()._epoch(order[::-1])
+
+class Chatty(Matrix):
+    def _epoch(self, order):
+        print("an epoch!")
+        os.write(1, b"{}\\n")
+        super()._epoch(order)
+
+class Parent(Matrix):
+    def _place(self, data):
+        super()._place(data)
+        self.child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"], start_new_session=True)
+"""
+
+
+@pytest.fixture(scope="module")
+def module(tmp_path_factory):
+    """The environment in which the module with contenders that misbehave is found."""
+    place = tmp_path_factory.mktemp("misbehaving")
+    (place / "misbehaving.py").write_text(MISBEHAVING)
+    return os.environ | {"PYTHONPATH": str(place)}
+
+
+@pytest.fixture
+def room(tmp_path, module):
+    """An environment whose temporary files go to a directory of their own."""
+    (tmp_path / "tmp").mkdir()
+    return module | {"TMPDIR": str(tmp_path / "tmp"), "TEMP": str(tmp_path / "tmp")}
+
+
+def left_in(room):
+    """What a command left in the room: files, and processes that were started in it."""
+    tmp = room["TMPDIR"]
+    processes = [p.info["cmdline"] for p in psutil.process_iter(["cmdline"]) if any(tmp in part for part in p.info["cmdline"] or [])]
+    return [[path.name for path in Path(tmp).iterdir()], processes]
+
+
+def versus(*arguments, **others):
+    return command("versus", *arguments, *FAST, **others)
+
+
+def test_versus_tells_a_matrix_from_a_loop(tmp_path):
+    output = versus("matrix", "loop", "-o", tmp_path)
+    assert output.returncode == 0, output.stderr
+    assert "A is" in output.stdout
+    assert "times as fast" in output.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {"versus.csv", "versus.png", "versus.svg"}
+    header, *rows = (tmp_path / "versus.csv").read_text().splitlines()
+    assert header.startswith("run_id,machine,job,threads,a,b,stage,pair,round,first,a_seconds")
+    assert len(rows) % duel.ROUNDS == 0
+
+
+def test_versus_as_json_and_what_differs(tmp_path):
+    output = versus("matrix", "matrix", "--json", "--a-env", "OPENBLAS_NUM_THREADS=7", "--a-env", "SOME=thing")
+    answer = json.loads(output.stdout)
+    assert list(answer) == ["ratio", "low", "high", "pairs", "rounds", "a", "b"]
+    assert answer["low"] < answer["ratio"] < answer["high"]
+    assert answer["rounds"] == answer["pairs"] * duel.ROUNDS
+    assert answer["a"]["env"]["SOME"] == "thing"
+    assert answer["a"]["threads"] == answer["b"]["threads"] == 1
+    assert (
+        "differs: env: OPENBLAS_NUM_THREADS=7 SOME=thing | as it is"
+        in versus("matrix", "matrix", "--a-env", "OPENBLAS_NUM_THREADS=7", "--a-env", "SOME=thing").stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("contender", "says"),
+    [
+        ("Raises", "cannot be measured: ZeroDivisionError: on purpose"),
+        ("Exits", "ended with exit code 7: out of something"),
+        pytest.param(
+            "Killed", "was ended by SIGKILL", marks=pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no signals")
+        ),
+        ("Hangs", "hangs: no reply within 10 s"),
+        ("TalksNonsense", "prints garbage where a reply belongs: 'Traceback of something"),
+        ("Wrong", "does not compute what the float64 loop computes"),
+        ("Missing", "has no attribute 'Missing'"),
+    ],
+)
+def test_a_contender_that_misbehaves_is_named(room, contender, says):
+    output = versus(f"misbehaving:{contender}", "matrix", env=room)
+    assert output.returncode == 1
+    assert output.stdout == ""
+    (line,) = output.stderr.splitlines()
+    assert line.startswith(f"epochbench: misbehaving:{contender} ")
+    assert says in line
+    assert left_in(room) == [[], []]
+
+
+def test_what_a_contender_prints_is_no_answer(room):
+    output = versus("misbehaving:Chatty", "matrix", "--json", env=room)
+    assert 0.3 < json.loads(output.stdout)["ratio"] < 3
+
+
+def test_children_that_a_contender_leaves_are_ended_and_named(room):
+    output = versus("misbehaving:Parent", "matrix", env=room)
+    assert output.returncode == 0, output.stderr
+    assert "warning: misbehaving:Parent left processes behind, which were ended: python" in output.stdout
+    assert not [
+        p
+        for p in psutil.process_iter(["cmdline"])
+        if p.info["cmdline"] and p.info["cmdline"][1:] == ["-c", "import time; time.sleep(1000)"]
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such signals")
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_stopped_duel_leaves_nothing_behind(room, name):
+    arguments = [sys.executable, "-m", "bench", "versus", "matrix", "misbehaving:Hangs", "--seconds", "60"]
+    with subprocess.Popen(arguments, cwd=ROOT, env=room, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 30
+        while not left_in(room)[1] and time.monotonic() < deadline:
+            time.sleep(0.02)
+        process.send_signal(signal.Signals[name])
+        _, told = process.communicate(timeout=20)
+    assert process.returncode == 128 + signal.Signals[name]
+    assert told.startswith("epochbench: interrupted")
+    assert left_in(room) == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["matrx", "loop"], "unknown trainer 'matrx': did you mean matrix?"),
+        (["matrix@nowhere", "loop"], "unknown revision nowhere: git fetch"),
+        (["matrix@", "loop"], "matrix@: no revision after the @"),
+        (["matrix", "loop", "--b-python", "no-such-python"], "no-such-python: no such interpreter"),
+        (["matrix", "loop", "--workload", "nielsen,wide"], "versus takes one workload, not 2: nielsen, wide"),
+        (["matrix", "loop", "--a-env", "NAME"], "NAME: give NAME=VALUE"),
+        (["matrix", "loop", "--seconds", "0"], "0: give seconds, more than 0"),
+        (["matrix", "loop", "--examples", "0"], "--examples 0"),
+    ],
+)
+def test_bad_usage_is_one_line(arguments, says):
+    output = command("versus", *arguments)
+    assert output.returncode == 2
+    assert says in output.stderr.splitlines()[-1]
+    assert "Traceback" not in output.stderr
