@@ -16,7 +16,7 @@ from bench.options import Options
 from bench.records import Row
 from bench.verify import Oracle
 from bench.workload import Workload
-from impls import Dataset, Splits, Trainer, load_trainer
+from impls import Dataset, Splits, Trainer, load_trainer, unavailable
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def prepare(options: Options, *, kind: Literal["timing", "training"]) -> Run:
     Holds this process to the threads asked for, so it must come before the trainers' libraries are loaded.
     """
     threads = processors.hold(options.threads)
-    trainers = {name: load_trainer(name).unavailable() for name in options.trainers}
+    trainers = {name: unavailable(name) for name in options.trainers}
     splits = options.splits()
     for workload in options.workloads:
         workload.data(splits)

@@ -51,10 +51,10 @@ def self_test(options: Options, *, base: str | None, margin: float, seconds: flo
         progress("verifying")
         match = duel.prepare(one, other, options.workloads[0], options.splits(), directory, threads=options.threads or 1, seconds=seconds)
         progress("measuring the slowdown to plant")
-        unit = share_of_a_unit(match, trainer, "_epoch", _KIND)
+        nothing, unit = shares(match, trainer, "_epoch", _KIND)
         rates = []
         for level in (0.0, *LEVELS):
-            subject = with_planted(match, trainer, "_epoch", _KIND, level / unit) if level else match
+            subject = with_planted(match, trainer, "_epoch", _KIND, (level - nothing) / unit) if level else match
             recorded: list[Pair] = []
             for pair in subject.pairs():
                 recorded.append(pair)
@@ -65,15 +65,19 @@ def self_test(options: Options, *, base: str | None, margin: float, seconds: flo
         return rates
 
 
-def share_of_a_unit(match: Duel, trainer: str, method: str, kind: str) -> float:
-    """Return by what share of an epoch one planted unit a call slows b, so that a share can be planted."""
-    units, share = 1.0, 0.0
+def shares(match: Duel, trainer: str, method: str, kind: str) -> tuple[float, float]:
+    """Return by what share of an epoch b is slowed by planting nothing, which is a call more, and by each planted unit a call."""
+    nothing, units, slope = 0.0, 1.0, 0.0
     for pairs in (3, 3, 3, _PAIRS):
-        slowed = with_planted(match, trainer, method, kind, units)
-        logs = [pair.log_ratio for pair in islice(slowed.pairs(), pairs)]
-        share = max(float(np.expm1(np.median(logs))), 1e-4) / units
-        units = min(_NEAR / share, 100 * units)
-    return share
+        slope = max(_slowed_by(match, trainer, method, kind, units, pairs), 1e-4) / units
+        units = min(_NEAR / slope, 100 * units)
+    nothing = _slowed_by(match, trainer, method, kind, 0.0, _PAIRS)
+    return nothing, slope - nothing * slope / _NEAR
+
+
+def _slowed_by(match: Duel, trainer: str, method: str, kind: str, units: float, pairs: int) -> float:
+    slowed = with_planted(match, trainer, method, kind, units)
+    return float(np.expm1(np.median([pair.log_ratio for pair in islice(slowed.pairs(), pairs)])))
 
 
 def with_planted(match: Duel, trainer: str, method: str, kind: str, units: float) -> Duel:

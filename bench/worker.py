@@ -92,9 +92,9 @@ def serve(name: str, job: Job, threads: int, requests: TextIO, reply: Any) -> No
     """Make the job's trainer and do what is requested of it."""
     if Path.cwd() not in Path(impls.__file__).resolve().parents:
         raise ImportError(f"impls came from {Path(impls.__file__).parent}, not from the code under test")
-    make = impls.load_trainer(name)
-    if reason := make.unavailable():
+    if reason := impls.unavailable(name):
         raise impls.Unsupported(reason)
+    make = impls.load_trainer(name)
     trainer = make(job.start, job.data, batch_size=job.batch_size, learning_rate=job.learning_rate)
     blas, blas_kernels = machine.blas()
     reply(

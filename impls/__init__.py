@@ -31,14 +31,23 @@ __all__ = [
     "place",
     "read_directory",
     "read_idx",
+    "unavailable",
 ]
 
-# The ladder, lowest rung first. Named as text so that a trainer's libraries load only when it is asked for.
+# The ladder, lowest rung first, then what people would use instead. Named as text: a trainer's libraries load when it is asked for.
 TRAINERS = {
     "loop": "impls.loop:Loop",
     "matrix": "impls.matrix:Matrix",
     "gpu": "impls.gpu:Gpu",
+    "jax_cpu": "impls.peers.jax_scan:JaxCpu",
+    "jax_gpu": "impls.peers.jax_scan:JaxGpu",
+    "torch_cpu": "impls.peers.torch_eager:TorchCpu",
+    "torch_gpu": "impls.peers.torch_eager:TorchGpu",
+    "torch_graph": "impls.peers.torch_graph:TorchGraph",
 }
+
+# The libraries that a plain installation leaves out, each with the extra that brings it.
+EXTRAS = {"numba": "compiled", "jax": "peers", "torch": "peers"}
 
 
 def place(name: str) -> tuple[str, str]:
@@ -52,15 +61,26 @@ def place(name: str) -> tuple[str, str]:
     return module, class_name
 
 
+def unavailable(name: str) -> str | None:
+    """Return why the trainer of that name cannot run on this machine, with the command that would mend it, or None if it can."""
+    try:
+        return load_trainer(name).unavailable()
+    except Unsupported as reason:
+        return str(reason)
+
+
 def load_trainer(name: str) -> type[Trainer]:
     """Return the trainer of that name, or the one at "module:Class", which is imported and so runs that module's code.
 
-    Raises InputError if there is no such name, module or class, or the class is no Trainer.
+    Raises InputError if there is no such name, module or class, or the class is no Trainer, and Unsupported if it stands on a library
+    that is not installed.
     """
     module_name, class_name = place(name)
     try:
         found = getattr(importlib.import_module(module_name), class_name)
     except Exception as error:  # a stranger's module may raise anything at import
+        if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
+            raise Unsupported(f"{error.name} is not installed: pip install '.[{EXTRAS[error.name]}]'") from error
         raise InputError(f"trainer {name!r} cannot be imported: {type(error).__name__}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Trainer)):
         raise InputError(f"trainer {name!r} is no subclass of impls.Trainer")

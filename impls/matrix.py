@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
@@ -10,6 +12,8 @@ import numpy as np
 from impls.dataset import Dataset
 from impls.network import Network
 from impls.trainer import Order, Trainer
+
+_LINE = 64  # bytes of a cache line, and of the widest registers
 
 
 class Matrix(Trainer):
@@ -22,22 +26,23 @@ class Matrix(Trainer):
     """
 
     xp: ClassVar[Any] = np
+    cache: ClassVar[int] = 1 << 18
+    """Bytes that are kept close to the arithmetic: a part of a processor's second-level cache."""
 
     def _place(self, data: Dataset) -> None:
-        xp = self.xp
-        self._x = xp.array(data.images, dtype=self.dtype)  # (n, n_0)
-        self._y = xp.asarray(data.one_hot(self.layers[-1], self.dtype))  # (n, n_L)
-        # All weights, then all biases, end to end in one array, and their gradient likewise: one subtraction is a step.
-        shapes = [(n, below) for below, n in pairwise(self.layers)] + [(1, n) for n in self.layers[1:]]
-        self._parameters, views = _end_to_end(xp, shapes, self.dtype)
-        self._gradient, nablas = _end_to_end(xp, shapes, self.dtype)
-        depth = len(self.layers) - 1
-        self._w, self._b = views[:depth], views[depth:]
-        self._nabla_w, self._nabla_b = nablas[:depth], nablas[depth:]
+        xp, m, pixels, outputs = self.xp, self.batch_size, self.layers[0], self.layers[-1]
+        self._x, self._y = self._empty(self.examples, pixels), self._empty(self.examples, outputs)  # (n, n_0), (n, n_L)
+        self._x[...] = xp.asarray(data.images, dtype=self.dtype)
+        self._y[...] = xp.asarray(data.one_hot(outputs, self.dtype))
+        # Examples are gathered a few mini-batches at a time: as many as the cache holds, one at least.
+        self._block = min(max(self.cache // (pixels * self.dtype.itemsize) // m, 1) * m, self.examples)
+        self._gathered = self._empty(self._block, pixels), self._empty(self._block, outputs)
+        # All weights and biases end to end in one array, and their gradient likewise: one subtraction is a step.
+        self._parameters, self._w, self._b = self._end_to_end()
+        self._gradient, self._nabla_w, self._nabla_b = self._end_to_end()
         # As arrays of the right dtype, because NumPy takes twice as long over a Python number as over a small array.
         self._half, self._one = xp.array(0.5, self.dtype), xp.array(1, self.dtype)
-        whole, last = min(self.batch_size, self.examples), self.examples % self.batch_size
-        self._batches = {m: MiniBatch(xp, m, self.layers, self.dtype, self.learning_rate) for m in {whole, last} - {0}}
+        self._batches = {size: self._mini_batch(size) for size in {min(m, self.examples), self.examples % m} - {0}}
 
     def _load(self, network: Network) -> None:
         for mine, given in zip(self._w, network.weights, strict=True):
@@ -49,28 +54,26 @@ class Matrix(Trainer):
         return Network([self._to_host(w) for w in self._w], [self._to_host(b).T for b in self._b])
 
     def _epoch(self, order: Order) -> None:
-        xp = self.xp
+        xp, m = self.xp, self.batch_size
         order = xp.asarray(order)
-        y = self._y[order]  # (n, n_L): small enough to gather at once; the images are gathered a mini-batch at a time
-        for start in range(0, self.examples, self.batch_size):
-            examples = order[start : start + self.batch_size]
-            batch = self._batches[len(examples)]
-            self._gather(self._x, examples, batch.a[0])
-            self._feed_forward(batch)
-            self._backpropagate(batch, y[start : start + self.batch_size])
-            xp.subtract(self._parameters, self._gradient, out=self._parameters)
+        for start in range(0, self.examples, self._block):
+            examples = order[start : start + self._block]
+            x, y = (buffer[: len(examples)] for buffer in self._gathered)
+            self._gather(self._x, examples, x)
+            self._gather(self._y, examples, y)
+            for first in range(0, len(examples), m):
+                batch = self._batches[min(m, len(examples) - first)]
+                batch.a[0] = x[first : first + m]
+                self._feed_forward(batch)
+                self._backpropagate(batch, y[first : first + m])
+                xp.subtract(self._parameters, self._gradient, out=self._parameters)
 
     def _feed_forward(self, batch: MiniBatch) -> None:
         """Fill a_1 .. a_L from a_0."""
-        xp, half = self.xp, self._half
-        for w, b, a, z in zip(self._w, self._b, batch.a, batch.a[1:]):  # noqa: B905 (lengths differ by design)
-            xp.dot(a, w.T, out=z)
-            xp.add(z, b, out=z)
-            # sigmoid(z) = tanh(z/2)/2 + 1/2 in place, so that z becomes a
-            xp.multiply(z, half, out=z)
-            xp.tanh(z, out=z)
-            xp.multiply(z, half, out=z)
-            xp.add(z, half, out=z)
+        for layer, (w, b) in enumerate(zip(self._w, self._b, strict=True)):
+            self.xp.dot(batch.a[layer], w.T, out=batch.a[layer + 1])
+            for z, _, _ in batch.slabs[layer]:
+                self._sigmoid(z, b)
 
     def _backpropagate(self, batch: MiniBatch, y: Any) -> None:
         """Fill the gradient, times eta, of the mini-batch's mean cost."""
@@ -79,15 +82,62 @@ class Matrix(Trainer):
         # eta/m is multiplied in here, where the array is smallest: every delta and nabla below is linear in this one.
         xp.multiply(batch.delta[-1], batch.step, out=batch.delta[-1])
         for layer in range(len(self._w) - 1, -1, -1):
-            delta, a, room = batch.delta[layer], batch.a[layer + 1], batch.room[layer]
-            # BP1 and BP2 end alike: times sigmoid'(z) = a (1 - a)
-            xp.subtract(self._one, a, out=room)
-            xp.multiply(room, a, out=room)
-            xp.multiply(delta, room, out=delta)
+            for a, delta, room in batch.slabs[layer]:
+                self._times_sigmoid_prime(delta, a, room)  # BP1 and BP2 end alike
+            delta = batch.delta[layer]
             xp.dot(delta.T, batch.a[layer], out=self._nabla_w[layer])  # BP4
             xp.dot(batch.ones, delta, out=self._nabla_b[layer])  # BP3, summed over the examples
             if layer:
                 xp.dot(delta, self._w[layer], out=batch.delta[layer - 1])  # BP2
+
+    def _sigmoid(self, z: Any, b: Any) -> None:
+        """z -> sigmoid(z + b) in place, as 1/2 + tanh((z + b)/2)/2."""
+        xp, half = self.xp, self._half
+        xp.add(z, b, out=z)
+        xp.multiply(z, half, out=z)
+        xp.tanh(z, out=z)
+        xp.multiply(z, half, out=z)
+        xp.add(z, half, out=z)
+
+    def _times_sigmoid_prime(self, delta: Any, a: Any, room: Any) -> None:
+        """delta -> delta sigmoid'(z) in place, with sigmoid'(z) = a (1 - a)."""
+        xp = self.xp
+        xp.subtract(self._one, a, out=room)
+        xp.multiply(room, a, out=room)
+        xp.multiply(delta, room, out=delta)
+
+    def _end_to_end(self) -> tuple[Any, list[Any], list[Any]]:
+        """Return one flat array, zero, and the views of it that are the arrays w_1 .. w_L and b_1 .. b_L or their gradients."""
+        shapes = [(n, below) for below, n in pairwise(self.layers)] + [(1, n) for n in self.layers[1:]]
+        line = _LINE // self.dtype.itemsize
+        sizes = [-(-rows * columns // line) * line for rows, columns in shapes]  # each starts on a cache line
+        ends = list(accumulate(sizes))
+        flat = self._empty(ends[-1])
+        flat[...] = 0  # what lies between the views takes part in the step
+        views = [
+            flat[end - size : end][: rows * columns].reshape(rows, columns)
+            for end, size, (rows, columns) in zip(ends, sizes, shapes, strict=True)
+        ]
+        return flat, views[: len(views) // 2], views[len(views) // 2 :]
+
+    def _mini_batch(self, m: int) -> MiniBatch:
+        a, delta = ([self._empty(m, n) for n in self.layers[1:]] for _ in range(2))
+        slabs = []
+        for mine, its_delta, n in zip(a, delta, self.layers[1:], strict=True):
+            rows = min(max(self.cache // (n * self.dtype.itemsize), 1), m)
+            room = self._empty(rows, n)
+            starts = range(0, m, rows)
+            slabs.append([(mine[i : i + rows], its_delta[i : i + rows], room[: min(rows, m - i)]) for i in starts])
+        ones = self._empty(1, m)
+        ones[...] = 1
+        return MiniBatch([None, *a], delta, slabs, ones, self.xp.array(self.learning_rate / m, self.dtype))
+
+    def _empty(self, *shape: int) -> Any:
+        """Return an array that starts on a cache line. NumPy's own seldom do, and then every wide load of them touches two lines."""
+        size = math.prod(shape)
+        room = np.empty(size + _LINE // self.dtype.itemsize, self.dtype)
+        start = -room.ctypes.data % _LINE // self.dtype.itemsize
+        return room[start : start + size].reshape(shape)
 
     @staticmethod
     def _gather(rows: Any, examples: Any, out: Any) -> None:
@@ -99,27 +149,20 @@ class Matrix(Trainer):
         return array
 
 
+@dataclass(frozen=True)
 class MiniBatch:
-    """The buffers of one mini-batch of m examples; small enough to stay in cache from step to step.
+    """The buffers of one mini-batch of m examples.
 
-    a      a_0 .. a_L, (m, n_l) each; a_0 holds the gathered images, and a_l is z_l until its sigmoid is taken
+    a      a_0 .. a_L, (m, n_l) each; a_0 is the images, set at every step, and a_l is z_l until its sigmoid is taken
     delta  delta_1 .. delta_L, (m, n_l) each, times eta/m
-    room   to work in, one array like each delta
+    slabs  for each layer from the first, its a and delta cut into rows that the cache holds while several operations pass over
+           them, and an array of that shape to work in
     ones   (1, m)
     step   eta/m
     """
 
-    def __init__(self, xp: Any, m: int, layers: tuple[int, ...], dtype: Any, learning_rate: float) -> None:
-        self.a = [xp.empty((m, n), dtype) for n in layers]
-        self.delta = [xp.empty((m, n), dtype) for n in layers[1:]]
-        self.room = [xp.empty((m, n), dtype) for n in layers[1:]]
-        self.ones = xp.ones((1, m), dtype)
-        self.step = xp.array(learning_rate / m, dtype)
-
-
-def _end_to_end(xp: Any, shapes: list[tuple[int, int]], dtype: Any) -> tuple[Any, list[Any]]:
-    """Return one flat array that holds arrays of these shapes one after the other, and each of them as a view of it."""
-    ends = list(accumulate(rows * columns for rows, columns in shapes))
-    flat = xp.empty(ends[-1], dtype)
-    starts = [0, *ends[:-1]]
-    return flat, [flat[start:end].reshape(shape) for start, end, shape in zip(starts, ends, shapes, strict=True)]
+    a: list[Any]
+    delta: list[Any]
+    slabs: list[list[tuple[Any, Any, Any]]]
+    ones: Any
+    step: Any

@@ -5,7 +5,7 @@
     python results/gate/study.py report   figures.md, from the three
 
 Slowdowns are planted in the `matrix` trainer's own steps (bench/planted.py has the kinds). Each condition's pairs are recorded in
-turns of ten, so that all of them meet all of the machine's moods.
+turns of ten pairs, so that all of them meet all of the machine's moods.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice, product
 from pathlib import Path
 
@@ -33,14 +34,14 @@ from bench.contender import contender  # noqa: E402
 from bench.duel import Duel, Pair  # noqa: E402
 from bench.gate import MARGIN, SECONDS, judge  # noqa: E402
 from bench.planted import KINDS, variable  # noqa: E402
-from bench.selftest import resample, share_of_a_unit, with_planted  # noqa: E402
+from bench.selftest import resample, shares, with_planted  # noqa: E402
 from bench.workload import named  # noqa: E402
 from impls import mnist  # noqa: E402
 
 TRAINER = "matrix"
 METHODS = dict(zip(KINDS, ("_feed_forward", "_backpropagate") * 3, strict=True))  # called once a mini-batch
 LEVELS = (0.02, 0.03, 0.05)
-TURNS, A_TURN = 10, 10  # pairs a condition: 100; of unchanged code four times as many
+TURNS, A_TURN = 6, 10  # pairs a condition: 60; of unchanged code four times as many
 LIVE, LIVE_LEVEL = 30, 0.03
 
 
@@ -66,24 +67,37 @@ def busy(state: str) -> Iterator[None]:
             process.kill()
 
 
-def amounts(match: Duel) -> dict[str, float]:
-    """The share of an epoch that one unit of each kind takes."""
-    shares = {kind: share_of_a_unit(match, TRAINER, METHODS[kind], kind) for kind in KINDS}
-    for kind, share in shares.items():
-        print(f"{kind}: a unit a step is {share:.2%}", flush=True)
-    return shares
+@dataclass(frozen=True)
+class Planted:
+    """A kind of slowdown and a level of it, in units a call; nothing: the trainer as it is."""
+
+    kind: str
+    level: float
+    units: float = 0.0
+
+    def subject(self, match: Duel) -> Duel:
+        """The duel with the slowdown in its first contender."""
+        return with_planted(match, TRAINER, METHODS[self.kind], self.kind, self.units) if self.level else match
 
 
-def subject(match: Duel, kind: str, level: float, shares: dict[str, float]) -> Duel:
-    """The duel with the slowdown planted in its first contender."""
-    return with_planted(match, TRAINER, METHODS[kind], kind, level / shares[kind]) if level else match
+UNCHANGED = Planted("none", 0.0)
 
 
-def stored_median(match: Duel, kind: str, level: float, shares: dict[str, float]) -> float:
+def planted(match: Duel, levels: Sequence[float]) -> list[Planted]:
+    """Every kind at every level, measured out."""
+    found = []
+    for kind in KINDS:
+        nothing, unit = shares(match, TRAINER, METHODS[kind], kind)
+        print(f"{kind}: planting nothing is {nothing:.2%} of an epoch, a unit a step {unit:.2%}", flush=True)
+        found += [Planted(kind, level, max(level - nothing, 0) / unit) for level in levels]
+    return found
+
+
+def stored_median(match: Duel, subject: Planted) -> float:
     """The median that one run of pytest-benchmark stores, seconds."""
     examples = match.title.split(" examples")[0].split(", ")[-1].replace(",", "")
-    trainer = "bench.planted:Planted" if level else TRAINER
-    environment = os.environ | (variable(TRAINER, METHODS[kind], kind, level / shares[kind]) if level else {})
+    trainer = "bench.planted:Planted" if subject.level else TRAINER
+    environment = os.environ | (variable(TRAINER, METHODS[subject.kind], subject.kind, subject.units) if subject.level else {})
     with tempfile.TemporaryDirectory() as room:
         stored = Path(room) / "stored.json"
         command = [sys.executable, "-m", "pytest", "bench", "-p", "no:cacheprovider", "--benchmark-only", "--no-charts"]
@@ -95,20 +109,21 @@ def stored_median(match: Duel, kind: str, level: float, shares: dict[str, float]
 
 def record() -> None:
     """Write pairs.csv and stored.csv."""
-    conditions = [("none", 0.0, "")] * 4 + [(kind, level, "") for kind, level in product(KINDS, LEVELS)]
-    conditions += [(kind, level, state) for kind, level in (("none", 0.0), ("added-pass", 0.05)) for state in ("busy", "busy on our core")]
     with prepared() as match, (HERE / "pairs.csv").open("w", newline="") as one, (HERE / "stored.csv").open("w", newline="") as other:
         pairs, medians = csv.writer(one, lineterminator="\n"), csv.writer(other, lineterminator="\n")
         pairs.writerow(["kind", "slower", "busy", "turn", "pair_seconds", "order", "a_microseconds", "b_microseconds"])
         medians.writerow(["kind", "slower", "busy", "turn", "median_seconds"])
-        shares = amounts(match)
+        slowdowns = planted(match, LEVELS)
+        (five,) = [slowdown for slowdown in slowdowns if (slowdown.kind, slowdown.level) == ("added-pass", 0.05)]
+        conditions = [(UNCHANGED, "")] * 4 + [(slowdown, "") for slowdown in slowdowns]
+        conditions += list(product((UNCHANGED, five), ("busy", "busy on our core")))
         for turn in range(TURNS):
-            for kind, level, state in conditions:
+            for subject, state in conditions:
                 with busy(state):
-                    for pair in islice(subject(match, kind, level, shares).pairs(), A_TURN):
+                    for pair in islice(subject.subject(match).pairs(), A_TURN):
                         times = [" ".join(f"{second * 1e6:.0f}" for second in side) for side in (pair.a, pair.b)]
-                        pairs.writerow([kind, level, state, turn, f"{pair.seconds:.3f}", pair.order, *times])
-                    medians.writerow([kind, level, state, turn, f"{stored_median(match, kind, level, shares):.6f}"])
+                        pairs.writerow([subject.kind, subject.level, state, turn, f"{pair.seconds:.3f}", pair.order, *times])
+                    medians.writerow([subject.kind, subject.level, state, turn, f"{stored_median(match, subject):.6f}"])
                 one.flush()
                 other.flush()
             print(f"turn {turn + 1} of {TURNS}", flush=True)
@@ -116,18 +131,17 @@ def record() -> None:
 
 def live() -> None:
     """Write live.csv: the gate's own verdicts, on this machine as it is."""
-    conditions = [("none", 0.0), *((kind, LIVE_LEVEL) for kind in KINDS)]
     with prepared() as match, (HERE / "live.csv").open("w", newline="") as file:
         trials = csv.writer(file, lineterminator="\n")
         trials.writerow(["kind", "slower", "trial", "verdict", "ratio", "low", "high", "pairs", "seconds"])
-        shares = amounts(match)
+        subjects = [UNCHANGED, *planted(match, [LIVE_LEVEL])]
         for trial in range(LIVE):
-            for kind, level in conditions:
-                word, ratio, stages = judge(subject(match, kind, level, shares).pairs(), margin=MARGIN, seconds=SECONDS)
+            for subject in subjects:
+                word, ratio, stages = judge(subject.subject(match).pairs(), margin=MARGIN, seconds=SECONDS)
                 seconds = sum(pair.seconds for pairs in stages.values() for pair in pairs)
                 count = sum(map(len, stages.values()))
-                trials.writerow([kind, level, trial, word, *(f"{end:.4f}" for end in ratio), count, f"{seconds:.1f}"])
-            file.flush()
+                trials.writerow([subject.kind, subject.level, trial, word, *(f"{end:.4f}" for end in ratio), count, f"{seconds:.1f}"])
+                file.flush()
             print(f"trial {trial + 1} of {LIVE}", flush=True)
 
 

@@ -1,0 +1,98 @@
+"""JAX: the cost as a function, its gradient by `jax.grad`, and the whole epoch as one compiled `lax.scan` over the mini-batches."""
+
+from __future__ import annotations
+
+import contextlib
+from functools import partial
+from typing import Any, ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from impls.dataset import Dataset
+from impls.network import Network
+from impls.trainer import Order, Trainer
+
+
+class JaxCpu(Trainer):
+    """An epoch is one call of a compiled function: JAX sees all its steps, fuses what it can, and updates the weights in place.
+
+    Weights are kept as (n_l, n_{l-1}): with x @ w.T an epoch is 7 to 35 % faster than with (n_{l-1}, n_l) and x @ w on the processors
+    this was tried on. Compiled by the constructor.
+    """
+
+    library = "jax"
+    platform: ClassVar[str] = "cpu"
+
+    @classmethod
+    def unavailable(cls) -> str | None:
+        try:
+            jax.devices(cls.platform)
+        except RuntimeError as error:
+            return f"JAX finds no {cls.platform} device: {str(error).splitlines()[0]}"
+        return None
+
+    def _place(self, data: Dataset) -> None:
+        self._device = jax.devices(self.platform)[0]
+        with self._settings():
+            self._x = jax.device_put(data.images.astype(self.dtype), self._device)  # (n, n_0)
+            self._y = jax.device_put(data.one_hot(self.layers[-1], self.dtype), self._device)  # (n, n_L)
+            start = self._parameters_of(Network.scaled(self.layers, dtype=self.dtype))
+            order = jax.device_put(np.zeros(self.examples, np.int32), self._device)
+            epoch = partial(_epoch, batch_size=self.batch_size, learning_rate=self.learning_rate)
+            self._compiled = jax.jit(epoch, donate_argnums=0).lower(start, self._x, self._y, order).compile()
+
+    def _load(self, network: Network) -> None:
+        with self._settings():
+            self._parameters = self._parameters_of(network)
+
+    def network(self) -> Network:
+        return Network([np.asarray(w) for w, _ in self._parameters], [np.asarray(b)[:, np.newaxis] for _, b in self._parameters])
+
+    def _epoch(self, order: Order) -> None:
+        with self._settings():
+            order = jax.device_put(order.astype(np.int32), self._device)
+            self._parameters = self._compiled(self._parameters, self._x, self._y, order)
+
+    def _wait(self) -> None:
+        jax.block_until_ready((self._parameters, self._x, self._y))
+
+    def _parameters_of(self, network: Network) -> Any:
+        """Return [(w, b), ...] on the device; w is (n_l, n_{l-1}), b (n_l,)."""
+        pairs = [(w, b[:, 0]) for w, b in zip(network.weights, network.biases, strict=True)]
+        return jax.tree.map(jnp.copy, jax.device_put(pairs, self._device))  # a copy: a CPU's device_put may share the host's memory
+
+    @contextlib.contextmanager
+    def _settings(self) -> Any:
+        """float64 is JAX's opt-in; so is, on a GPU, float32 that is not rounded to TF32 for the products."""
+        with jax.enable_x64(self.dtype == np.float64), jax.default_matmul_precision("highest"):
+            yield
+
+
+class JaxGpu(JaxCpu):
+    """The same on JAX's first GPU."""
+
+    device = "gpu"
+    platform = "gpu"
+
+
+def _cost(parameters: Any, x: Any, y: Any) -> Any:
+    """The quadratic cost C = 1/(2m) sum |a_L - y|^2."""
+    a = x
+    for w, b in parameters:
+        a = jax.nn.sigmoid(a @ w.T + b)  # (m, n_l)
+    return jnp.sum((a - y) ** 2) / (2 * len(x))
+
+
+def _epoch(parameters: Any, x: Any, y: Any, order: Any, *, batch_size: int, learning_rate: float) -> Any:
+    def step(parameters: Any, examples: Any) -> tuple[Any, None]:
+        nabla = jax.grad(_cost)(parameters, x[examples], y[examples])
+        return jax.tree.map(lambda p, n: p - learning_rate * n, parameters, nabla), None
+
+    whole = len(order) // batch_size * batch_size
+    if whole:
+        parameters, _ = jax.lax.scan(step, parameters, order[:whole].reshape(-1, batch_size))
+    if whole < len(order):  # the short last mini-batch
+        parameters, _ = step(parameters, order[whole:])
+    return parameters

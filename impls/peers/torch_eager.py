@@ -1,0 +1,65 @@
+"""PyTorch as its tutorials write it: nn.Sequential, a loss, backward(), and optim.SGD, one call after the other."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from impls.dataset import Dataset
+from impls.network import Network
+from impls.trainer import Order, Trainer
+
+
+class TorchCpu(Trainer):
+    """A loop over mini-batches in Python; PyTorch runs every operation as it is called and derives the gradients from its record."""
+
+    library = "torch"
+    where: ClassVar[str] = "cpu"
+
+    def _place(self, data: Dataset) -> None:
+        dtype = torch.float32 if self.dtype == np.float32 else torch.float64
+        self._x = torch.tensor(data.images, dtype=dtype, device=self.where)  # (n, n_0)
+        self._y = torch.tensor(data.one_hot(self.layers[-1], self.dtype), device=self.where)  # (n, n_L)
+        steps = [step for below, n in pairwise(self.layers) for step in (nn.Linear(below, n, dtype=dtype), nn.Sigmoid())]
+        self._model = nn.Sequential(*steps).to(self.where)
+        self._optimizer = torch.optim.SGD(self._model.parameters(), lr=self.learning_rate)
+
+    def _load(self, network: Network) -> None:
+        with torch.no_grad():
+            for layer, w, b in zip(self._model[::2], network.weights, network.biases, strict=True):
+                layer.weight.copy_(torch.from_numpy(w))
+                layer.bias.copy_(torch.from_numpy(b[:, 0]))
+
+    def network(self) -> Network:
+        layers: list[Any] = list(self._model[::2])
+        return Network([x.weight.numpy(force=True) for x in layers], [x.bias.numpy(force=True)[:, np.newaxis] for x in layers])
+
+    def _epoch(self, order: Order) -> None:
+        for examples in torch.from_numpy(order.astype(np.int64)).to(self.where).split(self.batch_size):
+            self._step(self._x[examples], self._y[examples])
+
+    def _step(self, x: torch.Tensor, y: torch.Tensor) -> None:
+        self._optimizer.zero_grad()
+        cost = (self._model(x) - y).square().sum() / (2 * len(x))  # C = 1/(2m) sum |a_L - y|^2
+        cost.backward()  # type: ignore[no-untyped-call]
+        self._optimizer.step()
+
+
+class TorchGpu(TorchCpu):
+    """The same on PyTorch's current CUDA device. float32 stays float32: TF32 in products is PyTorch's opt-in."""
+
+    device = "gpu"
+    where = "cuda"
+
+    @classmethod
+    def unavailable(cls) -> str | None:
+        if not torch.cuda.is_available():
+            return "PyTorch finds no CUDA device: `nvidia-smi` must list one, and the PyTorch installed must be a CUDA build"
+        return None
+
+    def _wait(self) -> None:
+        torch.cuda.synchronize()

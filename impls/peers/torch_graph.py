@@ -1,0 +1,58 @@
+"""PyTorch's answer to many small kernels: the step captured once in a CUDA graph and replayed."""
+
+from __future__ import annotations
+
+import torch
+
+from impls.dataset import Dataset
+from impls.network import Network
+from impls.peers.torch_eager import TorchGpu
+from impls.trainer import Order
+
+_WARM_UP = 3  # steps before the capture, as torch.cuda.CUDAGraph's documentation asks: libraries and the allocator set themselves up
+
+
+class TorchGraph(TorchGpu):
+    """`TorchGpu` with a step a graph launch; which step is counted on the device, so that nothing but launches is left to the host."""
+
+    def _place(self, data: Dataset) -> None:
+        super()._place(data)
+        self._order = torch.zeros(self.examples, dtype=torch.int64, device=self.where)
+        self._done = torch.zeros(1, dtype=torch.int64, device=self.where)  # examples trained on in this epoch
+        self._whole_steps, last = divmod(self.examples, self.batch_size)
+        sizes = {min(self.batch_size, self.examples), last} - {0}
+        self._graphs = {m: self._captured(m) for m in sizes}
+
+    def _load(self, network: Network) -> None:
+        super()._load(network)  # in place: the graphs go on with the same memory
+
+    def _epoch(self, order: Order) -> None:
+        self._order.copy_(torch.from_numpy(order.astype("int64")))
+        self._done.zero_()
+        for _ in range(self._whole_steps):
+            self._graphs[self.batch_size].replay()
+        if last := self.examples % self.batch_size:
+            self._graphs[last].replay()
+
+    def _captured(self, m: int) -> torch.cuda.CUDAGraph:
+        """Return the step on the next m examples as a graph."""
+        ahead = torch.arange(m, device=self.where)
+
+        def step() -> None:
+            examples = self._order[self._done + ahead]
+            self._step(self._x[examples], self._y[examples])
+            self._done.add_(m)
+
+        aside = torch.cuda.Stream()
+        aside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(aside):
+            for _ in range(_WARM_UP):
+                self._done.zero_()
+                step()
+        torch.cuda.current_stream().wait_stream(aside)
+        self._done.zero_()
+        graph = torch.cuda.CUDAGraph()
+        self._optimizer.zero_grad(set_to_none=True)
+        with torch.cuda.graph(graph):
+            step()
+        return graph
