@@ -38,6 +38,7 @@ __all__ = [
 TRAINERS = {
     "loop": "impls.loop:Loop",
     "matrix": "impls.matrix:Matrix",
+    "compiled": "impls.compiled:Compiled",
     "gpu": "impls.gpu:Gpu",
     "jax_cpu": "impls.peers.jax_scan:JaxCpu",
     "jax_gpu": "impls.peers.jax_scan:JaxGpu",

@@ -18,6 +18,7 @@ class Gpu(Matrix):
     xp = cupy
     library = "cupy"
     device = "gpu"
+    cache = 1 << 28  # nothing is cut into slabs, and few gathers are launched
 
     @classmethod
     def unavailable(cls) -> str | None:
@@ -29,6 +30,9 @@ class Gpu(Matrix):
 
     def _wait(self) -> None:
         cupy.cuda.get_current_stream().synchronize()
+
+    def _empty(self, *shape: int) -> Any:
+        return cupy.empty(shape, self.dtype)  # starts on a multiple of 512 bytes
 
     @staticmethod
     def _gather(rows: Any, examples: Any, out: Any) -> None:

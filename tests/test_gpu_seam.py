@@ -68,6 +68,9 @@ class Device:
 class MatrixOnDevice(Matrix):
     xp = Device
 
+    def _empty(self, *shape):
+        return Device.empty(shape, self.dtype)
+
     @staticmethod
     def _gather(rows, examples, out):
         rows.take(examples, axis=0, out=out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -24,28 +24,28 @@ class TorchCpu(Trainer):
         dtype = torch.float32 if self.dtype == np.float32 else torch.float64
         self._x = torch.tensor(data.images, dtype=dtype, device=self.where)  # (n, n_0)
         self._y = torch.tensor(data.one_hot(self.layers[-1], self.dtype), device=self.where)  # (n, n_L)
-        steps = [step for below, n in pairwise(self.layers) for step in (nn.Linear(below, n, dtype=dtype), nn.Sigmoid())]
-        self._model = nn.Sequential(*steps).to(self.where)
+        self._linear = [nn.Linear(below, n, dtype=dtype, device=self.where) for below, n in pairwise(self.layers)]
+        self._model = nn.Sequential(*(step for linear in self._linear for step in (linear, nn.Sigmoid())))
         self._optimizer = torch.optim.SGD(self._model.parameters(), lr=self.learning_rate)
 
     def _load(self, network: Network) -> None:
         with torch.no_grad():
-            for layer, w, b in zip(self._model[::2], network.weights, network.biases, strict=True):
+            for layer, w, b in zip(self._linear, network.weights, network.biases, strict=True):
                 layer.weight.copy_(torch.from_numpy(w))
                 layer.bias.copy_(torch.from_numpy(b[:, 0]))
 
     def network(self) -> Network:
-        layers: list[Any] = list(self._model[::2])
-        return Network([x.weight.numpy(force=True) for x in layers], [x.bias.numpy(force=True)[:, np.newaxis] for x in layers])
+        weights, biases = ([p.numpy(force=True) for p in ps] for ps in zip(*((x.weight, x.bias) for x in self._linear), strict=True))
+        return Network(weights, [b[:, np.newaxis] for b in biases])
 
     def _epoch(self, order: Order) -> None:
-        for examples in torch.from_numpy(order.astype(np.int64)).to(self.where).split(self.batch_size):
+        for examples in torch.split(torch.from_numpy(order.astype(np.int64)).to(self.where), self.batch_size):
             self._step(self._x[examples], self._y[examples])
 
     def _step(self, x: torch.Tensor, y: torch.Tensor) -> None:
         self._optimizer.zero_grad()
         cost = (self._model(x) - y).square().sum() / (2 * len(x))  # C = 1/(2m) sum |a_L - y|^2
-        cost.backward()  # type: ignore[no-untyped-call]
+        cost.backward()
         self._optimizer.step()
 
 

@@ -1,0 +1,180 @@
+"""Vectors of LANES numbers for functions that Numba compiles.
+
+LLVM turns a plain loop into vector instructions only where it can prove that its arrays do not overlap, and keeps a sum in registers
+only where nothing may have written over it. Numba's arrays promise neither. With these the code says what is a vector, and LLVM
+maps it to what the processor has: two registers of AVX-512 for float32, four of AVX2, eight of NEON.
+
+An `at` is an index into a C-contiguous array taken as flat; the vector is its next LANES elements.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.core.datamodel.models import PrimitiveModel
+from numba.extending import intrinsic, register_model
+
+LANES = 32
+
+
+class Vector(types.Type):  # type: ignore[misc]
+    """LANES numbers of one floating-point type."""
+
+    def __init__(self, dtype: types.Float) -> None:
+        self.dtype = dtype
+        super().__init__(name=f"Vector({dtype})")
+
+
+@register_model(Vector)
+class _VectorModel(PrimitiveModel):  # type: ignore[misc]
+    def __init__(self, dmm: Any, fe_type: Vector) -> None:
+        super().__init__(dmm, fe_type, ir.VectorType(dmm.lookup(fe_type.dtype).get_value_type(), LANES))
+
+
+@intrinsic
+def load(typing: Any, array: Any, at: Any) -> Any:
+    """Return the vector at `at`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _pointer(context, builder, signature, arguments)
+        return builder.load(pointer, align=context.get_abi_sizeof(pointer.type.pointee.element))
+
+    return Vector(array.dtype)(array, at), generate
+
+
+@intrinsic
+def store(typing: Any, array: Any, at: Any, vector: Any) -> Any:
+    """Put the vector at `at`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer = _pointer(context, builder, signature, arguments)
+        builder.store(arguments[2], pointer, align=context.get_abi_sizeof(pointer.type.pointee.element))
+        return context.get_dummy_value()
+
+    return types.void(array, at, vector), generate
+
+
+@intrinsic
+def fetch(typing: Any, array: Any, at: Any) -> Any:
+    """Bring the cache line at `at` closer; it will be read soon."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        pointer = builder.bitcast(_element(context, builder, signature, arguments), byte)
+        prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, number, number, number]))
+        builder.call(prefetch, [pointer, number(0), number(3), number(1)])  # to read, into every cache, as data
+        return context.get_dummy_value()
+
+    return types.void(array, at), generate
+
+
+@intrinsic
+def zero(typing: Any, array: Any) -> Any:
+    """Return a vector of zeros, of the array's type."""
+    vector = Vector(array.dtype)
+    return vector(array), lambda context, builder, signature, arguments: context.get_value_type(vector)(None)
+
+
+@intrinsic
+def fma(typing: Any, x: Any, v: Any, total: Any) -> Any:
+    """Return total + x v, rounded once; x is a number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        x, v, total = arguments
+        return _lanewise(builder, "fma", _splat(builder, x, v.type), v, total)
+
+    return total(total.dtype, total, total), generate
+
+
+@intrinsic
+def add(typing: Any, v: Any, w: Any) -> Any:
+    """Return v + w."""
+    return v(v, v), lambda context, builder, signature, arguments: builder.fadd(*arguments)
+
+
+@intrinsic
+def times_sigmoid_prime(typing: Any, delta: Any, a: Any) -> Any:
+    """Return delta sigmoid'(z), with sigmoid'(z) = a (1 - a)."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        delta, a = arguments
+        return builder.fmul(delta, builder.fmul(a, builder.fsub(_constant(a.type, 1.0), a)))
+
+    return delta(delta, delta), generate
+
+
+@intrinsic
+def difference_times(typing: Any, x: Any, a: Any, y: Any) -> Any:
+    """Return x (a - y); x is a number."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        x, a, y = arguments
+        return builder.fmul(_splat(builder, x, a.type), builder.fsub(a, y))
+
+    return a(a.dtype, a, a), generate
+
+
+@intrinsic
+def sigmoid(typing: Any, z: Any) -> Any:
+    """Return 1 / (1 + exp(-z)), to the last bit or two.
+
+    exp(x) = 2^k exp(r) with k = round(x / ln 2), so that |r| <= ln(2)/2, where the first terms of exp's series suffice; 2^k is made by
+    writing k into the exponent of a float.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        (z,) = arguments
+        kind = z.type
+        single = isinstance(kind.element, ir.FloatType)
+        mantissa, bias, largest, terms = (23, 127, 87.0, 8) if single else (52, 1023, 708.0, 14)
+        whole = ir.VectorType(ir.IntType(32 if single else 64), LANES)
+
+        def constant(value: float) -> Any:
+            return _constant(kind, value)
+
+        x = builder.fneg(z)
+        x = _lanewise(builder, "minnum", _lanewise(builder, "maxnum", x, constant(-largest)), constant(largest))
+        k = _lanewise(builder, "rint", builder.fmul(x, constant(1 / math.log(2))))
+        high, low = 0.693359375, 2.12194440054690582768e-4  # ln 2 = high - low, and k times high is exact, so short is it
+        r = _lanewise(builder, "fma", k, constant(-high), x)
+        r = _lanewise(builder, "fma", k, constant(low), r)
+        series = constant(1 / math.factorial(terms - 1))
+        for n in range(terms - 2, -1, -1):
+            series = _lanewise(builder, "fma", series, r, constant(1 / math.factorial(n)))
+        exponent = builder.add(builder.fptosi(k, whole), _constant(whole, bias))
+        power = builder.bitcast(builder.shl(exponent, _constant(whole, mantissa)), kind)
+        return builder.fdiv(constant(1.0), _lanewise(builder, "fma", series, power, constant(1.0)))
+
+    return z(z), generate
+
+
+def _lanewise(builder: Any, name: str, *operands: Any) -> Any:
+    """Call LLVM's function of that name on vectors."""
+    kind = operands[0].type
+    bits = 32 if isinstance(kind.element, ir.FloatType) else 64
+    function = ir.FunctionType(kind, [kind] * len(operands))
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, f"llvm.{name}.v{LANES}f{bits}"), operands)
+
+
+def _constant(kind: Any, value: float) -> Any:
+    return kind([value] * LANES)
+
+
+def _splat(builder: Any, x: Any, kind: Any) -> Any:
+    first = builder.insert_element(kind(ir.Undefined), x, ir.IntType(32)(0))
+    return builder.shuffle_vector(first, kind(ir.Undefined), ir.VectorType(ir.IntType(32), LANES)(None))
+
+
+def _element(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    """Return the pointer to element `at` of the array, the first two arguments."""
+    array = context.make_array(signature.args[0])(context, builder, arguments[0])
+    return builder.gep(array.data, [arguments[1]])
+
+
+def _pointer(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+    element = _element(context, builder, signature, arguments)
+    return builder.bitcast(element, ir.VectorType(element.type.pointee, LANES).as_pointer())
