@@ -181,14 +181,18 @@ def _progress(line: str) -> None:
 
 
 def _machine(given: argparse.Namespace) -> int:
+    from bench import blas
     from bench.machine import describe
 
-    machine = describe(given.machine)
+    machine, checked = describe(given.machine), blas.check()
+    warning = checked.warning() if checked else None
     if given.json:
-        print(json.dumps(asdict(machine)))
-    else:
-        for label, value in machine.lines():
-            print(f"{label:<13} {value}")
+        print(json.dumps({**asdict(machine), "blas_check": asdict(checked) if checked else None, "warning": warning}))
+        return 0
+    for label, value in machine.lines():
+        print(f"{label:<15} {value}")
+    if warning:
+        print(f"warning: {warning}")
     return 0
 
 

@@ -1,16 +1,93 @@
-"""What an epoch costs at least, from the shapes alone."""
+"""The least that an epoch costs: its operations and bytes from the shapes, over what this machine was measured to do at most.
+
+The floor is the larger of two times, as in the roofline model (S. Williams, A. Waterman, D. Patterson, 2009): operations over the rate
+of a large matrix product, bytes over the rate of a large copy. Both rates are the best of several, because they are to be a limit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 
-def epoch_flops(layers: Sequence[int], examples: int) -> int:
-    """Return the floating-point operations of the matrix products of an epoch; a multiplication and an addition count 2.
+_PRODUCT = 1536  # rows of the square matrices: large enough for BLAS to reach its best
+_COPIED = 1 << 28  # bytes: more than the caches of most processors
+_ROUNDS = 5
 
-    For one example, layer l needs n_l n_{l-1} multiply-adds for z_l, as many for nabla_w_l (BP4), and, but for the first, as many
-    for the delta of the layer below (BP2). Biases, sigmoids and the step itself are left out: they are of lower order.
+
+@dataclass(frozen=True)
+class Peaks:
+    """What a processor or a GPU does at most, for one dtype and number of threads.
+
+    flops   floating-point operations a second, of a large matrix product
+    bytes   read and written a second, of a large copy
+    launch  seconds that one kernel launch takes from the host; None on a processor
+    node    seconds that one kernel in a replayed CUDA graph takes; None on a processor
     """
-    products = [above * below for below, above in pairwise(layers)]
-    return 2 * examples * (2 * sum(products) + sum(products[1:]))
+
+    flops: float
+    bytes: float
+    launch: float | None = None
+    node: float | None = None
+
+    def at_best(self, other: Peaks) -> Peaks:
+        """Return the better of each."""
+        rates = max(self.flops, other.flops), max(self.bytes, other.bytes)
+        costs = (min((x for x in pair if x is not None), default=None) for pair in ((self.launch, other.launch), (self.node, other.node)))
+        return Peaks(*rates, *costs)
+
+    def floor(self, work: Work) -> float:
+        """Return the seconds that the work takes at least."""
+        return max(work.flops / self.flops, work.bytes / self.bytes)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What an epoch must do at least: floating-point operations, and bytes to and from memory."""
+
+    flops: int
+    bytes: int
+
+
+def epoch_work(layers: Sequence[int], examples: int, itemsize: int, *, share: float = 1.0) -> Work:
+    """Return the work of an epoch.
+
+    share  of the pixels that is worked on: below 1 for a trainer that skips those that are 0
+
+    Operations, a multiplication and an addition counting 2: for one example, layer l needs n_l n_{l-1} multiply-adds for z_l, as many
+    for nabla_w_l (BP4), and, but for the first, as many for the delta of the layer below (BP2). Biases, sigmoids and the step
+    are left out: they are of lower order.
+    Bytes: every image is read once, and every weight is read and written once. Caches may spare all else, however small the
+    mini-batches, so nothing else is sure.
+    """
+    first, *others = [above * below for below, above in pairwise(layers)]
+    flops = 2 * examples * (2 * share * first + 3 * sum(others))
+    moved = itemsize * (share * examples * layers[0] + 2 * (first + sum(others)))
+    return Work(round(flops), round(moved))
+
+
+def measure(dtype: str) -> Peaks:
+    """Measure this processor's peaks with the threads that NumPy may use."""
+    rng = np.random.default_rng(0)
+    a, b = (rng.random((_PRODUCT, _PRODUCT), np.float64).astype(dtype) for _ in range(2))
+    out = np.empty_like(a)
+    source = np.ones(_COPIED // 2, np.uint8)
+    target = np.empty_like(source)
+    return Peaks(
+        flops=2 * _PRODUCT**3 / _best(lambda: np.dot(a, b, out=out)),
+        bytes=2 * source.nbytes / _best(lambda: np.copyto(target, source)),
+    )
+
+
+def _best(work: Callable[[], object]) -> float:
+    """Return the shortest time of a few, after one that is not counted."""
+    work()
+    times = []
+    for _ in range(_ROUNDS):
+        begin = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - begin)
+    return min(times)

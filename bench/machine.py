@@ -10,13 +10,15 @@ import re
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any
 
 import psutil
 
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine's columns of the CSV, in their order. Empty text: there is none, or it cannot be known."""
+    """The machine's columns of the CSV. Empty text: there is none, or it cannot be known."""
 
     machine: str
     cpu: str
@@ -30,31 +32,31 @@ class Machine:
     blas: str
     blas_kernels: str
     cuda: str
+    gpu_memory_gib: float | None = None
+    gpu_clock_mhz: float | None = None
 
     def lines(self) -> list[tuple[str, str]]:
         """Return (label, value) pairs for people."""
-        return [(name.replace("_", " "), str(value) or "-") for name, value in asdict(self).items()]
+        return [(name.replace("_", " "), "-" if value in ("", None) else str(value)) for name, value in asdict(self).items()]
 
 
 def describe(name: str | None = None) -> Machine:
     """Look at this machine. name: what results call it, else a short name made of processor, cores and GPU."""
     import numpy
 
-    cpu, cores, (gpu, gpu_driver, cuda) = _cpu(), psutil.cpu_count(logical=False) or psutil.cpu_count() or 1, _gpu()
+    cpu, cores, gpu = _cpu(), psutil.cpu_count(logical=False) or psutil.cpu_count() or 1, _gpu()
     blas_name, blas_kernels = blas()
     return Machine(
-        machine=slug(name) if name else slug(f"{cpu} {cores}-core {gpu}"),
+        machine=slug(name) if name else slug(f"{cpu} {cores}-core {gpu['gpu']}"),
         cpu=cpu,
         cores=cores,
         memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
-        gpu=gpu,
-        gpu_driver=gpu_driver,
         os=f"{platform.system()} {platform.machine()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
         numpy=numpy.__version__,
         blas=blas_name,
         blas_kernels=blas_kernels,
-        cuda=cuda,
+        **gpu,
     )
 
 
@@ -82,26 +84,40 @@ def versioned(library: str) -> str:
     return f"{library} {getattr(sys.modules.get(library), '__version__', '')}".strip()
 
 
-def _cpu() -> str:
+@cache
+def cpu_info() -> dict[str, Any]:
+    """Return what is known of the processor: "brand_raw", its name, and "flags", its instruction sets, among others."""
     import cpuinfo  # comes with pytest-benchmark
 
-    brand = str(cpuinfo.get_cpu_info().get("brand_raw") or platform.processor() or platform.machine())
+    return dict(cpuinfo.get_cpu_info())
+
+
+def _cpu() -> str:
+    brand = str(cpu_info().get("brand_raw") or platform.processor() or platform.machine())
     # "Intel(R) Xeon(R) Platinum 8488C CPU @ 2.40GHz" -> "Intel Xeon Platinum 8488C"; "AMD EPYC 9R14 96-Core Processor" -> "AMD EPYC 9R14"
     brand = re.sub(r"\((R|TM|tm)\)|@.*$|\b(CPU|Processor|\d+-Core)\b", " ", brand)
     return " ".join(brand.split())
 
 
-def _gpu() -> tuple[str, str, str]:
-    """Return the first NVIDIA GPU's name, driver and CUDA version, as nvidia-smi tells them."""
+def _gpu() -> dict[str, Any]:
+    """Return the first NVIDIA GPU's columns, as nvidia-smi tells them: memory, and the highest clock of its multiprocessors."""
+    nothing: dict[str, Any] = {"gpu": "", "gpu_driver": "", "cuda": ""}
+    fields = "name,driver_version,memory.total,clocks.max.sm"
     try:
         query = subprocess.run(
-            ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader", "--id=0"], capture_output=True, text=True, timeout=30
+            ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits", "--id=0"], capture_output=True, text=True, timeout=30
         )
         banner = subprocess.run(["nvidia-smi"], capture_output=True, text=True, timeout=30)
     except (OSError, subprocess.TimeoutExpired):
-        return "", "", ""
-    if query.returncode or query.stdout.count(",") != 1:
-        return "", "", ""
-    name, driver = (part.strip() for part in query.stdout.split(","))
+        return nothing
+    if query.returncode or query.stdout.count(",") != fields.count(","):
+        return nothing
+    name, driver, mebibytes, clock = (part.strip() for part in query.stdout.split(","))
     version = re.search(r"CUDA Version:\s*([\d.]+)", banner.stdout)
-    return name, driver, version.group(1) if version else ""
+    return {
+        "gpu": name,
+        "gpu_driver": driver,
+        "cuda": version.group(1) if version else "",
+        "gpu_memory_gib": round(float(mebibytes) / 1024, 1) if mebibytes.isdigit() else None,
+        "gpu_clock_mhz": float(clock) if clock.isdigit() else None,
+    }

@@ -68,6 +68,9 @@ def _figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
             yield "speedup", _bars(named, f"Speedup of a training epoch over the per-example {BASELINE}", "times faster (log)", _speedups)
         if not named.empty:
             yield "epoch-time", _bars(named, "Time of a training epoch", "seconds (log)", _times)
+        limited = named[named["peak_flops"].notna()]
+        if not limited.empty:
+            yield "roofline", _roofline(limited)
         for varied, fixed in (("batch_size", "width"), ("width", "batch_size")):
             if grid.groupby(fixed)[varied].nunique().max() > 1 if not grid.empty else False:
                 yield f"throughput-by-{varied.replace('_', '-')}", _curves(grid, varied, fixed)
@@ -125,6 +128,49 @@ def _speedups(seconds: dict[str, Any]) -> Bars:
         (name, bar := intervals.ratio(base, values) if name != BASELINE else intervals.Interval(1, 1, 1), f"{digits(bar.value)}x")
         for name, values in seconds.items()
     ]
+
+
+# --- roofline: what is reached of what the machine can do ----------------------------------------------------------------------------
+
+
+def _roofline(rows: pd.DataFrame) -> Figure:
+    """Operations a second against operations a byte, below what the machine was measured to do at most; one panel a device."""
+    devices = [(device, cells) for device, cells in rows.groupby("device", sort=False)]
+    figure = Figure(figsize=(7.2, 1.2 + 3.6 * len(devices)), layout="constrained")
+    figure.suptitle(f"How far from the limit\n{_subtitle(rows)}", x=0.01, ha="left", fontsize=12)
+    for axis, (device, cells) in zip(figure.subplots(len(devices), 1, squeeze=False)[:, 0], devices, strict=True):
+        peak, moved = cells["peak_flops"].median(), cells["peak_bytes"].median()
+        intensity = cells["flops"] / cells["bytes"]
+        x = np.geomspace(min(intensity.min(), peak / moved) / 3, max(intensity.max(), peak / moved) * 3, 200)
+        axis.plot(x, np.minimum(peak, x * moved) / 1e9, color="black", lw=1.8)
+        axis.annotate(
+            f"{peak / 1e9:,.0f} GFLOP/s, a large product", (x[-1], peak / 1e9), xytext=(0, 5), textcoords="offset points", ha="right"
+        )
+        axis.annotate(
+            f"{moved / 1e9:,.0f} GB/s, a large copy", (x[0], x[0] * moved / 1e9), xytext=(8, -2), textcoords="offset points", va="top"
+        )
+        tops: dict[str, tuple[float, float]] = {}
+        for trainer in _ladder(cells["trainer"]):
+            points = []
+            for workload, epochs in cells[cells["trainer"] == trainer].groupby("workload", sort=False):
+                one = epochs.iloc[0]
+                at, rate = one["flops"] / one["bytes"], one["flops"] / epochs["seconds"].median() / 1e9
+                points.append((at, rate))
+                tops[str(workload)] = max(tops.get(str(workload), (0.0, 0.0)), (at, rate), key=lambda point: point[1])
+            axis.plot(*zip(*points, strict=True), ls="", marker=_marker(trainer), color=_colour(trainer), ms=8, label=trainer)
+        for workload, (at, rate) in tops.items():
+            axis.annotate(workload, (at, rate), xytext=(0, 8), textcoords="offset points", ha="center", fontweight="bold")
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        axis.set_title(str(device).upper())
+        axis.set_ylabel("GFLOP/s (log)")
+        axis.set_xlabel("operations a byte (log); compiled's are those on pixels that are not 0" if "compiled" in set(cells["trainer"])
+                        else "operations a byte (log)")  # fmt: skip
+        for ticks in (axis.xaxis, axis.yaxis):
+            ticks.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+        axis.grid(color="#e4e4e4")
+        axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure
 
 
 # --- curves: throughput over a grid of batch sizes and widths ----------------------------------------------------------------------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from _typeshed import DataclassInstance
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Row:
     max_error: float  # the verification's, against the float64 loop, relative to the distance trained
     accuracy: float  # fraction of the test images named rightly after the epoch
     flops: int  # floating-point operations of the epoch's matrix products
-    fraction_of_limit: float | None  # the least time the hardware would need, over `seconds`
+    fraction_of_limit: float | None  # the least time this machine would need for the epoch's work, over `seconds`
     machine: str
     cpu: str
     cores: int  # physical, of the machine
@@ -62,9 +62,17 @@ class Row:
     blas: str
     blas_kernels: str  # that the BLAS chose for this processor
     cuda: str
+    gpu_memory_gib: float | None  # from here on, columns that schema 1 did not have
+    gpu_clock_mhz: float | None  # the highest
+    bytes: float | None  # that the epoch moves to and from memory at least
+    peak_flops: float | None  # operations a second that the device does at most, of this dtype, with these threads
+    peak_bytes: float | None  # bytes a second that it moves at most
+    launch_seconds: float | None  # of a kernel, on a GPU
+    graph_node_seconds: float | None  # of a kernel in a CUDA graph
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
+_HEADERS = {1: COLUMNS[: COLUMNS.index("gpu_memory_gib")], 2: COLUMNS}  # of each schema
 
 # What makes two rows comparable: only a trainer's and a machine's columns may differ.
 JOB = ("workload", "dataset", "layers", "batch_size", "learning_rate", "dtype", "examples", "seed")
@@ -112,7 +120,7 @@ def check_writable(directory: Path, *, option: str = "--results") -> None:
 def read(paths: Sequence[Path]) -> pd.DataFrame:
     """Return the rows of all files, in order, one column a field of `Row`, with numbers as numbers (no value: NaN).
 
-    A file may be several concatenated ones: repeated header lines are passed over.
+    A file may be several concatenated ones: header lines may come again. What an older schema does not have is empty.
     Raises InputError that names the file, the line and the column if a file is no such CSV.
     """
     import pandas as pd
@@ -127,17 +135,18 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         with path.open(encoding="utf-8", newline="") as file:
             reader = csv.reader(file, strict=True)
-            header = next(reader, [])
-            _check_header(path, header)
+            schema = _schema(path, next(reader, []))
             for row in reader:
-                if row == header:  # files that were put together
+                if row[:2] == ["schema", "run_id"]:  # files that were put together
+                    schema = _schema(path, row, reader.line_num)
                     continue
-                if len(row) != len(COLUMNS):
-                    raise InputError(f"{path}, line {reader.line_num}: {len(row)} cells instead of {len(COLUMNS)}; the row is broken")
-                if row[0] != str(SCHEMA):
-                    raise InputError(f"{path}, line {reader.line_num}: schema {row[0]!r}; this version reads schema {SCHEMA}")
+                columns = len(_HEADERS[schema])
+                if len(row) != columns:
+                    raise InputError(f"{path}, line {reader.line_num}: {len(row)} cells instead of {columns}; the row is broken")
+                if row[0] != str(schema):
+                    raise InputError(f"{path}, line {reader.line_num}: schema {row[0]!r} under a header of schema {schema}")
                 lines.append(reader.line_num)
-                rows.append(row)
+                rows.append(row + [""] * (len(COLUMNS) - columns))
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text ({error.reason}); is it a CSV of this suite?") from error
     except csv.Error as error:
@@ -152,12 +161,15 @@ def _read(path: Path) -> pd.DataFrame:
     return table
 
 
-def _check_header(path: Path, header: list[str]) -> None:
-    missing = [name for name in COLUMNS if name not in header]
+def _schema(path: Path, header: list[str], line: int = 1) -> int:
+    """Return the schema whose header this is."""
+    for schema, columns in _HEADERS.items():
+        if header == list(columns):
+            return schema
+    missing = [name for name in _HEADERS[1] if name not in header]
     if missing:
-        raise InputError(f"{path}: line 1 lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; is it a CSV of this suite?")
-    if header != list(COLUMNS):
-        raise InputError(f"{path}: line 1 does not name the columns of schema {SCHEMA} in their order")
+        raise InputError(f"{path}: line {line} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; is it a CSV of this suite?")
+    raise InputError(f"{path}: line {line} does not name the columns of a schema that this version reads, 1 to {SCHEMA}, in their order")
 
 
 def _typed(cells: pd.Series[str], kind: str, path: Path) -> pd.Series[int] | pd.Series[float] | pd.Series[bool] | pd.Series[str]:

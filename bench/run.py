@@ -9,8 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from bench import processors, records
-from bench.limits import epoch_flops
+import numpy as np
+
+from bench import blas, processors, records
+from bench.limits import Peaks, Work, epoch_work
+from bench.limits import measure as measure_processor
 from bench.machine import Machine, describe, versioned
 from bench.options import Options
 from bench.records import Row
@@ -50,7 +53,9 @@ class Run:
     files: list[Path] = field(default_factory=list)
     skipped: dict[Case, str] = field(default_factory=dict)
     failed: dict[Case, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
     _oracles: dict[Workload, Oracle] = field(default_factory=dict)
+    _peaks: dict[tuple[str, str], Peaks] = field(default_factory=dict)
 
     def trainer(self, case: Case) -> tuple[Trainer, Dataset]:
         """Return the case's trainer, ready to train from the workload's start, and the data of its epoch."""
@@ -65,6 +70,16 @@ class Run:
             self._oracles[case.workload] = Oracle(case.workload, self.splits)
         return self._oracles[case.workload].max_error(load_trainer(case.trainer))
 
+    def peaks(self, device: str, dtype: str) -> Peaks:
+        """Return what the device does at most: the best seen in this run so far, now included, because a limit is no average."""
+        if device == "gpu":
+            from bench.gpu_limits import measure
+        else:
+            measure = measure_processor
+        now = measure(dtype)
+        self._peaks[device, dtype] = self._peaks.get((device, dtype), now).at_best(now)
+        return self._peaks[device, dtype]
+
     def of(self, case: Case) -> list[Row]:
         """Return the rows of a case so far."""
         return [row for row in self.rows if (row.workload, row.trainer) == (case.workload.name, case.trainer)]
@@ -73,6 +88,7 @@ class Run:
         """Add a row for each epoch, numbered on from the case's last, and put them on the disk."""
         workload = case.workload
         done = len(self.of(case))
+        work, peaks = self._work(case, trainer), self.peaks(trainer.device, workload.dtype)
         rows = [
             Row(
                 schema=records.SCHEMA,
@@ -98,14 +114,24 @@ class Run:
                 seconds=second,
                 max_error=max_error,
                 accuracy=accuracy,
-                flops=epoch_flops(trainer.layers, trainer.examples),
-                fraction_of_limit=None,
+                flops=work.flops,
+                fraction_of_limit=peaks.floor(work) / second,
                 **asdict(self.machine),
+                bytes=work.bytes,
+                peak_flops=peaks.flops,
+                peak_bytes=peaks.bytes,
+                launch_seconds=peaks.launch,
+                graph_node_seconds=peaks.node,
             )
             for number, (second, accuracy) in enumerate(zip(seconds, accuracies, strict=True), start=1)
         ]
         self.writer.add(rows)
         self.rows += rows
+
+    def _work(self, case: Case, trainer: Trainer) -> Work:
+        images = case.workload.data(self.splits).images
+        share = np.count_nonzero(images) / images.size if trainer.skips_zeros else 1.0
+        return epoch_work(trainer.layers, trainer.examples, trainer.dtype.itemsize, share=share)
 
 
 def prepare(options: Options, *, kind: Literal["timing", "training"]) -> Run:
@@ -123,6 +149,7 @@ def prepare(options: Options, *, kind: Literal["timing", "training"]) -> Run:
     now = datetime.now(UTC)
     run_id = records.new_id(now)
     commit, dirty = _commit()
+    narrow = (checked := blas.check()) and checked.warning()
     return Run(
         options=options,
         splits=splits,
@@ -134,6 +161,7 @@ def prepare(options: Options, *, kind: Literal["timing", "training"]) -> Run:
         dirty=dirty,
         cases=[Case(workload, name, absent) for workload in options.workloads for name, absent in trainers.items()],
         kind=kind,
+        warnings=[narrow] if narrow else [],
         writer=records.Writer(options.results / f"{run_id}-{kind}-{machine.machine}.csv"),
     )
 

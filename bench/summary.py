@@ -31,6 +31,9 @@ def text(run: Run, *, colours: bool) -> str:
         for reason, names in _by_reason(noted).items():
             console.print(f"[{style}]{kind}[/] {names}: ", end="")
             console.print(reason, markup=False, soft_wrap=True)
+    for warning in run.warnings:
+        console.print("[bold yellow]warning[/]: ", end="")
+        console.print(warning, markup=False, soft_wrap=True)
     for line in (*machine_lines(run), *map(_nearby, run.files)):
         console.print(line, markup=False, soft_wrap=True)
     return "".join(f"{line.rstrip()}\n" for line in output.getvalue().splitlines())
@@ -63,7 +66,7 @@ def _table(run: Run, cases: Sequence[Case]) -> Table:
         pad_edge=False,
     )
     table.add_column("trainer", no_wrap=True)
-    for heading in ("epoch (95 %)", "rounds", "examples/s", f"over {BASELINE} (95 %)", "accuracy"):
+    for heading in ("epoch (95 %)", "rounds", "examples/s", f"over {BASELINE} (95 %)", "of limit", "accuracy"):
         table.add_column(heading, justify="right", no_wrap=True)
     times = {case.trainer: [row.seconds for row in run.of(case)] for case in cases}
     for case in cases:
@@ -73,7 +76,8 @@ def _table(run: Run, cases: Sequence[Case]) -> Table:
         if BASELINE in times and case.trainer != BASELINE:
             speedup = times_interval(intervals.ratio(times[BASELINE], mine))
         rate, accuracy = f"{one.examples / epoch.value:,.0f}", f"{run.of(case)[0].accuracy:.1%}"
-        table.add_row(case.trainer, duration_interval(epoch), str(len(mine)), rate, speedup, accuracy)
+        limit = f"{intervals.median([row.fraction_of_limit or 0.0 for row in run.of(case)]).value:.0%}"
+        table.add_row(case.trainer, duration_interval(epoch), str(len(mine)), rate, speedup, limit, accuracy)
     return table
 
 

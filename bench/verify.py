@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from bench.limits import epoch_flops
+from bench.limits import epoch_work
 from bench.workload import Workload
 from impls import Network, Splits, Trainer, load_trainer
 from impls.network import Array
@@ -64,7 +64,7 @@ class Oracle:
 
     @cached_property
     def _answer(self) -> Network:
-        name = "loop" if epoch_flops(self.start.layers, len(self.data)) <= _LOOP_FLOPS else "matrix"
+        name = "loop" if epoch_work(self.start.layers, len(self.data), 8).flops <= _LOOP_FLOPS else "matrix"
         return self._train(load_trainer(name), self.start.astype(np.float64))
 
     def _train(self, trainer: type[Trainer], start: Network) -> Network:

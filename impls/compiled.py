@@ -109,8 +109,8 @@ def _tiled(w: Array) -> Array:
 # --- compiled. Of each function's tasks, part number `part` of `parts` is done: a thread's share, or all of them (0 of 1) ----------------
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _fetch_list(example, starts, pixels, values):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _fetch_list(example, starts, pixels, values):
     """Have an example's list brought from memory: shuffled, no processor foresees which is next."""
     for k in range(starts[example], starts[example + 1], _LINE // values.itemsize):
         fetch(values, k)
@@ -118,8 +118,8 @@ def _fetch_list(example, starts, pixels, values):  # type: ignore[no-untyped-def
         fetch(pixels, k)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _feed_pixels(part, parts, order, first, size, starts, pixels, values, w, b, a):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _feed_pixels(part, parts, order, first, size, starts, pixels, values, w, b, a):
     """a_1 = sigmoid(w_1 x + b_1) for the next `size` examples in the order, x given as its non-zero pixels."""
     tiles, n_0, m = w.shape[0], w.shape[1], a.shape[1]
     for tile in range(part * tiles // parts, (part + 1) * tiles // parts):
@@ -137,8 +137,8 @@ def _feed_pixels(part, parts, order, first, size, starts, pixels, values, w, b, 
             store(a, (tile * m + e) * LANES, sigmoid(add(add(z0, z1), add(z2, z3))))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _step_pixels(part, parts, examples, starts, pixels, values, delta, w, b):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _step_pixels(part, parts, examples, starts, pixels, values, delta, w, b):
     """w_1 -> w_1 + delta_1 x^T and b_1 -> b_1 + delta_1 (BP4, BP3), example after example."""
     tiles, n_0, m = w.shape[0], w.shape[1], delta.shape[1]
     for tile in range(part * tiles // parts, (part + 1) * tiles // parts):
@@ -152,8 +152,8 @@ def _step_pixels(part, parts, examples, starts, pixels, values, delta, w, b):  #
         store(b, tile * LANES, bias)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _multiply(part, parts, size, x, w, b, out):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _multiply(part, parts, size, x, w, b, out):
     """out = w x + b for `size` examples, _UNROLLED of them at once, so that a vector of weights is used so often. Out, x: tiles."""
     tiles, inputs, m = w.shape[0], w.shape[1], x.shape[1]
     blocks = -(-size // _BLOCK)
@@ -176,8 +176,8 @@ def _multiply(part, parts, size, x, w, b, out):  # type: ignore[no-untyped-def]
             store(out, at + e3 * LANES, z3)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _step(part, parts, size, a, delta, w, b, w_transposed):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _step(part, parts, size, a, delta, w, b, w_transposed):
     """w -> w + delta a^T and b -> b + delta (BP4, BP3), and the transpose with it; _UNROLLED rows at once."""
     tiles, inputs, m = w.shape[0], w.shape[1], a.shape[1]
     blocks = -(-inputs // _BLOCK)
@@ -209,8 +209,8 @@ def _step(part, parts, size, a, delta, w, b, w_transposed):  # type: ignore[no-u
             store(b, tile * LANES, bias)
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _activate(size, z):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _activate(size, z):
     """z -> sigmoid(z)."""
     for tile in range(z.shape[0]):
         for e in range(size):
@@ -218,8 +218,8 @@ def _activate(size, z):  # type: ignore[no-untyped-def]
             store(z, at, sigmoid(load(z, at)))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _through_sigmoid(size, delta, a):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _through_sigmoid(size, delta, a):
     """delta -> delta sigmoid'(z)."""
     for tile in range(a.shape[0]):
         for e in range(size):
@@ -227,8 +227,8 @@ def _through_sigmoid(size, delta, a):  # type: ignore[no-untyped-def]
             store(delta, at, times_sigmoid_prime(load(delta, at), load(a, at)))
 
 
-@njit(cache=True)  # type: ignore[untyped-decorator]
-def _output_error(examples, labels, y, step, a, delta):  # type: ignore[no-untyped-def]
+@njit(cache=True)
+def _output_error(examples, labels, y, step, a, delta):
     """delta_L = step (a_L - y) sigmoid'(z_L) (BP1); step is -eta/m, and all that is linear in it follows."""
     for tile in range(a.shape[0]):
         for e, example in enumerate(examples):
@@ -237,7 +237,7 @@ def _output_error(examples, labels, y, step, a, delta):  # type: ignore[no-untyp
             store(delta, at, times_sigmoid_prime(difference_times(step, load(a, at), desired), load(a, at)))
 
 
-def _epoch(parts, order, m, eta, starts, pixels, values, labels, y, w, w_transposed, b, nothing, a, delta):  # type: ignore[no-untyped-def]
+def _epoch(parts, order, m, eta, starts, pixels, values, labels, y, w, w_transposed, b, nothing, a, delta):
     last = len(w) - 1
     for first in range(0, len(order), m):
         examples = order[first : first + m]

@@ -21,7 +21,7 @@ from numba.extending import intrinsic, register_model
 LANES = 32
 
 
-class Vector(types.Type):  # type: ignore[misc]
+class Vector(types.Type):
     """LANES numbers of one floating-point type."""
 
     def __init__(self, dtype: types.Float) -> None:
@@ -30,7 +30,7 @@ class Vector(types.Type):  # type: ignore[misc]
 
 
 @register_model(Vector)
-class _VectorModel(PrimitiveModel):  # type: ignore[misc]
+class _VectorModel(PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Vector) -> None:
         super().__init__(dmm, fe_type, ir.VectorType(dmm.lookup(fe_type.dtype).get_value_type(), LANES))
 

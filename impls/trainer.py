@@ -31,6 +31,8 @@ class Trainer(ABC):
     """The importable package that does the arithmetic; results record its version."""
     device: ClassVar[str] = "cpu"
     """Where it computes: "cpu" or "gpu"."""
+    skips_zeros: ClassVar[bool] = False
+    """Whether it does no arithmetic with pixels that are 0; its least work is less then."""
 
     @final
     def __init__(self, network: Network, data: Dataset, *, batch_size: int, learning_rate: float) -> None:

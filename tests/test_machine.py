@@ -46,7 +46,7 @@ def test_a_name_is_safe_as_a_file_name(text):
     ],
 )
 def test_a_processor_is_named_without_marks_clock_and_core_count(monkeypatch, brand, name):
-    monkeypatch.setattr("cpuinfo.get_cpu_info", lambda: {"brand_raw": brand})
+    monkeypatch.setattr("bench.machine.cpu_info", lambda: {"brand_raw": brand})
     assert describe().cpu == name
 
 
@@ -55,10 +55,10 @@ def test_a_processor_is_named_without_marks_clock_and_core_count(monkeypatch, br
     ("script", "expected"),
     [
         (
-            'case "$1" in --query*) echo "NVIDIA H200, 580.159.03";; *) echo "| Driver Version: 580.1   CUDA Version: 13.0 |";; esac',
-            ("NVIDIA H200", "580.159.03", "13.0"),
+            'case "$1" in --query*) echo "NVIDIA H200, 580.159.03, 143771, 1980";; *) echo "| Driver 580.1  CUDA Version: 13.0 |";; esac',
+            ("NVIDIA H200", "580.159.03", "13.0", 140.4, 1980.0),
         ),
-        ('echo "NVIDIA-SMI has failed because it could not communicate with the driver"; exit 9', ("", "", "")),
+        ('echo "NVIDIA-SMI has failed because it could not communicate with the driver"; exit 9', ("", "", "", None, None)),
     ],
     ids=["a GPU", "no driver"],
 )  # fmt: skip
@@ -67,7 +67,7 @@ def test_the_gpu_is_what_nvidia_smi_says(tmp_path, monkeypatch, script, expected
     (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     machine = describe()
-    assert (machine.gpu, machine.gpu_driver, machine.cuda) == expected
+    assert (machine.gpu, machine.gpu_driver, machine.cuda, machine.gpu_memory_gib, machine.gpu_clock_mhz) == expected
     assert machine.machine.endswith("nvidia-h200") == bool(expected[0])
 
 

@@ -17,11 +17,12 @@ from impls import InputError
 from tests.doors import ROOT
 
 ROW = Row(
-    schema=1, run_id="r1", started_at="2026-01-01T00:00:00+00:00", commit="abc", dirty=None, kind="timing", workload="nielsen",
+    schema=2, run_id="r1", started_at="2026-01-01T00:00:00+00:00", commit="abc", dirty=None, kind="timing", workload="nielsen",
     dataset="mnist", layers="784-30-10", batch_size=10, learning_rate=3.0, dtype="float32", examples=50000, seed=0, trainer="matrix",
     library="numpy 2.4.6", device="cpu", threads=2, ranks=1, round=1, seconds=0.1234567, max_error=4.5e-6, accuracy=0.9,
     flops=4794000000, fraction_of_limit=None, machine="box", cpu='A "quoted", CPU', cores=2, memory_gib=23.5, gpu="", gpu_driver="",
     os="Linux x86_64", python="CPython 3.11", numpy="2.4.6", blas="openblas", blas_kernels="Größe", cuda="",
+    gpu_memory_gib=None, gpu_clock_mhz=None, bytes=157e6, peak_flops=2e11, peak_bytes=2e10, launch_seconds=None, graph_node_seconds=None,
 )  # fmt: skip
 
 
@@ -53,6 +54,20 @@ def test_concatenated_files_are_one(csv, tmp_path):
     both.write_bytes(csv.read_bytes() * 2)
     assert records.read([both])["round"].tolist() == [1, 2, 1, 2]
     assert len(records.read([csv, both])) == 6
+
+
+def test_a_file_of_schema_1_is_read_and_may_be_put_together_with_newer_ones(csv, tmp_path):
+    header, *lines = csv.read_text(encoding="utf-8").splitlines()
+    added = 1 + header.split(",")[::-1].index("gpu_memory_gib")
+    older = tmp_path / "older.csv"
+    cut = [line.rsplit(",", added)[0] for line in (header, *(line.replace("2,r1", "1,r1", 1) for line in lines))]
+    older.write_text("\n".join(cut) + "\n", encoding="utf-8")
+    both = tmp_path / "both.csv"
+    both.write_bytes(older.read_bytes() + csv.read_bytes() + older.read_bytes())
+    table = records.read([both])
+    assert table["schema"].tolist() == [1, 1, 2, 2, 1, 1]
+    assert table["seconds"].nunique() == 1
+    assert table["peak_flops"].isna().tolist() == [True, True, False, False, True, True]
 
 
 def test_until_it_is_closed_the_rows_are_in_the_partial_file(tmp_path):
@@ -94,8 +109,11 @@ def test_a_row_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path):
     ("change", "message"),
     [
         (lambda text: text.replace("seconds,", "", 1), "line 1 lacks the column seconds"),
-        (lambda text: text.replace("schema,run_id", "run_id,schema", 1), "line 1 does not name the columns of schema 1 in their order"),
-        (lambda text: text.replace("\n1,r1", "\n2,r1", 1), "line 2: schema '2'; this version reads schema 1"),
+        (
+            lambda text: text.replace("schema,run_id", "run_id,schema", 1),
+            "line 1 does not name the columns of a schema that this version reads",
+        ),
+        (lambda text: text.replace("\n2,r1", "\n9,r1", 1), "line 2: schema '9' under a header of schema 2"),
         (lambda text: text.replace("0.1234567", "fast", 1), "line 2, column seconds: 'fast' is not a finite number"),
         (lambda text: text.replace("0.1234567", "-1", 1), "line 2, column seconds: '-1' is not a finite number, 0 or more"),
         (lambda text: text.replace("0.1234567", "0", 1), "line 2, column seconds: '0' is not above 0"),
@@ -104,8 +122,8 @@ def test_a_row_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path):
         (lambda text: text.replace("50000", "50000.5", 1), "line 2, column examples: '50000.5' is not a whole number"),
         (lambda text: text.replace(",1,timing", ",yes,timing"), "line 3, column dirty: 'yes' is not 0 or 1"),
         (lambda text: text.replace("2.4.6,openblas", '"2.4\n6",openblas', 1), "column numpy: '2.4\\n6' is not a single line"),
-        (lambda text: text + "1,r1,2026\n", "line 4: 3 cells instead of 37"),
-        (lambda text: text + text.splitlines()[1] + ",more\n", "line 4: 38 cells instead of 37"),
+        (lambda text: text + "2,r1,2026\n", "line 4: 3 cells instead of 44"),
+        (lambda text: text + text.splitlines()[1] + ",more\n", "line 4: 45 cells instead of 44"),
         (lambda text: text.splitlines()[0] + "\n", "holds no rows"),
         (lambda text: "", "line 1 lacks the columns schema, run_id"),
     ],

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.limits import epoch_flops
+from bench.limits import epoch_work
 from bench.workload import WORKLOADS, chosen, grid, named
 from impls import InputError, load_trainer
 
@@ -67,5 +67,5 @@ def test_what_does_not_fit_is_refused(mnist):
     ],
 )
 def test_operations_of_an_epoch_counted_by_hand(layers, by_hand):
-    assert epoch_flops(layers, 1) == by_hand
-    assert epoch_flops(layers, 50_000) == 50_000 * by_hand
+    assert epoch_work(layers, 1, 4).flops == by_hand
+    assert epoch_work(layers, 50_000, 4).flops == 50_000 * by_hand

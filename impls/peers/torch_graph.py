@@ -43,7 +43,7 @@ class TorchGraph(TorchGpu):
             self._step(self._x[examples], self._y[examples])
             self._done.add_(m)
 
-        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
             for _ in range(_WARM_UP):

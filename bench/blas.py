@@ -1,0 +1,103 @@
+"""Does NumPy's BLAS run kernels as wide as this processor's registers? If not, what would each safe setting gain?
+
+OpenBLAS chooses its kernels by a table of processor models and falls back to older ones for a model it does not know; then half of
+the hardware's arithmetic lies idle, and a comparison of machines compares tables. OPENBLAS_CORETYPE overrules the table.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from bench.machine import blas, cpu_info
+
+VARIABLE = "OPENBLAS_CORETYPE"
+
+# Kernels, the bits of the registers they use, and the processor's flags (as cpuinfo spells them) without which they would crash.
+_KERNELS = {
+    "Nehalem": (128, {"sse4_2"}),
+    "Haswell": (256, {"avx2", "fma"}),
+    "Zen": (256, {"avx2", "fma"}),
+    "SkylakeX": (512, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd"}),
+    "Cooperlake": (512, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd", "avx512_bf16"}),
+    "SapphireRapids": (512, {"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx512cd", "avx512_bf16", "avx512_fp16", "amx_tile"}),
+}
+_FAMILY = {"Prescott": 128, "Core2": 128, "Penryn": 128, "Sandybridge": 256, "Bulldozer": 128, "Piledriver": 128, "Excavator": 256}
+
+_TRIAL = """
+import time
+import numpy as np, threadpoolctl
+a = np.random.default_rng(0).random((768, 768)).astype("float32")
+def once():
+    begin = time.perf_counter()
+    np.dot(a, a)
+    return time.perf_counter() - begin
+with threadpoolctl.threadpool_limits(1):
+    once()
+    kernels = [library.get("architecture") for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
+    print(kernels[0], 2 * len(a)**3 / min(once() for _ in range(9)))
+"""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A setting that was tried: the variable's value, None for none; the kernels that ran; their float32 rate in FLOP/s, one thread."""
+
+    setting: str | None
+    kernels: str
+    flops: float
+
+
+@dataclass(frozen=True)
+class Check:
+    """Kernels and the width of their registers in bits, beside the processor's; what was tried, if they are narrower."""
+
+    kernels: str
+    bits: int
+    processor_bits: int
+    trials: list[Trial]
+
+    def warning(self) -> str | None:
+        """Return what is wrong and how to mend it in a line, or None."""
+        if not self.trials:
+            return None
+        now, *others = self.trials
+        best = max(others, key=lambda trial: trial.flops, default=now)
+        problem = f"NumPy's BLAS runs {self.kernels} kernels, {self.bits} bits wide, on a processor with {self.processor_bits}"
+        if best.flops < 1.1 * now.flops:
+            return f"{problem}; no other setting was faster here"
+        tried = ", ".join(f"{trial.setting or 'unset'} {trial.flops / now.flops:.2f}x" for trial in others)
+        remedy = f"set {VARIABLE}={best.setting}" if best.setting else f"unset {VARIABLE}"
+        return f"{problem}: {remedy} for {best.flops / now.flops:.2f} times its speed (measured: {tried})"
+
+
+def check() -> Check | None:
+    """Look at the BLAS of this process; if it is narrower than the processor, try each setting that is safe in a process of its own.
+
+    Returns None where nothing is known: no OpenBLAS, or kernels or a processor that are not in the table.
+    """
+    name, kernels = blas()
+    known = {kind.lower(): bits for kind, bits in _FAMILY.items()} | {kind.lower(): bits for kind, (bits, _) in _KERNELS.items()}
+    bits = known.get(kernels.lower())
+    safe = {kind: width for kind, (width, flags) in _KERNELS.items() if flags <= set(cpu_info().get("flags", []))}
+    if "openblas" not in name.lower() or bits is None or not safe:
+        return None
+    widest = max(safe.values())
+    trials = []
+    if bits < widest:
+        own = os.environ.get(VARIABLE)
+        settings = [own, *([None] if own else []), *(kind for kind, width in safe.items() if width == widest)]
+        trials = [trial for setting in settings if (trial := _try(setting))]
+    return Check(kernels, bits, widest, trials)
+
+
+def _try(setting: str | None) -> Trial | None:
+    environment = {name: value for name, value in os.environ.items() if name != VARIABLE} | ({VARIABLE: setting} if setting else {})
+    try:
+        told = subprocess.run([sys.executable, "-c", _TRIAL], env=environment, capture_output=True, text=True, timeout=60, check=True)
+        kernels, flops = told.stdout.split()
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    return Trial(setting, kernels, float(flops))

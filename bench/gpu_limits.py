@@ -1,0 +1,61 @@
+"""A GPU's peaks, measured with CuPy: a large product, a large copy, a kernel launch, a node of a CUDA graph."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import cupy
+
+from bench.limits import Peaks
+
+_PRODUCT = 8192  # rows of the square matrices
+_COPIED = 1 << 31  # bytes read and written: more than any GPU's cache
+_LAUNCHES = 2000
+_ROUNDS = 5
+
+
+def measure(dtype: str) -> Peaks:
+    """Measure the current CUDA device's peaks. float32 products are true float32: TF32 is CuPy's opt-in."""
+    a, b = (cupy.random.random((_PRODUCT, _PRODUCT), dtype) for _ in range(2))
+    out = cupy.empty_like(a)
+    source = cupy.ones(_COPIED // 2, cupy.uint8)
+    target = cupy.empty_like(source)
+    nothing = cupy.RawKernel('extern "C" __global__ void nothing() {}', "nothing")
+
+    def launches() -> None:
+        for _ in range(_LAUNCHES):
+            nothing((1,), (1,), ())
+
+    graph = _captured(launches)
+    return Peaks(
+        flops=2 * _PRODUCT**3 / _best(lambda: cupy.dot(a, b, out=out)),
+        bytes=2 * source.nbytes / _best(lambda: cupy.copyto(target, source)),
+        launch=_best(launches) / _LAUNCHES,
+        node=_best(graph.launch) / _LAUNCHES,
+    )
+
+
+def _captured(work: Callable[[], None]) -> Any:
+    """Return the work's kernels as a CUDA graph."""
+    work()  # compiles outside of the capture
+    stream = cupy.cuda.Stream(non_blocking=True)
+    with stream:
+        stream.begin_capture()
+        work()
+        graph = stream.end_capture()
+    graph.upload(stream)
+    return graph
+
+
+def _best(work: Callable[[], Any]) -> float:
+    """Return the shortest wall time of a few, each until the device has finished, after one that is not counted."""
+    times = []
+    for _ in range(1 + _ROUNDS):
+        cupy.cuda.get_current_stream().synchronize()
+        begin = time.perf_counter()
+        work()
+        cupy.cuda.get_current_stream().synchronize()
+        times.append(time.perf_counter() - begin)
+    return min(times[1:])
