@@ -211,7 +211,9 @@ def merge_base() -> str:
                 f"no merge base with {main} in this clone: git fetch --unshallow (actions/checkout: fetch-depth: 0)"
             ) from error
     git("rev-parse", "HEAD")  # says so where there is no git at all
-    raise InputError("no main branch in this clone: name the revision to compare with, --base REVISION")
+    raise InputError(
+        "no main branch in this clone: git fetch origin main:main (actions/checkout: fetch-depth: 0), or name the base, --base REVISION"
+    )
 
 
 def changed(base: str) -> list[str]:
@@ -243,7 +245,11 @@ def _imported(module: str) -> dict[Path, str]:
         if path in found or not (root / path).is_file():
             continue
         found[path] = (root / path).read_text(encoding="utf-8")
-        for node in ast.walk(ast.parse(found[path])):
+        try:
+            tree = ast.parse(found[path])
+        except SyntaxError:  # the trainer's verdict will tell
+            continue
+        for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("impls"):
                 waiting += [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
             elif isinstance(node, ast.Import):

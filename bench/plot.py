@@ -143,9 +143,7 @@ def _roofline(rows: pd.DataFrame) -> Figure:
         intensity = cells["flops"] / cells["bytes"]
         x = np.geomspace(min(intensity.min(), peak / moved) / 3, max(intensity.max(), peak / moved) * 3, 200)
         axis.plot(x, np.minimum(peak, x * moved) / 1e9, color="black", lw=1.8)
-        axis.annotate(
-            f"{peak / 1e9:,.0f} GFLOP/s, a large product", (x[-1], peak / 1e9), xytext=(0, 5), textcoords="offset points", ha="right"
-        )
+        axis.annotate(f"{peak / 1e9:,.0f} GFLOP/s, a large product", (peak / moved, peak / 1e9), xytext=(0, 5), textcoords="offset points")
         axis.annotate(
             f"{moved / 1e9:,.0f} GB/s, a large copy", (x[0], x[0] * moved / 1e9), xytext=(8, -2), textcoords="offset points", va="top"
         )
