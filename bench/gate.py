@@ -22,7 +22,7 @@ from bench.contender import commit, contender, git, working_tree
 from bench.duel import Duel, Pair
 from bench.format import counted
 from bench.intervals import Interval
-from bench.machine import describe
+from bench.machine import describe, slug
 from bench.options import Options
 from bench.process import ContenderError
 from bench.verify import VerificationError
@@ -83,6 +83,17 @@ class Report:
     margin: float
     verdicts: list[Verdict]
     csv: Path | None
+
+    def draw(self) -> list[Path]:
+        """Draw the ratios that each verdict rests on, pair by pair, beside the CSV; return the files."""
+        from bench import plot
+
+        files = []
+        for verdict in self.verdicts:
+            if self.csv and verdict.duel and verdict.stages:
+                stem = self.csv.with_name(f"{self.csv.stem}-{slug(verdict.trainer)}")
+                files += plot.ratios(verdict.duel, list(verdict.stages.values())[-1], verdict.ratio, stem)
+        return files
 
     def exit_code(self, *, strict: bool) -> int:
         """Return 1 if a trainer is slower or broken, 3 if one could not be judged and the gate is strict, else 0."""

@@ -23,7 +23,7 @@ from bench.machine import slug
 from impls import TRAINERS
 
 if TYPE_CHECKING:
-    from bench.versus import Answer
+    from bench.duel import Duel, Pair
 
 BASELINE = "loop"
 
@@ -266,14 +266,13 @@ def _learning(rows: pd.DataFrame) -> Figure:
 # --- duels: the ratio of each pair of processes ------------------------------------------------------------------------------------
 
 
-def ratios(answer: Answer, directory: Path) -> list[Path]:
-    """Draw the ratios of a `versus`, pair by pair, with the interval of their centre, as versus.png and versus.svg in the directory."""
-    duel, ratio = answer.duel, answer.ratio
+def ratios(duel: Duel, pairs: Sequence[Pair], ratio: intervals.Interval, stem: Path) -> list[Path]:
+    """Draw a duel's ratios, a over b, pair by pair, with the interval of their centre, as stem.png and stem.svg."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(7.2, 4.0), layout="constrained")
         figure.suptitle(f"Epoch time of {duel.a.name} over that of {duel.b.name}\n{duel.title}", x=0.01, ha="left", fontsize=12)
         axis = figure.subplots()
-        values = [math.exp(pair.log_ratio) for pair in answer.pairs]
+        values = [math.exp(pair.log_ratio) for pair in pairs]
         if ratio.low > 0 and ratio.high < math.inf:
             axis.axhspan(ratio.low, ratio.high, color="#0072B2", alpha=0.2, lw=0, label=f"95 %: {ratio.low:.3f} to {ratio.high:.3f}")
         axis.axhline(ratio.value, color="#0072B2", lw=1.6, label=f"centre: {ratio.value:.3f}")
@@ -285,7 +284,7 @@ def ratios(answer: Answer, directory: Path) -> list[Path]:
         axis.set_ylabel("ratio")
         axis.grid(axis="y", color="#e4e4e4")
         figure.legend(frameon=False, loc="outside lower left", ncols=4, fontsize=9)
-    return [_save(figure, directory / f"versus.{kind}") for kind in ("png", "svg")]
+    return [_save(figure, stem.with_name(f"{stem.name}.{kind}")) for kind in ("png", "svg")]
 
 
 # --- shared ------------------------------------------------------------------------------------------------------------------------

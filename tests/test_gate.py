@@ -70,7 +70,8 @@ def test_a_slowdown_fails_and_is_told_everywhere(repository, tmp_path):
     assert matrix["pairs"] >= 16, "eight, and eight afresh"
     for file in ("summary.md", "step.md"):
         assert "| matrix | **slower** |" in (tmp_path / file).read_text()
-    (csv,) = (repository / "results" / "local").iterdir()
+    (csv,) = (repository / "results" / "local").glob("*.csv")
+    assert csv.with_name(f"{csv.stem}-matrix.png").is_file()
     stages = {line.split(",")[-7] for line in csv.read_text().splitlines()[1:]}
     assert stages == {"first", "afresh"}
     assert state(repository) == before
@@ -84,6 +85,22 @@ def test_a_speedup_passes(repository):
     output = run_gate(repository, "--trainers", "matrix", *QUICK)
     assert output.returncode == 0, output.stderr
     assert "matrix   faster" in output.stdout
+
+
+def test_a_trainer_of_ones_own_in_a_repository_of_ones_own(tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text("from impls.matrix import Matrix\n\n\nclass Mine(Matrix):\n    pass\n")
+    git(tmp_path, "init", "--quiet", "-b", "main")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "-m", "main")
+    mine.write_text(
+        mine.read_text().replace(
+            "pass", "def _feed_forward(self, batch):\n        for _ in range(3):\n            super()._feed_forward(batch)"
+        )
+    )
+    output = run_gate(tmp_path, "--trainers", "mine:Mine", *QUICK, PYTHONPATH=str(ROOT))
+    assert output.returncode == 1, output.stderr
+    assert "mine:Mine  slower" in output.stdout
 
 
 def test_nothing_changed_is_nothing_to_judge(repository):
@@ -127,7 +144,6 @@ def test_a_base_that_lacks_the_trainer_is_not_comparable(repository):
 def test_a_change_in_what_all_share_concerns_all(repository, monkeypatch):
     monkeypatch.chdir(repository)
     monkeypatch.setattr("impls.__file__", str(repository / "impls" / "__init__.py"))
-    monkeypatch.setattr("bench.__file__", str(repository / "bench" / "__init__.py"))
     assert gate.changed("main") == []
     change(repository, "from __future__", "# slower\nfrom __future__", file="loop.py")
     assert gate.changed("main") == ["loop"]
