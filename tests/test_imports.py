@@ -32,7 +32,7 @@ def allowed(path, name):
     if top == "matplotlib":
         return path.stem in {"plot", "report"}
     if path.parts[0] == "impls" and path.stem in TRAINER_FILES and top == "impls":
-        return name.split(".")[1] in {"trainer", "network", "dataset", "errors"} or (path.stem, name.split(".")[1]) in BUILT_ON
+        return name.split(".")[1] in {"trainer", "network", "dataset", "errors", "aligned"} or (path.stem, name.split(".")[1]) in BUILT_ON
     return True
 
 
