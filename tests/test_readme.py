@@ -4,7 +4,6 @@ import os
 import re
 
 import numpy as np
-import pytest
 
 from bench import intervals, records
 from bench.format import duration_interval, times_interval
