@@ -38,6 +38,8 @@ TRAINERS = {
     "loop": "impls.loop:Loop",
     "matrix": "impls.matrix:Matrix",
     "gpu": "impls.gpu:Gpu",
+    "gpu_graph": "impls.gpu_graph:GpuGraph",
+    "gpu_fused": "impls.gpu_fused:GpuFused",
 }
 
 

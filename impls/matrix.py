@@ -52,7 +52,7 @@ class Matrix(Trainer):
         xp = self.xp
         order = xp.asarray(order)
         y = self._y[order]  # (n, n_L): small enough to gather at once; the images are gathered a mini-batch at a time
-        for start in range(0, self.examples, self.batch_size):
+        for start in range(0, len(order), self.batch_size):
             examples = order[start : start + self.batch_size]
             batch = self._batches[len(examples)]
             self._gather(self._x, examples, batch.a[0])
@@ -62,32 +62,43 @@ class Matrix(Trainer):
 
     def _feed_forward(self, batch: MiniBatch) -> None:
         """Fill a_1 .. a_L from a_0."""
-        xp, half = self.xp, self._half
         for w, b, a, z in zip(self._w, self._b, batch.a, batch.a[1:]):  # noqa: B905 (lengths differ by design)
-            xp.dot(a, w.T, out=z)
-            xp.add(z, b, out=z)
-            # sigmoid(z) = tanh(z/2)/2 + 1/2 in place, so that z becomes a
-            xp.multiply(z, half, out=z)
-            xp.tanh(z, out=z)
-            xp.multiply(z, half, out=z)
-            xp.add(z, half, out=z)
+            self.xp.dot(a, w.T, out=z)
+            self._activate(z, b)
 
     def _backpropagate(self, batch: MiniBatch, y: Any) -> None:
         """Fill the gradient, times eta, of the mini-batch's mean cost."""
         xp = self.xp
-        xp.subtract(batch.a[-1], y, out=batch.delta[-1])
         # eta/m is multiplied in here, where the array is smallest: every delta and nabla below is linear in this one.
-        xp.multiply(batch.delta[-1], batch.step, out=batch.delta[-1])
+        self._cost_derivative(batch.a[-1], y, batch.step, batch.delta[-1])
         for layer in range(len(self._w) - 1, -1, -1):
             delta, a, room = batch.delta[layer], batch.a[layer + 1], batch.room[layer]
-            # BP1 and BP2 end alike: times sigmoid'(z) = a (1 - a)
-            xp.subtract(self._one, a, out=room)
-            xp.multiply(room, a, out=room)
-            xp.multiply(delta, room, out=delta)
+            self._times_sigmoid_prime(delta, a, room)  # BP1 and BP2 end alike
             xp.dot(delta.T, batch.a[layer], out=self._nabla_w[layer])  # BP4
             xp.dot(batch.ones, delta, out=self._nabla_b[layer])  # BP3, summed over the examples
             if layer:
                 xp.dot(delta, self._w[layer], out=batch.delta[layer - 1])  # BP2
+
+    def _activate(self, z: Any, b: Any) -> None:
+        """z -> sigmoid(z + b) in place, so that z becomes a; sigmoid(z) = tanh(z/2)/2 + 1/2."""
+        xp, half = self.xp, self._half
+        xp.add(z, b, out=z)
+        xp.multiply(z, half, out=z)
+        xp.tanh(z, out=z)
+        xp.multiply(z, half, out=z)
+        xp.add(z, half, out=z)
+
+    def _cost_derivative(self, a: Any, y: Any, step: Any, delta: Any) -> None:
+        """Set delta to dC/da = a - y, times eta/m."""
+        self.xp.subtract(a, y, out=delta)
+        self.xp.multiply(delta, step, out=delta)
+
+    def _times_sigmoid_prime(self, delta: Any, a: Any, room: Any) -> None:
+        """delta -> delta sigmoid'(z) in place, where sigmoid'(z) = a (1 - a); room is overwritten."""
+        xp = self.xp
+        xp.subtract(self._one, a, out=room)
+        xp.multiply(room, a, out=room)
+        xp.multiply(delta, room, out=delta)
 
     @staticmethod
     def _gather(rows: Any, examples: Any, out: Any) -> None:
