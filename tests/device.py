@@ -5,16 +5,24 @@ import ctypes
 import functools
 import shutil
 import subprocess
+import sys
 import tempfile
 import types
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from impls.gpu import Gpu
+from impls.gpu_fused import GpuFused
+from impls.gpu_graph import GpuGraph
 from impls.gpu_kernels import KERNELS
+from impls.matrix import Matrix
 
 SIMT = Path(__file__).parent / "simt.h"
 COMPILER = shutil.which("g++")
+
+needs_compiler = pytest.mark.skipif(COMPILER is None or sys.platform != "linux", reason="needs g++ on Linux, to play the kernels on the CPU")
 
 
 class DeviceArray(np.ndarray):
@@ -25,6 +33,7 @@ class DeviceArray(np.ndarray):
         plain = [value.view(np.ndarray) if isinstance(value, DeviceArray) else value for value in inputs]
         if "out" in options:
             options["out"] = tuple(value.view(np.ndarray) for value in options["out"])
+        Device.launches.append(ufunc.__name__)
         return getattr(ufunc, method)(*plain, **options).view(DeviceArray)
 
     def __getitem__(self, key):
@@ -37,6 +46,7 @@ class DeviceArray(np.ndarray):
 
     def take(self, indices, axis=None, out=None):  # CuPy has no mode
         _on_device(indices, out)
+        Device.launches.append("take")
         np.ndarray.take(self.view(np.ndarray), indices.view(np.ndarray), axis=axis, out=out.view(np.ndarray), mode="clip")
         return out
 
@@ -56,7 +66,7 @@ def _on_device(*values):
 
 
 class Device:
-    """The part of CuPy that a trainer may use. `launches` lists the kernels that were started outside of graphs."""
+    """The part of CuPy that a trainer may use. `launches` lists the array operations and kernels that were started."""
 
     add, subtract, multiply, tanh = np.add, np.subtract, np.multiply, np.tanh
     launches: list[str] = []
@@ -82,6 +92,7 @@ class Device:
     @staticmethod
     def dot(a, b, out):
         _on_device(a, b, out)
+        Device.launches.append("dot")
         np.dot(a.view(np.ndarray), b.view(np.ndarray), out=out.view(np.ndarray))
 
     class ElementwiseKernel:
@@ -95,6 +106,7 @@ class Device:
 
         def __call__(self, *arrays):
             _on_device(*arrays)
+            Device.launches.append(self.name)
             *inputs, out = (array.view(np.ndarray) for array in arrays)
             assert out.shape == np.broadcast_shapes(*(array.shape for array in inputs))
             out[...] = eval(self.expression, {"T": out.dtype.type, "tanh": np.tanh}, dict(zip(self.inputs, inputs, strict=True)))
@@ -130,8 +142,8 @@ class Device:
                 _Kernel.captured = []
 
             def end_capture(self):
-                launches, _Kernel.captured = _Kernel.captured, None
-                return types.SimpleNamespace(launch=lambda: [launch() for launch in launches], launches=launches)
+                plays, _Kernel.captured = _Kernel.captured, None
+                return types.SimpleNamespace(launch=lambda: [play() for play in plays])
 
         @staticmethod
         def get_current_stream():
@@ -143,10 +155,6 @@ class OnDevice:
 
     xp = Device
 
-    @classmethod
-    def unavailable(cls):
-        return None if COMPILER else "no g++ to compile the kernels for the CPU"
-
     @staticmethod
     def _gather(rows, examples, out):
         rows.take(examples, axis=0, out=out)
@@ -154,6 +162,22 @@ class OnDevice:
     @staticmethod
     def _to_host(array):
         return array.view(np.ndarray)
+
+
+class MatrixOnCpu(OnDevice, Matrix):
+    pass
+
+
+class GpuOnCpu(OnDevice, Gpu):
+    pass
+
+
+class GraphOnCpu(OnDevice, GpuGraph):
+    pass
+
+
+class FusedOnCpu(OnDevice, GpuFused):
+    pass
 
 
 class _Launch(ctypes.Structure):
@@ -184,12 +208,11 @@ class _Kernel:
         pointers = (ctypes.c_void_p * len(cells))(*(cell.ctypes.data for cell in cells))
 
         def play(held=(cells, arguments)):
+            Device.launches.append(self.name)
             if self._function(ctypes.byref(launch), pointers):
                 raise TimeoutError(f"{self.name} waits for what never comes")
 
-        play.kernel = self.name
         if _Kernel.captured is None:
-            Device.launches.append(self.name)
             play()
         else:
             _Kernel.captured.append(play)

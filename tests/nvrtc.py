@@ -16,11 +16,13 @@ def library():
     return ctypes.CDLL(str(found[-1])) if found else None
 
 
-def compiled(source, architecture, options):
-    """Compile to machine code and return what the assembler reports of each kernel: name -> (registers, bytes of spills and stack)."""
+def compiled(source, architecture, options, kernels):
+    """Compile to machine code, as CuPy does, and return what the assembler reports of each kernel: name -> (registers, bytes of spills and stack)."""
     nvrtc, program = library(), ctypes.c_void_p()
     assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"kernels.cu", 0, None, None) == 0
-    options = [f"-arch={architecture}", "-std=c++17", "-ftz=true", "--ptxas-options=-v", *options]  # CuPy's, and a report
+    for kernel in kernels:
+        assert nvrtc.nvrtcAddNameExpression(program, kernel.encode()) == 0
+    options = [f"-arch={architecture}", "-ftz=true", "--ptxas-options=-v", *options]  # -ftz as CuPy does; -v for the report
     failed = nvrtc.nvrtcCompileProgram(program, len(options), (ctypes.c_char_p * len(options))(*(text.encode() for text in options)))
     size = ctypes.c_size_t()
     nvrtc.nvrtcGetProgramLogSize(program, ctypes.byref(size))
@@ -29,8 +31,9 @@ def compiled(source, architecture, options):
     nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
     report = log.value.decode()
     assert not failed, report
-    kernels = re.split(r"Compiling entry function '(\w+)'", report)[1:]
-    return {name: _resources(text) for name, text in zip(kernels[::2], kernels[1::2], strict=True)}
+    parts = re.split(r"Compiling entry function '(\w+)'", report)[1:]
+    assert len(parts) >= 2 * len(kernels), report
+    return {name: _resources(text) for name, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
 def _resources(report):

@@ -97,11 +97,21 @@ struct Phase {
 };
 static_assert(sizeof(Phase) == 8, "an mbarrier has 64 bits");
 
+inline Phase& phase(unsigned long long& barrier) { return reinterpret_cast<Phase&>(barrier); }
+
 inline void end_if_complete(Phase& phase) {
     if (phase.arrivals == 0 && phase.bytes == 0) {
         phase.arrivals = 1;
         phase.parity ^= 1;
     }
+}
+
+inline void meet(int number) {
+    if (number != without) pass(cluster);
+}
+
+inline void wait(int number, unsigned long long& barrier, unsigned parity) {
+    while (number != without && phase(barrier).parity == static_cast<short>(parity)) yield();
 }
 
 inline void deliver(const Parcel& parcel) {
@@ -117,7 +127,7 @@ inline void enter() {
     yield();
 }
 
-// Returns 0, or 1 if the threads wait for something that never comes.
+// Returns 0, or 1 if the threads wait for what never comes.
 inline int play(const Launch& launch, void (*kernel)(void**), void** arguments) {
     body = kernel, given = arguments, without = launch.without;
     blocks.clear(), under_way.clear();
@@ -215,16 +225,14 @@ Layout& shared_memory() {
 
 using Barrier = unsigned long long;
 
-inline void meet() { simt::pass(simt::cluster); }
-inline simt::Phase& phase(Barrier& barrier) { return reinterpret_cast<simt::Phase&>(barrier); }
-inline void initialise(Barrier& barrier) { phase(barrier) = {0, 1, 0}; }
+#define meet() simt::meet(__COUNTER__)
+#define wait(...) simt::wait(__COUNTER__, __VA_ARGS__)
+
+inline void initialise(Barrier& barrier) { simt::phase(barrier) = {0, 1, 0}; }
 inline void arrive(Barrier& barrier, unsigned bytes) {
-    phase(barrier).bytes += bytes;
-    phase(barrier).arrivals--;
-    simt::end_if_complete(phase(barrier));
-}
-inline void wait(Barrier& barrier, unsigned parity) {
-    while (phase(barrier).parity == static_cast<short>(parity)) simt::yield();
+    simt::phase(barrier).bytes += bytes;
+    simt::phase(barrier).arrivals--;
+    simt::end_if_complete(simt::phase(barrier));
 }
 inline void send(Real* to, Barrier& barrier, int rank, const Real (&values)[QUAD]) {
     unsigned char* const there = simt::blocks[rank]->shared;

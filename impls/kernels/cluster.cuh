@@ -12,7 +12,7 @@ struct Mailbox {
     Barrier arrived[2];
 };
 
-// Before the first step. All threads.
+// Before the first step. All threads of all blocks meet here.
 __device__ inline void open(Mailbox& mail, void*) {
     if (threadIdx.x == 0)
         for (auto& barrier : mail.arrived) initialise(barrier);
@@ -35,5 +35,5 @@ __device__ inline const Real (&receive(Mailbox& mail, int step))[BLOCKS][ITEMS] 
     return mail.parts[step % 2];
 }
 
-// After the last step: no block may leave while another still writes into its shared memory. All threads.
+// After the last step: all threads of all blocks meet here, because no block may leave while another writes into its shared memory.
 __device__ inline void close(Mailbox&) { meet(); }

@@ -116,7 +116,6 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
     ask_rows(1);
     open(shared.mail, board);
     Pixels x, ahead;
-    __syncthreads();
     load(x, images, shared.rows[0]);
 
     for (int step = 0; step < steps; step++) {
@@ -218,7 +217,6 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
             const int pixel = t + j * THREADS, unit = own + u;
             if (pixel < PIXELS && unit < HIDDEN) w1[static_cast<size_t>(unit) * PIXELS + pixel] = w[j][u];
         }
-    __syncthreads();
     for (int i = t; i < OUTPUTS * UNITS; i += THREADS) {
         const int o = i / UNITS, u = i % UNITS;
         if (own + u < HIDDEN) w2[o * HIDDEN + own + u] = shared.w2[o][u];

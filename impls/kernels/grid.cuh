@@ -17,7 +17,7 @@ struct Mailbox {
     Board* board;
 };
 
-// Before the first step. All threads.
+// Before the first step. All threads of the block meet here.
 __device__ inline void open(Mailbox& mail, void* board) {
     if (threadIdx.x == 0) mail.board = static_cast<Board*>(board);
     __syncthreads();
@@ -47,4 +47,5 @@ __device__ inline const Real (&receive(Mailbox& mail, int step))[BLOCKS][ITEMS] 
     return mail.parts;
 }
 
-__device__ inline void close(Mailbox&) {}
+// After the last step. All threads.
+__device__ inline void close(Mailbox&) { __syncthreads(); }

@@ -1,0 +1,116 @@
+"""The CUDA kernels without a GPU: they compile for the devices they are meant for, and, played on the CPU, they compute and wait right."""
+
+import numpy as np
+import pytest
+
+from impls import Dataset, Network, load_trainer
+from impls.gpu_fused import GpuFused
+from impls.gpu_graph import GpuGraph
+from tests import nvrtc
+from tests.device import Device, FusedOnCpu, GraphOnCpu, OnDevice, needs_compiler
+from tests.test_trainers import distance, same_bits, trained
+
+needs_nvrtc = pytest.mark.skipif(
+    nvrtc.library() is None, reason="needs NVIDIA's run-time compiler: pip install '.[test]' brings it on Linux, x86-64"
+)
+
+
+class Unbuilt(Device):
+    """Remembers what kernels a trainer asks for, and launches none."""
+
+    class RawModule:
+        def __init__(self, *, code, options, enable_cooperative_groups, name_expressions):
+            Unbuilt.asked = (code, options, name_expressions)
+
+        def get_function(self, name):
+            return lambda *arguments, **options: None
+
+
+class UnbuiltGraph(OnDevice, GpuGraph):
+    xp = Unbuilt
+
+
+class UnbuiltFused(OnDevice, GpuFused):
+    xp = Unbuilt
+
+
+def resources(kind, layers, batch_size, dtype, capability, monkeypatch):
+    """What the kernels that a trainer asks for use on a device of that capability: name -> (registers, bytes spilled)."""
+    monkeypatch.setattr(Device.cuda.Device, "compute_capability", capability)
+    monkeypatch.setitem(Device.cuda.Device.attributes, "MultiProcessorCount", 132)
+    data = Dataset(np.zeros((batch_size, layers[0]), np.float32), np.zeros(batch_size, int), classes=layers[-1])
+    monkeypatch.setattr(UnbuiltFused, "_wait", lambda self: None)
+    kind(Network.scaled(layers, dtype=dtype), data, batch_size=batch_size, learning_rate=1.0)
+    code, options, kernels = Unbuilt.asked
+    return nvrtc.compiled(code, f"sm_{capability}", options, kernels)
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("capability", ["75", "80", "90"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("layers", "batch_size"), [([784, 30, 10], 10), ([784, 512, 512, 10], 256), ([784, 2048, 1024, 10], 2048)], ids=str)
+def test_the_kernels_of_gpu_graph_compile_without_spills(layers, batch_size, dtype, capability, monkeypatch):
+    used = resources(UnbuiltGraph, layers, batch_size, dtype, capability, monkeypatch)
+    assert {name: spilled for name, (_, spilled) in used.items() if spilled} == {}
+    assert len(used) >= 4
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("capability", ["75", "80", "90"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("layers", "batch_size"),
+    [([784, 30, 10], 10), ([784, 30, 10], 1), ([784, 100, 10], 10), ([784, 60, 10], 32), ([3072, 16, 10], 10), ([6, 4, 3], 4)],
+    ids=str,
+)
+def test_the_kernel_of_gpu_fused_compiles_without_spills(layers, batch_size, dtype, capability, monkeypatch):
+    monkeypatch.setitem(Device.cuda.Device.attributes, "MaxSharedMemoryPerBlockOptin", 227 * 1024)
+    (used,) = resources(UnbuiltFused, layers, batch_size, dtype, capability, monkeypatch).values()
+    assert used[1] == 0
+
+
+@needs_nvrtc
+def test_a_spill_is_seen():
+    source = "extern \"C\" __global__ void __launch_bounds__(1024) wide(float* p) { float v[200];\n#pragma unroll\n" + (
+        "for (int i = 0; i < 200; i++) v[i] = p[i * 1024 + threadIdx.x];\n__syncthreads();\n#pragma unroll\n"
+        "for (int i = 0; i < 200; i++) p[(199 - i) * 1024 + threadIdx.x] = v[i] * v[(i * 7) % 200]; }"
+    )
+    assert nvrtc.compiled(source, "sm_90", (), ("wide",))["wide"][1] > 0
+
+
+# Logic
+
+EXCHANGES = {"cluster": "90", "grid": "80"}
+
+
+@pytest.fixture
+def job():
+    """Three pixels for some threads and two for others; hidden units for seven blocks and a half; a short last mini-batch."""
+    rng = np.random.default_rng(5)
+    data = Dataset(rng.random((19, 300)), rng.integers(0, 5, 19), classes=5)
+    start, order = Network.scaled([300, 15, 5], seed=2), data.order(seed=1)
+    right = trained(load_trainer("loop"), start.astype("float64"), data, batch_size=4, order=order)
+    return start, data, order, right
+
+
+def played(kind, job, *, seed=0, without=-1):
+    """Train on the CPU, with the threads in the schedule of that seed, and without that barrier."""
+    start, data, order, _ = job
+    trainer = kind(start, data, batch_size=4, learning_rate=3.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Device.RawModule, "seed", seed)
+        patch.setattr(Device.RawModule, "without", without)
+        trainer.load(start)
+        trainer.train_epoch(order)
+    return trainer.network()
+
+
+@needs_compiler
+@pytest.mark.parametrize("exchange", EXCHANGES)
+@pytest.mark.parametrize("registers", [208, 24], ids=["one chunk", "several chunks"])
+def test_gpu_fused_computes_what_the_loop_does_in_every_schedule(job, exchange, registers, monkeypatch):
+    monkeypatch.setattr(Device.cuda.Device, "compute_capability", EXCHANGES[exchange])
+    monkeypatch.setattr("impls.gpu_fused.REGISTERS", {128: registers})
+    results = [played(FusedOnCpu, job, seed=seed) for seed in range(4)]
+    assert distance(results[0], job[-1]) < 1e-5
+    assert all(same_bits(result, results[0]) for result in results)
