@@ -13,8 +13,9 @@ from impls.trainer import Order
 
 BLOCKS = 8  # the largest cluster that every device of compute capability 9.0 and later can hold
 SHARED_KIB = 227  # of a block, at most, on any device so far
-# Of a thread, what the weights, the pixels of two chunks and their products may fill, in 32-bit registers; the rest is for addresses.
-REGISTERS = {128: 208, 256: 208, 512: 80}
+# Of a thread, what its weights, the pixels of two chunks and their products may fill, in 32-bit registers, by itemsize and threads of a
+# block. The rest is for addresses and what the compiler needs; more than this spills (tests/test_kernels.py).
+REGISTERS = {4: {128: 208, 256: 208, 512: 80}, 8: {128: 150, 256: 150, 512: 60}}
 
 
 class GpuFused(GpuKernels):
@@ -75,14 +76,14 @@ class Fit(NamedTuple):
         if len(layers) != 3:
             raise Unsupported(f"gpu_fused trains networks with one hidden layer; {'-'.join(map(str, layers))} has {len(layers) - 2}")
         pixels, hidden, outputs = layers
-        units, words = -(-hidden // BLOCKS), itemsize // 4
+        units, registers = -(-hidden // BLOCKS), REGISTERS[itemsize]
 
         def most(threads: int) -> int:
             """How many examples fit a thread's registers: for each its pixels, twice, and a product with each of the units."""
             columns = -(-pixels // threads)
-            return (REGISTERS[threads] // words - columns * units) // (2 * columns + units)
+            return (registers[threads] * 4 // itemsize - columns * units) // (2 * columns + units)
 
-        possible = [threads for threads in REGISTERS if most(threads) > 0]
+        possible = [threads for threads in registers if most(threads) > 0]
         if not possible:
             raise Unsupported(f"{pixels}-{hidden}-{outputs}: the weights do not fit the registers of gpu_fused's {BLOCKS} multiprocessors")
         threads = min(possible, key=lambda threads: (-(-batch_size // most(threads)), -(-pixels // threads) * threads))

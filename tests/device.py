@@ -112,14 +112,16 @@ class Device:
             out[...] = eval(self.expression, {"T": out.dtype.type, "tanh": np.tanh}, dict(zip(self.inputs, inputs, strict=True)))
 
     class RawModule:
-        """Kernels compiled as C++ for the CPU. `seed` and `without` are tests/simt.h's, for all that is launched."""
+        """Kernels compiled as C++ for the CPU. `seed` and `without` are tests/simt.h's, for all that is launched; `barriers` is how many
+        the latest module has."""
 
-        seed, without = 0, -1
+        seed, without, barriers = 0, -1, 0
 
         def __init__(self, *, code, options, enable_cooperative_groups, name_expressions):
             hardware = (KERNELS / "hardware.cuh").read_text(encoding="utf-8")
             assert code.startswith(hardware)
             self._library = played(code.removeprefix(hardware), tuple(options), tuple(name_expressions))
+            Device.RawModule.barriers = ctypes.c_int.in_dll(self._library, "barriers").value
 
         def get_function(self, name):
             return _Kernel(name, self._library[_symbol(name)])
@@ -202,13 +204,13 @@ class _Kernel:
         assert 0 <= shared_mem <= self.max_dynamic_shared_size_bytes
         assert all(isinstance(argument, (DeviceArray, np.generic)) for argument in arguments)  # a Python number would pass as 64 bits
         assert all(argument.flags.c_contiguous for argument in arguments if isinstance(argument, DeviceArray))
-        launch = _Launch((*grid, 1, 1)[:3], block[0], shared_mem, Device.RawModule.seed, Device.RawModule.without)
         values = [np.intp(argument.ctypes.data) if isinstance(argument, DeviceArray) else argument for argument in arguments]
         cells = [np.array(value) for value in values]
         pointers = (ctypes.c_void_p * len(cells))(*(cell.ctypes.data for cell in cells))
 
         def play(held=(cells, arguments)):
             Device.launches.append(self.name)
+            launch = _Launch((*grid, 1, 1)[:3], block[0], shared_mem, Device.RawModule.seed, Device.RawModule.without)
             if self._function(ctypes.byref(launch), pointers):
                 raise TimeoutError(f"{self.name} waits for what never comes")
 

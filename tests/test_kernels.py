@@ -39,7 +39,6 @@ def resources(kind, layers, batch_size, dtype, capability, monkeypatch):
     monkeypatch.setattr(Device.cuda.Device, "compute_capability", capability)
     monkeypatch.setitem(Device.cuda.Device.attributes, "MultiProcessorCount", 132)
     data = Dataset(np.zeros((batch_size, layers[0]), np.float32), np.zeros(batch_size, int), classes=layers[-1])
-    monkeypatch.setattr(UnbuiltFused, "_wait", lambda self: None)
     kind(Network.scaled(layers, dtype=dtype), data, batch_size=batch_size, learning_rate=1.0)
     code, options, kernels = Unbuilt.asked
     return nvrtc.compiled(code, f"sm_{capability}", options, kernels)
@@ -78,14 +77,17 @@ def test_a_spill_is_seen():
     assert nvrtc.compiled(source, "sm_90", (), ("wide",))["wide"][1] > 0
 
 
-# Logic
+# Played on the CPU
 
-EXCHANGES = {"cluster": "90", "grid": "80"}
+CLUSTER = pytest.param(FusedOnCpu, "90", id="gpu_fused by cluster")
+GRID = pytest.param(FusedOnCpu, "80", id="gpu_fused by grid")
+GRAPH = pytest.param(GraphOnCpu, "90", id="gpu_graph")
 
 
 @pytest.fixture
-def job():
+def job(monkeypatch):
     """Three pixels for some threads and two for others; hidden units for seven blocks and a half; a short last mini-batch."""
+    monkeypatch.setitem(Device.cuda.Device.attributes, "MultiProcessorCount", 1)  # so that gpu_graph's products are by tiles
     rng = np.random.default_rng(5)
     data = Dataset(rng.random((19, 300)), rng.integers(0, 5, 19), classes=5)
     start, order = Network.scaled([300, 15, 5], seed=2), data.order(seed=1)
@@ -100,17 +102,41 @@ def played(kind, job, *, seed=0, without=-1):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Device.RawModule, "seed", seed)
         patch.setattr(Device.RawModule, "without", without)
-        trainer.load(start)
         trainer.train_epoch(order)
     return trainer.network()
 
 
 @needs_compiler
-@pytest.mark.parametrize("exchange", EXCHANGES)
 @pytest.mark.parametrize("registers", [208, 24], ids=["one chunk", "several chunks"])
-def test_gpu_fused_computes_what_the_loop_does_in_every_schedule(job, exchange, registers, monkeypatch):
-    monkeypatch.setattr(Device.cuda.Device, "compute_capability", EXCHANGES[exchange])
-    monkeypatch.setattr("impls.gpu_fused.REGISTERS", {128: registers})
-    results = [played(FusedOnCpu, job, seed=seed) for seed in range(4)]
-    assert distance(results[0], job[-1]) < 1e-5
+@pytest.mark.parametrize(("kind", "capability"), [CLUSTER, GRID, GRAPH])
+def test_in_every_schedule_the_kernels_compute_what_the_loop_does(job, kind, capability, registers, monkeypatch):
+    monkeypatch.setattr(Device.cuda.Device, "compute_capability", capability)
+    monkeypatch.setattr("impls.gpu_fused.REGISTERS", {4: {128: registers}})
+    results = [played(kind, job, seed=seed) for seed in range(4)]
+    assert distance(results[0], job[-1]) < 1e-6
     assert all(same_bits(result, results[0]) for result in results)
+
+
+@needs_compiler
+@pytest.mark.parametrize(("kind", "capability"), [CLUSTER, GRID, GRAPH])
+def test_a_barrier_left_out_is_caught(job, kind, capability, monkeypatch):
+    monkeypatch.setattr(Device.cuda.Device, "compute_capability", capability)
+
+    def right(**defect):
+        try:
+            return distance(played(kind, job, **defect), job[-1]) < 1e-6
+        except TimeoutError:
+            return False
+
+    assert right()
+    barriers = range(Device.RawModule.barriers)
+    assert len(barriers) >= 3
+    missed = [number for number in barriers if all(right(seed=seed, without=number) for seed in range(1, 9))]
+    assert missed == []
+
+
+@needs_compiler
+def test_gpu_fused_trains_the_nielsen_job(mnist):
+    data, start = mnist.training.first(64), Network.gaussian([784, 30, 10])
+    oracle = trained(load_trainer("loop"), start.astype(np.float64), data, batch_size=10)
+    assert distance(trained(FusedOnCpu, start, data, batch_size=10), oracle) < 1e-6
