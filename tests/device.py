@@ -166,6 +166,17 @@ class OnDevice:
         return array.view(np.ndarray)
 
 
+class Unbuilt(Device):
+    """The stand-in for where no kernel needs to run: it remembers which are asked for, and counts launches all the same."""
+
+    class RawModule:
+        def __init__(self, *, code, options, enable_cooperative_groups, name_expressions):
+            Unbuilt.asked = (code, options, name_expressions)
+
+        def get_function(self, name):
+            return _Kernel(name, lambda launch, arguments: 0)
+
+
 class MatrixOnCpu(OnDevice, Matrix):
     pass
 
@@ -180,6 +191,14 @@ class GraphOnCpu(OnDevice, GpuGraph):
 
 class FusedOnCpu(OnDevice, GpuFused):
     pass
+
+
+class UnbuiltGraph(OnDevice, GpuGraph):
+    xp = Unbuilt
+
+
+class UnbuiltFused(OnDevice, GpuFused):
+    xp = Unbuilt
 
 
 class _Launch(ctypes.Structure):

@@ -4,11 +4,9 @@
 
 #include <ucontext.h>
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <memory>
-#include <random>
 #include <utility>
 #include <vector>
 
@@ -62,6 +60,19 @@ struct Parcel {  // what was sent to another block and has not arrived yet
     unsigned char* to;
     unsigned char* barrier;
     unsigned char bytes[16];
+};
+
+struct Dice {  // Marsaglia's xorshift; the standard library's header alone would take as long to compile as the kernels
+    unsigned state;
+
+    unsigned below(unsigned n) {
+        state ^= state << 13, state ^= state >> 17, state ^= state << 5;
+        return state % n;
+    }
+    template <class T>
+    void shuffle(std::vector<T>& items) {
+        for (size_t i = items.size(); i > 1; i--) std::swap(items[i - 1], items[below(i)]);
+    }
 };
 
 inline Fiber* current;
@@ -144,7 +155,7 @@ inline int play(const Launch& launch, void (*kernel)(void**), void** arguments) 
         for (int t = 0; t < launch.threads; t++) {
             constexpr size_t STACK = 32 * 1024;
             auto fiber = std::make_unique<Fiber>();
-            fiber->stack = std::make_unique<char[]>(STACK);
+            fiber->stack.reset(new char[STACK]);
             fiber->thread = {t, 0, 0};
             fiber->block = block.get();
             getcontext(&fiber->context);
@@ -156,16 +167,19 @@ inline int play(const Launch& launch, void (*kernel)(void**), void** arguments) 
         }
         blocks.push_back(std::move(block));
     }
-    std::mt19937 random(launch.seed);
+    Dice dice{launch.seed};
     for (int round = 0; !fibers.empty(); round++) {
         if (round == 2'000'000) return 1;
-        if (launch.seed) std::shuffle(fibers.begin(), fibers.end(), random), std::shuffle(under_way.begin(), under_way.end(), random);
+        if (launch.seed) dice.shuffle(fibers), dice.shuffle(under_way);
         for (auto& fiber : fibers) {
             current = fiber.get();
             swapcontext(&scheduler, &current->context);
-            if (!under_way.empty() && (!launch.seed || random() % 8 == 0)) deliver(under_way.back()), under_way.pop_back();
+            if (!under_way.empty() && (!launch.seed || dice.below(8) == 0)) deliver(under_way.back()), under_way.pop_back();
         }
-        fibers.erase(std::remove_if(fibers.begin(), fibers.end(), [](auto& fiber) { return fiber->done; }), fibers.end());
+        std::vector<std::unique_ptr<Fiber>> living;
+        for (auto& fiber : fibers)
+            if (!fiber->done) living.push_back(std::move(fiber));
+        fibers.swap(living);
     }
     return 0;
 }
@@ -193,7 +207,7 @@ void call(void (*kernel)(Arguments...), void** arguments) {
 #define blockDim (simt::Index{simt::current->block->gate.needed, 1, 1})
 #define __syncthreads() simt::barrier(__COUNTER__)
 
-using std::min;
+inline int min(int a, int b) { return a < b ? a : b; }
 
 inline void __threadfence() {}
 inline void __nanosleep(unsigned) { simt::yield(); }

@@ -12,7 +12,7 @@ from impls import Dataset, Network, Unsupported, load_trainer
 from impls.gpu_fused import BLOCKS, SHARED_KIB, Fit
 from impls.gpu_graph import STEPS_A_GRAPH, replays
 from impls.matrix import Matrix
-from tests.device import Device, FusedOnCpu, GpuOnCpu, GraphOnCpu, MatrixOnCpu, needs_compiler
+from tests.device import Device, FusedOnCpu, GpuOnCpu, GraphOnCpu, MatrixOnCpu, UnbuiltFused, UnbuiltGraph, needs_compiler
 from tests.test_trainers import distance, or_skip, same_bits, trained
 
 
@@ -48,8 +48,8 @@ def launches(kind, layers, steps):
     [
         pytest.param(MatrixOnCpu, lambda depth: 4 * depth - 1 + 8 * depth + 4, id="matrix"),
         pytest.param(GpuOnCpu, lambda depth: 4 * depth - 1 + 2 * depth + 3, id="gpu"),
-        pytest.param(GraphOnCpu, lambda depth: max(2 * depth - 1, 2), id="gpu_graph", marks=needs_compiler),
-        pytest.param(FusedOnCpu, lambda depth: 0, id="gpu_fused", marks=needs_compiler),
+        pytest.param(UnbuiltGraph, lambda depth: max(2 * depth - 1, 2), id="gpu_graph"),
+        pytest.param(UnbuiltFused, lambda depth: 0, id="gpu_fused"),
     ],
 )
 def test_a_step_makes_so_many_launches_and_no_more(kind, a_step, depth):
@@ -58,9 +58,8 @@ def test_a_step_makes_so_many_launches_and_no_more(kind, a_step, depth):
     assert (five - two).total() == 3 * a_step(depth), five - two
 
 
-@needs_compiler
 def test_an_epoch_of_gpu_fused_is_one_launch():
-    assert launches(FusedOnCpu, [6, 5, 3], 5) == {"epoch": 1}
+    assert launches(UnbuiltFused, [6, 5, 3], 5) == {"epoch": 1}
 
 
 @pytest.mark.parametrize("examples", [1, 9, 10, 11, 10 * STEPS_A_GRAPH, 10 * STEPS_A_GRAPH + 3, 50_000, 50_001])
@@ -85,17 +84,17 @@ def test_replays_go_on_where_the_one_before_ended(small, monkeypatch):
 @pytest.mark.parametrize(
     ("multiprocessors", "m", "layers", "kernels"),
     [
-        (1, 140, [20, 150, 130, 5], {"float32": "<8>", "float64": "<4>"}),  # so that the tiles of a product are several, and cut off
-        (4, 70, [20, 100, 70, 5], {"float32": "<4>", "float64": "<4>"}),
-        (7, 40, [20, 35, 40, 5], {"float32": "<2>", "float64": "<2>"}),
-        (99, 9, [37, 11, 13, 5], {"float32": "narrow", "float64": "narrow"}),
+        (1, 140, [20, 150, 130, 2], {"float32": "<8>", "float64": "<4>"}),  # so that the tiles of a product are several, and cut off
+        (4, 70, [20, 100, 70, 2], {"float32": "<4>", "float64": "<4>"}),
+        (7, 40, [20, 35, 40, 2], {"float32": "<2>", "float64": "<2>"}),
+        (99, 9, [37, 11, 13, 2], {"float32": "narrow", "float64": "narrow"}),
     ],
     ids=["large tiles", "medium", "small", "narrow"],
 )
 def test_every_kernel_of_gpu_graph_computes_the_same(monkeypatch, multiprocessors, m, layers, kernels, dtype):
     monkeypatch.setitem(Device.cuda.Device.attributes, "MultiProcessorCount", multiprocessors)
     rng = np.random.default_rng(0)
-    data = Dataset(rng.random((m, layers[0])), rng.integers(0, 5, m), classes=5)
+    data = Dataset(rng.random((m, layers[0])), rng.integers(0, 2, m), classes=2)
     start = Network.scaled(layers, dtype=dtype)
     right = trained(load_trainer("loop"), start.astype("float64"), data, batch_size=m, learning_rate=0.5)
     Device.launches.clear()
