@@ -146,9 +146,6 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
         }
         __syncthreads();
 
-        // The backward pass visits the chunks from the last, which is still here, to the first.
-        load(ahead, images, CHUNKS > 1 ? rows + (CHUNKS - 2) * CHUNK : next_rows);
-
         // This block's part of w_2 a_1, to every block.
         expect(shared.mail, step);
         for (int i = t; i < ITEMS / QUAD * DESTINATIONS; i += THREADS) {
@@ -165,6 +162,9 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
             }
             post(shared.mail, step, quad, destination, parts);
         }
+        // The backward pass visits the chunks from the last, which is still here, to the first. What comes after the last is on its
+        // way while the blocks wait for each other.
+        load(ahead, images, CHUNKS > 1 ? rows + (CHUNKS - 2) * CHUNK : next_rows);
         const auto& parts = receive(shared.mail, step);
 
         for (int i = t; i < OUTPUTS * EXAMPLES; i += THREADS) {
