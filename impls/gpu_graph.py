@@ -124,7 +124,7 @@ class GpuGraph(GpuKernels):
         enough = (each for each in sizes if _ceil(rows, SIDE * each) * _ceil(columns, SIDE * each) >= self._multiprocessors)
         each = next(enough, 2)
         grid = (_ceil(columns, SIDE * each), _ceil(rows, SIDE * each), layers)
-        return Launch(f"{kernel}<{each}>", grid, SIDE * SIDE, 2 * DEPTH * (SIDE * each + 4) * self.dtype.itemsize, arguments)
+        return Launch(f"{kernel}<{each}>", grid, SIDE * SIDE, 4 * DEPTH * (SIDE * each + 4) * self.dtype.itemsize, arguments)
 
 
 def replays(examples: int, batch_size: int) -> list[tuple[list[int], int]]:

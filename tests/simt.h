@@ -232,6 +232,8 @@ using Real = REAL;
 
 constexpr int QUAD = 16 / sizeof(Real);
 
+inline Real reciprocal(Real x) { return 1 / x; }
+
 template <class Layout>
 Layout& shared_memory() {
     return *reinterpret_cast<Layout*>(simt::current->block->shared);

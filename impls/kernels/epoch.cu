@@ -25,7 +25,7 @@ static_assert(sizeof(Shared) <= SHARED_BYTES, "gpu_fused.py counts the shared me
 using Pixels = Real[COLUMNS][CHUNK];   // this thread's pixels of a chunk
 using Weights = Real[COLUMNS][UNITS];  // w_1 of this thread's pixels and this block's units
 
-__device__ inline Real sigmoid(Real z) { return 1 / (1 + exp(-z)); }
+__device__ inline Real sigmoid(Real z) { return reciprocal(1 + exp(-z)); }
 
 __device__ inline void load(Pixels& x, const Real* __restrict__ images, const int* rows) {
 #pragma unroll

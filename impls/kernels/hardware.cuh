@@ -5,6 +5,11 @@ using Real = REAL;
 
 constexpr int QUAD = 16 / sizeof(Real);  // Reals in the 16 bytes that are sent at once
 
+// 1/x for x of 1 and more: without the detour that division takes for the smallest and largest numbers, and as exact to 2 units in the
+// last place.
+__device__ inline float reciprocal(float x) { return __fdividef(1.0f, x); }
+__device__ inline double reciprocal(double x) { return 1.0 / x; }
+
 // The block's shared memory, whose size the launch gives, as one structure.
 template <class Layout>
 __device__ Layout& shared_memory() {
