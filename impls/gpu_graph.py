@@ -29,7 +29,7 @@ class Launch(NamedTuple):
 
 
 class GpuGraph(GpuKernels):
-    """Any number of layers, with L of them 2 L kernels a step: L - 1 forward, the turn at the output, L - 2 backward, one update.
+    """Any number of layers; with L of them, a step is L - 1 kernels forward, the turn at the output, L - 2 backward, one update.
 
     CuPy's matrix products cannot be captured, so the kernels (kernels/layers.cu) bring their own. On the device besides: y (n, n_L),
     the desired outputs of all examples; a_l of the hidden layers and delta_l, (m, n_l), of one mini-batch.

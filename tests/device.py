@@ -9,6 +9,7 @@ import sys
 import tempfile
 import types
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from impls.matrix import Matrix
 SIMT = Path(__file__).parent / "simt.h"
 COMPILER = shutil.which("g++")
 
-needs_compiler = pytest.mark.skipif(COMPILER is None or sys.platform != "linux", reason="needs g++ on Linux, to play the kernels on the CPU")
+needs_compiler = pytest.mark.skipif(COMPILER is None or sys.platform != "linux", reason="needs g++ on Linux, to play kernels on the CPU")
 
 
 class DeviceArray(np.ndarray):
@@ -69,7 +70,7 @@ class Device:
     """The part of CuPy that a trainer may use. `launches` lists the array operations and kernels that were started."""
 
     add, subtract, multiply, tanh = np.add, np.subtract, np.multiply, np.tanh
-    launches: list[str] = []
+    launches: ClassVar[list[str]] = []
 
     @staticmethod
     def array(value, dtype=None, order="K"):
@@ -126,12 +127,12 @@ class Device:
         def get_function(self, name):
             return _Kernel(name, self._library[_symbol(name)])
 
-    class cuda:  # noqa: N801 (CuPy's name)
+    class cuda:
         """Streams that are never behind, and graphs that remember launches."""
 
         class Device:
             compute_capability = "90"
-            attributes = {"MultiProcessorCount": 8, "MaxSharedMemoryPerBlockOptin": 227 * 1024}
+            attributes: ClassVar[dict[str, int]] = {"MultiProcessorCount": 8, "MaxSharedMemoryPerBlockOptin": 227 * 1024}
 
         class Stream(contextlib.nullcontext):
             def __init__(self, non_blocking):

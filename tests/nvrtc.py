@@ -17,7 +17,7 @@ def library():
 
 
 def compiled(source, architecture, options, kernels):
-    """Compile to machine code, as CuPy does, and return what the assembler reports of each kernel: name -> (registers, bytes of spills and stack)."""
+    """Compile to machine code, as CuPy does. Of each kernel, the assembler's report: name -> (registers, bytes of spills and stack)."""
     nvrtc, program = library(), ctypes.c_void_p()
     assert nvrtc.nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"kernels.cu", 0, None, None) == 0
     for kernel in kernels:

@@ -31,7 +31,8 @@ FLOATS = [("float32", "75"), ("float32", "80"), ("float32", "90")]
 @pytest.mark.parametrize(("dtype", "capability"), [*FLOATS, ("float64", "90")])
 def test_the_kernels_of_gpu_graph_compile_without_spills(dtype, capability, monkeypatch):
     sizes = {"float32": (2, 4, 8), "float64": (2, 4)}[dtype]
-    every = {f"{kernel}<{each}>" for kernel in ("forward", "backward", "update") for each in sizes} | {"forward_narrow", "output", "advance"}
+    every = {f"{kernel}<{each}>" for kernel in ("forward", "backward", "update") for each in sizes}
+    every |= {"forward_narrow", "output", "advance"}
     asked = set()
     for layers, batch_size in (([784, 30, 10], 10), ([784, 2048, 700, 100, 10], 2048)):
         code, options, kernels = asked_for(UnbuiltGraph, layers, batch_size, dtype, capability, monkeypatch)
@@ -59,7 +60,7 @@ def test_the_kernel_of_gpu_fused_compiles_without_spills(layers, batch_size, dty
 
 @needs_nvrtc
 def test_a_spill_is_seen():
-    source = "extern \"C\" __global__ void __launch_bounds__(1024) wide(float* p) { float v[200];\n#pragma unroll\n" + (
+    source = 'extern "C" __global__ void __launch_bounds__(1024) wide(float* p) { float v[200];\n#pragma unroll\n' + (
         "for (int i = 0; i < 200; i++) v[i] = p[i * 1024 + threadIdx.x];\n__syncthreads();\n#pragma unroll\n"
         "for (int i = 0; i < 200; i++) p[(199 - i) * 1024 + threadIdx.x] = v[i] * v[(i * 7) % 200]; }"
     )
