@@ -83,7 +83,9 @@ class GpuGraph(GpuKernels):
         for offset, m in zip(offsets, sizes, strict=False):
             self._step(offset, m)
         self._kernels["advance"]((1,), (1,), (self._start, np.int32(offsets[-1])))
-        return self._stream.end_capture()
+        graph = self._stream.end_capture()
+        graph.upload()  # or the first replay would
+        return graph
 
     def _step(self, offset: int, m: int) -> None:
         for launch in self._launches(offset, m):

@@ -146,7 +146,7 @@ class Device:
 
             def end_capture(self):
                 plays, _Kernel.captured = _Kernel.captured, None
-                return types.SimpleNamespace(launch=lambda: [play() for play in plays])
+                return types.SimpleNamespace(launch=lambda: [play() for play in plays], upload=lambda: None)
 
         @staticmethod
         def get_current_stream():

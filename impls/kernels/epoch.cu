@@ -106,10 +106,23 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
     constexpr int ASKED = (EXAMPLES + THREADS - 1) / THREADS;
     int row[ASKED], label[ASKED];
     auto ask_rows = [&](int step) {
+#pragma unroll
         for (int q = 0; q < ASKED; q++) row[q] = order[min(step * batch_size + t + q * THREADS, n - 1)];
     };
     auto keep_rows = [&](int step) {
-        for (int q = 0, e = t; e < EXAMPLES; q++, e += THREADS) shared.rows[step % 2][e] = row[q];
+#pragma unroll
+        for (int q = 0; q < ASKED; q++)
+            if (t + q * THREADS < EXAMPLES) shared.rows[step % 2][t + q * THREADS] = row[q];
+    };
+    auto ask_labels = [&](int step) {
+#pragma unroll
+        for (int q = 0; q < ASKED; q++)
+            if (t + q * THREADS < EXAMPLES) label[q] = labels[shared.rows[step % 2][t + q * THREADS]];
+    };
+    auto keep_labels = [&] {
+#pragma unroll
+        for (int q = 0; q < ASKED; q++)
+            if (t + q * THREADS < EXAMPLES) shared.labels[t + q * THREADS] = label[q];
     };
     ask_rows(0);
     keep_rows(0);
@@ -124,7 +137,7 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
         const int m = min(batch_size, n - step * batch_size);
         const Real eta_over_m = eta / m;
 
-        for (int q = 0, e = t; e < EXAMPLES; q++, e += THREADS) label[q] = labels[rows[e]];
+        ask_labels(step);
 #pragma unroll 1
         for (int chunk = 0; chunk < CHUNKS - 1; chunk++) {
             load(ahead, images, rows + (chunk + 1) * CHUNK);
@@ -134,7 +147,7 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
         feed_forward(shared, w, x, (CHUNKS - 1) * CHUNK);
         __syncthreads();
 
-        for (int q = 0, e = t; e < EXAMPLES; q++, e += THREADS) shared.labels[e] = label[q];
+        keep_labels();
         keep_rows(step + 1);
         ask_rows(step + 2);
         for (int i = t; i < UNITS * EXAMPLES; i += THREADS) {

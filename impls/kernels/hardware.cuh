@@ -31,7 +31,7 @@ __device__ inline unsigned address(const void* shared, int rank) {
 }
 
 // Wait until every thread of the cluster is here.
-__device__ inline void meet() { asm volatile("barrier.cluster.arrive.aligned;\nbarrier.cluster.wait.aligned;" ::: "memory"); }
+__device__ inline void meet() { asm volatile("barrier.cluster.arrive;\nbarrier.cluster.wait;" ::: "memory"); }
 
 // Make a barrier of one arrival a phase. By one thread, before the cluster meets.
 __device__ inline void initialise(Barrier& barrier) {

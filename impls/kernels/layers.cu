@@ -170,8 +170,8 @@ __global__ void TILE_BOUNDS
 }
 
 // `forward` where there are too few elements for tiles to keep the device busy: a warp computes HIGH x WIDE elements, its lanes side by
-// side along the depth, and all that it reads is under way at once.
-constexpr int HIGH = 2, WIDE = 4;
+// side along the depth, AHEAD reads of every line under way at once (so that the 784 pixels of a digit take two trips to memory).
+constexpr int HIGH = 2, WIDE = 4, AHEAD = 13;
 
 __global__ void __launch_bounds__(32)
     forward_narrow(const Real* __restrict__ below, const int* __restrict__ order, const int* __restrict__ start, int offset,
@@ -184,12 +184,23 @@ __global__ void __launch_bounds__(32)
 #pragma unroll
     for (int q = 0; q < WIDE; q++) right[q] = w + static_cast<size_t>(min(edge + q, n - 1)) * n_below;
     Real z[HIGH * WIDE] = {};
-#pragma unroll 8
-    for (int k = lane; k < n_below; k += 32)
+    for (int from = lane; from < n_below; from += 32 * AHEAD) {
+        Real l[AHEAD][HIGH], r[AHEAD][WIDE];
 #pragma unroll
-        for (int p = 0; p < HIGH; p++)
+        for (int trip = 0; trip < AHEAD; trip++) {
+            const int k = from + 32 * trip;
 #pragma unroll
-            for (int q = 0; q < WIDE; q++) z[p * WIDE + q] += left[p][k] * right[q][k];
+            for (int p = 0; p < HIGH; p++) l[trip][p] = k < n_below ? left[p][k] : Real(0);
+#pragma unroll
+            for (int q = 0; q < WIDE; q++) r[trip][q] = k < n_below ? right[q][k] : Real(0);
+        }
+#pragma unroll
+        for (int trip = 0; trip < AHEAD; trip++)
+#pragma unroll
+            for (int p = 0; p < HIGH; p++)
+#pragma unroll
+                for (int q = 0; q < WIDE; q++) z[p * WIDE + q] += l[trip][p] * r[trip][q];
+    }
     sum_over_warp<HIGH * WIDE>(z, lane);
     const int element = summed<HIGH * WIDE>(lane, 0), i = top + element / WIDE, j = edge + element % WIDE;
     if (element >= 0 && i < m && j < n) a[static_cast<size_t>(i) * n + j] = sigmoid(z[0] + b[j]);
