@@ -16,6 +16,7 @@ SHARED_KIB = 227  # of a block, at most, on any device so far
 # Of a thread, what its weights, the pixels of two chunks and their products may fill, in 32-bit registers, by itemsize and threads of a
 # block. The rest is for addresses and what the compiler needs; more than this spills (tests/test_kernels.py).
 REGISTERS = {4: {128: 208, 256: 208, 512: 80}, 8: {128: 150, 256: 150, 512: 60}}
+MOST = 32  # examples at once; more would need more addresses than is set aside
 
 
 class GpuFused(GpuKernels):
@@ -81,7 +82,7 @@ class Fit(NamedTuple):
         def most(threads: int) -> int:
             """How many examples fit a thread's registers: for each its pixels, twice, and a product with each of the units."""
             columns = -(-pixels // threads)
-            return (registers[threads] * 4 // itemsize - columns * units) // (2 * columns + units)
+            return min((registers[threads] * 4 // itemsize - columns * units) // (2 * columns + units), MOST)
 
         possible = [threads for threads in registers if most(threads) > 0]
         if not possible:

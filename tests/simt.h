@@ -84,9 +84,12 @@ inline int without;
 inline void (*body)(void**);
 inline void** given;
 
+inline bool moved;  // did anything happen but waiting?
+
 inline void yield() { swapcontext(&current->context, &scheduler); }
 
 inline void pass(Gate& gate) {
+    moved = true;
     const unsigned generation = gate.generation;
     if (++gate.here == gate.needed) {
         gate.here = 0;
@@ -126,6 +129,7 @@ inline void wait(int number, unsigned long long& barrier, unsigned parity) {
 }
 
 inline void deliver(const Parcel& parcel) {
+    moved = true;
     std::memcpy(parcel.to, parcel.bytes, 16);
     auto& phase = *reinterpret_cast<Phase*>(parcel.barrier);
     phase.bytes -= 16;
@@ -134,7 +138,7 @@ inline void deliver(const Parcel& parcel) {
 
 inline void enter() {
     body(given);
-    current->done = true;
+    current->done = moved = true;
     yield();
 }
 
@@ -168,14 +172,15 @@ inline int play(const Launch& launch, void (*kernel)(void**), void** arguments) 
         blocks.push_back(std::move(block));
     }
     Dice dice{launch.seed};
-    for (int round = 0; !fibers.empty(); round++) {
-        if (round == 2'000'000) return 1;
+    while (!fibers.empty()) {
+        moved = false;
         if (launch.seed) dice.shuffle(fibers), dice.shuffle(under_way);
         for (auto& fiber : fibers) {
             current = fiber.get();
             swapcontext(&scheduler, &current->context);
             if (!under_way.empty() && (!launch.seed || dice.below(8) == 0)) deliver(under_way.back()), under_way.pop_back();
         }
+        if (!moved && under_way.empty()) return 1;
         std::vector<std::unique_ptr<Fiber>> living;
         for (auto& fiber : fibers)
             if (!fiber->done) living.push_back(std::move(fiber));
@@ -211,7 +216,10 @@ inline int min(int a, int b) { return a < b ? a : b; }
 
 inline void __threadfence() {}
 inline void __nanosleep(unsigned) { simt::yield(); }
-inline unsigned atomicAdd(unsigned* to, unsigned value) { return (*to += value) - value; }
+inline unsigned atomicAdd(unsigned* to, unsigned value) {
+    simt::moved = true;
+    return (*to += value) - value;
+}
 template <class T>
 T __ldcg(const T* from) {
     return *from;
