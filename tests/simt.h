@@ -41,6 +41,7 @@ struct Warp {
 
 struct Block {
     Index index;
+    bool asleep = false;
     std::vector<unsigned char> memory;
     unsigned char* shared;
     Gate gate;
@@ -172,15 +173,18 @@ inline int play(const Launch& launch, void (*kernel)(void**), void** arguments) 
         blocks.push_back(std::move(block));
     }
     Dice dice{launch.seed};
-    while (!fibers.empty()) {
+    for (int idle = 0; !fibers.empty();) {
         moved = false;
         if (launch.seed) dice.shuffle(fibers), dice.shuffle(under_way);
+        for (auto& block : blocks) block->asleep = launch.seed && dice.below(2);  // so that some blocks get ahead of others
         for (auto& fiber : fibers) {
+            if (fiber->block->asleep) continue;
             current = fiber.get();
             swapcontext(&scheduler, &current->context);
             if (!under_way.empty() && (!launch.seed || dice.below(8) == 0)) deliver(under_way.back()), under_way.pop_back();
         }
-        if (!moved && under_way.empty()) return 1;
+        idle = moved || !under_way.empty() ? 0 : idle + 1;
+        if (idle == 64) return 1;
         std::vector<std::unique_ptr<Fiber>> living;
         for (auto& fiber : fibers)
             if (!fiber->done) living.push_back(std::move(fiber));

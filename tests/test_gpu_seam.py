@@ -126,6 +126,13 @@ def test_gpu_fused_says_what_the_device_cannot_hold(monkeypatch, capability, rea
         FusedOnCpu(Network.scaled([784, 100, 10]), data, batch_size=100, learning_rate=1.0)
 
 
+def test_gpu_fused_asks_for_the_shared_memory_that_it_uses():
+    data = Dataset(np.ones((100, 784)), np.zeros(100, int), classes=10)
+    trainer = UnbuiltFused(Network.scaled([784, 100, 10]), data, batch_size=100, learning_rate=1.0)
+    assert Fit.of((784, 100, 10), 100, 4).shared_bytes > 48 * 1024  # what a kernel gets without asking
+    trainer.train_epoch(np.arange(100))  # the stand-in refuses more than was asked for
+
+
 @pytest.mark.parametrize("itemsize", [4, 8])
 @pytest.mark.parametrize("hidden", [1, 8, 30, 100])
 @pytest.mark.parametrize("batch_size", [1, 7, 10, 60])
