@@ -102,7 +102,7 @@ def played(kind, job, *, seed=0, without=-1, epochs=1):
 @pytest.mark.parametrize(("kind", "capability"), [CLUSTER, GRID, GRAPH])
 def test_in_every_schedule_the_kernels_compute_what_the_loop_does(job, kind, capability, monkeypatch):
     monkeypatch.setattr(Device.cuda.Device, "compute_capability", capability)
-    results = [played(kind, job, seed=seed, epochs=2) for seed in range(4)]
+    results = [played(kind, job, seed=seed, epochs=2) for seed in range(3)]
     assert distance(results[0], job[-1]) < 1e-6
     assert all(same_bits(result, results[0]) for result in results)
 
