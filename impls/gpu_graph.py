@@ -14,8 +14,8 @@ from impls.gpu_kernels import GpuKernels
 from impls.trainer import Order
 
 STEPS_A_GRAPH = 256  # so many that to start a replay costs little beside it, so few that to build the graph does, too
-SIDE, DEPTH = 16, 16  # as in layers.cu
-HIGH, WIDE = 2, 4  # likewise
+SIDE, DEPTH = 16, 16  # threads along a tile's side; how much of a product's common dimension is in shared memory at once
+HIGH, WIDE = 2, 4  # elements of a warp where there are no tiles
 
 
 class Launch(NamedTuple):
@@ -55,7 +55,7 @@ class GpuGraph(GpuKernels):
         plan = replays(self.examples, self.batch_size)
         batch_sizes = sorted({m for sizes, _ in plan for m in sizes})
         names = tuple(sorted({launch.kernel for m in batch_sizes for launch in self._launches(0, m)} | {"advance"}))
-        kernels = self._compiled(("hardware.cuh", "warp.cuh", "layers.cu"), names)
+        kernels = self._compiled(("hardware.cuh", "warp.cuh", "layers.cu"), names, SIDE=SIDE, DEPTH=DEPTH, HIGH=HIGH, WIDE=WIDE)
         self._kernels = dict(zip(names, kernels, strict=True))
         self._stream = xp.cuda.Stream(non_blocking=True)
         self._wait()

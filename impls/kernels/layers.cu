@@ -7,7 +7,7 @@
 // A replayed kernel gets the same arguments every time. So where a mini-batch starts is `*start + offset`: the offset is fixed, and
 // `advance`, the last kernel of a replay, moves the start. Every sum has one order, so the same arguments give the same bits.
 //
-// Compiled after hardware.cuh and warp.cuh.
+// Compiled after hardware.cuh and warp.cuh. SIDE, DEPTH, HIGH and WIDE are the host's to define.
 
 __device__ inline Real sigmoid(Real z) { return reciprocal(1 + exp(-z)); }
 
@@ -45,9 +45,6 @@ struct AcrossAndOnes {  // and one more line, of ones
     __device__ int line(int i) const { return i; }
     __device__ Real at(int line, int k) const { return line < rows.width ? rows[k][line] : Real(1); }
 };
-
-constexpr int SIDE = 16;   // threads of a tile: SIDE * SIDE
-constexpr int DEPTH = 16;  // of the products' common dimension, how much is in shared memory at once
 
 // A multiprocessor holds three blocks of small tiles, that hide each other's waiting, or one of the largest, that hides its own.
 #define TILE_BOUNDS __launch_bounds__(SIDE * SIDE, EACH * sizeof(Real) <= 16 ? 3 : 1)
@@ -89,8 +86,8 @@ struct Carrier {
 
 // The matrix product of left (rows, depth) and right (depth, columns): finish(i, j, sum) is called once for every element.
 //
-// A block computes a square tile, each of its threads EACH x EACH of it. While one slice of the depth is multiplied, the next is on its
-// way from device memory to the other of two tiles in shared memory.
+// A block of SIDE x SIDE threads computes a square tile, each thread EACH x EACH of it, from slices of DEPTH of the common dimension:
+// while one is multiplied, the next is on its way from device memory to the other of two tiles in shared memory.
 template <int EACH, class Left, class Right, class Finish>
 __device__ inline void product(int rows, int columns, int depth, const Left& left, const Right& right, Finish finish) {
     using Place = Tile<EACH>;
@@ -171,7 +168,7 @@ __global__ void TILE_BOUNDS
 
 // `forward` where there are too few elements for tiles to keep the device busy: a warp computes HIGH x WIDE elements, its lanes side by
 // side along the depth, AHEAD reads of every line under way at once (so that the 784 pixels of a digit take two trips to memory).
-constexpr int HIGH = 2, WIDE = 4, AHEAD = 13;
+constexpr int AHEAD = 13;
 
 __global__ void __launch_bounds__(32)
     forward_narrow(const Real* __restrict__ below, const int* __restrict__ order, const int* __restrict__ start, int offset,
