@@ -112,11 +112,12 @@ def text(rates: Sequence[Rates]) -> str:
         shares = [rate.words.get(word, 0.0) for word in ("slower", "not slower", "undecided")]
         cells = "".join(f"{share:>13.1%}" for share in shares)
         lines.append(f"{rate.slower:>8.0%}{rate.measured:>10.1%}{rate.pairs:>7}{cells}{rate.seconds:>11.0f} s")
+    unchanged = rates[0]
     found = [rate.slower for rate in rates if rate.slower and rate.words.get("slower", 0.0) >= RELIABLY]
     smallest = f"{min(found):.0%}" if found else f"none of {', '.join(f'{rate.slower:.0%}' for rate in rates if rate.slower)}"
     lines += [
         "",
-        f"false alarms: {rates[0].words.get('slower', 0.0):.2%} of {rates[0].trials:,} trials drawn from {rates[0].pairs} pairs of unchanged code",
+        f"false alarms: {unchanged.words.get('slower', 0.0):.2%} of {unchanged.trials:,} trials drawn from {unchanged.pairs} pairs",
         f"smallest slowdown found in at least {RELIABLY:.0%} of the trials: {smallest}",
     ]
     return "\n".join(lines)

@@ -173,7 +173,7 @@ def left_in(room):
 
 
 def versus(*arguments, **others):
-    return command("versus", *arguments, *FAST, **others)
+    return command("versus", *FAST, *arguments, **others)
 
 
 def test_versus_tells_a_matrix_from_a_loop_and_what_differs(tmp_path):

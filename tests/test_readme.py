@@ -6,6 +6,7 @@ import re
 import numpy as np
 
 from bench import intervals, records
+from bench.__main__ import _parser
 from bench.format import duration_interval, times_interval
 from bench.options import declare
 from tests.doors import QUICK, ROOT, bench
@@ -57,6 +58,8 @@ def test_every_column_is_described_in_its_order():
 def test_options_that_the_readme_uses_exist():
     known = {"--extra", "--help"}
     declare(lambda *flags, **_: known.update(flags))
+    (commands,) = [action for action in _parser()._actions if action.choices]
+    known |= {flag for command in commands.choices.values() for action in command._actions for flag in action.option_strings}
     used = {option for block in code_blocks("sh") for option in re.findall(r"(?<= )--[a-z-]+", block)}
     assert {option for option in used if not option.startswith("--benchmark")} <= known
 
