@@ -28,6 +28,7 @@ from impls.simd import LANES, add, difference_times, fetch, fma, load, number, s
 from impls.trainer import Order, Trainer
 
 _UNROLLED = 4  # pixels, examples or rows that are worked on at once, to hide how long an addition takes
+_FEW = 64  # examples whose errors go into the weights one by one
 _AHEAD = 10  # examples
 _BLOCK = 32  # examples, or rows, that make a task
 _WORTH_A_THREAD = 1 << 22  # multiplications a step
@@ -48,7 +49,7 @@ class Compiled(Trainer):
         self._starts, self._pixels, self._values = _non_zero(data.images.astype(self.dtype))
         self._labels = data.labels.astype(np.int64)
         self._padded = [-(-n // LANES) * LANES for n in self.layers[1:]]
-        m = min(self.batch_size, self.examples)
+        self._m = m = min(self.batch_size, self.examples)
         # y for every label. A dead output is sigmoid(0) = 1/2, so that is what it should be, and its error is 0.
         self._y = np.full((self.layers[-1], self._padded[-1]), 0.5, self.dtype)
         self._y[:, : self.layers[-1]] = np.eye(self.layers[-1])
@@ -58,6 +59,7 @@ class Compiled(Trainer):
         self._w_transposed = tuple(
             aligned.zeros((p // LANES, n, LANES), self.dtype) for p, n in zip([LANES, *self._padded], self.layers[1:], strict=False)
         )
+        self._nabla_w = aligned.zeros(self._w[0].shape if m > _FEW else (1, 1, LANES), self.dtype)
         self._a = tuple(aligned.empty((p // LANES, m, LANES), self.dtype) for p in self._padded)
         self._delta = tuple(aligned.empty(a.shape, self.dtype) for a in self._a)
         work = sum(below * p for below, p in zip(self.layers, self._padded, strict=False)) * m
@@ -82,8 +84,8 @@ class Compiled(Trainer):
 
     def _run(self, order: Any) -> None:
         self._train(
-            self._parts, order, self.batch_size, self.dtype.type(self.learning_rate), self._starts, self._pixels, self._values,
-            self._labels, self._y, self._w, self._w_transposed, self._b, self._nothing, self._a, self._delta,
+            self._parts, order, self._m, self.dtype.type(self.learning_rate), self._starts, self._pixels, self._values,
+            self._labels, self._y, self._w, self._w_transposed, self._b, self._nothing, self._nabla_w, self._a, self._delta,
         )  # fmt: skip
 
 
@@ -140,17 +142,26 @@ def _feed_pixels(part, parts, order, first, size, starts, pixels, values, w, b, 
 
 @njit(cache=True)
 def _step_pixels(part, parts, examples, starts, pixels, values, delta, w, b):
-    """w_1 -> w_1 + delta_1 x^T and b_1 -> b_1 + delta_1 (BP4, BP3), example after example."""
+    """w_1 -> w_1 + delta_1 x^T and b_1 -> b_1 + delta_1 (BP4, BP3), example after example; w: weights, or where to sum their step."""
     tiles, n_0, m = w.shape[0], w.shape[1], delta.shape[1]
     for tile in range(part * tiles // parts, (part + 1) * tiles // parts):
-        row, bias = tile * n_0, load(b, tile * LANES)
+        row, nabla_b = tile * n_0, zero(b)
         for e, example in enumerate(examples):
             error = load(delta, (tile * m + e) * LANES)
-            bias = add(bias, error)
+            nabla_b = add(nabla_b, error)
             for k in range(starts[example], starts[example + 1]):
                 at = (row + number(pixels, k)) * LANES
                 store(w, at, fma(number(values, k), error, load(w, at)))
-        store(b, tile * LANES, bias)
+        store(b, tile * LANES, add(load(b, tile * LANES), nabla_b))  # summed by itself first: next to b each error is tiny
+
+
+@njit(cache=True)
+def _move(part, parts, nabla_w, w):
+    """w -> w + nabla_w, nabla_w -> 0."""
+    tiles = w.shape[0]
+    for at in range(part * tiles // parts * w.shape[1], (part + 1) * tiles // parts * w.shape[1]):
+        store(w, at * LANES, add(load(w, at * LANES), load(nabla_w, at * LANES)))
+        store(nabla_w, at * LANES, zero(w))
 
 
 @njit(cache=True)
@@ -206,10 +217,10 @@ def _step(part, parts, size, a, delta, w, b, w_transposed):
                 for lane in range(min(LANES, w_transposed.shape[1] - tile * LANES)):
                     w_transposed[j // LANES, tile * LANES + lane, j % LANES] = w[tile, j, lane]
         if begin == 0:
-            bias = load(b, tile * LANES)
+            nabla_b = zero(b)
             for e in range(size):
-                bias = add(bias, load(delta, (tile * m + e) * LANES))
-            store(b, tile * LANES, bias)
+                nabla_b = add(nabla_b, load(delta, (tile * m + e) * LANES))
+            store(b, tile * LANES, add(load(b, tile * LANES), nabla_b))
 
 
 @njit(cache=True)
@@ -240,7 +251,7 @@ def _output_error(examples, labels, y, step, a, delta):
             store(delta, at, times_sigmoid_prime(difference_times(step, load(a, at), desired), load(a, at)))
 
 
-def _epoch(parts, order, m, eta, starts, pixels, values, labels, y, w, w_transposed, b, nothing, a, delta):
+def _epoch(parts, order, m, eta, starts, pixels, values, labels, y, w, w_transposed, b, nothing, nabla_w, a, delta):
     last = len(w) - 1
     for first in range(0, len(order), m):
         examples = order[first : first + m]
@@ -258,8 +269,13 @@ def _epoch(parts, order, m, eta, starts, pixels, values, labels, y, w, w_transpo
             _through_sigmoid(size, delta[layer - 1], a[layer - 1])
             for part in prange(parts):
                 _step(part, parts, size, a[layer - 1], delta[layer], w[layer], b[layer], w_transposed[layer])
+        # Next to a weight the errors of many examples are tiny, and float32 would lose them: then they are summed by themselves first.
+        into = nabla_w if m > _FEW else w[0]
         for part in prange(parts):
-            _step_pixels(part, parts, examples, starts, pixels, values, delta[0], w[0], b[0])
+            _step_pixels(part, parts, examples, starts, pixels, values, delta[0], into, b[0])
+        if m > _FEW:
+            for part in prange(parts):
+                _move(part, parts, nabla_w, w[0])
 
 
 def _compiled(name: str, *, parallel: bool) -> Any:
