@@ -9,13 +9,17 @@ to the largest, and holds the true median 75 % of the time; with 6 rounds that i
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 _DRAWS = 4000  # the ends of a 95 % interval then differ by about 1 % of its width from draw to draw
-_TAILS = (2.5, 97.5)
+_SHARES = (0.025, 0.975)
+
+Runs = Sequence[npt.ArrayLike]  # the values of each of one run or more
 
 
 class Interval(NamedTuple):
@@ -28,16 +32,42 @@ class Interval(NamedTuple):
 
 def median(values: npt.ArrayLike) -> Interval:
     """Return the median of one value or more, with its interval."""
-    x = _checked(values)
-    low, high = np.percentile(_medians(x, seed=0), _TAILS)
-    return Interval(float(np.median(x)), float(low), float(high))
+    return pooled([values])
 
 
 def ratio(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Interval:
     """Return median(numerator) / median(denominator) with its interval; both positive and drawn independently."""
-    x, y = _checked(numerator), _checked(denominator)
-    low, high = np.percentile(_medians(x, seed=0) / _medians(y, seed=1), _TAILS)
-    return Interval(float(np.median(x) / np.median(y)), float(low), float(high))
+    return pooled_ratio([numerator], [denominator])
+
+
+def pooled(runs: Runs) -> Interval:
+    """Return the median of the runs' medians with its interval. Runs differ by more than their rounds do, so runs are drawn too."""
+    return between(_centre(runs), resampled(runs, seed=0))
+
+
+def pooled_ratio(numerator: Runs, denominator: Runs) -> Interval:
+    """Return the ratio of two pooled medians with its interval."""
+    return between(_centre(numerator) / _centre(denominator), resampled(numerator, seed=0) / resampled(denominator, seed=1))
+
+
+def between(value: float, draws: npt.NDArray[np.float64]) -> Interval:
+    """Return the value with the interval that holds 95 % of its bootstrap draws. A draw may be infinite."""
+    low, high = np.sort(draws)[[round(share * (len(draws) - 1)) for share in _SHARES]]
+    return Interval(value, float(low), float(high))
+
+
+def resampled(runs: Runs, *, seed: int) -> npt.NDArray[np.float64]:
+    """Return the pooled median of each of many resamples, (_DRAWS,). The same seed and data always show the same draws.
+
+    Two quantities that are to vary independently need two seeds.
+    """
+    medians = np.stack([_medians(_checked(run), seed=seed) for run in runs])  # (runs, _DRAWS)
+    if len(medians) == 1:
+        return np.asarray(medians[0])
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(len(medians), size=(_DRAWS, len(medians)), dtype=np.int32)
+    within = rng.integers(_DRAWS, size=drawn.shape, dtype=np.int32)
+    return np.median(medians[drawn, within], axis=1)
 
 
 def watched(values: npt.ArrayLike, look: int) -> Interval:
@@ -69,7 +99,27 @@ def _checked(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return x
 
 
+def _centre(runs: Runs) -> float:
+    return float(np.median([np.median(_checked(run)) for run in runs]))
+
+
 def _medians(x: npt.NDArray[np.float64], *, seed: int) -> npt.NDArray[np.float64]:
-    """Return the medians of resamples, (_DRAWS,). The seed is fixed: the same data always show the same interval."""
-    drawn = np.random.default_rng(seed).integers(0, len(x), (_DRAWS, len(x)))
-    return np.median(x[drawn], axis=1)
+    """Return the medians of resamples, (_DRAWS,)."""
+    lower, upper = _middle(len(x), seed)
+    x = np.sort(x)
+    return (x[lower] + x[upper]) / 2
+
+
+@cache
+def _middle(n: int, seed: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Return which of n sorted values are the middle ones of each resample, (_DRAWS,) twice; the same one if n is odd.
+
+    A resample is n draws of floor(n u), u uniform, and of n uniform draws the k-th smallest is distributed as Beta(k, n + 1 - k),
+    and the next as the least of n - k in what is left above it: so no resample is ever written out.
+    """
+    rng = np.random.default_rng(seed)
+    k = (n + 1) // 2
+    below = rng.beta(k, n + 1 - k, _DRAWS)
+    above = below if n % 2 else below + (1 - below) * rng.beta(1, n - k, _DRAWS)
+    lower, upper = (np.minimum(n * u, n - 1).astype(np.int32) for u in (below, above))
+    return lower, upper
