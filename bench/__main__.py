@@ -62,6 +62,14 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("-o", dest="directory", type=Path, metavar="DIR", help="where the charts go (beside the first CSV)")
     plot.set_defaults(run=_plot)
 
+    compare = commands.add_parser("compare", help="several machines in a table: who is faster, where, and what else differs")
+    _take_csvs(compare)
+    compare.add_argument("--baseline", metavar="MACHINE", help="whose epochs the others' are divided by (the first machine)")
+    compare.add_argument("--json", action="store_true", help="as one JSON object")
+    compare.add_argument("--markdown", action="store_true", help="as Markdown")
+    compare.add_argument("-o", dest="directory", type=Path, metavar="DIR", help="draw charts there")
+    compare.set_defaults(run=_compare)
+
     train = commands.add_parser("train", help="train and show the accuracy against time")
     declare(
         train.add_argument,
@@ -103,12 +111,41 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _take_csvs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("csv", nargs="+", type=Path, metavar="CSV", help="a file, or a directory: all CSVs of finished runs in it")
+    parser.add_argument("--skip-broken", action="store_true", help="leave files out that cannot be read, instead of refusing all")
+
+
 def _plot(given: argparse.Namespace) -> int:
     from bench import plot
 
     for file in plot.charts(given.csv, given.directory):
         print(file)
     return 0
+
+
+def _compare(given: argparse.Namespace) -> int:
+    from bench.compare import compare
+
+    if given.json and given.markdown:
+        raise InputError("--json and --markdown: give one or the other")
+    answer = compare(given.csv, baseline=given.baseline, broken=_skipped if given.skip_broken else None)
+    print(answer.json() if given.json else answer.markdown() if given.markdown else answer.text())
+    if given.directory:
+        from bench import plot
+
+        for file in plot.comparison(answer, given.directory):
+            print(file, file=sys.stderr if given.json or given.markdown else sys.stdout)
+    if not answer.comparable:
+        print(
+            "epochbench: no two of these machines timed the same job, so nothing compares them; run one workload on both", file=sys.stderr
+        )
+        return 3
+    return 0
+
+
+def _skipped(error: InputError) -> None:
+    print(f"epochbench: skipped: {error}", file=sys.stderr)
 
 
 def _train(given: argparse.Namespace) -> int:

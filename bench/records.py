@@ -85,6 +85,7 @@ _HEADERS = {1: COLUMNS[: COLUMNS.index("gpu_memory_gib")], 2: COLUMNS}  # of eac
 JOB = ("workload", "dataset", "layers", "batch_size", "learning_rate", "dtype", "examples", "seed")
 
 _POSITIVE = ("seconds", "examples", "batch_size", "threads", "ranks", "round")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a line break, and what would command a terminal
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)  # float() also takes spaces, underscores and names
 
 
@@ -169,7 +170,10 @@ def read(paths: Sequence[Path], *, broken: Callable[[InputError], None] | None =
         raise InputError(f"none of {len(paths)} files can be read")
     joined = (np.concatenate(parts) for parts in zip(*columns, strict=True))
     return pd.DataFrame(
-        {field.name: pd.Series(cells, dtype=str) if field.type == "str" else cells for field, cells in zip(fields(Row), joined, strict=True)}
+        {
+            field.name: pd.Series(cells, dtype=str) if field.type == "str" else cells
+            for field, cells in zip(fields(Row), joined, strict=True)
+        }
     )
 
 
@@ -233,7 +237,7 @@ def _value(cell: str, field: Field[Any]) -> str | bool | float | int:
     """Return what a cell of the field says. Raises ValueError with what it should be."""
     kind, _, optional = str(field.type).partition(" | ")
     if kind == "str":
-        if "\n" in cell or "\r" in cell:
+        if _CONTROL.search(cell):
             raise ValueError("a single line of text")
         return sys.intern(cell)  # once in memory, however many rows and files have it
     if kind == "bool":

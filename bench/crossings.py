@@ -1,0 +1,119 @@
+"""Where a second trainer begins to win: along the batch sizes at one width, and along the widths at one batch size."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.format import digits
+from bench.intervals import Interval, Sample, between
+from bench.setups import Job, Setup, Timings
+
+Axis = Literal["batch_size", "width"]
+NAMES: dict[Axis, str] = {"batch_size": "batch size", "width": "hidden units"}
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """From `at` on along the axis, `ahead` is faster than `behind` and stays so to the grid's end.
+
+    fixed  the other size, which is the same along the line
+    at     an end of its interval may be infinite: then the resamples don't all cross within the grid
+    ends   the grid's smallest and largest size along the axis
+    wins   whether `behind` is the fastest of all trainers before, and `ahead` after
+    """
+
+    setup: Setup
+    axis: Axis
+    fixed: int
+    behind: str
+    ahead: str
+    at: Interval
+    ends: tuple[int, int]
+    wins: bool
+
+    @property
+    def line(self) -> str:
+        """What stays the same, in words."""
+        return f"batch size, at {self.fixed} hidden units" if self.axis == "batch_size" else f"hidden units, at batch size {self.fixed}"
+
+    def __str__(self) -> str:
+        low = digits(self.at.low) if self.at.low > -math.inf else f"below {self.ends[0]}"
+        high = digits(self.at.high) if self.at.high < math.inf else f"beyond {self.ends[1]}"
+        return f"{self.ahead} passes {self.behind} at {digits(self.at.value)} ({low} to {high})"
+
+
+Cells = Mapping[tuple[int, int], Mapping[str, Sample]]  # (width, batch size) -> trainer -> its epochs
+
+
+def grids(timings: Timings, setup: Setup) -> Iterator[tuple[Job, Cells]]:
+    """Return the grids of a setup: one for each dataset, dtype and seed, with one of its jobs. Of several jobs in one cell, that with
+    the most examples stands."""
+    found: dict[tuple[str, str, int], dict[tuple[int, int], Job]] = {}
+    for job in (job for owner, job, _ in timings.epochs if owner == setup):
+        if job.width is not None:
+            cells = found.setdefault((job.dataset, job.dtype, job.seed), {})
+            place = job.width, job.batch_size
+            cells[place] = max(job, cells.get(place, job), key=lambda job: job.examples)
+    samples: dict[Job, dict[str, Sample]] = {}
+    for (owner, job, trainer), epochs in timings.epochs.items():
+        if owner == setup:
+            samples.setdefault(job, {})[trainer] = epochs
+    for cells in found.values():
+        yield next(iter(cells.values())), {place: samples[job] for place, job in sorted(cells.items())}
+
+
+def crossings(timings: Timings) -> list[Crossing]:
+    """Return where, on each setup's grids, one trainer passes another and stays ahead."""
+    found = []
+    for setup in timings.setups:
+        for _, cells in grids(timings, setup):
+            for axis, moving, still in (("batch_size", 1, 0), ("width", 0, 1)):
+                for fixed in sorted({place[still] for place in cells}):
+                    line = {place[moving]: runs for place, runs in cells.items() if place[still] == fixed}
+                    found += list(_along(setup, "batch_size" if axis == "batch_size" else "width", fixed, line))
+    return found
+
+
+def _along(setup: Setup, axis: Axis, fixed: int, line: Mapping[int, Mapping[str, Sample]]) -> Iterator[Crossing]:
+    medians = {x: {name: epochs.value for name, epochs in cell.items()} for x, cell in line.items()}
+    fastest = {x: min(cell, key=cell.__getitem__) for x, cell in medians.items()}
+    trainers = dict.fromkeys(name for cell in line.values() for name in cell)
+    for pair in combinations(trainers, 2):
+        x = [x for x, cell in line.items() if set(pair) <= set(cell)]
+        if len(x) < 2:
+            continue
+        behind, ahead = sorted(pair, key=medians[x[-1]].__getitem__, reverse=True)
+        lead = np.array([[math.log(medians[at][behind] / medians[at][ahead]) for at in x]])
+        value = float(_overtaking(x, lead)[0])
+        if not math.isfinite(value):
+            continue
+        draws = np.stack(
+            [np.log(line[at][behind].draws(seed=2 * place) / line[at][ahead].draws(seed=2 * place + 1)) for place, at in enumerate(x)],
+            axis=1,
+        )
+        before, after = max(at for at in x if at <= value), min(at for at in x if at >= value)
+        wins = (fastest[before], fastest[after]) == (behind, ahead)
+        yield Crossing(setup, axis, fixed, behind, ahead, between(value, _overtaking(x, draws)), (x[0], x[-1]), wins)
+
+
+def _overtaking(x: list[int], lead: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return from which x on each row of `lead`, (draws, len(x)), stays above 0: -inf if it always is, inf if not at the end.
+
+    Between two x the lead is taken as a straight line over log x; it is itself a logarithm.
+    """
+    log_x = np.log(x)
+    behind = lead <= 0
+    last = np.where(behind.any(axis=1), len(x) - 1 - behind[:, ::-1].argmax(axis=1), -1)  # where it is behind for the last time
+    at = np.clip(last, 0, len(x) - 2)
+    rows = np.arange(len(lead))
+    low, high = lead[rows, at], lead[rows, at + 1]
+    share = np.clip(np.divide(-low, high - low, out=np.zeros_like(low), where=high != low), 0, 1)
+    inside = np.exp(log_x[at] + share * (log_x[at + 1] - log_x[at]))
+    return np.where(last == -1, -np.inf, np.where(last == len(x) - 1, np.inf, inside))
