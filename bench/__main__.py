@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--json", action="store_true", help="as one JSON object")
     compare.add_argument("--markdown", action="store_true", help="as Markdown")
     compare.add_argument("-o", dest="directory", type=Path, metavar="DIR", help="draw charts there")
+    compare.add_argument("--between", metavar="A,B", type=_two, help="the trainers whose speedup is mapped (the slowest, the fastest)")
     compare.set_defaults(run=_compare)
 
     train = commands.add_parser("train", help="train and show the accuracy against time")
@@ -134,7 +135,7 @@ def _compare(given: argparse.Namespace) -> int:
     if given.directory:
         from bench import plot
 
-        for file in plot.comparison(answer, given.directory):
+        for file in plot.comparison(answer, given.directory, given.between):
             print(file, file=sys.stderr if given.json or given.markdown else sys.stdout)
     if not answer.comparable:
         print(
@@ -241,6 +242,13 @@ def _share(text: str) -> float:
     if not 0 < share <= 1:
         raise argparse.ArgumentTypeError(f"{text}: give a fraction such as 0.95, or 95%")
     return share
+
+
+def _two(text: str) -> tuple[str, str]:
+    one, comma, other = (part.strip() for part in text.partition(","))
+    if not (one and comma and other):
+        raise argparse.ArgumentTypeError(f"{text}: give two trainers, A,B")
+    return one, other
 
 
 def _seconds(text: str) -> float:

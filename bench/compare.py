@@ -216,7 +216,7 @@ def _winner(times: Timings, job: Job, setup: Setup, cells: dict[tuple[Job, str, 
 
 def _differences(times: Timings) -> Iterator[Difference]:
     for fact in ("threads", "ranks"):
-        values = {setup: (str(getattr(setup, fact)),) for setup in times.setups}
+        values: dict[Setup, tuple[str, ...]] = {setup: (str(getattr(setup, fact)),) for setup in times.setups}
         if len(set(values.values())) > 1:
             yield Difference(fact, values, _THEREFORE[fact])
     for fact in (*FACTS, *(f"library of {trainer}" for trainer in times.trainers())):

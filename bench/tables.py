@@ -39,9 +39,10 @@ class Table:
         """Return it for an issue or a README."""
         rows = [self.headings, ["---"] * len(self.headings), *([_escaped(cell) for cell in row] for row in self.rows)]
         table = [f"| {' | '.join(row)} |" for row in ([_escaped(cell) for cell in rows[0]], *rows[1:])] if self.rows else []
-        return "\n".join([f"### {_escaped(self.title)}", "", *table, *([""] if table else []), *(f"- {_escaped(n)}" for n in self.notes)])
+        notes = [f"- {_escaped(note)}" for note in self.notes]
+        return "\n".join([f"### {_escaped(self.title)}", *([""] if table else []), *table, *([""] if notes else []), *notes])
 
 
 def _escaped(cell: str) -> str:
     """Return text that Markdown shows as it is; a line break stays one."""
-    return re.sub(r"([\\`*_{}\[\]()#|!~<>&])", r"\\\1", cell).replace("\n", "<br>")
+    return re.sub(r"([\\`*_\[\]|~<>&])", r"\\\1", cell).replace("\n", "<br>")
