@@ -179,7 +179,10 @@ def compare(paths: Sequence[Path], *, baseline: str | None, broken: Callable[[In
     broken    told of each file that cannot be read, which is left out then
     Raises InputError if a file cannot be read, if there are no timed rounds, or no such baseline.
     """
-    return comparison(timings(records.read(records.files(paths), broken=broken)), baseline=baseline)
+    times = timings(records.read(records.files(paths), broken=broken))
+    if not times.setups:
+        raise InputError("there are no timed rounds in it, only training; measure with pytest bench --benchmark-only")
+    return comparison(times, baseline=baseline)
 
 
 def comparison(times: Timings, *, baseline: str | None) -> Comparison:

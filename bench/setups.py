@@ -15,7 +15,7 @@ import numpy.typing as npt
 from bench import intervals, records
 from bench.format import counted
 from bench.intervals import Sample
-from impls import TRAINERS, InputError
+from impls import TRAINERS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -97,13 +97,8 @@ def ladder(names: Iterable[str]) -> list[str]:
 
 
 def timings(table: pd.DataFrame) -> Timings:
-    """Return the timed rounds of a table that `records.read` returned; a round that is in it twice counts once.
-
-    Raises InputError if it has none.
-    """
+    """Return the timed rounds of a table that `records.read` returned; a round that is in it twice counts once."""
     rows = table[table["kind"] == "timing"]
-    if rows.empty:
-        raise InputError("there are no timed rounds in it, only training; measure with pytest bench --benchmark-only")
     keys = ["machine", "threads", "ranks", "run_id", *records.JOB, "trainer"]
     rows = rows.drop_duplicates([*keys, "round", "seconds"])
     measured: dict[tuple[str, int, int], dict[str, dict[tuple[Job, str], Epochs]]] = {}
