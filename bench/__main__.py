@@ -71,6 +71,11 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--between", metavar="A,B", type=_two, help="the trainers whose speedup is mapped (the slowest, the fastest)")
     compare.set_defaults(run=_compare)
 
+    report = commands.add_parser("report", help="one page to share: machines, trainers, maps, curves, the raw rows")
+    _take_csvs(report)
+    report.add_argument("-o", dest="file", type=Path, default=Path("report.html"), metavar="FILE.html", help="the page (report.html)")
+    report.set_defaults(run=_report)
+
     train = commands.add_parser("train", help="train and show the accuracy against time")
     declare(
         train.add_argument,
@@ -145,7 +150,15 @@ def _compare(given: argparse.Namespace) -> int:
     return 0
 
 
-def _skipped(error: InputError) -> None:
+def _report(given: argparse.Namespace) -> int:
+    from bench.report import report
+
+    report(given.csv, given.file, broken=_skipped if given.skip_broken else None)
+    print(given.file)
+    return 0
+
+
+def _skipped(_: Path, error: InputError) -> None:
     print(f"epochbench: skipped: {error}", file=sys.stderr)
 
 

@@ -172,7 +172,7 @@ class Comparison:
             yield f"only on {machine}, so compared with nothing: {_listed(names)}"
 
 
-def compare(paths: Sequence[Path], *, baseline: str | None, broken: Callable[[InputError], None] | None = None) -> Comparison:
+def compare(paths: Sequence[Path], *, baseline: str | None, broken: Callable[[Path, InputError], None] | None = None) -> Comparison:
     """Compare what CSVs, or directories of them, hold.
 
     baseline  a machine's name or a setup's label; None: the first in the rows

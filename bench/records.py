@@ -148,7 +148,7 @@ def _of_pairs(path: Path) -> bool:
         return file.read(7) == b"run_id,"
 
 
-def read(paths: Sequence[Path], *, broken: Callable[[InputError], None] | None = None) -> pd.DataFrame:
+def read(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None] | None = None) -> pd.DataFrame:
     """Return the rows of all files, in order, one column a field of `Row`, with numbers as numbers (no value: NaN).
 
     A file may be several concatenated ones: header lines may come again. What an older schema does not have is empty.
@@ -165,7 +165,7 @@ def read(paths: Sequence[Path], *, broken: Callable[[InputError], None] | None =
         except InputError as error:
             if broken is None:
                 raise
-            broken(error)
+            broken(path, error)
     if not columns:
         raise InputError(f"none of {len(paths)} files can be read")
     joined = (np.concatenate(parts) for parts in zip(*columns, strict=True))
