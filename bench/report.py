@@ -55,7 +55,11 @@ def _page(figures: dict[str, Any], raw: str) -> str:
         raise InputError("report needs the charting library: pip install 'epochbench[report]', or vl-convert-python") from error
     page = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
     # In a script element only "</script" and "<!--" end the text early; no "<" is left that could begin either.
-    parts = {"figures": json.dumps(figures, allow_nan=False).replace("<", "\\u003c"), "raw": raw, "library": vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")}
+    parts = {
+        "figures": json.dumps(figures, allow_nan=False).replace("<", "\\u003c"),
+        "raw": raw,
+        "library": vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
+    }
     for name, part in parts.items():
         page = page.replace(f"/*{name}*/", part.replace("</script", "<\\/script"), 1)
     return page
