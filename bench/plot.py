@@ -21,6 +21,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from bench import intervals, records
 from bench.crossings import Cells, grids
 from bench.format import counted, digits, duration
+from bench.history import History, commits
 from bench.machine import slug
 from bench.setups import Job, Setup, Timings, ladder, timings
 from impls import TRAINERS
@@ -371,6 +372,38 @@ def _machines(times: Timings, jobs: Sequence[Job]) -> Figure:
     legend = {label: mark for axis in axes for mark, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(list(legend.values()), list(legend), frameon=False, loc="outside lower left", ncols=6, fontsize=9)
     return figure
+
+
+def history(answer: History, directory: Path) -> list[Path]:
+    """Draw the courses of a `compare --over-time` as history.png and history.svg in the directory."""
+    records.check_writable(directory, option="-o")
+    panels = answer.panels()
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(8.4, 1.0 + 3.0 * len(panels)), layout="constrained")
+        figure.suptitle("Epoch time over commits; a ring where the intervals part", x=0.01, ha="left", fontsize=12)
+        for axis, (title, courses) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
+            places = {commit: place for place, (_, commit) in enumerate(commits(courses))}
+            for course in courses:
+                x = [places[point.commit] for point in course.points]
+                value, low, high = np.array([point.epoch for point in course.points]).T
+                colour = _colour(course.trainer)
+                axis.errorbar(x, value, yerr=(value - low, high - value), color=colour, marker=_marker(course.trainer), capsize=3, lw=1.5)
+                axis.annotate(course.trainer, (x[-1], value[-1]), xytext=(9, 0), textcoords="offset points", va="center", color=colour)
+                for place, point in zip(x, course.points, strict=True):
+                    if point.change:
+                        axis.plot(place, point.epoch.value, "o", ms=16, mfc="none", mec="black", mew=1.5)
+                        times = max(point.change.value, 1 / point.change.value)
+                        word = f"{digits(times)}x {'faster' if point.change.value > 1 else 'slower'}"
+                        axis.annotate(word, (place, point.epoch.value), xytext=(0, 13), textcoords="offset points", ha="center", fontsize=9)
+            axis.set_title(title)
+            axis.set_yscale("log")
+            axis.margins(x=0.12, y=0.25)
+            axis.set_xticks(range(len(places)), [commit[:20] for commit in places], rotation=30 if len(places) > 6 else 0)
+            axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+            axis.yaxis.set_minor_formatter(NullFormatter())
+            axis.set_ylabel("seconds (log)")
+            axis.grid(axis="y", color="#e4e4e4")
+    return [_save(figure, directory / f"history.{kind}") for kind in ("png", "svg")]
 
 
 # --- learning curves ---------------------------------------------------------------------------------------------------------------

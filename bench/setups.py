@@ -102,7 +102,7 @@ def timings(table: pd.DataFrame) -> Timings:
     keys = ["machine", "threads", "ranks", "run_id", *records.JOB, "trainer"]
     rows = rows.drop_duplicates([*keys, "round", "seconds"])
     measured: dict[tuple[str, int, int], dict[str, dict[tuple[Job, str], Epochs]]] = {}
-    for key, seconds in _grouped(rows, keys):
+    for key, seconds in grouped(rows, keys):
         machine, threads, ranks, run_id, *job, trainer = key
         by_run = measured.setdefault((machine, threads, ranks), {})
         by_run.setdefault(run_id, {})[Job(*job), trainer] = seconds
@@ -125,7 +125,7 @@ def timings(table: pd.DataFrame) -> Timings:
     return Timings(tuple(setups), {key: Sample(epochs) for key, epochs in runs.items()}, _facts(rows, setups))
 
 
-def _grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], Epochs]]:
+def grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], Epochs]]:
     """Yield each combination of the keys' values with its seconds, sorted, in the order of the rows."""
     codes = rows.groupby(keys, sort=False).ngroup().to_numpy()
     order = codes.argsort(kind="stable")
