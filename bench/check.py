@@ -50,7 +50,7 @@ def _unfinished(path: Path, table: pd.DataFrame) -> Iterator[str]:
 
 def _implausible(table: pd.DataFrame) -> Iterator[str]:
     for case, rows in table.groupby(["run_id", "workload", "trainer"], sort=False):
-        name = " ".join(tuple[str, ...](case)[1:])
+        name = " ".join(tuple[Any, ...](case)[1:])
         one = rows.sort_values("seconds").iloc[0]
         worst = rows["max_error"].max()
         if worst > TOLERANCE.get(one["dtype"], 0.0):

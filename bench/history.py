@@ -125,12 +125,11 @@ def _points(samples: Sequence[tuple[str, str, list[Epochs]]]) -> tuple[Point, ..
     since: list[Epochs] = []
     for commit, started_at, runs in samples:
         now, change = Sample(runs), None
-        if since:
-            before = Sample(since)
-            apart = now.interval().low > before.interval().high or now.interval().high < before.interval().low
-            ratio = before.over(now)
-            if apart and max(ratio.value, 1 / ratio.value) > AGREE:
-                change, since = ratio, []
+        before = Sample(since) if since else now
+        if max(before.value / now.value, now.value / before.value) > AGREE:
+            low, high = before.interval()[1:]
+            if now.interval().low > high or now.interval().high < low:
+                change, since = before.over(now), []
         since = since + runs
         points.append(Point(commit, started_at, now.interval(), len(runs), change))
     return tuple(points)

@@ -387,20 +387,27 @@ def history(answer: History, directory: Path) -> list[Path]:
                 x = [places[point.commit] for point in course.points]
                 value, low, high = np.array([point.epoch for point in course.points]).T
                 colour = _colour(course.trainer)
-                axis.errorbar(x, value, yerr=(value - low, high - value), color=colour, marker=_marker(course.trainer), capsize=3, lw=1.5)
-                axis.annotate(course.trainer, (x[-1], value[-1]), xytext=(9, 0), textcoords="offset points", va="center", color=colour)
+                axis.errorbar(
+                    x, value, yerr=(value - low, high - value), color=colour, marker=_marker(course.trainer), capsize=3, lw=1.5,
+                    label=course.trainer,
+                )  # fmt: skip
                 for place, point in zip(x, course.points, strict=True):
                     if point.change:
                         axis.plot(place, point.epoch.value, "o", ms=16, mfc="none", mec="black", mew=1.5)
                         times = max(point.change.value, 1 / point.change.value)
                         word = f"{digits(times)}x {'faster' if point.change.value > 1 else 'slower'}"
-                        axis.annotate(word, (place, point.epoch.value), xytext=(0, 13), textcoords="offset points", ha="center", fontsize=9)
+                        axis.annotate(
+                            word, (place, point.epoch.value), xytext=(0, 13), textcoords="offset points", ha="center", fontsize=9,
+                            fontweight="bold", color=colour, bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1},
+                        )  # fmt: skip
             axis.set_title(title)
             axis.set_yscale("log")
-            axis.margins(x=0.12, y=0.25)
+            axis.margins(y=0.2)
             axis.set_xticks(range(len(places)), [commit[:20] for commit in places], rotation=30 if len(places) > 6 else 0)
+            low, high = axis.get_ylim()
             axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
-            axis.yaxis.set_minor_formatter(NullFormatter())
+            axis.yaxis.set_minor_formatter(NullFormatter() if high > 10 * low else FuncFormatter(lambda y, _: f"{y:g}"))
+            axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
             axis.set_ylabel("seconds (log)")
             axis.grid(axis="y", color="#e4e4e4")
     return [_save(figure, directory / f"history.{kind}") for kind in ("png", "svg")]

@@ -86,7 +86,7 @@ def test_bad_input_is_refused_and_a_broken_file_can_be_left_out(tmp_path, capsys
 def browser(page, tmp_path_factory):
     """Headless Chromium with the page open."""
     webdriver = pytest.importorskip("selenium.webdriver")
-    chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
     if not (chromium and driver):
         pytest.skip("no Chromium here: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
