@@ -113,7 +113,7 @@ def _parser() -> argparse.ArgumentParser:
     versus.set_defaults(run=_versus)
 
     gate = commands.add_parser("gate", help="is the working tree slower than its base?")
-    declare(gate.add_argument, "--trainers", *_JOB, "--data", "--threads", "--results", "--machine")
+    declare(gate.add_argument, "--trainers", *_JOB, "--data", "--threads", "--results", "--machine", "--no-charts")
     gate.add_argument("--base", metavar="REVISION", help="what to compare with (where HEAD left the main branch)")
     gate.add_argument("--margin", type=_share, default=0.01, metavar="SHARE", help="how much slower is slower (1%%)")
     gate.add_argument("--seconds", type=_seconds, default=90.0, metavar="S", help="at most so long for each trainer (90)")
@@ -241,7 +241,8 @@ def _versus(given: argparse.Namespace) -> int:
     if given.directory:
         from bench import plot
 
-        files = [answer.save(given.directory / "versus.csv", options.machine), *plot.ratios(answer, given.directory)]
+        csv = answer.save(given.directory / "versus.csv", options.machine)
+        files = [csv, *plot.ratios(answer.duel, answer.pairs, answer.ratio, csv.with_suffix(""))]
         if not given.json:
             print(*files, sep="\n")
     return 0
@@ -260,7 +261,8 @@ def _gate(given: argparse.Namespace) -> int:
         return 0
     report = gate.gate(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
     _progress("")
-    print(report.json() if given.json else report.text())
+    charts = report.draw() if options.charts else []
+    print(report.json() if given.json else "\n".join([report.text(), *map(str, charts)]))
     if given.summary:
         given.summary.write_text(report.markdown(), encoding="utf-8")
     if os.environ.get("GITHUB_STEP_SUMMARY"):

@@ -32,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
+    _refuse_to_compare_with_nothing(config)
     try:
         options = parse(vars(config.option), results=config.rootpath / "results" / "local")
         config.stash[RUN] = prepare(options, kind="timing")
@@ -40,6 +41,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     reporter: Any = config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None and not config.option.verbose:
         reporter.showfspath = False  # a line for each case instead of the file's name and letters
+
+
+def _refuse_to_compare_with_nothing(config: pytest.Config) -> None:
+    """Say at the start what pytest-benchmark would say in the end: that there is no stored run for --benchmark-compare-fail."""
+    stored: Any = getattr(config, "_benchmarksession", None)
+    if stored is not None and stored.compare_fail and not stored.compared_mapping:
+        raise pytest.UsageError(
+            f"--benchmark-compare-fail: no stored run to compare with in {stored.storage}: store one with --benchmark-autosave, "
+            "then add --benchmark-compare; or have both measured now: python -m bench gate"
+        )
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

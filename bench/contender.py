@@ -13,7 +13,7 @@ from pathlib import Path
 
 import bench
 import impls
-from impls import InputError, place
+from impls import TRAINERS, InputError, place
 
 
 @dataclass(frozen=True)
@@ -50,26 +50,29 @@ def contender(name: str, directory: Path, *, python: str | None = None, env: Map
     if executable is None:
         raise InputError(f"{python}: no such interpreter")
     found = commit(revision) if at else None
-    stage(directory, found)
+    stage(directory, found, ours=trainer in TRAINERS)
     return Contender(name, trainer, directory, found[:12] if found else working_tree(), executable, dict(env or {}))
 
 
-def stage(directory: Path, revision: str | None) -> None:
-    """Lay out today's bench/ and a commit's impls/ in the directory; None: impls/ as it stands in the working tree.
+def stage(directory: Path, revision: str | None, *, ours: bool) -> None:
+    """Lay out today's bench/ and what a trainer is made of in the directory: a commit's impls/, or the working tree's (None).
 
+    ours  whether it is one of impls/. Else the commit's whole tree is laid out, because the trainer may be anywhere in it, with
+          today's impls/ if it has none; and the working tree is where it is, the current directory.
     Nothing is written to the repository: no worktree is registered, neither index nor stash is touched.
     """
     caches = shutil.ignore_patterns("__pycache__")
+    if revision is not None:
+        try:
+            archive = _git("archive", "--format=tar", revision, *(["impls"] if ours else []))
+        except InputError as error:
+            raise InputError(f"{revision} has no impls/ to run: {error}") from error
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            tar.extractall(directory, filter="data")
+        shutil.rmtree(directory / "bench", ignore_errors=True)
     shutil.copytree(Path(bench.__file__).parent, directory / "bench", ignore=caches)
-    if revision is None:
+    if not (directory / "impls").is_dir():
         shutil.copytree(Path(impls.__file__).parent, directory / "impls", ignore=caches)
-        return
-    try:
-        archive = _git("archive", "--format=tar", revision, "impls")
-    except InputError as error:
-        raise InputError(f"{revision} has no impls/ to run: {error}") from error
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(directory, filter="data")
 
 
 def commit(revision: str) -> str:
@@ -87,26 +90,33 @@ def commit(revision: str) -> str:
 def working_tree() -> str:
     """Return how to call the code as it stands: the commit, and whether it was changed; without git, just what it is."""
     try:
-        changed = " with changes" if git("status", "--porcelain", "--", "impls").strip() else ""
+        changed = " with changes" if git("status", "--porcelain", "--", ".", ":!results").strip() else ""
         return git("rev-parse", "--short=12", "HEAD").strip() + changed
     except InputError:
         return "the code as it stands"
 
 
 def git(*arguments: str) -> str:
-    """Return what a git command prints, run on the checkout that this package is in. Raises InputError if it fails."""
+    """Return what a git command prints, run on the checkout that the current directory is in. Raises InputError if it fails."""
     return _git(*arguments).decode(errors="replace")
 
 
 def _git(*arguments: str) -> bytes:
-    root = Path(bench.__file__).resolve().parent.parent
-    if not (root / ".git").exists():
-        raise InputError(f"{root} is no git checkout: other revisions are to be had in a clone of the repository only")
+    command = ["git", "-C", str(_checkout()), *arguments]
     try:
-        return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, check=True, timeout=60).stdout
+        return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
     except FileNotFoundError:
         raise InputError("git is not installed; it is needed to look at another revision") from None
     except subprocess.TimeoutExpired as error:
         raise InputError(f"git {arguments[0]} did not answer within 60 s") from error
     except subprocess.CalledProcessError as error:
         raise InputError(f"git {' '.join(arguments)}: {error.stderr.decode(errors='replace').strip() or 'failed'}") from error
+
+
+def _checkout() -> Path:
+    """Return the root of the checkout: the current directory or the nearest above it that has a .git."""
+    here = Path.cwd()
+    for directory in (here, *here.parents):
+        if (directory / ".git").exists():
+            return directory
+    raise InputError(f"{here} is no git checkout: other revisions are to be had in a clone of the repository only")

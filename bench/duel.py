@@ -31,6 +31,7 @@ from bench.worker import Job, read_network
 from bench.workload import Workload
 from impls import Splits
 
+READY = 120.0  # seconds in which a contender must have loaded its libraries and compiled what it compiles
 ROUNDS = 6  # a pair. More tell little: pairs differ from one another by more than the median over rounds is unsure
 _ROUND_SECONDS = 0.04  # of both epochs together. Longer: fewer pairs in the time; shorter: the clock of the machine shows
 _FIRST_LOOK = 8  # pairs; with fewer no interval has both ends
@@ -88,7 +89,7 @@ class Duel:
             for name, contender in random.sample([("a", self.a), ("b", self.b)], 2):
                 processes[name] = stack.enter_context(Process(contender, self.job, self.threads, layout))
             for process in processes.values():
-                process.reply(self.patience)
+                process.reply(READY)
             for process in processes.values():
                 process.epoch(self.patience)  # the first touches memory and fills caches
                 process.sleep()
@@ -111,7 +112,7 @@ def prepare(
     """Verify both contenders, write their job into the directory, and return the duel.
 
     threads  as for `processors.hold`
-    seconds  that the whole may take; a contender that does not reply for so long, or a minute, is taken to hang
+    seconds  that the whole may take; a contender whose epoch takes so long, or a minute, is taken to hang
     A workload that does not say how many examples gets as many as make a short round.
     Raises ContenderError if one cannot run, VerificationError, naming it, if one computes something else.
     """
@@ -121,7 +122,7 @@ def prepare(
     facts: list[dict[str, Any]] = []
     for contender in (b, a):  # the base of a comparison comes second, and is blamed first
         with Process(contender, short, threads) as process:
-            facts.insert(0, process.reply(patience))
+            facts.insert(0, process.reply(READY))
             process.epoch(patience)
             result = directory / f"{contender.source.name}.npz"
             process.request(do="save", to=str(result))
@@ -183,7 +184,7 @@ def _epochs(contenders: Iterable[Contender], job: Path, threads: int, patience: 
     seconds = 0.0
     for contender in contenders:
         with Process(contender, job, threads) as process:
-            process.reply(patience)
+            process.reply(READY)
             process.epoch(patience)
             seconds += process.epoch(patience)
     return seconds

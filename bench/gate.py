@@ -22,7 +22,7 @@ from bench.contender import commit, contender, git, working_tree
 from bench.duel import Duel, Pair
 from bench.format import counted
 from bench.intervals import Interval
-from bench.machine import describe
+from bench.machine import describe, slug
 from bench.options import Options
 from bench.process import ContenderError
 from bench.verify import VerificationError
@@ -83,6 +83,17 @@ class Report:
     margin: float
     verdicts: list[Verdict]
     csv: Path | None
+
+    def draw(self) -> list[Path]:
+        """Draw the ratios that each verdict rests on, pair by pair, beside the CSV; return the files."""
+        from bench import plot
+
+        files = []
+        for verdict in self.verdicts:
+            if self.csv and verdict.duel and verdict.stages:
+                stem = self.csv.with_name(f"{self.csv.stem}-{slug(verdict.trainer)}")
+                files += plot.ratios(verdict.duel, list(verdict.stages.values())[-1], verdict.ratio, stem)
+        return files
 
     def exit_code(self, *, strict: bool) -> int:
         """Return 1 if a trainer is slower or broken, 3 if one could not be judged and the gate is strict, else 0."""
@@ -211,7 +222,9 @@ def merge_base() -> str:
                 f"no merge base with {main} in this clone: git fetch --unshallow (actions/checkout: fetch-depth: 0)"
             ) from error
     git("rev-parse", "HEAD")  # says so where there is no git at all
-    raise InputError("no main branch in this clone: name the revision to compare with, --base REVISION")
+    raise InputError(
+        "no main branch in this clone: git fetch origin main:main (actions/checkout: fetch-depth: 0), or name the base, --base REVISION"
+    )
 
 
 def changed(base: str) -> list[str]:
@@ -243,7 +256,11 @@ def _imported(module: str) -> dict[Path, str]:
         if path in found or not (root / path).is_file():
             continue
         found[path] = (root / path).read_text(encoding="utf-8")
-        for node in ast.walk(ast.parse(found[path])):
+        try:
+            tree = ast.parse(found[path])
+        except SyntaxError:  # the trainer's verdict will tell
+            continue
+        for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("impls"):
                 waiting += [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
             elif isinstance(node, ast.Import):

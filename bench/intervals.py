@@ -104,15 +104,20 @@ def watched(values: npt.ArrayLike, look: int) -> Interval:
     The interval is (-inf, inf) while the values are too few for any.
     """
     x = _checked(values)
-    n, allowed = len(x), 0.05 / (look * (look + 1))
-    means = np.sort(((x[:, np.newaxis] + x) / 2)[np.triu_indices(n)])
+    means = np.sort(((x[:, np.newaxis] + x) / 2)[np.triu_indices(len(x))])
+    k = _left_out(len(x), 0.05 / (look * (look + 1)))
+    ends = (float(means[k - 1]), float(means[-k])) if k else (-math.inf, math.inf)
+    return Interval(float(np.median(means)), *ends)
+
+
+@cache
+def _left_out(n: int, allowed: float) -> int:
+    """Return how many of the signed-rank test's sums are too unlikely at either end, if both together may have that probability."""
     # How likely each sum of the ranks of the positive values is, if every value is positive or negative with probability 1/2.
     likely = np.ones(1)
     for rank in range(1, n + 1):
         likely = (np.pad(likely, (0, rank)) + np.pad(likely, (rank, 0))) / 2
-    k = int(np.searchsorted(2 * np.cumsum(likely), allowed, side="right"))
-    ends = (float(means[k - 1]), float(means[-k])) if k else (-math.inf, math.inf)
-    return Interval(float(np.median(means)), *ends)
+    return int(np.searchsorted(2 * np.cumsum(likely), allowed, side="right"))
 
 
 def _checked(values: npt.ArrayLike) -> npt.NDArray[np.float64]:

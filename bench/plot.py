@@ -29,7 +29,7 @@ from impls.errors import unknown
 
 if TYPE_CHECKING:
     from bench.compare import Comparison
-    from bench.versus import Answer
+    from bench.duel import Duel, Pair
 
 BASELINE = "loop"
 
@@ -152,9 +152,7 @@ def _roofline(rows: pd.DataFrame) -> Figure:
         intensity = cells["flops"] / cells["bytes"]
         x = np.geomspace(min(intensity.min(), peak / moved) / 3, max(intensity.max(), peak / moved) * 3, 200)
         axis.plot(x, np.minimum(peak, x * moved) / 1e9, color="black", lw=1.8)
-        axis.annotate(
-            f"{peak / 1e9:,.0f} GFLOP/s, a large product", (x[-1], peak / 1e9), xytext=(0, 5), textcoords="offset points", ha="right"
-        )
+        axis.annotate(f"{peak / 1e9:,.0f} GFLOP/s, a large product", (peak / moved, peak / 1e9), xytext=(0, 5), textcoords="offset points")
         axis.annotate(
             f"{moved / 1e9:,.0f} GB/s, a large copy", (x[0], x[0] * moved / 1e9), xytext=(8, -2), textcoords="offset points", va="top"
         )
@@ -443,14 +441,13 @@ def _learning(rows: pd.DataFrame) -> Figure:
 # --- duels: the ratio of each pair of processes ------------------------------------------------------------------------------------
 
 
-def ratios(answer: Answer, directory: Path) -> list[Path]:
-    """Draw the ratios of a `versus`, pair by pair, with the interval of their centre, as versus.png and versus.svg in the directory."""
-    duel, ratio = answer.duel, answer.ratio
+def ratios(duel: Duel, pairs: Sequence[Pair], ratio: intervals.Interval, stem: Path) -> list[Path]:
+    """Draw a duel's ratios, a over b, pair by pair, with the interval of their centre, as stem.png and stem.svg."""
     with mpl.rc_context(_STYLE):
         figure = Figure(figsize=(7.2, 4.0), layout="constrained")
         figure.suptitle(f"Epoch time of {duel.a.name} over that of {duel.b.name}\n{duel.title}", x=0.01, ha="left", fontsize=12)
         axis = figure.subplots()
-        values = [math.exp(pair.log_ratio) for pair in answer.pairs]
+        values = [math.exp(pair.log_ratio) for pair in pairs]
         if ratio.low > 0 and ratio.high < math.inf:
             axis.axhspan(ratio.low, ratio.high, color="#0072B2", alpha=0.2, lw=0, label=f"95 %: {ratio.low:.3f} to {ratio.high:.3f}")
         axis.axhline(ratio.value, color="#0072B2", lw=1.6, label=f"centre: {ratio.value:.3f}")
@@ -462,7 +459,7 @@ def ratios(answer: Answer, directory: Path) -> list[Path]:
         axis.set_ylabel("ratio")
         axis.grid(axis="y", color="#e4e4e4")
         figure.legend(frameon=False, loc="outside lower left", ncols=4, fontsize=9)
-    return [_save(figure, directory / f"versus.{kind}") for kind in ("png", "svg")]
+    return [_save(figure, stem.with_name(f"{stem.name}.{kind}")) for kind in ("png", "svg")]
 
 
 # --- shared ------------------------------------------------------------------------------------------------------------------------

@@ -47,7 +47,8 @@ class Process:
         layout = layout or Layout()
         environment = {**os.environ, **layout.env, **contender.env}
         environment.pop("PYTHONSAFEPATH", None)  # the staged code is found because it is in the working directory
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path.cwd()), environment.get("PYTHONPATH"))))
+        paths = contender.env.get("PYTHONPATH"), str(Path.cwd()), os.environ.get("PYTHONPATH")
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
         try:
             self._popen = subprocess.Popen(

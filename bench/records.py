@@ -135,17 +135,17 @@ def files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         inside = [path]
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*.csv") if not file.name.endswith(".partial.csv") and not _of_pairs(file))
+            inside = sorted(file for file in path.rglob("*.csv") if not file.name.endswith(".partial.csv") and _of_a_run(file))
             if not inside:
                 raise InputError(f"{path}: no CSV of a run is in it")
         found += inside
     return list({file.resolve(): file for file in found}.values())
 
 
-def _of_pairs(path: Path) -> bool:
-    """Return whether the file is one that `versus` or `gate` left among the runs'."""
+def _of_a_run(path: Path) -> bool:
+    """Return whether the file begins as a run's does: `versus`, `gate` and others leave tables of their own among them."""
     with path.open("rb") as file:
-        return file.read(7) == b"run_id,"
+        return file.read(7) == b"schema,"
 
 
 def read(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None] | None = None) -> pd.DataFrame:

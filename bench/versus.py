@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,7 +20,8 @@ from bench.machine import describe
 from bench.options import Options
 from impls import InputError
 
-_CLEAR = 1.01  # the interval reaches no further than this factor to either side of the ratio
+_CLEAR = math.log(1.01)  # how far an interval may reach to either side of the ratio, on a log scale; or further, if it is far from 1:
+_CLEAR_SHARE = 0.05  # of its distance from 1
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,14 @@ def versus(a: Side, b: Side, options: Options, *, seconds: float, progress: Call
         ratio = Interval(1.0, 0.0, float("inf"))
         for pairs, ratio in duel.looks(match.pairs(), seconds):
             progress(f"{counted(len(pairs), 'pair')}: {digits(ratio.value)}x ({digits(ratio.low)} to {ratio.high:.4g})")
-            if ratio.high <= ratio.value * _CLEAR and ratio.low >= ratio.value / _CLEAR:
+            if _is_clear(ratio):
                 break
         return Answer(match, ratio, pairs)
+
+
+def _is_clear(ratio: Interval) -> bool:
+    reach = max(_CLEAR, _CLEAR_SHARE * abs(math.log(ratio.value)))
+    return ratio.high <= ratio.value * math.exp(reach) and ratio.low >= ratio.value * math.exp(-reach)
 
 
 def _in_words(ratio: Interval) -> str:

@@ -20,13 +20,14 @@ import numba
 import numpy as np
 from numba import njit, prange
 
+from impls import aligned
+from impls.aligned import LINE
 from impls.dataset import Dataset
 from impls.network import Array, Network
-from impls.simd import LANES, add, difference_times, fetch, fma, load, sigmoid, store, times_sigmoid_prime, zero
+from impls.simd import LANES, add, difference_times, fetch, fma, load, number, sigmoid, store, times_sigmoid_prime, zero
 from impls.trainer import Order, Trainer
 
 _UNROLLED = 4  # pixels, examples or rows that are worked on at once, to hide how long an addition takes
-_LINE = 64  # bytes of a cache line
 _AHEAD = 10  # examples
 _BLOCK = 32  # examples, or rows, that make a task
 _WORTH_A_THREAD = 1 << 22  # multiplications a step
@@ -51,14 +52,14 @@ class Compiled(Trainer):
         # y for every label. A dead output is sigmoid(0) = 1/2, so that is what it should be, and its error is 0.
         self._y = np.full((self.layers[-1], self._padded[-1]), 0.5, self.dtype)
         self._y[:, : self.layers[-1]] = np.eye(self.layers[-1])
-        self._w = tuple(np.zeros((p // LANES, below, LANES), self.dtype) for below, p in zip(self.layers, self._padded, strict=False))
-        self._b = tuple(np.zeros(p, self.dtype) for p in self._padded)
-        self._nothing = np.zeros(max(self._padded), self.dtype)
+        self._w = tuple(aligned.zeros((p // LANES, below, LANES), self.dtype) for below, p in zip(self.layers, self._padded, strict=False))
+        self._b = tuple(aligned.zeros((p,), self.dtype) for p in self._padded)
+        self._nothing = aligned.zeros((max(self._padded),), self.dtype)
         self._w_transposed = tuple(
-            np.zeros((p // LANES, n, LANES), self.dtype) for p, n in zip([LANES, *self._padded], self.layers[1:], strict=False)
+            aligned.zeros((p // LANES, n, LANES), self.dtype) for p, n in zip([LANES, *self._padded], self.layers[1:], strict=False)
         )
-        self._a = tuple(np.empty((p // LANES, m, LANES), self.dtype) for p in self._padded)
-        self._delta = tuple(np.empty_like(a) for a in self._a)
+        self._a = tuple(aligned.empty((p // LANES, m, LANES), self.dtype) for p in self._padded)
+        self._delta = tuple(aligned.empty(a.shape, self.dtype) for a in self._a)
         work = sum(below * p for below, p in zip(self.layers, self._padded, strict=False)) * m
         self._parts = numba.get_num_threads() if work >= _WORTH_A_THREAD else 1
         self._train = _parallel if self._parts > 1 else _serial
@@ -112,9 +113,9 @@ def _tiled(w: Array) -> Array:
 @njit(cache=True)
 def _fetch_list(example, starts, pixels, values):
     """Have an example's list brought from memory: shuffled, no processor foresees which is next."""
-    for k in range(starts[example], starts[example + 1], _LINE // values.itemsize):
+    for k in range(starts[example], starts[example + 1], LINE // values.itemsize):
         fetch(values, k)
-    for k in range(starts[example], starts[example + 1], _LINE // pixels.itemsize):
+    for k in range(starts[example], starts[example + 1], LINE // pixels.itemsize):
         fetch(pixels, k)
 
 
@@ -130,10 +131,10 @@ def _feed_pixels(part, parts, order, first, size, starts, pixels, values, w, b, 
                 _fetch_list(order[min(first + e + _AHEAD, len(order) - 1)], starts, pixels, values)
             z0, z1, z2, z3 = load(b, tile * LANES), zero(b), zero(b), zero(b)
             for k in range(starts[example], starts[example + 1], _UNROLLED):
-                z0 = fma(values[k], load(w, (row + pixels[k]) * LANES), z0)
-                z1 = fma(values[k + 1], load(w, (row + pixels[k + 1]) * LANES), z1)
-                z2 = fma(values[k + 2], load(w, (row + pixels[k + 2]) * LANES), z2)
-                z3 = fma(values[k + 3], load(w, (row + pixels[k + 3]) * LANES), z3)
+                z0 = fma(number(values, k), load(w, (row + number(pixels, k)) * LANES), z0)
+                z1 = fma(number(values, k + 1), load(w, (row + number(pixels, k + 1)) * LANES), z1)
+                z2 = fma(number(values, k + 2), load(w, (row + number(pixels, k + 2)) * LANES), z2)
+                z3 = fma(number(values, k + 3), load(w, (row + number(pixels, k + 3)) * LANES), z3)
             store(a, (tile * m + e) * LANES, sigmoid(add(add(z0, z1), add(z2, z3))))
 
 
@@ -147,8 +148,8 @@ def _step_pixels(part, parts, examples, starts, pixels, values, delta, w, b):
             error = load(delta, (tile * m + e) * LANES)
             bias = add(bias, error)
             for k in range(starts[example], starts[example + 1]):
-                at = (row + pixels[k]) * LANES
-                store(w, at, fma(values[k], error, load(w, at)))
+                at = (row + number(pixels, k)) * LANES
+                store(w, at, fma(number(values, k), error, load(w, at)))
         store(b, tile * LANES, bias)
 
 
@@ -163,12 +164,14 @@ def _multiply(part, parts, size, x, w, b, out):
         for e0 in range(begin, end, _UNROLLED):
             e1, e2, e3 = min(e0 + 1, end - 1), min(e0 + 2, end - 1), min(e0 + 3, end - 1)  # at the end, one may be done twice
             z0 = z1 = z2 = z3 = load(b, tile * LANES)
-            for j in range(inputs):
-                weights, t, lane = load(w, (tile * inputs + j) * LANES), j // LANES, j % LANES
-                z0 = fma(x[t, e0, lane], weights, z0)
-                z1 = fma(x[t, e1, lane], weights, z1)
-                z2 = fma(x[t, e2, lane], weights, z2)
-                z3 = fma(x[t, e3, lane], weights, z3)
+            for begin_j in range(0, inputs, LANES):
+                row, x0 = tile * inputs + begin_j, begin_j * m
+                for j in range(min(LANES, inputs - begin_j)):
+                    weights = load(w, (row + j) * LANES)
+                    z0 = fma(number(x, x0 + e0 * LANES + j), weights, z0)
+                    z1 = fma(number(x, x0 + e1 * LANES + j), weights, z1)
+                    z2 = fma(number(x, x0 + e2 * LANES + j), weights, z2)
+                    z3 = fma(number(x, x0 + e3 * LANES + j), weights, z3)
             at = tile * m * LANES
             store(out, at + e0 * LANES, z0)
             store(out, at + e1 * LANES, z1)
@@ -180,21 +183,21 @@ def _multiply(part, parts, size, x, w, b, out):
 def _step(part, parts, size, a, delta, w, b, w_transposed):
     """w -> w + delta a^T and b -> b + delta (BP4, BP3), and the transpose with it; _UNROLLED rows at once."""
     tiles, inputs, m = w.shape[0], w.shape[1], a.shape[1]
-    blocks = -(-inputs // _BLOCK)
+    blocks = -(-inputs // LANES)
     for task in range(part * tiles * blocks // parts, (part + 1) * tiles * blocks // parts):
-        tile, begin = task // blocks, task % blocks * _BLOCK
-        end = min(begin + _BLOCK, inputs)
+        tile, begin = task // blocks, task % blocks * LANES
+        end = min(begin + LANES, inputs)
         for j0 in range(begin, end, _UNROLLED):
             j1, j2, j3 = min(j0 + 1, end - 1), min(j0 + 2, end - 1), min(j0 + 3, end - 1)
             row = tile * inputs
             w0, w1, w2, w3 = (load(w, (row + j0) * LANES), load(w, (row + j1) * LANES), load(w, (row + j2) * LANES),
                               load(w, (row + j3) * LANES))  # fmt: skip
             for e in range(size):
-                error = load(delta, (tile * m + e) * LANES)
-                w0 = fma(a[j0 // LANES, e, j0 % LANES], error, w0)
-                w1 = fma(a[j1 // LANES, e, j1 % LANES], error, w1)
-                w2 = fma(a[j2 // LANES, e, j2 % LANES], error, w2)
-                w3 = fma(a[j3 // LANES, e, j3 % LANES], error, w3)
+                error, at = load(delta, (tile * m + e) * LANES), begin * m + e * LANES
+                w0 = fma(number(a, at + j0 - begin), error, w0)
+                w1 = fma(number(a, at + j1 - begin), error, w1)
+                w2 = fma(number(a, at + j2 - begin), error, w2)
+                w3 = fma(number(a, at + j3 - begin), error, w3)
             store(w, (row + j0) * LANES, w0)
             store(w, (row + j1) * LANES, w1)
             store(w, (row + j2) * LANES, w2)

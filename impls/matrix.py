@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 
+from impls import aligned
 from impls.dataset import Dataset
 from impls.network import Network
 from impls.trainer import Order, Trainer
-
-_LINE = 64  # bytes of a cache line, and of the widest registers
 
 
 class Matrix(Trainer):
@@ -109,7 +107,7 @@ class Matrix(Trainer):
     def _end_to_end(self) -> tuple[Any, list[Any], list[Any]]:
         """Return one flat array, zero, and the views of it that are the arrays w_1 .. w_L and b_1 .. b_L or their gradients."""
         shapes = [(n, below) for below, n in pairwise(self.layers)] + [(1, n) for n in self.layers[1:]]
-        line = _LINE // self.dtype.itemsize
+        line = aligned.LINE // self.dtype.itemsize
         sizes = [-(-rows * columns // line) * line for rows, columns in shapes]  # each starts on a cache line
         ends = list(accumulate(sizes))
         flat = self._empty(ends[-1])
@@ -133,11 +131,8 @@ class Matrix(Trainer):
         return MiniBatch([None, *a], delta, slabs, ones, self.xp.array(self.learning_rate / m, self.dtype))
 
     def _empty(self, *shape: int) -> Any:
-        """Return an array that starts on a cache line. NumPy's own seldom do, and then every wide load of them touches two lines."""
-        size = math.prod(shape)
-        room = np.empty(size + _LINE // self.dtype.itemsize, self.dtype)
-        start = -room.ctypes.data % _LINE // self.dtype.itemsize
-        return room[start : start + size].reshape(shape)
+        """Return an array of the library's, its values not set."""
+        return aligned.empty(shape, self.dtype)
 
     @staticmethod
     def _gather(rows: Any, examples: Any, out: Any) -> None:

@@ -59,6 +59,16 @@ def store(typing: Any, array: Any, at: Any, vector: Any) -> Any:
 
 
 @intrinsic
+def number(typing: Any, array: Any, at: Any) -> Any:
+    """Return element `at`. Unlike array[at] it spares itself the question whether `at` is negative."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.load(_element(context, builder, signature, arguments))
+
+    return array.dtype(array, at), generate
+
+
+@intrinsic
 def fetch(typing: Any, array: Any, at: Any) -> Any:
     """Bring the cache line at `at` closer; it will be read soon."""
 

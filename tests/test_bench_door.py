@@ -162,6 +162,22 @@ def test_json_storage_and_comparison_of_pytest_benchmark_keep_working(tmp_path):
     assert re.search(r"nielsen-matrix\] \(0001_first\)", second.stdout)
 
 
+def test_compare_fail_judges_against_a_stored_run_and_says_if_there_is_none(tmp_path):
+    options = (*QUICK, "--no-charts", "--trainers", "matrix", "--results", tmp_path, f"--benchmark-storage={tmp_path / 'stored'}")
+    for compare in ([], ["--benchmark-compare"]):
+        output = bench(*options, *compare, "--benchmark-compare-fail=median:5%")
+        assert output.returncode == pytest.ExitCode.USAGE_ERROR
+        assert "no stored run to compare with in" in output.stderr
+        assert "Traceback" not in output.stdout + output.stderr
+    assert bench(*options, "--benchmark-autosave").returncode == 0
+    assert bench(*options, "--benchmark-compare", "--benchmark-compare-fail=median:900%").returncode == 0
+    (stored,) = (tmp_path / "stored").rglob("*.json")
+    stored.write_text(re.sub(r'"median": [\d.e-]+', '"median": 1e-9', stored.read_text()))
+    failed = bench(*options, "--benchmark-compare", "--benchmark-compare-fail=median:900%")
+    assert failed.returncode != 0
+    assert "Performance has regressed" in failed.stdout + failed.stderr
+
+
 def test_a_grid_makes_curves(tmp_path):
     output = bench("--batch-size", "10,100", "--examples", "300", "--rounds", "2", "--results", tmp_path)
     assert output.returncode == 0, output.stdout
