@@ -36,6 +36,7 @@ BASELINE = "loop"
 # Okabe and Ito's colours, told apart by colour-blind eyes; the order also alternates dark and light.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000", "#999999")
 _MARKERS = "osD^vPX*"
+_TALLEST = 60_000  # pixels; Agg draws no more than 2^16
 _STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -496,5 +497,6 @@ def _subtitle(rows: pd.DataFrame) -> str:
 
 def _save(figure: Figure, path: Path) -> Path:
     with mpl.rc_context(_STYLE):
-        figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else {})
+        dots = min(160, _TALLEST / figure.get_size_inches().max())
+        figure.savefig(path, dpi=dots, metadata={"Date": None} if path.suffix == ".svg" else {})
     return path
