@@ -16,13 +16,14 @@ from bench.intervals import Interval, Sample, between
 from bench.setups import Job, Setup, Timings
 
 Axis = Literal["batch_size", "width"]
-NAMES: dict[Axis, str] = {"batch_size": "batch size", "width": "hidden units"}
+_LINES: tuple[tuple[Axis, int, int], ...] = (("batch_size", 1, 0), ("width", 0, 1))  # which of (width, batch size) moves, and which not
 
 
 @dataclass(frozen=True)
 class Crossing:
     """From `at` on along the axis, `ahead` is faster than `behind` and stays so to the grid's end.
 
+    kind   the dtype of the grid, and its data and seed if they are unusual
     fixed  the other size, which is the same along the line
     at     an end of its interval may be infinite: then the resamples don't all cross within the grid
     ends   the grid's smallest and largest size along the axis
@@ -30,6 +31,7 @@ class Crossing:
     """
 
     setup: Setup
+    kind: str
     axis: Axis
     fixed: int
     behind: str
@@ -41,7 +43,8 @@ class Crossing:
     @property
     def line(self) -> str:
         """What stays the same, in words."""
-        return f"batch size, at {self.fixed} hidden units" if self.axis == "batch_size" else f"hidden units, at batch size {self.fixed}"
+        line = f"batch size, at {self.fixed} hidden units" if self.axis == "batch_size" else f"hidden units, at batch size {self.fixed}"
+        return f"{line}, {self.kind}"
 
     def __str__(self) -> str:
         low = digits(self.at.low) if self.at.low > -math.inf else f"below {self.ends[0]}"
@@ -52,36 +55,35 @@ class Crossing:
 Cells = Mapping[tuple[int, int], Mapping[str, Sample]]  # (width, batch size) -> trainer -> its epochs
 
 
-def grids(timings: Timings, setup: Setup) -> Iterator[tuple[Job, Cells]]:
-    """Return the grids of a setup: one for each dataset, dtype and seed, with one of its jobs. Of several jobs in one cell, that with
-    the most examples stands."""
-    found: dict[tuple[str, str, int], dict[tuple[int, int], Job]] = {}
+def grids(timings: Timings, setup: Setup) -> Iterator[tuple[str, Cells]]:
+    """Yield the grids of a setup, each with its jobs' kind. Of several jobs in one cell, that with the most examples stands."""
+    found: dict[str, dict[tuple[int, int], Job]] = {}
     for job in (job for owner, job, _ in timings.epochs if owner == setup):
         if job.width is not None:
-            cells = found.setdefault((job.dataset, job.dtype, job.seed), {})
+            cells = found.setdefault(job.kind, {})
             place = job.width, job.batch_size
             cells[place] = max(job, cells.get(place, job), key=lambda job: job.examples)
     samples: dict[Job, dict[str, Sample]] = {}
     for (owner, job, trainer), epochs in timings.epochs.items():
         if owner == setup:
             samples.setdefault(job, {})[trainer] = epochs
-    for cells in found.values():
-        yield next(iter(cells.values())), {place: samples[job] for place, job in sorted(cells.items())}
+    for kind, cells in found.items():
+        yield kind, {place: samples[job] for place, job in sorted(cells.items())}
 
 
 def crossings(timings: Timings) -> list[Crossing]:
     """Return where, on each setup's grids, one trainer passes another and stays ahead."""
     found = []
     for setup in timings.setups:
-        for _, cells in grids(timings, setup):
-            for axis, moving, still in (("batch_size", 1, 0), ("width", 0, 1)):
+        for kind, cells in grids(timings, setup):
+            for axis, moving, still in _LINES:
                 for fixed in sorted({place[still] for place in cells}):
                     line = {place[moving]: runs for place, runs in cells.items() if place[still] == fixed}
-                    found += list(_along(setup, "batch_size" if axis == "batch_size" else "width", fixed, line))
+                    found += list(_along(setup, kind, axis, fixed, line))
     return found
 
 
-def _along(setup: Setup, axis: Axis, fixed: int, line: Mapping[int, Mapping[str, Sample]]) -> Iterator[Crossing]:
+def _along(setup: Setup, kind: str, axis: Axis, fixed: int, line: Mapping[int, Mapping[str, Sample]]) -> Iterator[Crossing]:
     medians = {x: {name: epochs.value for name, epochs in cell.items()} for x, cell in line.items()}
     fastest = {x: min(cell, key=cell.__getitem__) for x, cell in medians.items()}
     trainers = dict.fromkeys(name for cell in line.values() for name in cell)
@@ -100,7 +102,7 @@ def _along(setup: Setup, axis: Axis, fixed: int, line: Mapping[int, Mapping[str,
         )
         before, after = max(at for at in x if at <= value), min(at for at in x if at >= value)
         wins = (fastest[before], fastest[after]) == (behind, ahead)
-        yield Crossing(setup, axis, fixed, behind, ahead, between(value, _overtaking(x, draws)), (x[0], x[-1]), wins)
+        yield Crossing(setup, kind, axis, fixed, behind, ahead, between(value, _overtaking(x, draws)), (x[0], x[-1]), wins)
 
 
 def _overtaking(x: list[int], lead: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -23,7 +23,7 @@ from bench.crossings import Cells, grids
 from bench.format import counted, digits, duration
 from bench.history import History, commits
 from bench.machine import slug
-from bench.setups import Job, Setup, Timings, ladder, timings
+from bench.setups import Job, Timings, ladder, timings
 from impls import TRAINERS
 from impls.errors import unknown
 
@@ -81,7 +81,7 @@ def _figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         for varied, fixed in (("batch_size", "width"), ("width", "batch_size")):
             if grid.groupby(fixed)[varied].nunique().max() > 1 if not grid.empty else False:
                 yield f"throughput-by-{varied.replace('_', '-')}", _curves(grid, varied, fixed)
-        maps = [(setup.label, cells) for setup, cells in _maps(timings(grid))] if not grid.empty else []
+        maps = list(_maps(timings(grid)))
         if maps:
             yield "map", _map(maps, None)
         for workload, job in training.groupby("workload", sort=False):
@@ -249,17 +249,17 @@ def _crossings(a: tuple[Any, Any], b: tuple[Any, Any]) -> list[tuple[float, floa
 # --- maps: who is fastest over batch sizes and widths -------------------------------------------------------------------------------
 
 
-def _maps(times: Timings) -> Iterator[tuple[Setup, Cells]]:
-    """Yield each setup's grids that have two sizes at least in both directions and two trainers."""
+def _maps(times: Timings) -> Iterator[tuple[str, Cells]]:
+    """Yield, each with its name, the setups' grids that have two sizes at least in both directions and two trainers."""
     for setup in times.setups:
-        for _, cells in grids(times, setup):
+        for kind, cells in grids(times, setup):
             widths, sizes = ({place[axis] for place in cells} for axis in (0, 1))
             if len(widths) > 1 and len(sizes) > 1 and len({name for cell in cells.values() for name in cell}) > 1:
-                yield setup, cells
+                yield f"{setup.label}, {kind}", cells
 
 
 def _map(maps: Sequence[tuple[str, Cells]], between: tuple[str, str] | None) -> Figure:
-    """Draw, a row for each setup, the fastest trainer of each cell and how many times as fast one trainer is as another."""
+    """Draw, a row for each map, the fastest trainer of each cell and how many times as fast one trainer is as another."""
     slower, faster = between or _contrast(maps)
     figure = Figure(figsize=(11, 0.9 + 3.4 * len(maps)), layout="constrained")
     figure.suptitle(f"Who is fastest, and by how much {faster} is faster than {slower}", x=0.01, ha="left", fontsize=12)
@@ -332,7 +332,7 @@ def comparison(answer: Comparison, directory: Path, between: tuple[str, str] | N
         named = [job for job in times.jobs if job.width is None]
         if named:
             figures["machines"] = _machines(times, named)
-        maps = [(setup.label, cells) for setup, cells in _maps(times)]
+        maps = list(_maps(times))
         if maps:
             figures["map"] = _map(maps, between)
     return [_save(figure, directory / f"{name}.{kind}") for kind in ("png", "svg") for name, figure in figures.items()]

@@ -78,7 +78,10 @@ def _figures(table: pd.DataFrame) -> dict[str, Any]:
     answer = comparison(times, baseline=None) if times.setups else None
     return {
         "machines": list(_machines(table, times)),
-        "jobs": [{"title": job.title, "workload": job.workload, "width": job.width, "batch": int(job.batch_size)} for job in times.jobs],
+        "jobs": [
+            {"title": job.title, "kind": job.kind, "width": job.width, "batch": int(job.batch_size), "examples": int(job.examples)}
+            for job in times.jobs
+        ],
         "cells": list(_cells(table, answer)) if answer else [],
         "curves": list(_curves(training)),
         "notes": [f"{d.fact} differs: do not compare {d.therefore}" for d in answer.differences] if answer else [],

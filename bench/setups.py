@@ -44,9 +44,14 @@ class Job(NamedTuple):
     @property
     def title(self) -> str:
         """The job in a line."""
-        odd = [f"{self.dataset}"] * (self.dataset != "mnist") + [f"seed {self.seed}"] * (self.seed != 0)
-        parts = [f"{self.workload}: {self.layers}", f"batch {self.batch_size}", f"learning rate {self.learning_rate:g}"]
-        return ", ".join([*parts, f"{self.examples:,} examples", self.dtype, *odd])
+        shape = f"{self.workload}: {self.layers}, batch {self.batch_size}, learning rate {self.learning_rate:g}"
+        return f"{shape}, {self.examples:,} examples, {self.kind}"
+
+    @property
+    def kind(self) -> str:
+        """What all cells of a grid have in common: the dtype; the data and the seed if they are not the usual ones."""
+        unusual = [self.dataset] * (self.dataset != "mnist") + [f"seed {self.seed}"] * (self.seed != 0)
+        return ", ".join([self.dtype, *unusual])
 
     @property
     def width(self) -> int | None:
@@ -127,6 +132,8 @@ def timings(table: pd.DataFrame) -> Timings:
 
 def grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], Epochs]]:
     """Yield each combination of the keys' values with its seconds, sorted, in the order of the rows."""
+    if rows.empty:
+        return
     codes = rows.groupby(keys, sort=False).ngroup().to_numpy()
     order = codes.argsort(kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))

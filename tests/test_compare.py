@@ -7,9 +7,11 @@ import time
 import numpy as np
 import pytest
 
+from bench import records
 from bench.__main__ import main
 from bench.compare import compare
 from bench.crossings import _overtaking
+from bench.setups import Job
 from tests.doors import ROOT, command
 from tests.rows import written
 
@@ -50,6 +52,10 @@ def test_medians_and_ratios_to_the_baseline_are_those_of_the_rows(tmp_path, told
         ("fast", "matrix", 10),
     ]
     assert told("--baseline", "fast", slow, fast)[1]["tables"][0]["cells"][0]["speedup"]["value"] == pytest.approx(0.5)
+
+
+def test_a_job_is_what_the_columns_say_it_is():
+    assert Job._fields == records.JOB
 
 
 def test_different_jobs_never_share_a_line(tmp_path):
@@ -213,7 +219,15 @@ def test_the_map_names_the_fastest_and_how_much_faster(tmp_path, capsys):
     assert main(["compare", str(tmp_path), "-o", str(tmp_path / "charts")]) == 0
     assert {file.name for file in (tmp_path / "charts").iterdir()} == {"map.png", "map.svg", "machines.png", "machines.svg"}
     drawn = (tmp_path / "charts" / "map.svg").read_text(encoding="utf-8")
-    for text in ("a: the fastest trainer", "b: the fastest trainer", "gpu over matrix", ">10.0x<", ">0.0100x<", ">gpu<", ">matrix<"):
+    for text in (
+        "a, float32: the fastest trainer",
+        "b, float32: the fastest trainer",
+        "gpu over matrix",
+        ">10.0x<",
+        ">0.0100x<",
+        ">gpu<",
+        ">matrix<",
+    ):
         assert text in drawn
     assert main(["compare", str(tmp_path), "-o", str(tmp_path / "charts"), "--between", "gpu,matrix"]) == 0
     assert "matrix over gpu" in (tmp_path / "charts" / "map.svg").read_text(encoding="utf-8")

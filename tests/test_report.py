@@ -11,6 +11,7 @@ import pytest
 
 from bench import records
 from bench.__main__ import main
+from tests.doors import ROOT
 from tests.rows import rows, written
 
 HOSTILE = "</script><img src=x onerror=alert(1)>'\"&{{7*7}}"
@@ -37,7 +38,7 @@ def part(page, name):
 def test_the_page_holds_every_figure_with_its_interval(page):
     figures = json.loads(part(page, "figures"))
     assert [machine["label"] for machine in figures["machines"]] == ["fine", HOSTILE]
-    assert [job["workload"] for job in figures["jobs"][:2]] == ["nielsen", "wide"]
+    assert [job["title"].split(":")[0] for job in figures["jobs"][:2]] == ["nielsen", "wide"]
     assert len(figures["cells"]) == 2 * len(NAMED) + len(GRID)
     (cell,) = [c for c in figures["cells"] if (c["job"], c["machine"], c["trainer"]) == (0, 0, "matrix")]
     assert cell["seconds"] == pytest.approx([0.1, 0.099, 0.101])
@@ -57,6 +58,13 @@ def test_what_a_csv_says_is_never_markup(page):
     text = page.read_text(encoding="utf-8")
     assert "<img src=x" not in text
     assert text.count("</script>") == text.count("<script") == 4
+
+
+def test_training_alone_makes_a_page_too(tmp_path):
+    assert main(["report", str(ROOT / "results" / "amd-epyc-2-core" / "book.csv"), "-o", str(tmp_path / "book.html")]) == 0
+    figures = json.loads(part(tmp_path / "book.html", "figures"))
+    assert [machine["label"] for machine in figures["machines"]] == ["amd-epyc-2-core"]
+    assert {curve["trainer"]: max(curve["accuracy"]) for curve in figures["curves"]} == {"loop": 0.9522, "matrix": 0.9509}
 
 
 def test_ten_machines_fit_into_two_megabytes(tmp_path):
