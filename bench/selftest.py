@@ -36,6 +36,7 @@ class Rates:
     slower: float
     measured: float
     pairs: int
+    trials: int
     words: dict[str, float]
     seconds: float
 
@@ -101,7 +102,7 @@ def resample(recorded: Sequence[Pair], *, slower: float, margin: float, seconds:
         words[word] = words.get(word, 0) + 1 / trials
         taken.append(sum(pair.seconds for pairs in stages.values() for pair in pairs))
     measured = float(np.expm1(np.median([pair.log_ratio for pair in recorded])))
-    return Rates(slower, measured, len(recorded), words, float(np.median(taken)))
+    return Rates(slower, measured, len(recorded), trials, words, float(np.median(taken)))
 
 
 def text(rates: Sequence[Rates]) -> str:
@@ -115,7 +116,7 @@ def text(rates: Sequence[Rates]) -> str:
     smallest = f"{min(found):.0%}" if found else f"none of {', '.join(f'{rate.slower:.0%}' for rate in rates if rate.slower)}"
     lines += [
         "",
-        f"false alarms: {rates[0].words.get('slower', 0.0):.2%} of {_TRIALS:,} trials drawn from {rates[0].pairs} pairs of unchanged code",
+        f"false alarms: {rates[0].words.get('slower', 0.0):.2%} of {rates[0].trials:,} trials drawn from {rates[0].pairs} pairs of unchanged code",
         f"smallest slowdown found in at least {RELIABLY:.0%} of the trials: {smallest}",
     ]
     return "\n".join(lines)

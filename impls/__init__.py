@@ -40,6 +40,8 @@ TRAINERS = {
     "matrix": "impls.matrix:Matrix",
     "compiled": "impls.compiled:Compiled",
     "gpu": "impls.gpu:Gpu",
+    "gpu_graph": "impls.gpu_graph:GpuGraph",
+    "gpu_fused": "impls.gpu_fused:GpuFused",
     "jax_cpu": "impls.peers.jax_scan:JaxCpu",
     "jax_gpu": "impls.peers.jax_scan:JaxGpu",
     "torch_cpu": "impls.peers.torch_eager:TorchCpu",

@@ -1,9 +1,12 @@
-"""The matrix trainer on a GPU: the same lines with CuPy for NumPy."""
+"""The matrix trainer on a GPU: the same lines with CuPy for NumPy, and each chain of elementwise operations in one kernel."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from impls.dataset import Dataset
 from impls.matrix import Matrix
 
 try:
@@ -13,7 +16,11 @@ except ImportError:  # an extra; `unavailable` tells the user
 
 
 class Gpu(Matrix):
-    """`Matrix` with every array in the memory of CuPy's current device. float32 stays float32 (TF32 is CuPy's opt-in)."""
+    """`Matrix` with every array in the memory of CuPy's current device. float32 stays float32 (TF32 is CuPy's opt-in).
+
+    A step of a small network costs its launches, not its arithmetic: so what `Matrix` spells as several array operations is here
+    one kernel each, written as one assignment over elements of type T.
+    """
 
     xp = cupy
     library = "cupy"
@@ -28,11 +35,31 @@ class Gpu(Matrix):
             return "CuPy finds no CUDA device: `nvidia-smi` must list one, with a driver for CuPy's CUDA version"
         return None
 
+    def _place(self, data: Dataset) -> None:
+        super()._place(data)
+        kernel = self.xp.ElementwiseKernel
+        self._activate_kernel = kernel("T z, T b", "T a", "a = T(0.5) * tanh(T(0.5) * (z + b)) + T(0.5)", "activate")
+        self._cost_derivative_kernel = kernel("T a, T y, T step", "T delta", "delta = (a - y) * step", "cost_derivative")
+        self._sigmoid_prime_kernel = kernel("T above, T a", "T delta", "delta = above * (a * (T(1) - a))", "times_sigmoid_prime")
+        # A step of each size compiles every kernel and wakes cuBLAS, so that no epoch pays for it. `load` then sets the weights.
+        self._parameters[...] = 0
+        for m in self._batches:
+            self._epoch(np.arange(m))
+
+    def _activate(self, z: Any, b: Any) -> None:
+        self._activate_kernel(z, b, z)
+
+    def _cost_derivative(self, a: Any, y: Any, step: Any, delta: Any) -> None:
+        self._cost_derivative_kernel(a, y, step, delta)
+
+    def _times_sigmoid_prime(self, delta: Any, a: Any, room: Any) -> None:
+        self._sigmoid_prime_kernel(delta, a, delta)
+
     def _wait(self) -> None:
-        cupy.cuda.get_current_stream().synchronize()
+        self.xp.cuda.get_current_stream().synchronize()
 
     def _empty(self, *shape: int) -> Any:
-        return cupy.empty(shape, self.dtype)  # starts on a multiple of 512 bytes
+        return self.xp.empty(shape, self.dtype)  # starts on a multiple of 512 bytes
 
     @staticmethod
     def _gather(rows: Any, examples: Any, out: Any) -> None:

@@ -54,7 +54,7 @@ class Matrix(Trainer):
     def _epoch(self, order: Order) -> None:
         xp, m = self.xp, self.batch_size
         order = xp.asarray(order)
-        for start in range(0, self.examples, self._block):
+        for start in range(0, len(order), self._block):
             examples = order[start : start + self._block]
             x, y = (buffer[: len(examples)] for buffer in self._gathered)
             self._gather(self._x, examples, x)
@@ -71,14 +71,13 @@ class Matrix(Trainer):
         for layer, (w, b) in enumerate(zip(self._w, self._b, strict=True)):
             self.xp.dot(batch.a[layer], w.T, out=batch.a[layer + 1])
             for z, _, _ in batch.slabs[layer]:
-                self._sigmoid(z, b)
+                self._activate(z, b)
 
     def _backpropagate(self, batch: MiniBatch, y: Any) -> None:
         """Fill the gradient, times eta, of the mini-batch's mean cost."""
         xp = self.xp
-        xp.subtract(batch.a[-1], y, out=batch.delta[-1])
         # eta/m is multiplied in here, where the array is smallest: every delta and nabla below is linear in this one.
-        xp.multiply(batch.delta[-1], batch.step, out=batch.delta[-1])
+        self._cost_derivative(batch.a[-1], y, batch.step, batch.delta[-1])
         for layer in range(len(self._w) - 1, -1, -1):
             for a, delta, room in batch.slabs[layer]:
                 self._times_sigmoid_prime(delta, a, room)  # BP1 and BP2 end alike
@@ -88,8 +87,8 @@ class Matrix(Trainer):
             if layer:
                 xp.dot(delta, self._w[layer], out=batch.delta[layer - 1])  # BP2
 
-    def _sigmoid(self, z: Any, b: Any) -> None:
-        """z -> sigmoid(z + b) in place, as 1/2 + tanh((z + b)/2)/2."""
+    def _activate(self, z: Any, b: Any) -> None:
+        """z -> sigmoid(z + b) in place, so that z becomes a; sigmoid(z) = tanh(z/2)/2 + 1/2."""
         xp, half = self.xp, self._half
         xp.add(z, b, out=z)
         xp.multiply(z, half, out=z)
@@ -97,8 +96,13 @@ class Matrix(Trainer):
         xp.multiply(z, half, out=z)
         xp.add(z, half, out=z)
 
+    def _cost_derivative(self, a: Any, y: Any, step: Any, delta: Any) -> None:
+        """Set delta to dC/da = a - y, times eta/m."""
+        self.xp.subtract(a, y, out=delta)
+        self.xp.multiply(delta, step, out=delta)
+
     def _times_sigmoid_prime(self, delta: Any, a: Any, room: Any) -> None:
-        """delta -> delta sigmoid'(z) in place, with sigmoid'(z) = a (1 - a)."""
+        """delta -> delta sigmoid'(z) in place, where sigmoid'(z) = a (1 - a); room is overwritten."""
         xp = self.xp
         xp.subtract(self._one, a, out=room)
         xp.multiply(room, a, out=room)

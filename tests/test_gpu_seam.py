@@ -1,95 +1,28 @@
-"""The gpu trainer where there is no GPU: its lines run on a stand-in for CuPy that is as strict about host and device."""
+"""What the GPU trainers do on the host, where there is no GPU: on a stand-in for CuPy. And the few tests that need one."""
 
 import subprocess
 import sys
+import threading
+import time
+from collections import Counter
 
 import numpy as np
 import pytest
 
-from impls import Network, load_trainer
+from impls import Dataset, Network, Unsupported, load_trainer
+from impls.gpu_fused import BLOCKS, SHARED_KIB, Fit
+from impls.gpu_graph import STEPS_A_GRAPH, replays
+from impls.loop import Loop
 from impls.matrix import Matrix
-
-
-class DeviceArray(np.ndarray):
-    """A NumPy array that plays device memory: it meets no host array in any operation."""
-
-    def __array_ufunc__(self, ufunc, method, *inputs, **options):
-        _on_device(*inputs, *options.get("out", ()))
-        plain = [value.view(np.ndarray) if isinstance(value, DeviceArray) else value for value in inputs]
-        if "out" in options:
-            options["out"] = tuple(value.view(np.ndarray) for value in options["out"])
-        return getattr(ufunc, method)(*plain, **options).view(DeviceArray)
-
-    def __getitem__(self, key):
-        _on_device(*(key if isinstance(key, tuple) else (key,)))
-        return super().__getitem__(key)
-
-    def __setitem__(self, key, value):
-        _on_device(key, value)
-        super().__setitem__(key, value)
-
-    def take(self, indices, axis=None, out=None):  # CuPy has no mode
-        _on_device(indices, out)
-        np.ndarray.take(self.view(np.ndarray), indices.view(np.ndarray), axis=axis, out=out.view(np.ndarray), mode="clip")
-        return out
-
-
-def _on_device(*values):
-    for value in values:
-        if isinstance(value, np.ndarray) and value.ndim and not isinstance(value, DeviceArray):
-            raise TypeError(f"a host array of shape {value.shape} among device arrays")
-
-
-class Device:
-    """The part of CuPy that a trainer may use."""
-
-    add, subtract, multiply, tanh = np.add, np.subtract, np.multiply, np.tanh
-
-    @staticmethod
-    def array(value, dtype=None):
-        return np.array(value, dtype=dtype).view(DeviceArray)
-
-    asarray = array
-
-    @staticmethod
-    def empty(shape, dtype):
-        return np.full(shape, np.nan, dtype).view(DeviceArray)
-
-    @staticmethod
-    def ones(shape, dtype):
-        return np.ones(shape, dtype).view(DeviceArray)
-
-    @staticmethod
-    def dot(a, b, out):
-        _on_device(a, b, out)
-        np.dot(a.view(np.ndarray), b.view(np.ndarray), out=out.view(np.ndarray))
-
-
-class MatrixOnDevice(Matrix):
-    xp = Device
-
-    def _empty(self, *shape):
-        return Device.empty(shape, self.dtype)
-
-    @staticmethod
-    def _gather(rows, examples, out):
-        rows.take(examples, axis=0, out=out)
-
-    @staticmethod
-    def _to_host(array):
-        return array.view(np.ndarray)
+from tests.device import Device, FusedOnCpu, GpuOnCpu, GraphOnCpu, MatrixOnCpu, UnbuiltFused, UnbuiltGraph, needs_compiler
+from tests.test_trainers import distance, same_bits, trained
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 23])
 def test_matrix_keeps_to_device_arrays_and_computes_the_same(small, batch_size):
     start, order = Network.scaled([6, 5, 3]), small.order(seed=0)
-    results = []
-    for kind in (MatrixOnDevice, Matrix):
-        trainer = kind(start, small, batch_size=batch_size, learning_rate=3.0)
-        trainer.train_epoch(order)
-        results.append(trainer.network())
-    for mine, right in zip(results[0].weights + results[0].biases, results[1].weights + results[1].biases, strict=True):
-        np.testing.assert_array_equal(mine, right)
+    mine, right = (trained(kind, start, small, batch_size=batch_size, order=order) for kind in (MatrixOnCpu, Matrix))
+    assert same_bits(mine, right)
 
 
 def test_the_stand_in_refuses_what_cupy_refuses():
@@ -99,18 +32,233 @@ def test_the_stand_in_refuses_what_cupy_refuses():
             mix()
 
 
-def test_without_cupy_the_trainer_imports_and_says_how_to_mend_it():
-    program = "import sys; sys.modules['cupy'] = None\nfrom impls import load_trainer\nprint(load_trainer('gpu').unavailable())"
+def launches(kind, layers, steps):
+    """The launches of an epoch of that many steps of 4 examples."""
+    data = Dataset(np.ones((4 * steps, layers[0])), np.zeros(4 * steps, int), classes=layers[-1])
+    trainer = kind(Network.scaled(layers), data, batch_size=4, learning_rate=1.0)
+    Device.launches.clear()
+    trainer.train_epoch(np.arange(len(data)))
+    return Counter(Device.launches)
+
+
+# For L layers, of each layer a product forward, a backward one for w and one for b, and below it one for delta; besides
+# matrix  gather; add, multiply, tanh, multiply, add a layer; subtract, multiply; 3 for sigmoid'(z) a layer; step
+# gpu     gather; activation a layer; cost derivative; sigmoid'(z) a layer; step
+@pytest.mark.parametrize("depth", [1, 2, 4])
+@pytest.mark.parametrize(
+    ("kind", "a_step"),
+    [
+        pytest.param(MatrixOnCpu, lambda depth: 4 * depth - 1 + 8 * depth + 3, id="matrix"),
+        pytest.param(GpuOnCpu, lambda depth: 4 * depth - 1 + 2 * depth + 2, id="gpu"),
+        pytest.param(UnbuiltGraph, lambda depth: max(2 * depth - 1, 2), id="gpu_graph"),
+    ],
+)
+def test_a_step_makes_so_many_launches_and_no_more(kind, a_step, depth):
+    layers = [6, *[5] * (depth - 1), 3]
+    two, five = (launches(kind, layers, steps) for steps in (2, 5))
+    assert (five - two).total() == 3 * a_step(depth), five - two
+
+
+def test_an_epoch_of_gpu_fused_is_one_launch():
+    assert launches(UnbuiltFused, [6, 5, 3], 5) == {"epoch": 1}
+
+
+@pytest.mark.parametrize("examples", [1, 9, 10, 11, 10 * STEPS_A_GRAPH, 10 * STEPS_A_GRAPH + 3, 50_000, 50_001])
+def test_the_graphs_of_an_epoch_take_every_example_once_in_mini_batches(examples):
+    plan = replays(examples, 10)
+    taken = [size for sizes, times in plan for _ in range(times) for size in sizes]
+    assert taken == [10] * (examples // 10) + [examples % 10] * (examples % 10 > 0)
+    assert all(len(sizes) <= STEPS_A_GRAPH + 1 for sizes, _ in plan)
+    assert len(plan) <= 2
+
+
+@needs_compiler
+def test_replays_go_on_where_the_one_before_ended(small, monkeypatch):
+    monkeypatch.setattr("impls.gpu_graph.STEPS_A_GRAPH", 2)  # 23 examples by 4: two steps replayed twice, then one and a short one
+    start, order = Network.scaled([6, 5, 3], dtype=np.float64), small.order(seed=3)
+    right = trained(load_trainer("loop"), start, small, batch_size=4, order=order)
+    assert distance(trained(GraphOnCpu, start, small, batch_size=4, order=order), right) < 1e-12
+
+
+@needs_compiler
+@pytest.mark.parametrize(
+    ("multiprocessors", "m", "layers", "dtype", "kernel"),
+    [
+        (1, 140, [20, 150, 130, 2], "float32", "<8>"),  # so that the tiles of a product are several, and cut off
+        (1, 70, [20, 100, 70, 2], "float64", "<4>"),
+        (4, 70, [20, 100, 70, 2], "float32", "<4>"),
+        (7, 40, [20, 35, 40, 2], "float32", "<2>"),
+        (99, 9, [37, 11, 13, 2], "float32", "narrow"),
+        (99, 9, [500, 11, 13, 2], "float64", "narrow"),
+    ],
+)
+def test_every_kernel_of_gpu_graph_computes_the_same(monkeypatch, multiprocessors, m, layers, dtype, kernel):
+    monkeypatch.setitem(Device.cuda.Device.attributes, "MultiProcessorCount", multiprocessors)
+    rng = np.random.default_rng(0)
+    data = Dataset(rng.random((m, layers[0])), rng.integers(0, 2, m), classes=2)
+    start = Network.scaled(layers, dtype=dtype)
+    right = trained(load_trainer("loop"), start.astype("float64"), data, batch_size=m, learning_rate=0.5)
+    Device.launches.clear()
+    assert distance(trained(GraphOnCpu, start, data, batch_size=m, learning_rate=0.5), right) < {"float32": 1e-5, "float64": 1e-13}[dtype]
+    assert any(launch.startswith("forward") and launch.endswith(kernel) for launch in Device.launches)
+
+
+@pytest.mark.parametrize(
+    ("layers", "batch_size", "reason"),
+    [
+        ((784, 10), 10, "one hidden layer; 784-10 has 0"),
+        ((784, 30, 30, 10), 10, "one hidden layer; 784-30-30-10 has 2"),
+        ((784, 1000, 10), 10, "the weights do not fit the registers"),
+        ((784, 30, 10), 1000, "KiB of shared memory"),
+    ],
+)
+def test_gpu_fused_says_what_it_cannot_hold(layers, batch_size, reason):
+    with pytest.raises(Unsupported, match=reason):
+        Fit.of(layers, batch_size, itemsize=4)
+
+
+@pytest.mark.parametrize(("capability", "reason"), [("70", r"needs compute capability 7\.5"), ("75", "needs .* KiB of shared memory here")])
+def test_gpu_fused_says_what_the_device_cannot_hold(monkeypatch, capability, reason):
+    monkeypatch.setattr(Device.cuda.Device, "compute_capability", capability)
+    monkeypatch.setitem(Device.cuda.Device.attributes, "MaxSharedMemoryPerBlockOptin", 64 * 1024)
+    data = Dataset(np.ones((100, 784)), np.zeros(100, int), classes=10)
+    with pytest.raises(Unsupported, match=reason):
+        FusedOnCpu(Network.scaled([784, 100, 10]), data, batch_size=100, learning_rate=1.0)
+
+
+def test_gpu_fused_asks_for_the_shared_memory_that_it_uses():
+    data = Dataset(np.ones((100, 784)), np.zeros(100, int), classes=10)
+    trainer = UnbuiltFused(Network.scaled([784, 100, 10]), data, batch_size=100, learning_rate=1.0)
+    assert Fit.of((784, 100, 10), 100, 4).shared_bytes > 48 * 1024  # what a kernel gets without asking
+    trainer.train_epoch(np.arange(100))  # the stand-in refuses more than was asked for
+
+
+@pytest.mark.parametrize("itemsize", [4, 8])
+@pytest.mark.parametrize("hidden", [1, 8, 30, 100])
+@pytest.mark.parametrize("batch_size", [1, 7, 10, 60])
+def test_a_fit_has_room_for_every_example_and_is_within_the_limits(batch_size, hidden, itemsize):
+    fit = Fit.of((784, hidden, 10), batch_size, itemsize)
+    assert batch_size <= fit.chunk * fit.chunks < batch_size + fit.chunks
+    assert fit.shared_bytes <= SHARED_KIB * 1024
+    assert fit.threads % 32 == 0
+    assert fit.macros((784, hidden, 10))["BLOCKS"] == BLOCKS
+
+
+def test_the_nielsen_job_is_one_chunk_so_that_an_image_is_read_once():
+    assert Fit.of((784, 30, 10), 10, 4).chunks == 1
+
+
+@pytest.mark.parametrize("name", ["gpu", "gpu_graph", "gpu_fused"])
+def test_without_cupy_the_trainer_imports_and_says_how_to_mend_it(name):
+    program = f"import sys; sys.modules['cupy'] = None\nfrom impls import load_trainer\nprint(load_trainer({name!r}).unavailable())"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert "CuPy is not installed: pip install '.[gpu]'" in told
 
 
+class Behind(Loop):
+    """Starts its work and returns at once, as a device does; `_wait` is all it does about it."""
+
+    def _epoch(self, order):
+        def work():
+            time.sleep(0.1)
+            Loop._epoch(self, order)
+
+        self._work = threading.Thread(target=work)
+        self._work.start()
+
+    def _wait(self):
+        if hasattr(self, "_work"):
+            self._work.join()
+
+
+def test_work_that_was_only_started_is_waited_for_and_timed(small):
+    start = Network.scaled([6, 5, 3])
+    trainer = Behind(start, small, batch_size=4, learning_rate=1.0)
+    began = time.perf_counter()
+    trainer.train_epoch(np.arange(len(small)))
+    assert time.perf_counter() - began >= 0.1
+    assert same_bits(trainer.network(), trained(Loop, start, small, batch_size=4, learning_rate=1.0))
+
+
+# What needs a device
+
+NAMES = ["gpu", "gpu_graph", "gpu_fused"]
+on_device = pytest.mark.skipif(load_trainer("gpu").unavailable() is not None, reason=str(load_trainer("gpu").unavailable()))
+
+
+def on_the_device(name, mnist):
+    start = Network.gaussian([784, 30, 10])
+    trainer = load_trainer(name)(start, mnist.training, batch_size=10, learning_rate=3.0)
+    return trainer, start, mnist.training.order(seed=0)
+
+
 @pytest.mark.gpu
-@pytest.mark.skipif(load_trainer("gpu").unavailable() is not None, reason=str(load_trainer("gpu").unavailable()))
-def test_train_epoch_returns_when_the_device_has_finished(mnist):
+@on_device
+@pytest.mark.parametrize("name", NAMES)
+def test_train_epoch_returns_when_the_device_has_finished(name, mnist):
     import cupy
 
-    start = Network.scaled([784, 1000, 10])
-    trainer = load_trainer("gpu")(start, mnist.training, batch_size=1000, learning_rate=0.1)
-    trainer.train_epoch(mnist.training.order(seed=0))
-    assert cupy.cuda.get_current_stream().done
+    trainer, _, order = on_the_device(name, mnist)
+    trainer.train_epoch(order)
+    assert getattr(trainer, "_stream", cupy.cuda.get_current_stream()).done
+
+
+@pytest.mark.gpu
+@on_device
+@pytest.mark.parametrize("name", NAMES)
+def test_wall_time_is_the_devices_own_within_5_percent(name, mnist):
+    import cupy
+
+    trainer, _, order = on_the_device(name, mnist)
+    stream = getattr(trainer, "_stream", cupy.cuda.get_current_stream())
+    trainer.train_epoch(order)
+    ratios = []
+    for _ in range(7):
+        began, ended = cupy.cuda.Event(), cupy.cuda.Event()
+        began.record(stream)
+        wall = time.perf_counter()
+        trainer.train_epoch(order)
+        wall = time.perf_counter() - wall
+        ended.record(stream)
+        ended.synchronize()
+        ratios.append(cupy.cuda.get_elapsed_time(began, ended) / 1000 / wall)
+    assert np.median(ratios) == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.gpu
+@on_device
+@pytest.mark.parametrize("name", NAMES)
+def test_a_trainer_that_returns_at_once_is_still_waited_for(name, mnist, monkeypatch):
+    import cupy
+
+    trainer, start, order = on_the_device(name, mnist)
+    trainer.train_epoch(order)
+    right = trainer.network()
+    stream = getattr(trainer, "_stream", cupy.cuda.get_current_stream())
+    trainer.load(start)
+    trainer._epoch(order)  # all that the author of a trainer writes: it starts the work
+    if name != "gpu":
+        assert not stream.done
+    trainer._wait()
+    assert same_bits(trainer.network(), right)
+
+    monkeypatch.setattr(type(trainer), "_wait", lambda self: None)  # without it, the harness would time the start alone
+    began = time.perf_counter()
+    trainer.train_epoch(order)
+    early = time.perf_counter() - began
+    stream.synchronize()
+    if name != "gpu":
+        assert early < (time.perf_counter() - began) / 2
+
+
+@pytest.mark.gpu
+@on_device
+@pytest.mark.parametrize("name", NAMES)
+def test_an_epoch_on_the_device_has_the_same_bits_every_time(name, mnist):
+    trainer, start, order = on_the_device(name, mnist)
+    results = []
+    for _ in range(5):
+        trainer.load(start)
+        trainer.train_epoch(order)
+        results.append(trainer.network())
+    assert all(same_bits(result, results[0]) for result in results)

@@ -1,0 +1,117 @@
+"""One kernel launch is one epoch, for a network with one hidden layer: the weights never leave the registers between steps."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from impls.dataset import Dataset
+from impls.errors import Unsupported
+from impls.gpu_kernels import GpuKernels
+from impls.trainer import Order
+
+BLOCKS = 8  # the largest cluster that every device of compute capability 9.0 and later can hold
+SHARED_KIB = 227  # of a block, at most, on any device so far
+# Of a thread, what its weights, the pixels of two chunks and their products may fill, in 32-bit registers, by itemsize and threads of a
+# block. The rest is for addresses and what the compiler needs; more than this spills (tests/test_kernels.py).
+REGISTERS = {4: {128: 208, 256: 208, 512: 80}, 8: {128: 150, 256: 150, 512: 60}}
+MOST = 32  # examples at once; more would need more addresses than is set aside
+
+
+class GpuFused(GpuKernels):
+    """Trains with kernels/epoch.cu: 8 blocks, each with an eighth of the hidden units, that meet once a step over the outputs.
+
+    With compute capability 9.0 the blocks are a cluster and write into each other's shared memory; before, from 7.5, they are a
+    cooperative launch that goes through device memory. Raises Unsupported for a network or a mini-batch that the registers and the
+    shared memory do not hold. On the device besides: the labels (n,), as 32-bit integers.
+    """
+
+    def _place(self, data: Dataset) -> None:
+        self._m = min(self.batch_size, self.examples)
+        fit = Fit.of(self.layers, self._m, self.dtype.itemsize)
+        xp = self.xp
+        device = xp.cuda.Device()
+        capability, room = int(device.compute_capability), device.attributes["MaxSharedMemoryPerBlockOptin"]
+        if capability < 75:
+            raise Unsupported(f"gpu_fused needs compute capability 7.5; this device has {capability / 10}")
+        if fit.shared_bytes > room:
+            raise Unsupported(f"gpu_fused needs {fit.shared_bytes / 1024:.0f} KiB of shared memory here; this device has {room / 1024:.0f}")
+        super()._place(data)
+        clusters = capability >= 90
+        files = ("hardware.cuh", "warp.cuh", "sizes.cuh", "cluster.cuh" if clusters else "grid.cuh", "epoch.cu")
+        (self._kernel,) = self._compiled(files, ("epoch",), cooperative=not clusters, **fit.macros(self.layers))
+        self._kernel.max_dynamic_shared_size_bytes = fit.shared_bytes
+        self._fit = fit
+        self._labels = xp.asarray(data.labels.astype(np.int32))
+        self._board = xp.zeros(fit.board_bytes, np.uint8)
+
+    def _epoch(self, order: Order) -> None:
+        self._order.set(order.astype(np.int32))
+        self._board.fill(0)
+        (w_1, w_2), (b_1, b_2) = self._w, self._b
+        sizes = (np.int32(self.examples), np.int32(self._m), self.dtype.type(self.learning_rate))
+        arguments = (self._images, self._labels, self._order, w_1, b_1, w_2, b_2, self._board, *sizes)
+        self._kernel((BLOCKS,), (self._fit.threads,), arguments, shared_mem=self._fit.shared_bytes)
+
+
+class Fit(NamedTuple):
+    """How a network and a mini-batch lie in the blocks.
+
+    threads       of a block
+    chunk         examples whose pixels a thread holds at once
+    chunks        of those, to make a mini-batch
+    shared_bytes  of a block, at most
+    board_bytes   of device memory where there are no clusters, at most
+    """
+
+    threads: int
+    chunk: int
+    chunks: int
+    shared_bytes: int
+    board_bytes: int
+
+    @classmethod
+    def of(cls, layers: tuple[int, ...], batch_size: int, itemsize: int) -> Fit:
+        """Return the fit with the fewest chunks, then the fewest idle threads. Raises Unsupported, with the reason, if there is none."""
+        if len(layers) != 3:
+            raise Unsupported(f"gpu_fused trains networks with one hidden layer; {'-'.join(map(str, layers))} has {len(layers) - 2}")
+        pixels, hidden, outputs = layers
+        units, registers = -(-hidden // BLOCKS), REGISTERS[itemsize]
+
+        def most(threads: int) -> int:
+            """How many examples fit a thread's registers: for each its pixels, twice, and a product with each of the units."""
+            columns = -(-pixels // threads)
+            return min((registers[threads] * 4 // itemsize - columns * units) // (2 * columns + units), MOST)
+
+        possible = [threads for threads in registers if most(threads) > 0]
+        if not possible:
+            raise Unsupported(f"{pixels}-{hidden}-{outputs}: the weights do not fit the registers of gpu_fused's {BLOCKS} multiprocessors")
+        threads = min(possible, key=lambda threads: (-(-batch_size // most(threads)), -(-pixels // threads) * threads))
+        chunks = -(-batch_size // most(threads))
+        chunk = -(-batch_size // chunks)
+        examples = chunks * chunk  # room for them, as in sizes.cuh
+        board = 2 * BLOCKS * (outputs * examples + 4) * itemsize + 64
+        # Of epoch.cu's struct Shared: the mailbox; z_1 of each warp, a_1, delta_1; delta_2; w_2, b_1, b_2; rows, labels
+        reals = units * examples * (threads // 32 + 2) + outputs * examples + outputs * units + units + outputs
+        shared = board + reals * itemsize + 3 * examples * 4
+        if shared > SHARED_KIB * 1024:
+            raise Unsupported(
+                f"{pixels}-{hidden}-{outputs}, batch {batch_size}: gpu_fused needs {shared / 1024:.0f} KiB of shared memory, "
+                f"and a multiprocessor has {SHARED_KIB} at most"
+            )
+        return cls(threads, chunk, chunks, shared, board)
+
+    def macros(self, layers: tuple[int, ...]) -> dict[str, int]:
+        """Return the sizes that the kernel is compiled for."""
+        pixels, hidden, outputs = layers
+        return {
+            "PIXELS": pixels,
+            "HIDDEN": hidden,
+            "OUTPUTS": outputs,
+            "CHUNK": self.chunk,
+            "CHUNKS": self.chunks,
+            "BLOCKS": BLOCKS,
+            "THREADS": self.threads,
+            "SHARED_BYTES": self.shared_bytes,
+        }

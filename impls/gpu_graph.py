@@ -1,0 +1,146 @@
+"""The steps of an epoch as a CUDA graph: captured once, then replayed, so that a step no longer waits for Python."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import accumulate, pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from impls.dataset import Dataset
+from impls.errors import Unsupported
+from impls.gpu_kernels import GpuKernels
+from impls.trainer import Order
+
+STEPS_A_GRAPH = 256  # so many that to start a replay costs little beside it, so few that to build the graph does, too
+SIDE, DEPTH = 16, 16  # threads along a tile's side; how much of a product's common dimension is in shared memory at once
+HIGH, WIDE = 2, 4  # elements of a warp where there are no tiles
+
+
+class Launch(NamedTuple):
+    """One kernel of a step: its name, blocks, threads a block, bytes of shared memory a block, arguments."""
+
+    kernel: str
+    grid: tuple[int, ...]
+    threads: int
+    shared: int
+    arguments: tuple[Any, ...]
+
+
+class GpuGraph(GpuKernels):
+    """Any number of layers; with L of them, a step is L - 1 kernels forward, the turn at the output, L - 2 backward, one update.
+
+    CuPy's matrix products cannot be captured, so the kernels (kernels/layers.cu) bring their own. On the device besides: y (n, n_L),
+    the desired outputs of all examples; a_l of the hidden layers and delta_l, (m, n_l), of one mini-batch.
+    """
+
+    def _place(self, data: Dataset) -> None:
+        if self.layers[-1] * self.dtype.itemsize > 48 * 1024:
+            raise Unsupported(f"{self.layers[-1]:,} outputs: gpu_graph holds an example's in 48 KiB of shared memory; gpu takes any number")
+        super()._place(data)
+        xp, m = self.xp, min(self.batch_size, self.examples)
+        self._y = xp.asarray(data.one_hot(self.layers[-1], self.dtype))
+        self._a = [xp.zeros((m, n), self.dtype) for n in self.layers[1:-1]]
+        self._delta = [xp.zeros((m, n), self.dtype) for n in self.layers[1:]]
+        self._start = xp.zeros(1, np.int32)  # where in the order the replay's first mini-batch begins
+        self._below = [self._images, *self._a]
+        table = [
+            [*(array.data.ptr for array in arrays), *arrays[0].shape]
+            for arrays in zip(self._w, self._b, self._delta, self._below, strict=True)
+        ]
+        self._table = xp.asarray(np.array(table, np.int64))  # the struct Layer of each
+        self._multiprocessors = xp.cuda.Device().attributes["MultiProcessorCount"]
+
+        plan = replays(self.examples, self.batch_size)
+        batch_sizes = sorted({m for sizes, _ in plan for m in sizes})
+        names = tuple(sorted({launch.kernel for m in batch_sizes for launch in self._launches(0, m)} | {"advance"}))
+        kernels = self._compiled(("hardware.cuh", "warp.cuh", "layers.cu"), names, SIDE=SIDE, DEPTH=DEPTH, HIGH=HIGH, WIDE=WIDE)
+        self._kernels = dict(zip(names, kernels, strict=True))
+        self._stream = xp.cuda.Stream(non_blocking=True)
+        self._wait()
+        with self._stream:
+            for m in batch_sizes:  # a kernel may be loaded at its first launch only, and a capture would not survive that
+                self._step(0, m)
+            self._graphs = [(self._capture(sizes), times) for sizes, times in plan]
+
+    def _epoch(self, order: Order) -> None:
+        with self._stream:
+            self._order.set(order.astype(np.int32))
+            self._start.fill(0)
+            for graph, times in self._graphs:
+                for _ in range(times):
+                    graph.launch()
+
+    def _wait(self) -> None:
+        super()._wait()
+        self._stream.synchronize()
+
+    def _capture(self, sizes: list[int]) -> Any:
+        """Return the graph of a step for each of these mini-batch sizes. A replay goes on where the one before it ended."""
+        self._stream.begin_capture()
+        offsets = [0, *accumulate(sizes)]
+        for offset, m in zip(offsets, sizes, strict=False):
+            self._step(offset, m)
+        self._kernels["advance"]((1,), (1,), (self._start, np.int32(offsets[-1])))
+        graph = self._stream.end_capture()
+        graph.upload()  # or the first replay would
+        return graph
+
+    def _step(self, offset: int, m: int) -> None:
+        for launch in self._launches(offset, m):
+            self._kernels[launch.kernel](launch.grid, (launch.threads,), launch.arguments, shared_mem=launch.shared)
+
+    def _launches(self, offset: int, m: int) -> Iterator[Launch]:
+        """Yield the kernels of one step, in order, on the mini-batch of m examples that begins `offset` after the replay's start."""
+        place = (self._order, self._start, np.int32(offset))
+        null = np.intp(0)
+        layers, w, b, a, delta, below = self.layers, self._w, self._b, self._a, self._delta, self._below
+        depth = len(w)
+
+        for i, (n_below, n) in enumerate(pairwise(layers[:-1])):
+            rows = (null, *place[1:]) if i else place  # hidden activations lie in the mini-batch's order already
+            yield self._forward(m, n, below[i], *rows, w[i], b[i], a[i], *_integers(m, n_below, n))
+
+        *_, n_below, n = layers
+        eta_over_m = self.dtype.type(self.learning_rate / m)
+        beneath = delta[-2] if depth > 1 else null
+        arguments = (below[-1], np.int32(depth == 1), *place, self._y, w[-1], b[-1], delta[-1], beneath, *_integers(n_below, n), eta_over_m)
+        yield Launch("output", (m,), 32 * min(n, 16), n * self.dtype.itemsize, arguments)
+
+        for i in range(depth - 3, -1, -1):
+            n, n_above = layers[i + 1], layers[i + 2]
+            yield self._tiled("backward", m, n, delta[i + 1], w[i + 1], a[i], delta[i], *_integers(m, n_above, n))
+
+        yield self._tiled("update", max(layers[1:]), max(layers[:-1]) + 1, self._table, *place, np.int32(m), layers=depth)
+
+    def _forward(self, m: int, n: int, *arguments: Any) -> Launch:
+        """Return the forward kernel of a layer: by tiles, or, where those would leave most of the device idle, by warps."""
+        if 4 * _ceil(m, 2 * SIDE) * _ceil(n, 2 * SIDE) < self._multiprocessors:
+            return Launch("forward_narrow", (_ceil(n, WIDE), _ceil(m, HIGH)), 32, 0, arguments)
+        return self._tiled("forward", m, n, *arguments)
+
+    def _tiled(self, kernel: str, rows: int, columns: int, *arguments: Any, layers: int = 1) -> Launch:
+        """Return the launch of a product of that size: with the largest tiles, the fastest each, of which every multiprocessor gets one."""
+        sizes = (8, 4, 2) if self.dtype.itemsize == 4 else (4, 2)  # a tile of 8 x 8 doubles a thread does not fit the registers
+        enough = (each for each in sizes if _ceil(rows, SIDE * each) * _ceil(columns, SIDE * each) >= self._multiprocessors)
+        each = next(enough, 2)
+        grid = (_ceil(columns, SIDE * each), _ceil(rows, SIDE * each), layers)
+        return Launch(f"{kernel}<{each}>", grid, SIDE * SIDE, 4 * DEPTH * (SIDE * each + 4) * self.dtype.itemsize, arguments)
+
+
+def replays(examples: int, batch_size: int) -> list[tuple[list[int], int]]:
+    """Return what graphs make an epoch: for each, the sizes of its mini-batches, in order, and how often it is replayed."""
+    whole, last = divmod(examples, batch_size)
+    times, rest = divmod(whole, STEPS_A_GRAPH)
+    repeated = [([batch_size] * STEPS_A_GRAPH, times)] if times else []
+    ending = [batch_size] * rest + [last] * (last > 0)
+    return repeated + ([(ending, 1)] if ending else [])
+
+
+def _integers(*values: int) -> tuple[Any, ...]:
+    return tuple(np.int32(value) for value in values)
+
+
+def _ceil(length: int, part: int) -> int:
+    return -(-length // part)

@@ -1,0 +1,46 @@
+"""What the GPU trainers with kernels of their own have in common: what lies on the device, and how kernels are compiled."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from impls.dataset import Dataset
+from impls.gpu import Gpu
+
+KERNELS = Path(__file__).parent / "kernels"
+
+
+class GpuKernels(Gpu):
+    """`Gpu` with CUDA C++ from impls/kernels in place of the array operations.
+
+    On the device, row-major, in the network's dtype: images (n, n_0); for each layer w (n_l, n_{l-1}) and b (1, n_l). And as 32-bit
+    integers the epoch's order, (n,).
+    """
+
+    def _place(self, data: Dataset) -> None:
+        xp = self.xp
+        self._images = xp.array(data.images, dtype=self.dtype, order="C")
+        self._order = xp.zeros(self.examples, np.int32)
+        self._w = [xp.zeros((n, below), self.dtype) for below, n in pairwise(self.layers)]
+        self._b = [xp.zeros((1, n), self.dtype) for n in self.layers[1:]]
+
+    def _compiled(self, files: tuple[str, ...], kernels: tuple[str, ...], *, cooperative: bool = False, **sizes: int) -> list[Any]:
+        """Return the kernels of these names, compiled for the device from the files of impls/kernels, one after the other.
+
+        cooperative  launch them so that all blocks run at once, or not at all
+        sizes        macros that the files use, besides REAL
+        """
+        # Joined and not included: CuPy looks up compiled code by the text it is given, and would miss a change in an included file.
+        code = "\n".join((KERNELS / file).read_text(encoding="utf-8") for file in files)
+        macros = {"REAL": "float" if self.dtype == np.float32 else "double", **sizes}
+        module = self.xp.RawModule(
+            code=code,
+            options=("-std=c++17", *(f"-D{name}={value}" for name, value in macros.items())),
+            enable_cooperative_groups=cooperative,
+            name_expressions=kernels,
+        )
+        return [module.get_function(name) for name in kernels]

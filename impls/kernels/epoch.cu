@@ -1,0 +1,241 @@
+// One launch trains a network with one hidden layer for a whole epoch: every mini-batch, one after the other.
+//
+// The hidden units are dealt to BLOCKS blocks, UNITS to each, and inside a block the pixels to THREADS threads, COLUMNS to each. A
+// weight of the first layer stays in a register of the thread that owns its pixel, from the first step to the last; an image's
+// pixel is read by that thread alone. So only two sums cross: over the threads of a block for z_1, and over the blocks for z_2.
+//
+// Names are Nielsen's; layers 0 (pixels), 1 (hidden), 2 (outputs). Shapes: w_1 (HIDDEN, PIXELS), w_2 (OUTPUTS, HIDDEN); in shared
+// memory, of the block's own units, a_1 and delta_1 [UNITS][EXAMPLES], delta_2 [OUTPUTS][EXAMPLES]. A mini-batch of m examples has room
+// for EXAMPLES = CHUNKS * CHUNK, so many as a thread holds at once being a chunk; what is beyond the m has delta 0 and moves nothing.
+// Every sum has one order, so the same arguments give the same bits.
+//
+// Compiled after hardware.cuh, warp.cuh, sizes.cuh, and either cluster.cuh or grid.cuh.
+
+struct Shared {
+    Mailbox mail;
+    Real z1[WARPS][UNITS][EXAMPLES];  // each warp's part of w_1 a_0
+    Real a1[UNITS][EXAMPLES], delta1[UNITS][EXAMPLES];
+    Real delta2[OUTPUTS][EXAMPLES];
+    Real w2[OUTPUTS][UNITS], b1[UNITS], b2[OUTPUTS];
+    int rows[2][EXAMPLES];  // which images make the mini-batch, of this step and the next in turn
+    int labels[EXAMPLES];
+};
+static_assert(sizeof(Shared) <= SHARED_BYTES, "gpu_fused.py counts the shared memory wrong");
+
+using Pixels = Real[COLUMNS][CHUNK];   // this thread's pixels of a chunk
+using Weights = Real[COLUMNS][UNITS];  // w_1 of this thread's pixels and this block's units
+
+__device__ inline Real sigmoid(Real z) { return reciprocal(1 + exp(-z)); }
+
+__device__ inline void load(Pixels& x, const Real* __restrict__ images, const int* rows) {
+#pragma unroll
+    for (int e = 0; e < CHUNK; e++) {
+        const Real* image = images + static_cast<size_t>(rows[e]) * PIXELS;
+#pragma unroll
+        for (int j = 0; j < COLUMNS; j++) {
+            const int pixel = threadIdx.x + j * THREADS;
+            x[j][e] = pixel < PIXELS ? image[pixel] : Real(0);
+        }
+    }
+}
+
+// This warp's part of w_1 a_0, for one chunk of examples.
+__device__ inline void feed_forward(Shared& shared, const Weights& w, const Pixels& x, int first) {
+    constexpr int COUNT = UNITS * CHUNK;
+    Real z[COUNT] = {};
+#pragma unroll
+    for (int j = 0; j < COLUMNS; j++)
+#pragma unroll
+        for (int u = 0; u < UNITS; u++)
+#pragma unroll
+            for (int e = 0; e < CHUNK; e++) z[u * CHUNK + e] += w[j][u] * x[j][e];
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+    sum_over_warp<COUNT>(z, lane);
+#pragma unroll
+    for (int slot = 0; slot < slots(COUNT); slot++) {
+        const int i = summed<COUNT>(lane, slot);
+        if (i >= 0) shared.z1[warp][i / CHUNK][first + i % CHUNK] = z[slot];
+    }
+}
+
+// w_1 -> w_1 - delta_1 a_0^T for one chunk of examples (BP4); eta/m is in delta.
+__device__ inline void descend(const Shared& shared, Weights& w, const Pixels& x, int first) {
+#pragma unroll
+    for (int u = 0; u < UNITS; u++)
+#pragma unroll
+        for (int e = 0; e < CHUNK; e++) {
+            const Real delta = shared.delta1[u][first + e];
+#pragma unroll
+            for (int j = 0; j < COLUMNS; j++) w[j][u] -= delta * x[j][e];
+        }
+}
+
+__device__ inline void copy(Pixels& to, const Pixels& from) {
+#pragma unroll
+    for (int j = 0; j < COLUMNS; j++)
+#pragma unroll
+        for (int e = 0; e < CHUNK; e++) to[j][e] = from[j][e];
+}
+
+// images (n, PIXELS), labels (n): all examples; order (n): in which order they are taken
+// w1, b1, w2, b2: trained in place; board: see grid.cuh
+__global__ void TOGETHER __launch_bounds__(THREADS, 1)
+    epoch(const Real* __restrict__ images, const int* __restrict__ labels, const int* __restrict__ order, Real* w1, Real* b1, Real* w2,
+          Real* b2, void* board, int n, int batch_size, Real eta) {
+    Shared& shared = shared_memory<Shared>();
+    const int t = threadIdx.x, own = blockIdx.x * UNITS;  // the first of this block's hidden units
+    const int steps = (n + batch_size - 1) / batch_size;
+
+    Weights w;
+#pragma unroll
+    for (int j = 0; j < COLUMNS; j++)
+#pragma unroll
+        for (int u = 0; u < UNITS; u++) {
+            const int pixel = t + j * THREADS, unit = own + u;
+            w[j][u] = pixel < PIXELS && unit < HIDDEN ? w1[static_cast<size_t>(unit) * PIXELS + pixel] : Real(0);
+        }
+    for (int i = t; i < OUTPUTS * UNITS; i += THREADS) {
+        const int o = i / UNITS, u = i % UNITS;
+        shared.w2[o][u] = own + u < HIDDEN ? w2[o * HIDDEN + own + u] : Real(0);
+    }
+    for (int u = t; u < UNITS; u += THREADS) shared.b1[u] = own + u < HIDDEN ? b1[own + u] : Real(0);
+    for (int o = t; o < OUTPUTS; o += THREADS) shared.b2[o] = b2[o];
+
+    // Device memory answers late, so everything is asked for long before it is used: the order two steps ahead, a label at the
+    // start of its step, a chunk of pixels while the chunk before it is at work.
+    constexpr int ASKED = (EXAMPLES + THREADS - 1) / THREADS;
+    int row[ASKED], label[ASKED];
+    auto ask_rows = [&](int step) {
+#pragma unroll
+        for (int q = 0; q < ASKED; q++) row[q] = order[min(step * batch_size + t + q * THREADS, n - 1)];
+    };
+    auto keep_rows = [&](int step) {
+#pragma unroll
+        for (int q = 0; q < ASKED; q++)
+            if (t + q * THREADS < EXAMPLES) shared.rows[step % 2][t + q * THREADS] = row[q];
+    };
+    auto ask_labels = [&](int step) {
+#pragma unroll
+        for (int q = 0; q < ASKED; q++)
+            if (t + q * THREADS < EXAMPLES) label[q] = labels[shared.rows[step % 2][t + q * THREADS]];
+    };
+    auto keep_labels = [&] {
+#pragma unroll
+        for (int q = 0; q < ASKED; q++)
+            if (t + q * THREADS < EXAMPLES) shared.labels[t + q * THREADS] = label[q];
+    };
+    ask_rows(0);
+    keep_rows(0);
+    ask_rows(1);
+    open(shared.mail, board);
+    Pixels x, ahead;
+    load(x, images, shared.rows[0]);
+
+    for (int step = 0; step < steps; step++) {
+        const int* rows = shared.rows[step % 2];
+        const int* next_rows = shared.rows[(step + 1) % 2];
+        const int m = min(batch_size, n - step * batch_size);
+        const Real eta_over_m = eta / m;
+
+        ask_labels(step);
+#pragma unroll 1
+        for (int chunk = 0; chunk < CHUNKS - 1; chunk++) {
+            load(ahead, images, rows + (chunk + 1) * CHUNK);
+            feed_forward(shared, w, x, chunk * CHUNK);
+            copy(x, ahead);
+        }
+        feed_forward(shared, w, x, (CHUNKS - 1) * CHUNK);
+        __syncthreads();
+
+        keep_labels();
+        keep_rows(step + 1);
+        ask_rows(step + 2);
+        for (int i = t; i < UNITS * EXAMPLES; i += THREADS) {
+            const int u = i / EXAMPLES, e = i % EXAMPLES;
+            Real z = shared.b1[u];
+#pragma unroll
+            for (int warp = 0; warp < WARPS; warp++) z += shared.z1[warp][u][e];
+            shared.a1[u][e] = own + u < HIDDEN ? sigmoid(z) : Real(0);  // units that only fill up the last block stay out
+        }
+        __syncthreads();
+
+        // This block's part of w_2 a_1, to every block.
+        expect(shared.mail, step);
+        for (int i = t; i < ITEMS / QUAD * DESTINATIONS; i += THREADS) {
+            const int quad = i % (ITEMS / QUAD), destination = i / (ITEMS / QUAD);
+            alignas(16) Real parts[QUAD];
+#pragma unroll
+            for (int k = 0; k < QUAD; k++) {
+                const int o = (quad * QUAD + k) / EXAMPLES, e = (quad * QUAD + k) % EXAMPLES;
+                Real z = 0;
+                if (o < OUTPUTS)
+#pragma unroll
+                    for (int u = 0; u < UNITS; u++) z += shared.w2[o][u] * shared.a1[u][e];
+                parts[k] = z;
+            }
+            post(shared.mail, step, quad, destination, parts);
+        }
+        // The backward pass visits the chunks from the last, which is still here, to the first. What comes after the last is on its
+        // way while the blocks wait for each other.
+        load(ahead, images, CHUNKS > 1 ? rows + (CHUNKS - 2) * CHUNK : next_rows);
+        const auto& parts = receive(shared.mail, step);
+
+        for (int i = t; i < OUTPUTS * EXAMPLES; i += THREADS) {
+            const int o = i / EXAMPLES, e = i % EXAMPLES;
+            Real z = shared.b2[o];
+#pragma unroll
+            for (int rank = 0; rank < BLOCKS; rank++) z += parts[rank][i];
+            const Real a = sigmoid(z), y = shared.labels[e] == o;
+            shared.delta2[o][e] = e < m ? eta_over_m * (a - y) * a * (1 - a) : Real(0);  // BP1, times eta/m
+        }
+        __syncthreads();
+        for (int i = t; i < UNITS * EXAMPLES; i += THREADS) {
+            const int u = i / EXAMPLES, e = i % EXAMPLES;
+            const Real a = shared.a1[u][e];
+            Real delta = 0;
+#pragma unroll
+            for (int o = 0; o < OUTPUTS; o++) delta += shared.w2[o][u] * shared.delta2[o][e];
+            shared.delta1[u][e] = delta * a * (1 - a);  // BP2
+        }
+        __syncthreads();
+
+        // BP3 and BP4 for what lies in shared memory; then for w_1
+        for (int i = t; i < OUTPUTS * UNITS; i += THREADS) {
+            const int o = i / UNITS, u = i % UNITS;
+            Real nabla = 0;
+            for (int e = 0; e < EXAMPLES; e++) nabla += shared.delta2[o][e] * shared.a1[u][e];
+            shared.w2[o][u] -= nabla;
+        }
+        for (int i = t; i < UNITS + OUTPUTS; i += THREADS) {
+            const Real* delta = i < UNITS ? shared.delta1[i] : shared.delta2[i - UNITS];
+            Real nabla = 0;
+            for (int e = 0; e < EXAMPLES; e++) nabla += delta[e];
+            (i < UNITS ? shared.b1[i] : shared.b2[i - UNITS]) -= nabla;
+        }
+        descend(shared, w, x, (CHUNKS - 1) * CHUNK);
+        copy(x, ahead);
+#pragma unroll 1
+        for (int chunk = CHUNKS - 2; chunk >= 0; chunk--) {
+            load(ahead, images, chunk > 0 ? rows + (chunk - 1) * CHUNK : next_rows);
+            descend(shared, w, x, chunk * CHUNK);
+            copy(x, ahead);
+        }
+    }
+
+    close(shared.mail);
+#pragma unroll
+    for (int j = 0; j < COLUMNS; j++)
+#pragma unroll
+        for (int u = 0; u < UNITS; u++) {
+            const int pixel = t + j * THREADS, unit = own + u;
+            if (pixel < PIXELS && unit < HIDDEN) w1[static_cast<size_t>(unit) * PIXELS + pixel] = w[j][u];
+        }
+    for (int i = t; i < OUTPUTS * UNITS; i += THREADS) {
+        const int o = i / UNITS, u = i % UNITS;
+        if (own + u < HIDDEN) w2[o * HIDDEN + own + u] = shared.w2[o][u];
+    }
+    for (int u = t; u < UNITS; u += THREADS)
+        if (own + u < HIDDEN) b1[own + u] = shared.b1[u];
+    if (blockIdx.x == 0)
+        for (int o = t; o < OUTPUTS; o += THREADS) b2[o] = shared.b2[o];
+}

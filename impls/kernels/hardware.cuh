@@ -1,0 +1,67 @@
+// The type of all arithmetic, and what the kernels ask of the hardware in its own language: a CPU can play the rest as it stands (the
+// tests put tests/simt.h in this file's place and do).
+
+using Real = REAL;
+
+constexpr int QUAD = 16 / sizeof(Real);  // Reals in the 16 bytes that are sent at once
+
+// 1/x for x of 1 and more: without the detour that division takes for the smallest and largest numbers, and as exact to 2 units in the
+// last place.
+__device__ inline float reciprocal(float x) { return __fdividef(1.0f, x); }
+__device__ inline double reciprocal(double x) { return 1.0 / x; }
+
+// The block's shared memory, whose size the launch gives, as one structure.
+template <class Layout>
+__device__ Layout& shared_memory() {
+    extern __shared__ __align__(16) unsigned char bytes[];
+    return *reinterpret_cast<Layout*>(bytes);
+}
+
+// Below: clusters of blocks that write into each other's shared memory, compute capability 9.0 and later.
+
+using Barrier = unsigned long long;  // an mbarrier, in shared memory: its phase ends when all arrivals and all bytes expected are in
+
+__device__ inline unsigned address(const void* shared) { return static_cast<unsigned>(__cvta_generic_to_shared(shared)); }
+
+// The address, in another block's shared memory, of what lies here in one's own.
+__device__ inline unsigned address(const void* shared, int rank) {
+    unsigned there;
+    asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address(shared)), "r"(rank));
+    return there;
+}
+
+// Wait until every thread of the cluster is here.
+__device__ inline void meet() { asm volatile("barrier.cluster.arrive;\nbarrier.cluster.wait;" ::: "memory"); }
+
+// Make a barrier of one arrival a phase. By one thread, before the cluster meets.
+__device__ inline void initialise(Barrier& barrier) {
+    asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(address(&barrier)) : "memory");
+    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
+}
+
+// Arrive, and say how many bytes the phase has yet to wait for.
+__device__ inline void arrive(Barrier& barrier, unsigned bytes) {
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(address(&barrier)), "r"(bytes) : "memory");
+}
+
+// Wait for the end of the phase of that parity; the first phase has parity 0.
+__device__ inline void wait(Barrier& barrier, unsigned parity) {
+    asm volatile(
+        "{\n"
+        ".reg .pred complete;\n"
+        "again_%=:\n"
+        "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 complete, [%0], %1;\n"
+        "@!complete bra again_%=;\n"
+        "}" ::"r"(address(&barrier)),
+        "r"(parity)
+        : "memory");
+}
+
+// Write 16 bytes to where `to` lies in block `rank`, and count them there on its `barrier`. Returns before they have arrived.
+__device__ inline void send(Real* to, Barrier& barrier, int rank, const Real (&values)[QUAD]) {
+    unsigned words[4];
+    memcpy(words, values, sizeof(words));
+    asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.v4.b32 [%0], {%2, %3, %4, %5}, [%1];" ::"r"(address(to, rank)),
+                 "r"(address(&barrier, rank)), "r"(words[0]), "r"(words[1]), "r"(words[2]), "r"(words[3])
+                 : "memory");
+}
