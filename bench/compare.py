@@ -12,7 +12,7 @@ from typing import Any
 from bench import records
 from bench.crossings import Crossing, crossings
 from bench.format import counted, duration_interval, times_interval
-from bench.intervals import Interval
+from bench.intervals import Interval, Sample
 from bench.setups import FACTS, Job, Setup, Timings, timings
 from bench.tables import Table
 from impls import InputError
@@ -78,7 +78,7 @@ class Comparison:
     def comparable(self) -> bool:
         """Whether there is one machine only, or a job that two have."""
         machines = {setup.machine for setup in self.timings.setups}
-        return len(machines) == 1 or any(len({s.machine for s in self.timings.setups_of(job)}) > 1 for job in self.timings.jobs)
+        return len(machines) == 1 or any(len({s.machine for s in self.timings.of(job)}) > 1 for job in self.timings.jobs)
 
     def text(self) -> str:
         """Return it for a terminal."""
@@ -130,7 +130,7 @@ class Comparison:
         yield self._of_differences()
 
     def _of_job(self, job: Job) -> Table:
-        setups = self.timings.setups_of(job)
+        setups = self.timings.of(job)
         rows = []
         for trainer in self.timings.trainers(job):
             cells = [self.cells.get((job, trainer, setup)) for setup in setups]
@@ -165,7 +165,7 @@ class Comparison:
             return
         alone: dict[str, list[str]] = {}
         for job in self.timings.jobs:
-            machines = {setup.machine for setup in self.timings.setups_of(job)}
+            machines = {setup.machine for setup in self.timings.of(job)}
             if len(machines) == 1:
                 alone.setdefault(machines.pop(), []).append(f"{job.workload} ({job.examples:,} examples, {job.dtype})")
         for machine, names in alone.items():
@@ -188,17 +188,14 @@ def compare(paths: Sequence[Path], *, baseline: str | None, broken: Callable[[Pa
 def comparison(times: Timings, *, baseline: str | None) -> Comparison:
     """Compare all that was timed."""
     base = _baseline(times, baseline)
-    cells = {}
-    several = len(times.setups) > 1
+    cells, winners = {}, {}
     for job in times.jobs:
-        for trainer in times.trainers(job):
-            against = times.epochs.get((base, job, trainer)) if several else None
-            for setup in times.setups:
-                epochs = times.epochs.get((setup, job, trainer))
-                if epochs:
-                    speedup = against.over(epochs) if against and setup != base else None
-                    cells[job, trainer, setup] = Cell(epochs.interval(), speedup, len(epochs.runs), sum(map(len, epochs.runs)))
-    winners = {(job, setup): _winner(times, job, setup, cells) for job in times.jobs for setup in times.setups_of(job)}
+        against = times.of(job).get(base, {})
+        for setup, timed in times.of(job).items():
+            winners[job, setup] = _winner(timed)
+            for trainer, epochs in timed.items():
+                speedup = against[trainer].over(epochs) if trainer in against and setup != base else None
+                cells[job, trainer, setup] = Cell(epochs.interval(), speedup, len(epochs.runs), sum(map(len, epochs.runs)))
     return Comparison(times, base, cells, winners, crossings(times), list(_differences(times)))
 
 
@@ -209,10 +206,9 @@ def _baseline(times: Timings, name: str | None) -> Setup:
     raise unknown("machine", str(name), dict.fromkeys(setup.machine for setup in times.setups))
 
 
-def _winner(times: Timings, job: Job, setup: Setup, cells: dict[tuple[Job, str, Setup], Cell]) -> Winner:
-    here = {trainer: cells[job, trainer, setup].epoch.value for trainer in times.trainers(job) if (job, trainer, setup) in cells}
-    first, *others = sorted(here, key=here.__getitem__)
-    ahead = {other: times.epochs[setup, job, other].over(times.epochs[setup, job, first]) for other in others}
+def _winner(timed: Mapping[str, Sample]) -> Winner:
+    first, *others = sorted(timed, key=lambda trainer: timed[trainer].value)
+    ahead = {other: timed[other].over(timed[first]) for other in others}
     level = tuple(other for other in others if ahead[other].low <= 1)
     return Winner(first, others[0] if others else None, ahead[others[0]] if others else None, level)
 

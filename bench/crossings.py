@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from bench.format import digits
 from bench.intervals import Interval, Sample, between
-from bench.setups import Job, Setup, Timings
+from bench.setups import Setup, Timings
 
 Axis = Literal["batch_size", "width"]
 _LINES: tuple[tuple[Axis, int, int], ...] = (("batch_size", 1, 0), ("width", 0, 1))  # which of (width, batch size) moves, and which not
@@ -55,31 +55,25 @@ class Crossing:
 Cells = Mapping[tuple[int, int], Mapping[str, Sample]]  # (width, batch size) -> trainer -> its epochs
 
 
-def grids(timings: Timings, setup: Setup) -> Iterator[tuple[str, Cells]]:
-    """Yield the grids of a setup, each with its jobs' kind. Of several jobs in one cell, that with the most examples stands."""
-    found: dict[str, dict[tuple[int, int], Job]] = {}
-    for job in (job for owner, job, _ in timings.epochs if owner == setup):
+def grids(timings: Timings) -> dict[tuple[Setup, str], Cells]:
+    """Return the grids of each setup, one of each kind of job. Of several jobs in one cell, that with the most examples stands."""
+    found: dict[tuple[Setup, str], dict[tuple[int, int], Mapping[str, Sample]]] = {}
+    for job in sorted(timings.jobs, key=lambda job: job.examples):
         if job.width is not None:
-            cells = found.setdefault(job.kind, {})
-            place = job.width, job.batch_size
-            cells[place] = max(job, cells.get(place, job), key=lambda job: job.examples)
-    samples: dict[Job, dict[str, Sample]] = {}
-    for (owner, job, trainer), epochs in timings.epochs.items():
-        if owner == setup:
-            samples.setdefault(job, {})[trainer] = epochs
-    for kind, cells in found.items():
-        yield kind, {place: samples[job] for place, job in sorted(cells.items())}
+            for setup, epochs in timings.of(job).items():
+                found.setdefault((setup, job.kind), {})[job.width, job.batch_size] = epochs
+    order = {setup: place for place, setup in enumerate(timings.setups)}
+    return {key: dict(sorted(found[key].items())) for key in sorted(found, key=lambda key: (order[key[0]], key[1]))}
 
 
 def crossings(timings: Timings) -> list[Crossing]:
     """Return where, on each setup's grids, one trainer passes another and stays ahead."""
     found = []
-    for setup in timings.setups:
-        for kind, cells in grids(timings, setup):
-            for axis, moving, still in _LINES:
-                for fixed in sorted({place[still] for place in cells}):
-                    line = {place[moving]: runs for place, runs in cells.items() if place[still] == fixed}
-                    found += list(_along(setup, kind, axis, fixed, line))
+    for (setup, kind), cells in grids(timings).items():
+        for axis, moving, still in _LINES:
+            for fixed in sorted({place[still] for place in cells}):
+                line = {place[moving]: epochs for place, epochs in cells.items() if place[still] == fixed}
+                found += list(_along(setup, kind, axis, fixed, line))
     return found
 
 

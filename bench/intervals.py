@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -39,7 +39,6 @@ class Sample:
         self.runs = [np.sort(_checked(run)) for run in runs]
         self.medians = np.sort([middle(run) for run in self.runs])
         self.value = float(np.median(self.medians))
-        self._draws: dict[int, npt.NDArray[np.float64]] = {}
 
     def interval(self) -> Interval:
         """Return the centre with its interval."""
@@ -54,21 +53,21 @@ class Sample:
 
         Two quantities that are to vary independently need two seeds.
         """
-        if seed not in self._draws:
-            self._draws[seed] = self._drawn(seed)
-        return self._draws[seed]
+        return _drawn(self, seed)
 
-    def _drawn(self, seed: int) -> npt.NDArray[np.float64]:
-        if len(self.runs) == 1:
-            return _medians(self.runs[0], seed)
-        if len(self.runs) >= _MANY_RUNS:  # the spread of so many medians holds that of the values within the runs
-            return _medians(self.medians, seed)
-        # Every draw is independent of the next one, so a run that is one draw behind another is independent of it.
-        within = np.stack([np.roll(_medians(run, seed), place) for place, run in enumerate(self.runs)])  # (runs, _DRAWS)
-        lower, upper = _middle(len(self.runs), seed + 1_000_000)
-        within.sort(axis=0)
-        each = np.arange(_DRAWS)
-        return np.asarray((within[lower, each] + within[upper, each]) / 2)
+
+@lru_cache(maxsize=512)  # the draws of what is compared with many others are made once; those of all would fill the memory
+def _drawn(sample: Sample, seed: int) -> npt.NDArray[np.float64]:
+    if len(sample.runs) == 1:
+        return _medians(sample.runs[0], seed)
+    if len(sample.runs) >= _MANY_RUNS:  # the spread of so many medians holds that of the values within the runs
+        return _medians(sample.medians, seed)
+    # Every draw is independent of the next one, so a run that is one draw behind another is independent of it.
+    within = np.stack([np.roll(_medians(run, seed), place) for place, run in enumerate(sample.runs)])  # (runs, _DRAWS)
+    lower, upper = _middle(len(sample.runs), seed + 1_000_000)
+    within.sort(axis=0)
+    each = np.arange(_DRAWS)
+    return np.asarray((within[lower, each] + within[upper, each]) / 2)
 
 
 def median(values: npt.ArrayLike) -> Interval:

@@ -251,11 +251,10 @@ def _crossings(a: tuple[Any, Any], b: tuple[Any, Any]) -> list[tuple[float, floa
 
 def _maps(times: Timings) -> Iterator[tuple[str, Cells]]:
     """Yield, each with its name, the setups' grids that have two sizes at least in both directions and two trainers."""
-    for setup in times.setups:
-        for kind, cells in grids(times, setup):
-            widths, sizes = ({place[axis] for place in cells} for axis in (0, 1))
-            if len(widths) > 1 and len(sizes) > 1 and len({name for cell in cells.values() for name in cell}) > 1:
-                yield f"{setup.label}, {kind}", cells
+    for (setup, kind), cells in grids(times).items():
+        widths, sizes = ({place[axis] for place in cells} for axis in (0, 1))
+        if len(widths) > 1 and len(sizes) > 1 and len({name for cell in cells.values() for name in cell}) > 1:
+            yield f"{setup.label}, {kind}", cells
 
 
 def _map(maps: Sequence[tuple[str, Cells]], between: tuple[str, str] | None) -> Figure:
@@ -340,12 +339,12 @@ def comparison(answer: Comparison, directory: Path, between: tuple[str, str] | N
 
 def _machines(times: Timings, jobs: Sequence[Job]) -> Figure:
     """One panel a job, one line a setup, one mark a trainer: the leftmost is the fastest."""
-    heights = [1.0 + 0.42 * len(times.setups_of(job)) for job in jobs]
+    heights = [1.0 + 0.42 * len(times.of(job)) for job in jobs]
     figure = Figure(figsize=(8.4, 1.4 + sum(heights)), layout="constrained")
     figure.suptitle("Time of a training epoch by machine", x=0.01, ha="left", fontsize=12)
     axes = figure.subplots(len(jobs), 1, squeeze=False, height_ratios=heights, sharex=True)[:, 0]
     for axis, job in zip(axes, jobs, strict=True):
-        setups = times.setups_of(job)
+        setups = list(times.of(job))
         for trainer in times.trainers(job):
             marks = [(*times.epochs[setup, job, trainer].interval(), place) for place, setup in enumerate(setups)
                      if (setup, job, trainer) in times.epochs]  # fmt: skip

@@ -60,7 +60,7 @@ class Job(NamedTuple):
         return int(cell[1]) if cell else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one is made of each, so it is told by its identity, which is quick
 class Setup:
     """A machine with a number of threads and ranks, and those of its runs that agree."""
 
@@ -71,7 +71,7 @@ class Setup:
     runs: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Timings:
     """All timed rounds: for each setup, job and trainer a sample of the seconds of each run. Setups are in the order of the rows."""
 
@@ -82,17 +82,23 @@ class Timings:
     @cached_property
     def jobs(self) -> list[Job]:
         """Every job, named workloads first, then the grid by width and batch size."""
-        jobs = dict.fromkeys(job for _, job, _ in self.epochs)
-        return sorted(jobs, key=lambda job: (job.width or 0, job.batch_size if job.width else 0))
+        return sorted(self._by_job, key=lambda job: (job.width or 0, job.batch_size if job.width else 0))
+
+    @cached_property
+    def _by_job(self) -> dict[Job, dict[Setup, dict[str, Sample]]]:
+        found: dict[Job, dict[Setup, dict[str, Sample]]] = {}
+        for (setup, job, trainer), epochs in self.epochs.items():
+            found.setdefault(job, {}).setdefault(setup, {})[trainer] = epochs
+        return found
+
+    def of(self, job: Job) -> dict[Setup, dict[str, Sample]]:
+        """Return what was timed of the job: setup -> trainer -> epochs."""
+        return self._by_job[job]
 
     def trainers(self, job: Job | None = None) -> list[str]:
         """Return the trainers that have rounds (of the job), in ladder order."""
-        return ladder(name for _, other, name in self.epochs if job in (None, other))
-
-    def setups_of(self, job: Job) -> list[Setup]:
-        """Return the setups on which the job was timed."""
-        timed = {setup for setup, other, _ in self.epochs if other == job}
-        return [setup for setup in self.setups if setup in timed]
+        jobs = self._by_job if job is None else [job]
+        return ladder(trainer for job in jobs for timed in self.of(job).values() for trainer in timed)
 
 
 def ladder(names: Iterable[str]) -> list[str]:

@@ -64,7 +64,7 @@ def test_different_jobs_never_share_a_line(tmp_path):
     written(tmp_path / "c.csv", NIELSEN, machine="c", dtype="float64")
     answer = compare([tmp_path], baseline=None)
     assert len(answer.timings.jobs) == 3
-    assert all(len(answer.timings.setups_of(job)) == 1 for job in answer.timings.jobs)
+    assert all(len(answer.timings.of(job)) == 1 for job in answer.timings.jobs)
     assert not answer.comparable
     assert "only on b, so compared with nothing: nielsen (1,000 examples, float32)" in answer.text()
 
