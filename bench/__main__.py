@@ -10,12 +10,17 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.options import declare, parse
 from impls import InputError
+
+if TYPE_CHECKING:
+    from bench.compare import Comparison
+    from bench.history import History
 
 _JOB = ("--workload", "--dtype", "--examples", "--seed")
 
@@ -33,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Stopped as stopped:
         print("epochbench: interrupted; what was finished is kept in the *.partial.csv, if there was anything", file=sys.stderr)
         return 128 + stopped.number
+    except BrokenPipeError:  # whoever reads the output, head for one, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 class Stopped(BaseException):
@@ -61,6 +69,25 @@ def _parser() -> argparse.ArgumentParser:
     plot.add_argument("csv", nargs="+", type=Path, metavar="CSV")
     plot.add_argument("-o", dest="directory", type=Path, metavar="DIR", help="where the charts go (beside the first CSV)")
     plot.set_defaults(run=_plot)
+
+    compare = commands.add_parser("compare", help="several machines in a table: who is faster, where, and what else differs")
+    _take_csvs(compare)
+    compare.add_argument("--baseline", metavar="MACHINE", help="whose epochs the others' are divided by (the first machine)")
+    compare.add_argument("--json", action="store_true", help="as one JSON object")
+    compare.add_argument("--markdown", action="store_true", help="as Markdown")
+    compare.add_argument("-o", dest="directory", type=Path, metavar="DIR", help="draw charts there")
+    compare.add_argument("--between", metavar="A,B", type=_two, help="the trainers whose speedup is mapped (the slowest, the fastest)")
+    compare.add_argument("--over-time", action="store_true", help="instead, follow each machine's trainers over its commits")
+    compare.set_defaults(run=_compare)
+
+    check = commands.add_parser("check", help="is a CSV to be contributed whole, plausible and free of personal data?")
+    check.add_argument("csv", nargs="+", type=Path, metavar="CSV")
+    check.set_defaults(run=_check)
+
+    report = commands.add_parser("report", help="one page to share: machines, trainers, maps, curves, the raw rows")
+    _take_csvs(report)
+    report.add_argument("-o", dest="file", type=Path, default=Path("report.html"), metavar="FILE.html", help="the page (report.html)")
+    report.set_defaults(run=_report)
 
     train = commands.add_parser("train", help="train and show the accuracy against time")
     declare(
@@ -103,11 +130,79 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _take_csvs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("csv", nargs="+", type=Path, metavar="CSV", help="a file, or a directory: all CSVs of finished runs in it")
+    parser.add_argument("--skip-broken", action="store_true", help="leave files out that cannot be read, instead of refusing all")
+
+
 def _plot(given: argparse.Namespace) -> int:
     from bench import plot
 
     for file in plot.charts(given.csv, given.directory):
         print(file)
+    return 0
+
+
+def _compare(given: argparse.Namespace) -> int:
+    from bench.compare import compare
+    from bench.history import history
+
+    if given.json and given.markdown:
+        raise InputError("--json and --markdown: give one or the other")
+    broken = _skipped if given.skip_broken else None
+    if given.over_time:
+        past = history(given.csv, broken=broken)
+        if not past.courses:
+            print("epochbench: no machine has timed one job at two commits, so there is no course to follow", file=sys.stderr)
+            return 3
+        _tell(past, given)
+        if given.directory:
+            from bench import plot
+
+            _name(plot.history(past, given.directory), given)
+        return 0
+    answer = compare(given.csv, baseline=given.baseline, broken=broken)
+    _tell(answer, given)
+    if given.directory:
+        from bench import plot
+
+        _name(plot.comparison(answer, given.directory, given.between), given)
+    if not answer.comparable:
+        print(
+            "epochbench: no two of these machines timed the same job, so nothing compares them; run one workload on both", file=sys.stderr
+        )
+        return 3
+    return 0
+
+
+def _tell(answer: Comparison | History, given: argparse.Namespace) -> None:
+    """Print an answer in the form that was asked for."""
+    print(answer.json() if given.json else answer.markdown() if given.markdown else answer.text())
+
+
+def _name(files: Iterable[Path], given: argparse.Namespace) -> None:
+    """Print which files were drawn, beside an answer that a program or a page is to read."""
+    print(*files, sep="\n", file=sys.stderr if given.json or given.markdown else sys.stdout)
+
+
+def _check(given: argparse.Namespace) -> int:
+    from bench import records
+    from bench.check import check
+
+    complaints = [complaint for path in records.files(given.csv) for complaint in check(path)]
+    print(*complaints or [f"{path}: whole, plausible and free of personal data" for path in records.files(given.csv)], sep="\n")
+    return 1 if complaints else 0
+
+
+def _skipped(_: Path, error: InputError) -> None:
+    print(f"epochbench: skipped: {error}", file=sys.stderr)
+
+
+def _report(given: argparse.Namespace) -> int:
+    from bench.report import report
+
+    report(given.csv, given.file, broken=_skipped if given.skip_broken else None)
+    print(given.file)
     return 0
 
 
@@ -206,6 +301,13 @@ def _share(text: str) -> float:
     if not 0 < share <= 1:
         raise argparse.ArgumentTypeError(f"{text}: give a fraction such as 0.95, or 95%")
     return share
+
+
+def _two(text: str) -> tuple[str, str]:
+    one, comma, other = (part.strip() for part in text.partition(","))
+    if not (one and comma and other):
+        raise argparse.ArgumentTypeError(f"{text}: give two trainers, A,B")
+    return one, other
 
 
 def _seconds(text: str) -> float:

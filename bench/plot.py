@@ -15,14 +15,20 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from bench import intervals, records
+from bench.crossings import Cells, grids
 from bench.format import counted, digits, duration
+from bench.history import History, commits
 from bench.machine import slug
+from bench.setups import Job, Timings, ladder, timings
 from impls import TRAINERS
+from impls.errors import unknown
 
 if TYPE_CHECKING:
+    from bench.compare import Comparison
     from bench.duel import Duel, Pair
 
 BASELINE = "loop"
@@ -30,6 +36,7 @@ BASELINE = "loop"
 # Okabe and Ito's colours, told apart by colour-blind eyes; the order also alternates dark and light.
 _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000", "#999999")
 _MARKERS = "osD^vPX*"
+_TALLEST = 60_000  # pixels; Agg draws no more than 2^16
 _STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
@@ -74,6 +81,9 @@ def _figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         for varied, fixed in (("batch_size", "width"), ("width", "batch_size")):
             if grid.groupby(fixed)[varied].nunique().max() > 1 if not grid.empty else False:
                 yield f"throughput-by-{varied.replace('_', '-')}", _curves(grid, varied, fixed)
+        maps = list(_maps(timings(grid)))
+        if maps:
+            yield "map", _map(maps, None)
         for workload, job in training.groupby("workload", sort=False):
             yield f"learning-{slug(str(workload))}", _learning(job)
 
@@ -148,7 +158,7 @@ def _roofline(rows: pd.DataFrame) -> Figure:
             f"{moved / 1e9:,.0f} GB/s, a large copy", (x[0], x[0] * moved / 1e9), xytext=(8, -2), textcoords="offset points", va="top"
         )
         tops: dict[str, tuple[float, float]] = {}
-        for trainer in _ladder(cells["trainer"]):
+        for trainer in ladder(cells["trainer"]):
             points = []
             for workload, epochs in cells[cells["trainer"] == trainer].groupby("workload", sort=False):
                 one = epochs.iloc[0]
@@ -189,7 +199,7 @@ def _curves(grid: pd.DataFrame, varied: str, fixed: str) -> Figure:
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for axis, (value, rows) in zip(axes, panels, strict=True):
         curves = {}
-        for trainer in _ladder(rows["trainer"]):
+        for trainer in ladder(rows["trainer"]):
             points = []
             for x, cell in rows[rows["trainer"] == trainer].groupby(varied):
                 epoch = intervals.median(cell["seconds"].to_numpy())
@@ -236,6 +246,171 @@ def _crossings(a: tuple[Any, Any], b: tuple[Any, Any]) -> list[tuple[float, floa
     return found
 
 
+# --- maps: who is fastest over batch sizes and widths -------------------------------------------------------------------------------
+
+
+def _maps(times: Timings) -> Iterator[tuple[str, Cells]]:
+    """Yield, each with its name, the setups' grids that have two sizes at least in both directions and two trainers."""
+    for (setup, kind), cells in grids(times).items():
+        widths, sizes = ({place[axis] for place in cells} for axis in (0, 1))
+        if len(widths) > 1 and len(sizes) > 1 and len({name for cell in cells.values() for name in cell}) > 1:
+            yield f"{setup.label}, {kind}", cells
+
+
+def _map(maps: Sequence[tuple[str, Cells]], between: tuple[str, str] | None) -> Figure:
+    """Draw, a row for each map, the fastest trainer of each cell and how many times as fast one trainer is as another."""
+    slower, faster = between or _contrast(maps)
+    figure = Figure(figsize=(11, 0.9 + 3.4 * len(maps)), layout="constrained")
+    figure.suptitle(f"Who is fastest, and by how much {faster} is faster than {slower}", x=0.01, ha="left", fontsize=12)
+    for (label, cells), (left, right) in zip(maps, figure.subplots(len(maps), 2, squeeze=False), strict=True):
+        widths, sizes = (sorted({place[axis] for place in cells}) for axis in (0, 1))
+        spots = {place: (sizes.index(place[1]), widths.index(place[0])) for place in cells}
+        speedup = np.full((len(widths), len(sizes)), np.nan)
+        for place, cell in cells.items():
+            x, y = spots[place]
+            best = min(cell, key=lambda name: cell[name].value)
+            left.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=_colour(best), ec="white", lw=2))
+            left.annotate(best, (x, y), ha="center", va="center", fontweight="bold", fontsize=9, color=_ink(_colour(best)))
+            if slower in cell and faster in cell:
+                speedup[y, x] = cell[slower].value / cell[faster].value
+        far = max(10.0, np.nanmax(np.maximum(speedup, 1 / speedup))) if np.isfinite(speedup).any() else 10.0
+        ends = 1.4 * math.log10(far)  # leaves the darkest shades out: the lines are black
+        shade = right.imshow(np.log10(speedup), cmap="PuOr_r", vmin=-ends, vmax=ends, aspect="auto", origin="lower")
+        for (y, x), times in np.ndenumerate(speedup):
+            if np.isfinite(times):
+                ink = _ink(mpl.colors.to_hex(shade.cmap(shade.norm(math.log10(times)))))
+                right.annotate(f"{digits(times)}x", (x, y), ha="center", va="center", fontweight="bold", color=ink)
+        for level, style in ((1.0, "solid"), (10.0, "dashed")):
+            if np.nanmin(speedup, initial=np.inf) < level < np.nanmax(speedup, initial=0):
+                right.contour(
+                    *(np.array([-0.5, *range(n), n - 0.5]) for n in (len(sizes), len(widths))), np.pad(np.log10(speedup), 1, mode="edge"),
+                    levels=[math.log10(level)], colors="black", linestyles=style, linewidths=2.5,
+                )  # fmt: skip
+        left.set_title(f"{label}: the fastest trainer")
+        right.set_title(f"{faster} over {slower}; lines: 1x solid, 10x dashed")
+        for axis in (left, right):
+            axis.set_xlim(-0.5, len(sizes) - 0.5)
+            axis.set_ylim(-0.5, len(widths) - 0.5)
+            axis.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
+            axis.set_yticks(range(len(widths)), [f"{width:,}" for width in widths])
+            axis.spines[:].set_visible(False)
+            axis.tick_params(length=0)
+            axis.set_xlabel("mini-batch size")
+        left.set_ylabel("hidden units")
+    return figure
+
+
+def _contrast(maps: Sequence[tuple[str, Cells]]) -> tuple[str, str]:
+    """Return the two trainers to compare: the lowest on the ladder, and of the others that which wins the most cells."""
+    cells = [cell for _, grid in maps for cell in grid.values()]
+    first, *others = ladder(name for cell in cells for name in cell)
+    wins = [min((name for name in cell if name != first), key=lambda name: cell[name].value, default=others[0]) for cell in cells]
+    return first, max(others, key=wins.count)
+
+
+def _ink(background: str) -> str:
+    """Return black or white, whichever is read better on the colour."""
+    red, green, blue = mpl.colors.to_rgb(background)
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "white"
+
+
+# --- several machines --------------------------------------------------------------------------------------------------------------
+
+
+def comparison(answer: Comparison, directory: Path, between: tuple[str, str] | None = None) -> list[Path]:
+    """Draw the machines of a `compare` beside each other, and their maps, as PNG and SVG in the directory; return the files.
+
+    between: the two trainers of the speedup's map. Raises InputError if one of them was not timed.
+    """
+    records.check_writable(directory, option="-o")
+    times, figures = answer.timings, {}
+    for name in between or ():
+        if name not in times.trainers():
+            raise unknown("trainer", name, times.trainers())
+    with mpl.rc_context(_STYLE):
+        named = [job for job in times.jobs if job.width is None]
+        if named:
+            figures["machines"] = _machines(times, named)
+        maps = list(_maps(times))
+        if maps:
+            figures["map"] = _map(maps, between)
+    return [_save(figure, directory / f"{name}.{kind}") for kind in ("png", "svg") for name, figure in figures.items()]
+
+
+def _machines(times: Timings, jobs: Sequence[Job]) -> Figure:
+    """One panel a job, one line a setup, one mark a trainer: the leftmost is the fastest."""
+    heights = [1.0 + 0.42 * len(times.of(job)) for job in jobs]
+    figure = Figure(figsize=(8.4, 1.4 + sum(heights)), layout="constrained")
+    figure.suptitle("Time of a training epoch by machine", x=0.01, ha="left", fontsize=12)
+    axes = figure.subplots(len(jobs), 1, squeeze=False, height_ratios=heights, sharex=True)[:, 0]
+    for axis, job in zip(axes, jobs, strict=True):
+        setups = list(times.of(job))
+        for trainer in times.trainers(job):
+            marks = [(*times.epochs[setup, job, trainer].interval(), place) for place, setup in enumerate(setups)
+                     if (setup, job, trainer) in times.epochs]  # fmt: skip
+            value, low, high, place = np.array(marks).T
+            axis.errorbar(value, place, xerr=(value - low, high - value), ls="", marker=_marker(trainer), color=_colour(trainer), ms=8,
+                          ecolor="black", capsize=3, label=trainer)  # fmt: skip
+        for place, setup in enumerate(setups):
+            seconds = {name: times.epochs[setup, job, name].value for name in times.trainers(job) if (setup, job, name) in times.epochs}
+            best = min(seconds, key=seconds.__getitem__)
+            axis.annotate(f"{best} {duration(seconds[best])}", (seconds[best], place), xytext=(0, 9), textcoords="offset points",
+                          ha="center", fontsize=9, fontweight="bold")  # fmt: skip
+        axis.set_title(job.title)
+        axis.set_xscale("log")
+        axis.set_ylim(len(setups) - 0.4, -0.7)
+        axis.set_yticks(range(len(setups)), [setup.label for setup in setups])
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.grid(axis="both", color="#e4e4e4")
+        axis.set_axisbelow(True)
+    axes[-1].set_xlabel("seconds (log); median, whisker: 95 % interval")
+    low, high = axes[0].get_xlim()  # the panels share it
+    axes[0].set_xlim(low / (high / low) ** 0.06, high)
+    legend = {label: mark for axis in axes for mark, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(list(legend.values()), list(legend), frameon=False, loc="outside lower left", ncols=6, fontsize=9)
+    return figure
+
+
+def history(answer: History, directory: Path) -> list[Path]:
+    """Draw the courses of a `compare --over-time` as history.png and history.svg in the directory."""
+    records.check_writable(directory, option="-o")
+    panels = answer.panels()
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(8.4, 1.0 + 3.0 * len(panels)), layout="constrained")
+        figure.suptitle("Epoch time over commits; a ring where the intervals part", x=0.01, ha="left", fontsize=12)
+        for axis, (title, courses) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
+            places = {commit: place for place, (_, commit) in enumerate(commits(courses))}
+            for course in courses:
+                x = [places[point.commit] for point in course.points]
+                value, low, high = np.array([point.epoch for point in course.points]).T
+                colour = _colour(course.trainer)
+                axis.errorbar(
+                    x, value, yerr=(value - low, high - value), color=colour, marker=_marker(course.trainer), capsize=3, lw=1.5,
+                    label=course.trainer,
+                )  # fmt: skip
+                for place, point in zip(x, course.points, strict=True):
+                    if point.change:
+                        axis.plot(place, point.epoch.value, "o", ms=16, mfc="none", mec="black", mew=1.5)
+                        times = max(point.change.value, 1 / point.change.value)
+                        word = f"{digits(times)}x {'faster' if point.change.value > 1 else 'slower'}"
+                        axis.annotate(
+                            word, (place, point.epoch.value), xytext=(0, 13), textcoords="offset points", ha="center", fontsize=9,
+                            fontweight="bold", color=colour, bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1},
+                        )  # fmt: skip
+            axis.set_title(title)
+            axis.set_yscale("log")
+            axis.margins(y=0.2)
+            axis.set_xticks(range(len(places)), [commit[:20] for commit in places], rotation=30 if len(places) > 6 else 0)
+            low, high = axis.get_ylim()
+            axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+            axis.yaxis.set_minor_formatter(NullFormatter() if high > 10 * low else FuncFormatter(lambda y, _: f"{y:g}"))
+            axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+            axis.set_ylabel("seconds (log)")
+            axis.grid(axis="y", color="#e4e4e4")
+    return [_save(figure, directory / f"history.{kind}") for kind in ("png", "svg")]
+
+
 # --- learning curves ---------------------------------------------------------------------------------------------------------------
 
 
@@ -244,7 +419,7 @@ def _learning(rows: pd.DataFrame) -> Figure:
     figure.suptitle(f"Test accuracy against training time\n{_subtitle(rows)}", x=0.01, ha="left", fontsize=12)
     axis = figure.subplots()
     axis.set_title(_job(rows.iloc[0]))
-    for trainer in _ladder(rows["trainer"]):
+    for trainer in ladder(rows["trainer"]):
         for number, (_, curve) in enumerate(rows[rows["trainer"] == trainer].groupby("run_id", sort=False)):
             curve = curve.sort_values("round")
             x, y = curve["seconds"].cumsum().to_numpy(), 100 * curve["accuracy"].to_numpy()
@@ -292,13 +467,7 @@ def ratios(duel: Duel, pairs: Sequence[Pair], ratio: intervals.Interval, stem: P
 
 def _seconds(rows: pd.DataFrame) -> dict[str, Any]:
     """Return each trainer's times, (rounds,), in ladder order."""
-    return {name: rows.loc[rows["trainer"] == name, "seconds"].to_numpy() for name in _ladder(rows["trainer"])}
-
-
-def _ladder(names: pd.Series[str]) -> list[str]:
-    """Return the distinct names, the ladder's first and in its order, then the others in theirs."""
-    present = list(dict.fromkeys(names))
-    return [name for name in TRAINERS if name in present] + [name for name in present if name not in TRAINERS]
+    return {name: rows.loc[rows["trainer"] == name, "seconds"].to_numpy() for name in ladder(rows["trainer"])}
 
 
 def _place(trainer: str) -> int:
@@ -327,5 +496,6 @@ def _subtitle(rows: pd.DataFrame) -> str:
 
 def _save(figure: Figure, path: Path) -> Path:
     with mpl.rc_context(_STYLE):
-        figure.savefig(path, dpi=160, metadata={"Date": None} if path.suffix == ".svg" else {})
+        dots = min(160, _TALLEST / figure.get_size_inches().max())
+        figure.savefig(path, dpi=dots, metadata={"Date": None} if path.suffix == ".svg" else {})
     return path

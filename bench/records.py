@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
+import re
 import secrets
+import sys
 import tempfile
-from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import Field, astuple, dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from impls.errors import InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import pandas as pd
     from _typeshed import DataclassInstance
+
+    Column = npt.NDArray[np.generic]
 
 SCHEMA = 2
 
@@ -78,6 +85,8 @@ _HEADERS = {1: COLUMNS[: COLUMNS.index("gpu_memory_gib")], 2: COLUMNS}  # of eac
 JOB = ("workload", "dataset", "layers", "batch_size", "learning_rate", "dtype", "examples", "seed")
 
 _POSITIVE = ("seconds", "examples", "batch_size", "threads", "ranks", "round")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a line break, and what would command a terminal
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)  # float() also takes spaces, underscores and names
 
 
 class Writer:
@@ -117,20 +126,58 @@ def check_writable(directory: Path, *, option: str = "--results") -> None:
         raise InputError(f"{option} {directory}: cannot write there ({error.strerror}); name another directory") from error
 
 
-def read(paths: Sequence[Path]) -> pd.DataFrame:
+def files(paths: Sequence[Path]) -> list[Path]:
+    """Return the CSVs that the paths stand for, each once: of a directory, all of finished runs in it and below.
+
+    Raises InputError for a directory that has none.
+    """
+    found: list[Path] = []
+    for path in paths:
+        inside = [path]
+        if path.is_dir():
+            inside = sorted(file for file in path.rglob("*.csv") if not file.name.endswith(".partial.csv") and _of_a_run(file))
+            if not inside:
+                raise InputError(f"{path}: no CSV of a run is in it")
+        found += inside
+    return list({file.resolve(): file for file in found}.values())
+
+
+def _of_a_run(path: Path) -> bool:
+    """Return whether the file begins as a run's does: `versus`, `gate` and others leave tables of their own among them."""
+    with path.open("rb") as file:
+        return file.read(7) == b"schema,"
+
+
+def read(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None] | None = None) -> pd.DataFrame:
     """Return the rows of all files, in order, one column a field of `Row`, with numbers as numbers (no value: NaN).
 
     A file may be several concatenated ones: header lines may come again. What an older schema does not have is empty.
-    Raises InputError that names the file, the line and the column if a file is no such CSV.
+    Raises InputError that names the file, the line and the column if a file is no such CSV; if `broken` is given it is told that
+    instead, the file is left out, and only if no file is left an error is raised.
     """
+    import numpy as np
     import pandas as pd
 
-    return pd.concat([_read(Path(path)) for path in paths], ignore_index=True)
+    columns: list[list[Column]] = []
+    for path in paths:
+        try:
+            columns.append(_read(Path(path)))
+        except InputError as error:
+            if broken is None:
+                raise
+            broken(path, error)
+    if not columns:
+        raise InputError(f"none of {len(paths)} files can be read")
+    joined = (np.concatenate(parts) for parts in zip(*columns, strict=True))
+    return pd.DataFrame(
+        {
+            field.name: pd.Series(cells, dtype=str) if field.type == "str" else cells
+            for field, cells in zip(fields(Row), joined, strict=True)
+        }
+    )
 
 
-def _read(path: Path) -> pd.DataFrame:
-    import pandas as pd
-
+def _read(path: Path) -> list[Column]:
     lines, rows = [], []
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -155,10 +202,7 @@ def _read(path: Path) -> pd.DataFrame:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     if not rows:
         raise InputError(f"{path} holds no rows")
-    table = pd.DataFrame(dict(zip(COLUMNS, zip(*rows, strict=True), strict=True)), index=lines, dtype=str)
-    for field in fields(Row):
-        table[field.name] = _typed(table[field.name], str(field.type), path)
-    return table
+    return [_typed(cells, field, path, lines) for field, cells in zip(fields(Row), zip(*rows, strict=True), strict=True)]
 
 
 def _schema(path: Path, header: list[str], line: int = 1) -> int:
@@ -172,31 +216,44 @@ def _schema(path: Path, header: list[str], line: int = 1) -> int:
     raise InputError(f"{path}: line {line} does not name the columns of a schema that this version reads, 1 to {SCHEMA}, in their order")
 
 
-def _typed(cells: pd.Series[str], kind: str, path: Path) -> pd.Series[int] | pd.Series[float] | pd.Series[bool] | pd.Series[str]:
+def _typed(cells: Sequence[str], field: Field[Any], path: Path, lines: Sequence[int]) -> Column:
     """Return a column's cells as its type; raise InputError with the first line that is none."""
     import numpy as np
-    import pandas as pd
 
-    def refuse(wrong: pd.Series[bool], wanted: str) -> None:
-        if wrong.any():
-            line = wrong.index[int(wrong.to_numpy().argmax())]
-            raise InputError(f"{path}, line {line}, column {cells.name}: {cells[line]!r} is not {wanted}")
+    values, wrong = {}, {}
+    for cell in set(cells):  # most columns say the same in every row
+        try:
+            values[cell] = _value(cell, field)
+        except ValueError as error:
+            wrong[cell] = error
+    if wrong:
+        line, cell = next((line, cell) for line, cell in zip(lines, cells, strict=True) if cell in wrong)
+        raise InputError(f"{path}, line {line}, column {field.name}: {cell!r} is not {wrong[cell]}")
+    dtype = {"str": object, "int": np.int64, "bool": np.bool_}.get(str(field.type).split(" ")[0], np.float64)
+    return np.fromiter(map(values.__getitem__, cells), dtype, len(cells))
 
+
+def _value(cell: str, field: Field[Any]) -> str | bool | float | int:
+    """Return what a cell of the field says. Raises ValueError with what it should be."""
+    kind, _, optional = str(field.type).partition(" | ")
     if kind == "str":
-        refuse(cells.str.contains("[\r\n]"), "a single line of text")
-        return cells
-    if kind.startswith("bool"):
-        refuse(~cells.isin(["", "0", "1"]), "0 or 1")
-        return cells == "1"
-    numbers = pd.to_numeric(cells, errors="coerce").astype(float)
-    empty = (cells == "") & kind.endswith("None")
-    refuse(~empty & ~(np.isfinite(numbers) & (numbers >= 0)), "a finite number, 0 or more")
-    if cells.name in _POSITIVE:
-        refuse(numbers == 0, "above 0")
-    if kind == "int":
-        refuse(numbers != np.floor(numbers), "a whole number")
-        return numbers.astype("int64")
-    return numbers
+        if _CONTROL.search(cell):
+            raise ValueError("a single line of text")
+        return sys.intern(cell)  # once in memory, however many rows and files have it
+    if kind == "bool":
+        if cell not in ("", "0", "1"):
+            raise ValueError("0 or 1")
+        return cell == "1"
+    if optional and not cell:
+        return math.nan
+    number = float(cell) if _NUMBER.fullmatch(cell) else -1.0
+    if not 0 <= number < math.inf:
+        raise ValueError("a finite number, 0 or more")
+    if field.name in _POSITIVE and not number:
+        raise ValueError("above 0")
+    if kind == "int" and (number != int(number) or number >= 2**63):
+        raise ValueError("a whole number")
+    return int(number) if kind == "int" else number
 
 
 def _replace(path: Path, rows: Sequence[DataclassInstance]) -> None:

@@ -22,6 +22,7 @@ class Workload:
     start          "gaussian", the book's N(0, 1), or "scaled", N(0, 1/n_in), without which wide layers saturate
     dtype          "float32" or "float64"
     examples       how many of the training examples make an epoch; None: all
+    at_most        the same where `examples` is None: as many as there are, up to this
     seed           of the initial weights and of the order
     """
 
@@ -33,11 +34,12 @@ class Workload:
     dtype: str = "float32"
     examples: int | None = None
     seed: int = 0
+    at_most: int | None = None
 
     def data(self, splits: Splits) -> Dataset:
         """Return the examples of an epoch. Raises InputError if there are fewer than the workload asks for."""
         training = splits.training
-        examples = len(training) if self.examples is None else self.examples
+        examples = min(len(training), self.at_most or len(training)) if self.examples is None else self.examples
         if not 1 <= examples <= len(training):
             raise InputError(f"--examples {examples}: the training set has {len(training):,}; give 1 to {len(training)}")
         if not 1 <= self.batch_size <= examples:
@@ -71,6 +73,7 @@ WORKLOADS = {
         Workload("huge", (4096, 4096), batch_size=4096, learning_rate=0.05),
     )
 }
+_GRID_UNITS = 3_000_000  # hidden units times examples of a grid's epoch
 DEFAULT_WORKLOADS = ("nielsen", "wide")
 
 
@@ -82,9 +85,19 @@ def named(name: str) -> Workload:
 
 
 def grid(batch_sizes: Sequence[int], widths: Sequence[int]) -> list[Workload]:
-    """Return a workload with one hidden layer for each batch size and width, narrowest first."""
+    """Return a workload with one hidden layer for each batch size and width, narrowest first.
+
+    The wider, the fewer examples, so that a round of `loop` takes about a second everywhere; the same on every machine. A mini-batch
+    is never cut short for it.
+    """
     return [
-        Workload(f"h{width}-b{batch_size}", (width,), batch_size, learning_rate=3.0 * min(1.0, 30 / width))
+        Workload(
+            f"h{width}-b{batch_size}",
+            (width,),
+            batch_size,
+            learning_rate=3.0 * min(1.0, 30 / width),
+            at_most=max(_GRID_UNITS // width, batch_size),
+        )
         for width, batch_size in itertools.product(sorted(set(widths)), sorted(set(batch_sizes)))
     ]
 

@@ -19,7 +19,9 @@ TRAIN = ("train", "--epochs", "2", "--examples", "2000")
 def test_help_names_every_command():
     output = command("--help")
     assert output.returncode == 0
-    assert all(name in output.stdout for name in ("plot", "train", "machine", "pytest bench --benchmark-only"))
+    assert all(
+        name in output.stdout for name in ("plot", "compare", "report", "check", "train", "machine", "pytest bench --benchmark-only")
+    )
 
 
 def test_machine_tells_the_same_as_text_and_as_json():

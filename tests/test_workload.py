@@ -48,6 +48,15 @@ def test_a_grid_has_every_size_once_narrowest_first():
     assert [workload.name for workload in chosen([], [], [7])] == ["h7-b10"]
 
 
+def test_the_wider_a_grid_cell_the_fewer_its_examples_but_never_less_than_a_mini_batch(mnist):
+    examples = {w.name: len(w.data(mnist)) for w in grid([1, 10_000], [30, 100, 1000])}
+    assert examples == {
+        "h30-b1": 50_000, "h30-b10000": 50_000, "h100-b1": 30_000, "h100-b10000": 30_000, "h1000-b1": 3_000, "h1000-b10000": 10_000,
+    }  # fmt: skip
+    (asked,) = chosen([], [10], [1000], examples=50_000)
+    assert len(asked.data(mnist)) == 50_000
+
+
 def test_what_does_not_fit_is_refused(mnist):
     with pytest.raises(InputError, match="did you mean large"):
         named("larg")

@@ -1,0 +1,96 @@
+"""`python -m bench check`: is a CSV that somebody sent whole, plausible, and free of personal data?"""
+
+from __future__ import annotations
+
+import getpass
+import platform
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench import records
+from bench.limits import Peaks, Work, epoch_work
+from bench.machine import slug
+from bench.verify import TOLERANCE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# A peak is the best of a few tries, so an epoch may pass its floor by as much as those tries fall short.
+_TOO_FAST = 1.1
+
+_TEXTS = ("workload", "dataset", "trainer", "library", "machine", "cpu", "gpu", "gpu_driver", "os", "python", "numpy", "blas", "cuda")
+_VERSIONED = ("library", "gpu_driver", "python", "numpy", "blas", "cuda")  # may hold four numbers with dots between
+_PERSONAL = {
+    "a path": re.compile(r"(^|\s)(~|[A-Za-z]:)?[/\\]\w|[/\\](home|Users)[/\\]"),
+    "a mail address": re.compile(r"\w@\w+\.\w"),
+    "a network address": re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b|\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b", re.IGNORECASE),
+    "a host name": re.compile(r"\.(local|lan|internal|home|corp)\b", re.IGNORECASE),
+}
+
+
+def check(path: Path) -> list[str]:
+    """Return what is wrong with a file, a line each; none if nothing is. Raises InputError if it cannot be read."""
+    table = records.read([path])
+    found = [*_unfinished(path, table), *_implausible(table), *_unknown_code(table), *_personal(table)]
+    return [f"{path}: {complaint}" for complaint in found]
+
+
+def _unfinished(path: Path, table: pd.DataFrame) -> Iterator[str]:
+    if path.name.endswith(".partial.csv"):
+        yield "the run was stopped before its end; send the file of a finished one"
+    for key, rounds in table.groupby(["run_id", "kind", *records.JOB, "trainer"], sort=False)["round"]:
+        if sorted(rounds) != list(range(1, len(rounds) + 1)):
+            run, _, workload, *_, trainer = tuple[Any, ...](key)
+            yield f"run {run}, {workload} {trainer}: its {len(rounds)} rounds are not 1 to {len(rounds)}; rows are missing or doubled"
+
+
+def _implausible(table: pd.DataFrame) -> Iterator[str]:
+    for case, rows in table.groupby(["run_id", "workload", "trainer"], sort=False):
+        name = " ".join(tuple[Any, ...](case)[1:])
+        one = rows.sort_values("seconds").iloc[0]
+        worst = rows["max_error"].max()
+        if worst > TOLERANCE.get(one["dtype"], 0.0):
+            yield f"{name}: max_error {worst:.1e}: it did not compute the same as the loop"
+        if not rows["accuracy"].between(0, 1).all():
+            yield f"{name}: an accuracy is not a fraction"
+        work = _work(one)
+        if work is None:
+            yield f"{name}: layers {one['layers']!r} are no widths joined by hyphens"
+        elif one["flops"] > work.flops:
+            yield f"{name}: {one['flops']:,} operations an epoch, where its layers and examples need {work.flops:,}"
+        elif np.isfinite([one["peak_flops"], one["peak_bytes"], one["bytes"]]).all() and one["peak_flops"] and one["peak_bytes"]:
+            floor = Peaks(one["peak_flops"], one["peak_bytes"]).floor(Work(one["flops"], one["bytes"]))
+            if floor > _TOO_FAST * one["seconds"]:
+                yield f"{name}: round {one['round']} took {one['seconds']:.3g} s; this machine needs {floor:.3g} s at least"
+
+
+def _work(row: pd.Series[Any]) -> Work | None:
+    if not re.fullmatch(r"\d+(-\d+)+", row["layers"]):
+        return None
+    return epoch_work([int(width) for width in row["layers"].split("-")], row["examples"], 8)
+
+
+def _unknown_code(table: pd.DataFrame) -> Iterator[str]:
+    if table["dirty"].any():
+        yield "the code was changed since its commit (column dirty), so nobody can measure the same; measure a commit"
+    if (table["commit"] == "").any():
+        yield "no commit says which code was measured; run it in a clone"
+
+
+def _personal(table: pd.DataFrame) -> Iterator[str]:
+    here = {"this machine's host name": platform.node(), "your user name": getpass.getuser()}
+    for column in _TEXTS:
+        for value in table[column].unique():
+            for what, pattern in _PERSONAL.items():
+                if pattern.search(value) and not (what == "a network address" and column in _VERSIONED):
+                    yield f"column {column}: {value!r} looks like {what}"
+            for what, name in here.items():
+                if len(name) > 2 and name != "root" and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", value, re.IGNORECASE):
+                    yield f"column {column}: {value!r} holds {what}"
+    for machine in table["machine"].unique():
+        if machine != slug(machine):
+            yield f"column machine: {machine!r} is no short name of letters, digits and hyphens, such as {slug(machine)}"

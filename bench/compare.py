@@ -1,0 +1,250 @@
+"""`python -m bench compare`: trainers by machines, the winner on each, where a second begins to win, and what else differs."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import records
+from bench.crossings import Crossing, crossings
+from bench.format import counted, duration_interval, times_interval
+from bench.intervals import Interval, Sample
+from bench.setups import FACTS, Job, Setup, Timings, timings
+from bench.tables import Table
+from impls import InputError
+from impls.errors import unknown
+
+# What a difference in a fact means for the times of whom.
+_THEREFORE = {
+    "threads": "none of the trainers: measure with the same --threads",
+    "ranks": "none of the trainers: measure with as many ranks",
+    "blas": "matrix, and what else multiplies with NumPy: the BLAS may be the reason",
+    "blas_kernels": "matrix, and what else multiplies with NumPy: the BLAS chose other kernels, which can halve the speed",
+    "numpy": "loop and matrix, as machines: NumPy itself may be the reason",
+    "python": "loop, as machines: most of its time is the interpreter's",
+    "os": "small differences: the system's scheduler and allocator take part",
+    "gpu_driver": "trainers on a GPU, by little: the driver launches the kernels",
+    "cuda": "trainers on a GPU, as machines: CUDA's libraries may be the reason",
+    "commit": "trainers whose code changed between the commits; versus TRAINER@COMMIT tells",
+    "dirty": "trainers that were being changed: no commit says what was run",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A trainer's epoch on a setup, over all its runs, and how many times as fast it is as on the baseline."""
+
+    epoch: Interval
+    speedup: Interval | None
+    runs: int
+    rounds: int
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The trainer with the shortest epoch, how many times as fast as the second, and those not to be told from it."""
+
+    trainer: str
+    second: str | None
+    ahead: Interval | None
+    level: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A fact that is not the same on all setups: its values on each, and what therefore should not be compared."""
+
+    fact: str
+    values: Mapping[Setup, tuple[str, ...]]
+    therefore: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What the rows of several machines say, ready to be told as text, Markdown or JSON."""
+
+    timings: Timings
+    baseline: Setup
+    cells: dict[tuple[Job, str, Setup], Cell]
+    winners: dict[tuple[Job, Setup], Winner]
+    crossings: list[Crossing]
+    differences: list[Difference]
+
+    @property
+    def comparable(self) -> bool:
+        """Whether there is one machine only, or a job that two have."""
+        machines = {setup.machine for setup in self.timings.setups}
+        return len(machines) == 1 or any(len({s.machine for s in self.timings.of(job)}) > 1 for job in self.timings.jobs)
+
+    def text(self) -> str:
+        """Return it for a terminal."""
+        return "\n\n".join(table.text() for table in self._tables())
+
+    def markdown(self) -> str:
+        """Return it for an issue or a README."""
+        return "\n\n".join(table.markdown() for table in self._tables())
+
+    def json(self) -> str:
+        """Return it as one JSON object; an end that an interval does not have is null."""
+        setups = [
+            asdict(setup) | {"facts": {fact: values for (owner, fact), values in self.timings.facts.items() if owner == setup}}
+            for setup in self.timings.setups
+        ]
+        tables = [
+            {
+                "job": {name: getattr(value, "item", lambda value=value: value)() for name, value in job._asdict().items()},
+                "cells": [
+                    {"trainer": trainer, "setup": setup.label, "epoch": _ends(cell.epoch), "speedup": _ends(cell.speedup)}
+                    | {"runs": cell.runs, "rounds": cell.rounds}
+                    for (of, trainer, setup), cell in self.cells.items()
+                    if of == job
+                ],
+                "winners": [
+                    {"setup": setup.label, "trainer": won.trainer, "second": won.second, "ahead": _ends(won.ahead), "level": won.level}
+                    for (of, setup), won in self.winners.items()
+                    if of == job
+                ],
+            }
+            for job in self.timings.jobs
+        ]
+        crossed = [asdict(crossing) | {"setup": crossing.setup.label, "at": _ends(crossing.at)} for crossing in self.crossings]
+        differing = [
+            {"fact": d.fact, "values": {setup.label: values for setup, values in d.values.items()}, "do_not_compare": d.therefore}
+            for d in self.differences
+        ]
+        return json.dumps(
+            {"baseline": self.baseline.label, "comparable": self.comparable, "setups": setups, "tables": tables}
+            | {"crossings": crossed, "differences": differing},
+            allow_nan=False,
+        )
+
+    def _tables(self) -> Iterator[Table]:
+        for job in self.timings.jobs:
+            yield self._of_job(job)
+        if self.crossings:
+            yield self._of_crossings()
+        yield self._of_differences()
+
+    def _of_job(self, job: Job) -> Table:
+        setups = self.timings.of(job)
+        rows = []
+        for trainer in self.timings.trainers(job):
+            cells = [self.cells.get((job, trainer, setup)) for setup in setups]
+            rows.append([trainer, *(_shown(cell) for cell in cells)])
+        rows.append(["fastest", *(_won(self.winners[job, setup]) for setup in setups)])
+        notes = (
+            [f"x: times as fast as on {self.baseline.label}"] if any(c.speedup for (j, _, _), c in self.cells.items() if j == job) else []
+        )
+        return Table(job.title, ["trainer", *(setup.label for setup in setups)], rows, notes)
+
+    def _of_crossings(self) -> Table:
+        setups = [setup for setup in self.timings.setups if any(crossing.setup == setup for crossing in self.crossings)]
+        winning = [crossing for crossing in self.crossings if crossing.wins]
+        rows = [
+            [line, *("\n".join(str(c) for c in winning if (c.line, c.setup) == (line, setup)) or "-" for setup in setups)]
+            for line in dict.fromkeys(crossing.line for crossing in winning)
+        ]
+        others = len(self.crossings) - len(winning)
+        notes = [f"{counted(others, 'crossing')} of trainers that are not the fastest: in --json"] if others else []
+        return Table("Where another trainer begins to win (95 %)", ["along", *(setup.label for setup in setups)], rows, notes)
+
+    def _of_differences(self) -> Table:
+        rows = [[d.fact, *(_listed(d.values.get(setup, ())) for setup in self.timings.setups), d.therefore] for d in self.differences]
+        notes = list(self._alone())
+        if not rows:
+            notes = ["nothing: threads, BLAS, versions and commit are the same", *notes]
+        return Table("What else differs", ["", *(setup.label for setup in self.timings.setups), "so do not compare"], rows, notes)
+
+    def _alone(self) -> Iterator[str]:
+        """Say which jobs only one machine has, if there are several."""
+        if len({setup.machine for setup in self.timings.setups}) == 1:
+            return
+        alone: dict[str, list[str]] = {}
+        for job in self.timings.jobs:
+            machines = {setup.machine for setup in self.timings.of(job)}
+            if len(machines) == 1:
+                alone.setdefault(machines.pop(), []).append(f"{job.workload} ({job.examples:,} examples, {job.dtype})")
+        for machine, names in alone.items():
+            yield f"only on {machine}, so compared with nothing: {_listed(names)}"
+
+
+def compare(paths: Sequence[Path], *, baseline: str | None, broken: Callable[[Path, InputError], None] | None = None) -> Comparison:
+    """Compare what CSVs, or directories of them, hold.
+
+    baseline  a machine's name or a setup's label; None: the first in the rows
+    broken    told of each file that cannot be read, which is left out then
+    Raises InputError if a file cannot be read, if there are no timed rounds, or no such baseline.
+    """
+    times = timings(records.read(records.files(paths), broken=broken))
+    if not times.setups:
+        raise InputError("there are no timed rounds in it, only training; measure with pytest bench --benchmark-only")
+    return comparison(times, baseline=baseline)
+
+
+def comparison(times: Timings, *, baseline: str | None) -> Comparison:
+    """Compare all that was timed."""
+    base = _baseline(times, baseline)
+    cells, winners = {}, {}
+    for job in times.jobs:
+        against = times.of(job).get(base, {})
+        for setup, timed in times.of(job).items():
+            winners[job, setup] = _winner(timed)
+            for trainer, epochs in timed.items():
+                speedup = against[trainer].over(epochs) if trainer in against and setup != base else None
+                cells[job, trainer, setup] = Cell(epochs.interval(), speedup, len(epochs.runs), sum(map(len, epochs.runs)))
+    return Comparison(times, base, cells, winners, crossings(times), list(_differences(times)))
+
+
+def _baseline(times: Timings, name: str | None) -> Setup:
+    for setup in times.setups:
+        if name in (None, setup.label, setup.machine):
+            return setup
+    raise unknown("machine", str(name), dict.fromkeys(setup.machine for setup in times.setups))
+
+
+def _winner(timed: Mapping[str, Sample]) -> Winner:
+    first, *others = sorted(timed, key=lambda trainer: timed[trainer].value)
+    ahead = {other: timed[other].over(timed[first]) for other in others}
+    level = tuple(other for other in others if ahead[other].low <= 1)
+    return Winner(first, others[0] if others else None, ahead[others[0]] if others else None, level)
+
+
+def _differences(times: Timings) -> Iterator[Difference]:
+    for fact in ("threads", "ranks"):
+        values: dict[Setup, tuple[str, ...]] = {setup: (str(getattr(setup, fact)),) for setup in times.setups}
+        if len(set(values.values())) > 1:
+            yield Difference(fact, values, _THEREFORE[fact])
+    for fact in (*FACTS, *(f"library of {trainer}" for trainer in times.trainers())):
+        values = {setup: times.facts[setup, fact] for setup in times.setups if (setup, fact) in times.facts}
+        if len({frozenset(value) for value in values.values()}) > 1 or any(len(value) > 1 for value in values.values()):
+            yield Difference(fact, values, _THEREFORE.get(fact) or f"{fact.removeprefix('library of ')}, as machines: its library differs")
+
+
+def _shown(cell: Cell | None) -> str:
+    if cell is None:
+        return "-"
+    pooled = f", {cell.runs} runs" if cell.runs > 1 else ""
+    return f"{duration_interval(cell.epoch)}{pooled}" + (f"\n{times_interval(cell.speedup)}" if cell.speedup else "")
+
+
+def _won(winner: Winner) -> str:
+    if winner.ahead is None:
+        return winner.trainer
+    if winner.level:
+        return f"{winner.trainer}\nnot to be told from {', '.join(winner.level)}"
+    return f"{winner.trainer}\n{times_interval(winner.ahead)} ahead of {winner.second}"
+
+
+def _listed(values: Sequence[str], most: int = 4) -> str:
+    shown = [value or "-" for value in values]
+    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "") or "-"
+
+
+def _ends(interval: Interval | None) -> dict[str, Any] | None:
+    if interval is None:
+        return None
+    return {name: value if math.isfinite(value) else None for name, value in interval._asdict().items()}

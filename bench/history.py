@@ -1,0 +1,135 @@
+"""`python -m bench compare --over-time`: one machine's trainers from commit to commit, and where they changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import records
+from bench.format import counted, duration_interval, times_interval
+from bench.intervals import Interval, Sample
+from bench.setups import AGREE, Epochs, Job, grouped, ladder
+from bench.tables import Table
+from impls import InputError
+
+
+@dataclass(frozen=True)
+class Point:
+    """A trainer's epoch at a commit, over all runs of that commit.
+
+    change  how many times as fast as since the last change; None where nothing changed
+    """
+
+    commit: str
+    started_at: str
+    epoch: Interval
+    runs: int
+    change: Interval | None
+
+
+@dataclass(frozen=True)
+class Course:
+    """A trainer on one job and machine, from the oldest commit to the newest."""
+
+    machine: str
+    threads: int
+    job: Job
+    trainer: str
+    points: tuple[Point, ...]
+
+
+@dataclass(frozen=True)
+class History:
+    """The courses that have two commits at least."""
+
+    courses: list[Course]
+
+    def text(self) -> str:
+        """Return it for a terminal."""
+        return "\n\n".join(table.text() for table in self._tables())
+
+    def markdown(self) -> str:
+        """Return it for an issue or a README."""
+        return "\n\n".join(table.markdown() for table in self._tables())
+
+    def json(self) -> str:
+        """Return it as one JSON object."""
+        plain = [asdict(course) | {"job": course.job._asdict()} for course in self.courses]
+        for course in plain:
+            for point in course["points"]:
+                point["epoch"] = point["epoch"]._asdict()
+                point["change"] = point["change"]._asdict() if point["change"] else None
+        return json.dumps({"courses": plain}, allow_nan=False, default=lambda number: number.item())
+
+    def panels(self) -> list[tuple[str, list[Course]]]:
+        """Return the courses of each machine and job, with its title."""
+        found: dict[str, list[Course]] = {}
+        for course in self.courses:
+            found.setdefault(f"{course.machine}, {counted(course.threads, 'thread')} · {course.job.title}", []).append(course)
+        return list(found.items())
+
+    def _tables(self) -> list[Table]:
+        return [_table(title, courses) for title, courses in self.panels()]
+
+
+def commits(courses: Sequence[Course]) -> list[tuple[str, str]]:
+    """Return (start, commit) of every point, oldest first."""
+    return sorted({(point.started_at, point.commit) for course in courses for point in course.points})
+
+
+def _table(title: str, courses: Sequence[Course]) -> Table:
+    rows = []
+    for started_at, commit in commits(courses):
+        cells = []
+        for course in courses:
+            point = next((point for point in course.points if point.commit == commit), None)
+            cells.append(_shown(point) if point else "-")
+        rows.append([started_at[:10], commit, *cells])
+    return Table(title, ["from", "commit", *(course.trainer for course in courses)], rows)
+
+
+def _shown(point: Point) -> str:
+    if point.change is None:
+        return duration_interval(point.epoch)
+    word = "faster" if point.change.value > 1 else "slower"
+    ratio = point.change if word == "faster" else Interval(1 / point.change.value, 1 / point.change.high, 1 / point.change.low)
+    return f"{duration_interval(point.epoch)}\n{word}: {times_interval(ratio)}"
+
+
+def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None] | None = None) -> History:
+    """Return how the trainers of each machine went on over the commits. Raises InputError if a file cannot be read."""
+    table = records.read(records.files(paths), broken=broken)
+    rows = table[table["kind"] == "timing"].sort_values("started_at", kind="stable")
+    rows = rows.assign(commit=rows["commit"].where(rows["commit"] != "", "unknown") + rows["dirty"].map({True: " changed", False: ""}))
+    place = ["machine", "threads", "ranks", *records.JOB, "trainer"]
+    begun = rows.groupby(["machine", "commit"])["started_at"].min().to_dict()
+    courses: dict[tuple[Any, ...], dict[str, list[Epochs]]] = {}
+    for (*where, commit, _), seconds in grouped(rows, [*place, "commit", "run_id"]):
+        courses.setdefault(tuple(where), {}).setdefault(commit, []).append(seconds)
+    found = []
+    for (machine, threads, _, *job, trainer), by_commit in courses.items():
+        if len(by_commit) > 1:
+            samples = [(commit, begun[machine, commit], runs) for commit, runs in by_commit.items()]
+            found.append(Course(machine, int(threads), Job(*job), trainer, _points(sorted(samples, key=lambda sample: sample[1]))))
+    order = ladder(course.trainer for course in found)
+    return History(sorted(found, key=lambda c: (c.machine, c.threads, c.job.width or 0, c.job, order.index(c.trainer))))
+
+
+def _points(samples: Sequence[tuple[str, str, list[Epochs]]]) -> tuple[Point, ...]:
+    """Return the points, with a change where one parts from all since the last change: the intervals have nothing in common, and
+    the medians differ by more than two runs of the same code may."""
+    points: list[Point] = []
+    since: list[Epochs] = []
+    for commit, started_at, runs in samples:
+        now, change = Sample(runs), None
+        before = Sample(since) if since else now
+        if max(before.value / now.value, now.value / before.value) > AGREE:
+            low, high = before.interval()[1:]
+            if now.interval().low > high or now.interval().high < low:
+                change, since = before.over(now), []
+        since = since + runs
+        points.append(Point(commit, started_at, now.interval(), len(runs), change))
+    return tuple(points)

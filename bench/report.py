@@ -1,0 +1,167 @@
+"""`python -m bench report`: everything that CSVs say as one page that opens offline, in a browser or on paper.
+
+The page's charts are Vega-Lite's, which the package vl-convert-python carries as one script. Its text and its drawing are in
+report.html; this module puts the figures into it.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench import records
+from bench.compare import Comparison, comparison
+from bench.intervals import Interval
+from bench.setups import FACTS, Job, Setup, Timings, ladder, timings
+from impls import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_BASELINE = "loop"
+
+
+def report(paths: Sequence[Path], file: Path, *, broken: Callable[[Path, InputError], None] | None = None) -> None:
+    """Write the page of these CSVs, or of directories of them.
+
+    broken: told of each file that cannot be read, which is left out then. Raises InputError if a file cannot be read or written.
+    """
+    sources = records.files(paths)
+    left_out = set()
+
+    def leave_out(path: Path, error: InputError) -> None:
+        left_out.add(path)
+        if broken:
+            broken(path, error)
+
+    table = records.read(sources, broken=leave_out if broken else None)
+    records.check_writable(file.parent, option="-o")
+    page = _page(_figures(table), _raw([source for source in sources if source not in left_out]))
+    try:
+        file.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"-o {file}: cannot write it ({error.strerror}); name another file") from error
+
+
+def _page(figures: dict[str, Any], raw: str) -> str:
+    try:
+        import vl_convert
+    except ImportError as error:
+        raise InputError("report needs the charting library: pip install 'epochbench[report]', or vl-convert-python") from error
+    page = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
+    # In a script element only "</script" and "<!--" end the text early; no "<" is left that could begin either.
+    parts = {
+        "figures": json.dumps(figures, allow_nan=False).replace("<", "\\u003c"),
+        "raw": raw,
+        "library": vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
+    }
+    for name, part in parts.items():
+        page = page.replace(f"/*{name}*/", part.replace("</script", "<\\/script"), 1)
+    return page
+
+
+def _raw(sources: Sequence[Path]) -> str:
+    """Return all the files, which together are one CSV, compressed, as text."""
+    whole = b"".join(text if text.endswith(b"\n") else text + b"\n" for text in (source.read_bytes() for source in sources))
+    return base64.b64encode(gzip.compress(whole, 6, mtime=0)).decode("ascii")
+
+
+def _figures(table: pd.DataFrame) -> dict[str, Any]:
+    """Return what the page shows, ready for JSON."""
+    times = timings(table)
+    training = table[table["kind"] == "training"]
+    answer = comparison(times, baseline=None) if times.setups else None
+    return {
+        "machines": list(_machines(table, times)),
+        "jobs": [
+            {"title": job.title, "kind": job.kind, "width": job.width, "batch": int(job.batch_size), "examples": int(job.examples)}
+            for job in times.jobs
+        ],
+        "cells": list(_cells(table, answer)) if answer else [],
+        "curves": list(_curves(training)),
+        "notes": [f"{d.fact} differs: do not compare {d.therefore}" for d in answer.differences] if answer else [],
+        "trainers": ladder(table["trainer"]),
+    }
+
+
+def _machines(table: pd.DataFrame, times: Timings) -> Iterator[dict[str, Any]]:
+    """Yield each setup, and each machine that only trained, with what is known of it."""
+    hardware = table.drop_duplicates("machine", keep="last").set_index("machine").to_dict("index")
+    for setup in times.setups:
+        facts = {fact: ", ".join(filter(None, times.facts.get((setup, fact), ()))) for fact in FACTS}
+        yield (
+            {"label": setup.label, "machine": setup.machine, "runs": len(setup.runs), "threads": int(setup.threads)}
+            | _hardware(hardware[setup.machine])
+            | facts
+        )
+    for machine in hardware.keys() - {setup.machine for setup in times.setups}:
+        row = hardware[machine]
+        facts = {fact: ("yes" if row[fact] else "no") if fact == "dirty" else row[fact] for fact in FACTS}
+        yield {"label": machine, "machine": machine, "runs": 1, "threads": int(row["threads"])} | _hardware(row) | facts
+
+
+def _hardware(row: Mapping[Any, Any]) -> dict[str, Any]:
+    return {"cpu": row["cpu"], "cores": int(row["cores"]), "memory_gib": float(row["memory_gib"]), "gpu": row["gpu"]}
+
+
+def _cells(table: pd.DataFrame, answer: Comparison) -> Iterator[dict[str, Any]]:
+    """Yield what is known of each trainer on each job and setup. `job` and `machine` are places in the lists of those."""
+    keys = ["machine", "threads", "ranks", *records.JOB, "trainer"]
+    rows = table[table["kind"] == "timing"].drop_duplicates(keys).set_index(keys).to_dict("index")
+    jobs = {job: place for place, job in enumerate(answer.timings.jobs)}
+    setups = {setup: place for place, setup in enumerate(answer.timings.setups)}
+    for (job, trainer, setup), cell in answer.cells.items():
+        row = rows[setup.machine, setup.threads, setup.ranks, *job, trainer]
+        rate = row["flops"] / cell.epoch.value / 1e9
+        limit = row["fraction_of_limit"] * row["seconds"] / cell.epoch.value
+        yield {
+            "job": jobs[job],
+            "machine": setups[setup],
+            "trainer": trainer,
+            "seconds": _short(cell.epoch),
+            "speedup": _short(_speedup(answer.timings, job, trainer, setup)),
+            "rate": _number(job.examples / cell.epoch.value),
+            "limit": _number(limit),
+            "accuracy": _number(row["accuracy"]),
+            "rounds": cell.rounds,
+            "library": row["library"],
+            "device": row["device"],
+            "gflops": _number(rate),
+            "intensity": _number(row["flops"] / row["bytes"]) if row["bytes"] else None,
+            "peak": [_number(row["peak_flops"] / 1e9), _number(row["peak_bytes"] / 1e9)],
+        }
+
+
+def _speedup(times: Timings, job: Job, trainer: str, setup: Setup) -> Interval | None:
+    base = times.epochs.get((setup, job, _BASELINE))
+    return base.over(times.epochs[setup, job, trainer]) if base and trainer != _BASELINE else None
+
+
+def _curves(training: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Yield the accuracy after each epoch of each training, against the seconds that it had taken."""
+    for key, rows in training.groupby(["machine", "run_id", *records.JOB, "trainer"], sort=False):
+        machine, run, *job, trainer = tuple[Any, ...](key)
+        rows = rows.sort_values("round")
+        yield {
+            "machine": machine,
+            "run": run,
+            "title": Job(*job).title,
+            "trainer": trainer,
+            "epochs": rows["round"].tolist(),
+            "seconds": [_number(second) for second in rows["seconds"].cumsum()],
+            "accuracy": [_number(accuracy) for accuracy in rows["accuracy"]],
+        }
+
+
+def _short(interval: Interval | None) -> list[float | None] | None:
+    return [_number(end) for end in interval] if interval else None
+
+
+def _number(value: float) -> float | None:
+    """Return a number with the digits that can be seen in a chart; none for NaN."""
+    return float(f"{value:.5g}") if math.isfinite(value) else None

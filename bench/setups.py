@@ -1,0 +1,193 @@
+"""What is compared: machines as they were set up, with all their timed rounds. Runs of one setup are pooled where they agree."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bench import intervals, records
+from bench.format import counted
+from bench.intervals import Sample
+from impls import TRAINERS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# Two runs on one machine, nothing changed, differ by 5 % now and then: on a shared machine one time in ten.
+AGREE = 1.05
+
+# What may differ between setups besides the machine, and so be the true reason for a difference.
+FACTS = ("blas", "blas_kernels", "numpy", "python", "os", "gpu_driver", "cuda", "commit", "dirty")
+
+Epochs = npt.NDArray[np.float64]  # (rounds,) seconds of one run, sorted
+
+
+class Job(NamedTuple):
+    """What makes epochs comparable: the columns of `records.JOB`."""
+
+    workload: str
+    dataset: str
+    layers: str
+    batch_size: int
+    learning_rate: float
+    dtype: str
+    examples: int
+    seed: int
+
+    @property
+    def title(self) -> str:
+        """The job in a line."""
+        shape = f"{self.workload}: {self.layers}, batch {self.batch_size}, learning rate {self.learning_rate:g}"
+        return f"{shape}, {self.examples:,} examples, {self.kind}"
+
+    @property
+    def kind(self) -> str:
+        """What all cells of a grid have in common: the dtype; the data and the seed if they are not the usual ones."""
+        unusual = [self.dataset] * (self.dataset != "mnist") + [f"seed {self.seed}"] * (self.seed != 0)
+        return ", ".join([self.dtype, *unusual])
+
+    @property
+    def width(self) -> int | None:
+        """The hidden units of a cell of the grid; None for a named workload."""
+        cell = re.fullmatch(r"h(\d+)-b\d+", self.workload)
+        return int(cell[1]) if cell else None
+
+
+@dataclass(frozen=True, eq=False)  # one is made of each, so it is told by its identity, which is quick
+class Setup:
+    """A machine with a number of threads and ranks, and those of its runs that agree."""
+
+    label: str
+    machine: str
+    threads: int
+    ranks: int
+    runs: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Timings:
+    """All timed rounds: for each setup, job and trainer a sample of the seconds of each run. Setups are in the order of the rows."""
+
+    setups: tuple[Setup, ...]
+    epochs: Mapping[tuple[Setup, Job, str], Sample]
+    facts: Mapping[tuple[Setup, str], tuple[str, ...]]  # values of each of FACTS, and of "library of TRAINER"
+
+    @cached_property
+    def jobs(self) -> list[Job]:
+        """Every job, named workloads first, then the grid by width and batch size."""
+        return sorted(self._by_job, key=lambda job: (job.width or 0, job.batch_size if job.width else 0))
+
+    @cached_property
+    def _by_job(self) -> dict[Job, dict[Setup, dict[str, Sample]]]:
+        found: dict[Job, dict[Setup, dict[str, Sample]]] = {}
+        for (setup, job, trainer), epochs in self.epochs.items():
+            found.setdefault(job, {}).setdefault(setup, {})[trainer] = epochs
+        return found
+
+    def of(self, job: Job) -> dict[Setup, dict[str, Sample]]:
+        """Return what was timed of the job: setup -> trainer -> epochs."""
+        return self._by_job[job]
+
+    def trainers(self, job: Job | None = None) -> list[str]:
+        """Return the trainers that have rounds (of the job), in ladder order."""
+        jobs = self._by_job if job is None else [job]
+        return ladder(trainer for job in jobs for timed in self.of(job).values() for trainer in timed)
+
+
+def ladder(names: Iterable[str]) -> list[str]:
+    """Return the distinct names, the ladder's first and in its order, then the others in theirs."""
+    present = list(dict.fromkeys(names))
+    return [name for name in TRAINERS if name in present] + [name for name in present if name not in TRAINERS]
+
+
+def timings(table: pd.DataFrame) -> Timings:
+    """Return the timed rounds of a table that `records.read` returned; a round that is in it twice counts once."""
+    rows = table[table["kind"] == "timing"]
+    keys = ["machine", "threads", "ranks", "run_id", *records.JOB, "trainer"]
+    rows = rows.drop_duplicates([*keys, "round", "seconds"])
+    measured: dict[tuple[str, int, int], dict[str, dict[tuple[Job, str], Epochs]]] = {}
+    for key, seconds in grouped(rows, keys):
+        machine, threads, ranks, run_id, *job, trainer = key
+        by_run = measured.setdefault((machine, threads, ranks), {})
+        by_run.setdefault(run_id, {})[Job(*job), trainer] = seconds
+
+    setups: list[Setup] = []
+    runs: dict[tuple[Setup, Job, str], list[Epochs]] = {}
+    for (machine, threads, ranks), by_run in measured.items():
+        groups = _agreeing(by_run)
+        for group in groups:
+            label = machine
+            if sum(other == machine for other, _, _ in measured) > 1:
+                label += f", {counted(threads, 'thread')}" + (f", {counted(ranks, 'rank')}" if ranks > 1 else "")
+            if len(groups) > 1:
+                label += f", {f'run {group[0]}' if len(group) == 1 else f'{len(group)} runs from {group[0]}'}"
+            setup = Setup(label, machine, threads, ranks, tuple(group))
+            setups.append(setup)
+            for run_id in group:
+                for (timed, trainer), seconds in by_run[run_id].items():
+                    runs.setdefault((setup, timed, trainer), []).append(seconds)
+    return Timings(tuple(setups), {key: Sample(epochs) for key, epochs in runs.items()}, _facts(rows, setups))
+
+
+def grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], Epochs]]:
+    """Yield each combination of the keys' values with its seconds, sorted, in the order of the rows."""
+    if rows.empty:
+        return
+    codes = rows.groupby(keys, sort=False).ngroup().to_numpy()
+    order = codes.argsort(kind="stable")
+    starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+    named = rows[keys].iloc[order[starts]].itertuples(index=False, name=None)
+    yield from zip(named, map(np.sort, np.split(rows["seconds"].to_numpy()[order], starts[1:])), strict=True)
+
+
+def _agreeing(by_run: Mapping[str, Mapping[tuple[Job, str], Epochs]]) -> list[list[str]]:
+    """Return the runs in groups that agree. A run joins the first group with which it does.
+
+    A run agrees with a group if for every trainer the ratio of its epoch to the group's first, in the middle of the jobs that both
+    timed, is within AGREE; or if the intervals of all of these ratios hold 1. A run without such a job agrees.
+    """
+    groups: list[list[str]] = []
+    known: list[dict[tuple[Job, str], Epochs]] = []
+    for run_id, epochs in sorted(by_run.items()):
+        for group, firsts in zip(groups, known, strict=True):
+            if _agree(epochs, firsts):
+                group.append(run_id)
+                firsts.update({key: seconds for key, seconds in epochs.items() if key not in firsts})
+                break
+        else:
+            groups.append([run_id])
+            known.append(dict(epochs))
+    return groups
+
+
+def _agree(epochs: Mapping[tuple[Job, str], Epochs], others: Mapping[tuple[Job, str], Epochs]) -> bool:
+    shared: dict[str, list[tuple[Epochs, Epochs]]] = {}
+    for key, seconds in epochs.items():
+        if key in others:
+            shared.setdefault(key[1], []).append((seconds, others[key]))
+    for pairs in shared.values():
+        typical = np.median([math.log(intervals.middle(one) / intervals.middle(other)) for one, other in pairs])
+        if abs(typical) > math.log(AGREE) and not all(low <= 1 <= high for _, low, high in (intervals.ratio(*pair) for pair in pairs)):
+            return False
+    return True
+
+
+def _facts(rows: pd.DataFrame, setups: Sequence[Setup]) -> dict[tuple[Setup, str], tuple[str, ...]]:
+    place = ["machine", "threads", "ranks", "run_id"]
+    of = {(setup.machine, setup.threads, setup.ranks, run): setup for setup in setups for run in setup.runs}
+    found: dict[tuple[Setup, str], dict[str, None]] = {}
+    for *key, trainer, library in rows[[*place, "trainer", "library"]].drop_duplicates().itertuples(index=False):
+        found.setdefault((of[tuple(key)], f"library of {trainer}"), {})[library] = None
+    for machine, threads, ranks, run, *values in rows[[*place, *FACTS]].drop_duplicates().itertuples(index=False):
+        setup = of[machine, threads, ranks, run]
+        for fact, value in zip(FACTS, values, strict=True):
+            shown = ("yes" if value else "no") if fact == "dirty" else str(value)
+            found.setdefault((setup, fact), {})[shown] = None
+    return {key: tuple(values) for key, values in found.items()}

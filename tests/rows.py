@@ -1,0 +1,42 @@
+"""CSVs of machines that there are not, with times that are chosen."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bench.records import Row, Writer
+from bench.workload import WORKLOADS, grid
+
+ROW = Row(
+    schema=2, run_id="r1", started_at="2026-01-01T00:00:00+00:00", commit="abc", dirty=False, kind="timing", workload="nielsen",
+    dataset="mnist", layers="784-30-10", batch_size=10, learning_rate=3.0, dtype="float32", examples=50000, seed=0, trainer="matrix",
+    library="numpy 2.4.6", device="cpu", threads=2, ranks=1, round=1, seconds=0.1, max_error=4.5e-6, accuracy=0.9,
+    flops=4794000000, fraction_of_limit=0.2, machine="box", cpu="Some CPU", cores=2, memory_gib=23.5, gpu="", gpu_driver="",
+    os="Linux x86_64", python="CPython 3.11.7", numpy="2.4.6", blas="openblas 0.3.31", blas_kernels="SkylakeX", cuda="",
+    gpu_memory_gib=None, gpu_clock_mhz=None, bytes=157e6, peak_flops=2e11, peak_bytes=2e10, launch_seconds=None, graph_node_seconds=None,
+)  # fmt: skip
+
+Times = Mapping[tuple[str, str], float | Sequence[float]]  # (workload, trainer) -> seconds, of one round or each
+
+
+def rows(times: Times, **columns) -> list[Row]:
+    """Rows of a run. A time without rounds gets five, spread by 1 %."""
+    found = []
+    for (name, trainer), seconds in times.items():
+        workload = WORKLOADS.get(name)
+        if workload is None:
+            width, batch_size = (int(part[1:]) for part in name.split("-"))
+            (workload,) = grid([batch_size], [width])
+        each = [seconds * (1 + 0.005 * i) for i in range(-2, 3)] if isinstance(seconds, float) else seconds
+        job = {"layers": f"784-{workload.hidden[0]}-10", "batch_size": workload.batch_size, "learning_rate": workload.learning_rate}
+        examples = {"examples": min(50_000, workload.at_most or 50_000)}
+        mine = {**job, **examples, "workload": name, "trainer": trainer, "device": "gpu" if trainer == "gpu" else "cpu", **columns}
+        found += [replace(ROW, **mine, round=i, seconds=second) for i, second in enumerate(each, start=1)]
+    return found
+
+
+def written(path: Path, times: Times, **columns) -> Path:
+    """A CSV of such a run."""
+    writer = Writer(path)
+    writer.add(rows(times, **columns))
+    return writer.close()
