@@ -23,7 +23,8 @@ class Contender:
     name     what messages call it
     trainer  a name of the ladder, or module:Class
     source   directory that holds the bench/ and impls/ that it runs
-    code     which impls/ that is: a commit, or the working tree
+    code     which code that is: a commit, or the working tree
+    pinned   whether all of it is of that commit, so that nothing may come from the working tree
     python   its interpreter
     env      environment variables on top of this process's
     """
@@ -32,6 +33,7 @@ class Contender:
     trainer: str
     source: Path
     code: str
+    pinned: bool
     python: str = sys.executable
     env: Mapping[str, str] = field(default_factory=dict)
 
@@ -49,9 +51,10 @@ def contender(name: str, directory: Path, *, python: str | None = None, env: Map
     executable = shutil.which(python) if python else sys.executable
     if executable is None:
         raise InputError(f"{python}: no such interpreter")
+    executable = str(Path(executable).absolute())  # the worker runs elsewhere; not resolved, which would leave a virtual environment
     found = commit(revision) if at else None
     stage(directory, found, ours=trainer in TRAINERS)
-    return Contender(name, trainer, directory, found[:12] if found else working_tree(), executable, dict(env or {}))
+    return Contender(name, trainer, directory, found[:12] if found else working_tree(), bool(found), executable, dict(env or {}))
 
 
 def stage(directory: Path, revision: str | None, *, ours: bool) -> None:
@@ -68,11 +71,20 @@ def stage(directory: Path, revision: str | None, *, ours: bool) -> None:
         except InputError as error:
             raise InputError(f"{revision} has no impls/ to run: {error}") from error
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-            tar.extractall(directory, filter="data")
+            tar.extraction_filter = _inside
+            tar.extractall(directory)
         shutil.rmtree(directory / "bench", ignore_errors=True)
     shutil.copytree(Path(bench.__file__).parent, directory / "bench", ignore=caches)
     if not (directory / "impls").is_dir():
         shutil.copytree(Path(impls.__file__).parent, directory / "impls", ignore=caches)
+
+
+def _inside(member: tarfile.TarInfo, directory: str) -> tarfile.TarInfo | None:
+    """Leave out what would lie, or link, outside of the directory."""
+    try:
+        return tarfile.data_filter(member, directory)
+    except tarfile.FilterError:
+        return None
 
 
 def commit(revision: str) -> str:
@@ -102,7 +114,7 @@ def git(*arguments: str) -> str:
 
 
 def _git(*arguments: str) -> bytes:
-    command = ["git", "-C", str(_checkout()), *arguments]
+    command = ["git", "--no-optional-locks", "-C", str(_checkout()), *arguments]  # those would write the index
     try:
         return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
     except FileNotFoundError:

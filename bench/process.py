@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
 import queue
+import secrets
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -20,7 +23,15 @@ from bench.contender import Contender
 from bench.layout import Layout
 
 _LONGEST_REPLY = 65_536  # characters; the longest honest one has a few hundred
+_TOKEN = "EPOCHBENCH_WORKER"
+_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of Linux's prctl
 _GRACE = 2.0  # seconds in which an ended worker and its children may go by themselves
+
+
+def _adopt_orphans() -> None:
+    """Become the parent of descendants whose own has died, so that they can be found. Linux only; elsewhere they may be missed."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
 class ContenderError(Exception):
@@ -47,12 +58,15 @@ class Process:
         layout = layout or Layout()
         environment = {**os.environ, **layout.env, **contender.env}
         environment.pop("PYTHONSAFEPATH", None)  # the staged code is found because it is in the working directory
-        paths = contender.env.get("PYTHONPATH"), str(Path.cwd()), os.environ.get("PYTHONPATH")
+        theirs = contender.source if contender.pinned else Path.cwd()
+        paths = contender.env.get("PYTHONPATH"), str(theirs), str(theirs / "src"), os.environ.get("PYTHONPATH")
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+        environment[_TOKEN] = self._token = secrets.token_hex(8)  # tells whose the processes are that it starts
+        _adopt_orphans()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
         try:
             self._popen = subprocess.Popen(
-                [*layout.prefix, contender.python, "-m", "bench.worker", contender.trainer, str(job), str(threads)],
+                [*layout.prefix, contender.python, "-m", "bench.worker", contender.trainer, str(job), str(threads), str(contender.pinned)],
                 cwd=contender.source,
                 env=environment,
                 stdin=subprocess.PIPE,
@@ -66,8 +80,12 @@ class Process:
         except OSError as error:
             self._errors.close()
             raise ContenderError(contender, f"cannot be started: {error}") from error
-        self._replies: queue.SimpleQueue[str] = queue.SimpleQueue()
-        threading.Thread(target=self._listen, daemon=True).start()
+        try:
+            self._replies: queue.SimpleQueue[str] = queue.SimpleQueue()
+            threading.Thread(target=self._listen, daemon=True).start()
+        except BaseException:
+            self.end()
+            raise
 
     def __enter__(self) -> Process:
         return self
@@ -92,7 +110,7 @@ class Process:
             raise ContenderError(self.contender, self._death())
         try:
             content = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             content = None
         if not isinstance(content, dict):
             raise ContenderError(self.contender, f"prints garbage where a reply belongs: {line[:60]!r}")
@@ -121,29 +139,42 @@ class Process:
             os.killpg(self._popen.pid, signal.SIGCONT)
 
     def end(self) -> None:
-        """End the worker and whatever it started."""
-        children = []
-        with contextlib.suppress(OSError):
-            self.wake()
-        with contextlib.suppress(psutil.Error):
-            children = psutil.Process(self._popen.pid).children(recursive=True)
-        assert self._popen.stdin
-        with contextlib.suppress(OSError):
-            self._popen.stdin.close()
+        """End the worker and whatever it started, also what has left its process group or outlived it."""
         try:
-            self._popen.wait(_GRACE)
-        except subprocess.TimeoutExpired:
-            self._popen.kill()
-            self._popen.wait()
-        _, alive = psutil.wait_procs(children, timeout=_GRACE if children else 0)
-        for child in alive:
-            with contextlib.suppress(psutil.Error):
-                self.left_behind.append(child.name())
-                child.kill()
-        if hasattr(os, "killpg"):  # those whose parent died before they could be listed
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._popen.pid, signal.SIGKILL)
+            with contextlib.suppress(OSError):
+                self.wake()
+            assert self._popen.stdin
+            with contextlib.suppress(OSError):
+                self._popen.stdin.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(_GRACE)
+            psutil.wait_procs(self._descendants(), timeout=_GRACE)  # they may go by themselves
+        finally:  # a signal may have ended the waiting
+            try:
+                self._kill()
+            except BaseException:  # or the killing; there is no other signal after it
+                self._kill()
+                raise
+
+    def _kill(self) -> None:
+        self._popen.kill()
+        self._popen.wait()
+        while alive := self._descendants():
+            for process in alive:
+                with contextlib.suppress(psutil.Error):
+                    self.left_behind.append(process.name())
+                    process.kill()
+            psutil.wait_procs(alive, timeout=_GRACE)
         self._errors.close()
+
+    def _descendants(self) -> list[psutil.Process]:
+        """Return the living processes that carry the worker's token, other than it."""
+        found = []
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if process.pid != self._popen.pid and process.environ().get(_TOKEN) == self._token:  # an ended one tells no environment
+                    found.append(process)
+        return found
 
     def _listen(self) -> None:
         assert self._popen.stdout
@@ -161,5 +192,7 @@ class Process:
         self._errors.seek(0)
         told = [line.strip() for line in self._errors.read().decode(errors="replace").splitlines() if line.strip()]
         if told and told[-1].startswith("ModuleNotFoundError"):
-            how += f"; this suite belongs into its interpreter: {self.contender.python} -m pip install {Path(bench.__file__).parent.parent}"
+            home = Path(bench.__file__).parent.parent
+            what = str(home) if (home / "pyproject.toml").is_file() else "epochbench, and what the trainer needs"
+            how += f"; this suite belongs into its interpreter: {self.contender.python} -m pip install {what}"
         return f"{how}: {told[-1]}" if told else how

@@ -171,7 +171,9 @@ def _commit() -> tuple[str, bool | None]:
     root = Path(__file__).resolve().parent.parent
 
     def git(*arguments: str) -> str:
-        return subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=30).stdout.strip()
+        return subprocess.run(
+            ["git", "--no-optional-locks", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=30
+        ).stdout.strip()
 
     try:
         if Path(git("rev-parse", "--show-toplevel")).resolve() != root:

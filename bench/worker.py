@@ -9,9 +9,11 @@ cannot run here. It ends when its input does.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import platform
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -26,6 +28,8 @@ import numpy.typing as npt
 import impls
 from bench import machine, processors
 from impls import Dataset, Network
+
+_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
 
 @dataclass(frozen=True)
@@ -71,8 +75,10 @@ def _arrays(network: Network) -> dict[str, Any]:
     return {f"{letter}{number}": a for letter, all in (("w", network.weights), ("b", network.biases)) for number, a in enumerate(all)}
 
 
-def main(trainer: str, job: Path, threads: int) -> None:
-    """Serve until the input ends."""
+def main(trainer: str, job: Path, threads: int, *, pinned: bool) -> None:
+    """Serve until the input ends, or the parent, on Linux even while stopped."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
     with _private_pipes() as (requests, replies):
 
         def reply(**content: object) -> None:
@@ -81,20 +87,23 @@ def main(trainer: str, job: Path, threads: int) -> None:
 
         try:
             processors.hold(threads)
-            serve(trainer, Job.read(job), threads, requests, reply)
+            serve(trainer, Job.read(job), threads, requests, reply, pinned=pinned)
         except impls.Unsupported as reason:
             reply(absent=str(reason))
         except Exception as error:  # whatever a trainer raises is the parent's to tell
             reply(error=f"{type(error).__name__}: {error}")
 
 
-def serve(name: str, job: Job, threads: int, requests: TextIO, reply: Any) -> None:
-    """Make the job's trainer and do what is requested of it."""
+def serve(name: str, job: Job, threads: int, requests: TextIO, reply: Any, *, pinned: bool) -> None:
+    """Make the job's trainer and do what is requested of it. If pinned, its module must be in the working directory."""
     if Path.cwd() not in Path(impls.__file__).resolve().parents:
         raise ImportError(f"impls came from {Path(impls.__file__).parent}, not from the code under test")
     if reason := impls.unavailable(name):
         raise impls.Unsupported(reason)
     make = impls.load_trainer(name)
+    code = Path(sys.modules[make.__module__].__file__ or "").resolve()
+    if pinned and Path.cwd() not in code.parents:
+        raise ImportError(f"{name} came from {code}, not from the revision under test")
     trainer = make(job.start, job.data, batch_size=job.batch_size, learning_rate=job.learning_rate)
     blas, blas_kernels = machine.blas()
     reply(
@@ -131,4 +140,4 @@ def _private_pipes() -> Iterator[tuple[TextIO, TextIO]]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), pinned=sys.argv[4] == "True")

@@ -13,6 +13,8 @@ back, about a vector a cycle, and no longer by arithmetic.
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -20,7 +22,7 @@ import numba
 import numpy as np
 from numba import njit, prange
 
-from impls import aligned
+from impls import aligned, simd
 from impls.aligned import LINE
 from impls.dataset import Dataset
 from impls.network import Array, Network
@@ -28,7 +30,7 @@ from impls.simd import LANES, add, difference_times, fetch, fma, load, number, s
 from impls.trainer import Order, Trainer
 
 _UNROLLED = 4  # pixels, examples or rows that are worked on at once, to hide how long an addition takes
-_FEW = 64  # examples whose errors go into the weights one by one
+_FEW = 16  # examples whose errors go into the weights one by one, in a narrow network, whose steps are not small
 _AHEAD = 10  # examples
 _BLOCK = 32  # examples, or rows, that make a task
 _WORTH_A_THREAD = 1 << 22  # multiplications a step
@@ -59,7 +61,8 @@ class Compiled(Trainer):
         self._w_transposed = tuple(
             aligned.zeros((p // LANES, n, LANES), self.dtype) for p, n in zip([LANES, *self._padded], self.layers[1:], strict=False)
         )
-        self._nabla_w = aligned.zeros(self._w[0].shape if m > _FEW else (1, 1, LANES), self.dtype)
+        self._apart = m > _FEW or self._padded[0] > LANES
+        self._nabla_w = aligned.zeros(self._w[0].shape if self._apart else (1, 1, LANES), self.dtype)
         self._a = tuple(aligned.empty((p // LANES, m, LANES), self.dtype) for p in self._padded)
         self._delta = tuple(aligned.empty(a.shape, self.dtype) for a in self._a)
         work = sum(below * p for below, p in zip(self.layers, self._padded, strict=False)) * m
@@ -84,7 +87,7 @@ class Compiled(Trainer):
 
     def _run(self, order: Any) -> None:
         self._train(
-            self._parts, order, self._m, self.dtype.type(self.learning_rate), self._starts, self._pixels, self._values,
+            self._parts, self._apart, order, self._m, self.dtype.type(self.learning_rate), self._starts, self._pixels, self._values,
             self._labels, self._y, self._w, self._w_transposed, self._b, self._nothing, self._nabla_w, self._a, self._delta,
         )  # fmt: skip
 
@@ -112,7 +115,7 @@ def _tiled(w: Array) -> Array:
 # --- compiled. Of each function's tasks, part number `part` of `parts` is done: a thread's share, or all of them (0 of 1) ----------------
 
 
-@njit(cache=True)
+@njit
 def _fetch_list(example, starts, pixels, values):
     """Have an example's list brought from memory: shuffled, no processor foresees which is next."""
     for k in range(starts[example], starts[example + 1], LINE // values.itemsize):
@@ -121,7 +124,7 @@ def _fetch_list(example, starts, pixels, values):
         fetch(pixels, k)
 
 
-@njit(cache=True)
+@njit
 def _feed_pixels(part, parts, order, first, size, starts, pixels, values, w, b, a):
     """a_1 = sigmoid(w_1 x + b_1) for the next `size` examples in the order, x given as its non-zero pixels."""
     tiles, n_0, m = w.shape[0], w.shape[1], a.shape[1]
@@ -140,7 +143,7 @@ def _feed_pixels(part, parts, order, first, size, starts, pixels, values, w, b, 
             store(a, (tile * m + e) * LANES, sigmoid(add(add(z0, z1), add(z2, z3))))
 
 
-@njit(cache=True)
+@njit
 def _step_pixels(part, parts, examples, starts, pixels, values, delta, w, b):
     """w_1 -> w_1 + delta_1 x^T and b_1 -> b_1 + delta_1 (BP4, BP3), example after example; w: weights, or where to sum their step."""
     tiles, n_0, m = w.shape[0], w.shape[1], delta.shape[1]
@@ -155,7 +158,7 @@ def _step_pixels(part, parts, examples, starts, pixels, values, delta, w, b):
         store(b, tile * LANES, add(load(b, tile * LANES), nabla_b))  # summed by itself first: next to b each error is tiny
 
 
-@njit(cache=True)
+@njit
 def _move(part, parts, nabla_w, w):
     """w -> w + nabla_w, nabla_w -> 0."""
     tiles = w.shape[0]
@@ -164,7 +167,7 @@ def _move(part, parts, nabla_w, w):
         store(nabla_w, at * LANES, zero(w))
 
 
-@njit(cache=True)
+@njit
 def _multiply(part, parts, size, x, w, b, out):
     """out = w x + b for `size` examples, _UNROLLED of them at once, so that a vector of weights is used so often. Out, x: tiles."""
     tiles, inputs, m = w.shape[0], w.shape[1], x.shape[1]
@@ -190,7 +193,7 @@ def _multiply(part, parts, size, x, w, b, out):
             store(out, at + e3 * LANES, z3)
 
 
-@njit(cache=True)
+@njit
 def _step(part, parts, size, a, delta, w, b, w_transposed):
     """w -> w + delta a^T and b -> b + delta (BP4, BP3), and the transpose with it; _UNROLLED rows at once."""
     tiles, inputs, m = w.shape[0], w.shape[1], a.shape[1]
@@ -223,7 +226,7 @@ def _step(part, parts, size, a, delta, w, b, w_transposed):
             store(b, tile * LANES, add(load(b, tile * LANES), nabla_b))
 
 
-@njit(cache=True)
+@njit
 def _activate(size, z):
     """z -> sigmoid(z)."""
     for tile in range(z.shape[0]):
@@ -232,7 +235,7 @@ def _activate(size, z):
             store(z, at, sigmoid(load(z, at)))
 
 
-@njit(cache=True)
+@njit
 def _through_sigmoid(size, delta, a):
     """delta -> delta sigmoid'(z)."""
     for tile in range(a.shape[0]):
@@ -241,7 +244,7 @@ def _through_sigmoid(size, delta, a):
             store(delta, at, times_sigmoid_prime(load(delta, at), load(a, at)))
 
 
-@njit(cache=True)
+@njit
 def _output_error(examples, labels, y, step, a, delta):
     """delta_L = step (a_L - y) sigmoid'(z_L) (BP1); step is -eta/m, and all that is linear in it follows."""
     for tile in range(a.shape[0]):
@@ -251,7 +254,7 @@ def _output_error(examples, labels, y, step, a, delta):
             store(delta, at, times_sigmoid_prime(difference_times(step, load(a, at), desired), load(a, at)))
 
 
-def _epoch(parts, order, m, eta, starts, pixels, values, labels, y, w, w_transposed, b, nothing, nabla_w, a, delta):
+def _epoch(parts, apart, order, m, eta, starts, pixels, values, labels, y, w, w_transposed, b, nothing, nabla_w, a, delta):
     last = len(w) - 1
     for first in range(0, len(order), m):
         examples = order[first : first + m]
@@ -270,16 +273,21 @@ def _epoch(parts, order, m, eta, starts, pixels, values, labels, y, w, w_transpo
             for part in prange(parts):
                 _step(part, parts, size, a[layer - 1], delta[layer], w[layer], b[layer], w_transposed[layer])
         # Next to a weight the errors of many examples are tiny, and float32 would lose them: then they are summed by themselves first.
-        into = nabla_w if m > _FEW else w[0]
+        into = nabla_w if apart else w[0]
         for part in prange(parts):
             _step_pixels(part, parts, examples, starts, pixels, values, delta[0], into, b[0])
-        if m > _FEW:
+        if apart:
             for part in prange(parts):
                 _move(part, parts, nabla_w, w[0])
 
 
 def _compiled(name: str, *, parallel: bool) -> Any:
-    """Return the epoch compiled under a name of its own, by which Numba's cache tells the two apart."""
+    """Return the epoch compiled, under a name by which Numba's cache tells the two apart, and from those of other versions.
+
+    The cache looks at this file alone; so what it imports is part of the name.
+    """
+    imported = b"".join(Path(module.__file__ or "").read_bytes() for module in (simd, aligned))
+    name = f"{name}_{hashlib.sha256(imported).hexdigest()[:8]}"
     function = FunctionType(_epoch.__code__, globals(), name)
     function.__qualname__ = name
     return njit(cache=True, parallel=parallel, error_model="numpy")(function)
