@@ -16,23 +16,28 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.options import declare, parse
+from bench.processors import THREAD_VARIABLES
 from impls import InputError
 
 if TYPE_CHECKING:
     from bench.compare import Comparison
     from bench.history import History
 
+_STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _JOB = ("--workload", "--dtype", "--examples", "--seed")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = _parser().parse_args(arguments)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _STOPPING:
         signal.signal(number, _stop)
     try:
         return int(given.run(given))
     except InputError as error:
+        print(f"epochbench: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
         print(f"epochbench: {error}", file=sys.stderr)
         return 2
     except Stopped as stopped:
@@ -52,7 +57,7 @@ class Stopped(BaseException):
 
 
 def _stop(number: int, _: object) -> None:
-    for again in (signal.SIGINT, signal.SIGTERM):  # an impatient second one must not break the cleaning up
+    for again in _STOPPING:  # an impatient second one must not break the cleaning up
         signal.signal(again, signal.SIG_IGN)
     raise Stopped(number)
 
@@ -250,14 +255,23 @@ def _versus(given: argparse.Namespace) -> int:
 
 def _gate(given: argparse.Namespace) -> int:
     from bench import gate, records, selftest
+    from bench.process import ContenderError
+    from bench.verify import VerificationError
 
     options = parse(given, results=Path("results/local"), trainers=[], workloads=["nielsen"])
     if given.summary:
         records.check_writable(given.summary.parent, option="--summary")
+        if given.summary.is_dir():
+            raise InputError(f"--summary {given.summary}: that is a directory; name a file")
     if given.self_test:
-        rates = selftest.self_test(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
+        try:
+            rates = selftest.self_test(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
+        except (ContenderError, VerificationError) as error:
+            _progress("")
+            print(f"epochbench: {error}", file=sys.stderr)
+            return 3
         _progress("")
-        print(selftest.text(rates))
+        print(json.dumps([asdict(rate) for rate in rates]) if given.json else selftest.text(rates))
         return 0
     report = gate.gate(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
     _progress("")
@@ -266,8 +280,11 @@ def _gate(given: argparse.Namespace) -> int:
     if given.summary:
         given.summary.write_text(report.markdown(), encoding="utf-8")
     if os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as summary:
-            summary.write(report.markdown())
+        try:
+            with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as summary:
+                summary.write(report.markdown())
+        except OSError as error:  # the verdict stands all the same
+            print(f"epochbench: no summary of the step: {error}", file=sys.stderr)
     return report.exit_code(strict=given.strict)
 
 
@@ -324,6 +341,8 @@ def _setting(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not (name and equals):
         raise argparse.ArgumentTypeError(f"{text}: give NAME=VALUE")
+    if name in THREAD_VARIABLES:
+        raise argparse.ArgumentTypeError(f"{name}: threads are held for both alike; give --threads N")
     return name, value
 
 

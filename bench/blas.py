@@ -88,8 +88,9 @@ def check() -> Check | None:
     trials = []
     if bits < widest:
         own = os.environ.get(VARIABLE)
-        settings = [own, *([None] if own else []), *(kind for kind, width in safe.items() if width == widest)]
-        trials = [trial for setting in settings if (trial := _try(setting))]
+        settings = [own, *([None] if own else []), *(kind for kind in safe if kind != own)]
+        first, *others = (_try(setting) for setting in settings)
+        trials = [first, *filter(None, others)] if first else []
     return Check(kernels, bits, widest, trials)
 
 

@@ -34,7 +34,7 @@ from impls import Splits
 READY = 120.0  # seconds in which a contender must have loaded its libraries and compiled what it compiles
 ROUNDS = 6  # a pair. More tell little: pairs differ from one another by more than the median over rounds is unsure
 _ROUND_SECONDS = 0.04  # of both epochs together. Longer: fewer pairs in the time; shorter: the clock of the machine shows
-_FIRST_LOOK = 8  # pairs; with fewer no interval has both ends
+FIRST_LOOK = 8  # pairs; with fewer no interval has both ends
 _MORE = 1.5  # times as many pairs at the next look
 
 
@@ -148,7 +148,7 @@ def looks(pairs: Iterable[Pair], seconds: float) -> Iterator[tuple[list[Pair], I
     and a last time when the next pair would not end within the seconds. The interval holds however often it is looked at.
     """
     found: list[Pair] = []
-    spent, longest, look, due = 0.0, 0.0, 1, _FIRST_LOOK
+    spent, longest, look, due = 0.0, 0.0, 1, FIRST_LOOK
     for pair in pairs:
         found.append(pair)
         spent, longest = spent + pair.seconds, max(longest, pair.seconds)

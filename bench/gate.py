@@ -187,7 +187,12 @@ def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: 
         left_behind = match.left_behind[0]
         reason = f"left processes behind, which were ended: {', '.join(sorted(left_behind))}" if left_behind else ""
         if word == "undecided":
-            reason = reason or "too noisy for the time: give more --seconds, or a machine that does nothing else"
+            measured = sum(map(len, stages.values()))
+            reason = reason or (
+                "too noisy for the time: give more --seconds, or a machine that does nothing else"
+                if measured >= duel.FIRST_LOOK
+                else f"the time was enough for {counted(measured, 'pair')}; {duel.FIRST_LOOK} are needed at least: give more --seconds"
+            )
         return Verdict(trainer, word, ratio, stages, time.monotonic() - begin, reason, match)
 
 

@@ -14,7 +14,7 @@ import threadpoolctl
 from impls.errors import InputError
 
 # Read by OpenMP, OpenBLAS, MKL, Accelerate and Numba when they are loaded.
-_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 def available() -> int:
@@ -33,7 +33,7 @@ def hold(threads: int | None = None) -> int:
     if not 1 <= threads <= most:
         raise InputError(f"--threads {threads}: this process may run on {most} processors; give 1 to {most}")
     _pin(_processors()[:threads])
-    os.environ.update(dict.fromkeys(_VARIABLES, str(threads)))
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     threadpoolctl.threadpool_limits(threads)
     return threads
 

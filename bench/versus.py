@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -98,7 +99,7 @@ def versus(a: Side, b: Side, options: Options, *, seconds: float, progress: Call
     """Verify both sides, then measure until the answer is clear, and at the longest for the seconds."""
     if len(options.workloads) != 1:
         raise InputError(f"versus takes one workload, not {len(options.workloads)}: {', '.join(w.name for w in options.workloads)}")
-    splits = options.splits()
+    begin, splits = time.monotonic(), options.splits()
     with tempfile.TemporaryDirectory(prefix="epochbench-") as room:
         directory = Path(room)
         one, other = (contender(s.name, directory / label, python=s.python, env=s.env) for label, s in (("a", a), ("b", b)))
@@ -106,7 +107,7 @@ def versus(a: Side, b: Side, options: Options, *, seconds: float, progress: Call
         match = duel.prepare(one, other, options.workloads[0], splits, directory, threads=options.threads, seconds=seconds)
         pairs: list[Pair] = []
         ratio = Interval(1.0, 0.0, float("inf"))
-        for pairs, ratio in duel.looks(match.pairs(), seconds):
+        for pairs, ratio in duel.looks(match.pairs(), seconds - (time.monotonic() - begin)):
             progress(f"{counted(len(pairs), 'pair')}: {digits(ratio.value)}x ({digits(ratio.low)} to {ratio.high:.4g})")
             if _is_clear(ratio):
                 break
@@ -119,6 +120,8 @@ def _is_clear(ratio: Interval) -> bool:
 
 
 def _in_words(ratio: Interval) -> str:
+    if ratio.high == math.inf:
+        return "too few pairs to tell; give more --seconds"
     if ratio.low <= 1 <= ratio.high:
         return "no difference can be seen"
     return f"A is {digits(1 / ratio.value)} times as fast" if ratio.value < 1 else f"B is {digits(ratio.value)} times as fast"
