@@ -105,7 +105,7 @@ def test_a_slowdown_that_does_not_repeat_is_none():
 FAST = ("--examples", "500", "--threads", "1", "--seconds", "3")
 
 MISBEHAVING = """
-import os, signal, subprocess, sys, time
+import atexit, os, signal, subprocess, sys, time
 from impls.matrix import Matrix
 
 class Raises(Matrix):
@@ -143,10 +143,26 @@ class Chatty(Matrix):
         os.write(1, b"{}\\n")
         super()._epoch(order)
 
+SLEEP = [sys.executable, "-c", "import time; time.sleep(1000)"]
+
 class Parent(Matrix):
     def _place(self, data):
         super()._place(data)
-        self.child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"], start_new_session=True)
+        self.child = subprocess.Popen(SLEEP, start_new_session=True)
+
+class Grandparent(Matrix):
+    def _place(self, data):
+        super()._place(data)
+        subprocess.run([sys.executable, "-c", f"import subprocess; subprocess.Popen({SLEEP!r}, start_new_session=True)"])
+
+class LateParent(Matrix):
+    def _place(self, data):
+        super()._place(data)
+        atexit.register(subprocess.Popen, SLEEP, start_new_session=True)
+
+class CrashingParent(Parent):
+    def _epoch(self, order):
+        os._exit(3)
 """
 
 
@@ -187,12 +203,22 @@ def test_versus_tells_a_matrix_from_a_loop_and_what_differs(tmp_path):
     assert len(rows) % duel.ROUNDS == 0
 
 
+def test_an_interpreter_may_be_given_by_a_relative_path(tmp_path):
+    (tmp_path / "python").symlink_to(sys.executable)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
+    output = command(
+        "versus", "--seconds", "1", "--examples", "500", "matrix", "loop", "--a-python", "./python", cwd=tmp_path, env=environment
+    )
+    assert output.returncode == 0, output.stderr
+    assert "A takes" in output.stdout
+
+
 def test_versus_as_json():
-    answer = json.loads(versus("loop", "matrix", "--seconds", "30", "--json", "--a-env", "OPENBLAS_NUM_THREADS=7").stdout)
+    answer = json.loads(versus("loop", "matrix", "--seconds", "30", "--json", "--a-env", "SOME=thing").stdout)
     assert list(answer) == ["ratio", "low", "high", "pairs", "rounds", "a", "b"]
     assert 1 < answer["low"] < answer["ratio"] < answer["high"]
     assert answer["rounds"] == answer["pairs"] * duel.ROUNDS
-    assert answer["a"]["env"] == {"OPENBLAS_NUM_THREADS": "7"}
+    assert answer["a"]["env"] == {"SOME": "thing"}
     assert answer["a"]["threads"] == answer["b"]["threads"] == 1
 
 
@@ -225,10 +251,15 @@ def test_what_a_contender_prints_is_no_answer(room):
     assert 0.3 < json.loads(output.stdout)["ratio"] < 3
 
 
-def test_children_that_a_contender_leaves_are_ended_and_named(room):
-    output = versus("misbehaving:Parent", "matrix", env=room)
-    assert output.returncode == 0, output.stderr
-    assert "warning: misbehaving:Parent left processes behind, which were ended: python" in output.stdout
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere orphans cannot be found")
+@pytest.mark.parametrize("name", ["Parent", "Grandparent", "LateParent", "CrashingParent"])
+def test_children_that_a_contender_leaves_are_ended_and_named(room, name):
+    output = versus(f"misbehaving:{name}", "matrix", env=room)
+    if name == "CrashingParent":
+        assert "ended with exit code 3" in output.stderr
+    else:
+        assert output.returncode == 0, output.stderr
+        assert f"warning: misbehaving:{name} left processes behind, which were ended: python" in output.stdout
     assert not [
         p
         for p in psutil.process_iter(["cmdline"])
@@ -260,6 +291,7 @@ def test_a_stopped_duel_leaves_nothing_behind(room, name):
         (["matrix", "loop", "--b-python", "no-such-python"], "no-such-python: no such interpreter"),
         (["matrix", "loop", "--workload", "nielsen,wide"], "versus takes one workload, not 2: nielsen, wide"),
         (["matrix", "loop", "--a-env", "NAME"], "NAME: give NAME=VALUE"),
+        (["matrix", "loop", "--a-env", "OMP_NUM_THREADS=1"], "OMP_NUM_THREADS: threads are held for both alike; give --threads N"),
         (["matrix", "loop", "--seconds", "0"], "0: give seconds, more than 0"),
         (["matrix", "loop", "--examples", "0"], "--examples 0"),
     ],

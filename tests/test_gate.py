@@ -104,6 +104,20 @@ def test_a_trainer_of_ones_own_in_a_repository_of_ones_own(tmp_path):
     assert re.search(r"^mine:Mine +slower", output.stdout, re.MULTILINE)
 
 
+def test_a_base_never_borrows_a_module_from_the_working_tree(tmp_path):
+    (tmp_path / "README").write_text("a repository without the trainer\n")
+    git(tmp_path, "init", "--quiet", "-b", "main")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "-m", "main")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "newer.py").write_text("from impls.matrix import Matrix\n\n\nclass Newer(Matrix):\n    pass\n")
+    paths = os.pathsep.join([str(ROOT), str(tmp_path / "src")])  # as if it were installed
+    output = run_gate(tmp_path, "--trainers", "newer:Newer", *QUICK, PYTHONPATH=paths)
+    assert output.returncode == 0, output.stderr
+    assert re.search(r"^newer:Newer +not comparable", output.stdout, re.MULTILINE)
+    assert "not from the revision under test" in output.stdout
+
+
 def test_nothing_changed_is_nothing_to_judge(repository):
     (repository / "bench" / "new.py").write_text("")
     output = run_gate(repository)
