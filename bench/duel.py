@@ -116,7 +116,7 @@ def prepare(
     A workload that does not say how many examples gets as many as make a short round.
     Raises ContenderError if one cannot run, VerificationError, naming it, if one computes something else.
     """
-    threads, patience = processors.hold(threads), min(60.0, max(10.0, seconds))
+    threads, patience = processors.hold(threads), min(60.0, max(5.0, seconds))
     oracle = Oracle(workload, splits)
     short = Job(oracle.start, oracle.data, oracle.order, workload.batch_size, workload.learning_rate).write(directory / "verify.npz")
     facts: list[dict[str, Any]] = []

@@ -230,7 +230,7 @@ def test_versus_as_json():
         pytest.param(
             "Killed", "was ended by SIGKILL", marks=pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no signals")
         ),
-        ("Hangs", "hangs: no reply within 10 s"),
+        ("Hangs", "hangs: no reply within 5 s"),
         ("TalksNonsense", "prints garbage where a reply belongs: 'Traceback of something"),
         ("Wrong", "does not compute what the float64 loop computes"),
         ("Missing", "has no attribute 'Missing'"),
@@ -254,7 +254,7 @@ def test_what_a_contender_prints_is_no_answer(room):
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere orphans cannot be found")
 @pytest.mark.parametrize("name", ["Parent", "Grandparent", "LateParent", "CrashingParent"])
 def test_children_that_a_contender_leaves_are_ended_and_named(room, name):
-    output = versus(f"misbehaving:{name}", "matrix", env=room)
+    output = versus(f"misbehaving:{name}", "matrix", "--seconds", "1", env=room)
     if name == "CrashingParent":
         assert "ended with exit code 3" in output.stderr
     else:
