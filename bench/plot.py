@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 
 BASELINE = "loop"
 
-# Okabe and Ito's colours, told apart by colour-blind eyes; the order also alternates dark and light.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000", "#999999")
-_MARKERS = "osD^vPX*"
+# Okabe and Ito's colours and three of P. Tol's, told apart by colour-blind eyes; one for every trainer of the ladder. Where two are
+# alike in grey the markers differ.
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000", "#882255", "#999933", "#44AA99", "#332288")
+_MARKERS = "osD^vPX*<>p"
 _TALLEST = 60_000  # pixels; Agg draws no more than 2^16
 _STYLE: Any = {
     "font.size": 10,
@@ -157,20 +158,20 @@ def _roofline(rows: pd.DataFrame) -> Figure:
         axis.annotate(
             f"{moved / 1e9:,.0f} GB/s, a large copy", (x[0], x[0] * moved / 1e9), xytext=(8, -2), textcoords="offset points", va="top"
         )
-        tops: dict[str, tuple[float, float]] = {}
+        at = (cells["flops"] / cells["bytes"]).groupby(cells["workload"], sort=False).median()
         for trainer in ladder(cells["trainer"]):
-            points = []
-            for workload, epochs in cells[cells["trainer"] == trainer].groupby("workload", sort=False):
-                one = epochs.iloc[0]
-                at, rate = one["flops"] / one["bytes"], one["flops"] / epochs["seconds"].median() / 1e9
-                points.append((at, rate))
-                tops[str(workload)] = max(tops.get(str(workload), (0.0, 0.0)), (at, rate), key=lambda point: point[1])
+            points = [
+                (one["flops"] / one["bytes"], one["flops"] / epochs["seconds"].median() / 1e9)
+                for _, epochs in cells[cells["trainer"] == trainer].groupby("workload", sort=False)
+                for one in [epochs.iloc[0]]
+            ]
             axis.plot(*zip(*points, strict=True), ls="", marker=_marker(trainer), color=_colour(trainer), ms=8, label=trainer)
-        for workload, (at, rate) in tops.items():
-            axis.annotate(workload, (at, rate), xytext=(0, 8), textcoords="offset points", ha="center", fontweight="bold")
+        for workload, intensity in at.items():
+            axis.annotate(workload, (intensity, 0.03), xycoords=("data", "axes fraction"), ha="center", fontweight="bold")
         axis.set_xscale("log")
         axis.set_yscale("log")
         axis.set_title(str(device).upper())
+        axis.set_ylim(bottom=axis.get_ylim()[0] / 2)  # room for the names
         axis.set_ylabel("GFLOP/s (log)")
         axis.set_xlabel("operations a byte (log); compiled's are those on pixels that are not 0" if "compiled" in set(cells["trainer"])
                         else "operations a byte (log)")  # fmt: skip

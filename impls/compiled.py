@@ -7,8 +7,9 @@ As in loop.py, an example is fed forward, its error is sent back, and its gradie
   is one instruction, no sum is ever taken across a vector, and what is accumulated stays in registers.
 - The gradient goes straight into the weights, when all deltas of the mini-batch are known.
 
-On one processor with AVX-512 an epoch of `nielsen` is bound by the weights' way from the second-level cache into the registers and
-back, about a vector a cycle, and no longer by arithmetic.
+An epoch of `nielsen` takes 24 ms on one Sapphire Rapids core, 0.23 of JAX's time and 0.19 of `matrix`'s (results/intel-xeon-2-core).
+That is a ninth of what the arithmetic would need: for each pixel two vectors of weights come from the second-level cache, and go back.
+The dense products would need 25 ms at the processor's best, and reach that only with larger mini-batches.
 """
 
 from __future__ import annotations
