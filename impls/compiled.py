@@ -8,8 +8,8 @@ As in loop.py, an example is fed forward, its error is sent back, and its gradie
 - The gradient goes straight into the weights, when all deltas of the mini-batch are known.
 
 An epoch of `nielsen` takes 24 ms on one Sapphire Rapids core, 0.23 of JAX's time and 0.19 of `matrix`'s (results/intel-xeon-2-core).
-That is a ninth of what the arithmetic would need: for each pixel two vectors of weights come from the second-level cache, and go back.
-The dense products would need 25 ms at the processor's best, and reach that only with larger mini-batches.
+That is about what the dense products would need at the core's best rate, and five times what those on the pixels that are not 0 would:
+for each of these two vectors of weights come from the second-level cache, and in the step go back to it.
 """
 
 from __future__ import annotations
