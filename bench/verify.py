@@ -34,8 +34,9 @@ class Oracle:
     def __init__(self, workload: Workload, splits: Splits) -> None:
         data = workload.data(splits)
         m = workload.batch_size
-        # Two whole mini-batches at least, 200 examples at least, and a short last mini-batch where there can be one.
-        self.data = data.first(min(len(data), max(2, 200 // m) * m + m // 2))
+        # 2 to 40 whole mini-batches, about 200 examples, and a short last mini-batch where there can be one. No more steps than that:
+        # each amplifies the rounding of those before it, in a correct trainer too.
+        self.data = data.first(min(len(data), min(max(2, 200 // m), 40) * m + m // 2))
         self.start = workload.network(self.data)
         self.order = self.data.order(seed=workload.seed)
         self._workload = workload
