@@ -25,7 +25,7 @@ from bench.layout import Layout
 _LONGEST_REPLY = 65_536  # characters; the longest honest one has a few hundred
 _TOKEN = "EPOCHBENCH_WORKER"
 _SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of Linux's prctl
-_GRACE = 2.0  # seconds in which an ended worker and its children may go by themselves
+_GRACE = 1.0  # seconds in which an ended worker and its children may go by themselves
 
 
 def _adopt_orphans() -> None:

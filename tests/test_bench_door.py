@@ -1,5 +1,6 @@
 """`pytest bench --benchmark-only` from the outside: what it prints, writes, refuses and leaves behind."""
 
+import functools
 import json
 import os
 import re
@@ -223,7 +224,8 @@ def test_one_thread_is_recorded_as_one(tmp_path):
 def test_a_run_that_is_stopped_keeps_its_finished_cases(tmp_path, name):
     command = [sys.executable, "-m", *BENCH, "--results", str(tmp_path)]
     slow = ["--trainers", "matrix,loop", "--workload", "nielsen", "--examples", "20000", "--rounds", "20"]
-    with subprocess.Popen([*command, *slow], cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # who runs the tests in the background ignores it
+    with subprocess.Popen([*command, *slow], cwd=ROOT, stdout=subprocess.DEVNULL, preexec_fn=heard) as process:
         deadline = time.monotonic() + 60
         while not list(tmp_path.glob("*.partial.csv")) and time.monotonic() < deadline:
             time.sleep(0.05)
