@@ -98,9 +98,9 @@ def serve(name: str, job: Job, threads: int, requests: TextIO, reply: Any, *, pi
     """Make the job's trainer and do what is requested of it. If pinned, its module must be in the working directory."""
     if Path.cwd() not in Path(impls.__file__).resolve().parents:
         raise ImportError(f"impls came from {Path(impls.__file__).parent}, not from the code under test")
-    if reason := impls.unavailable(name):
+    make = impls.load_trainer(name)  # and nothing newer: impls may be of any revision
+    if reason := make.unavailable():
         raise impls.Unsupported(reason)
-    make = impls.load_trainer(name)
     code = Path(sys.modules[make.__module__].__file__ or "").resolve()
     if pinned and Path.cwd() not in code.parents:
         raise ImportError(f"{name} came from {code}, not from the revision under test")
