@@ -2,8 +2,8 @@
 
 How many of n values lie below the true median is binomial, n flips of a coin, whatever their distribution; so the order statistics
 are an interval for it, between which one interpolates (T. Hettmansperger and S. Sheather, 1986). Rounds that follow one another
-resemble each other, so there are fewer flips than rounds: what the values' signs about the median say of the next one widens the
-interval. It is about the machine as it was while they were taken: moods that last longer than a run show between runs only.
+resemble each other, so there are fewer flips than rounds: what a value says of the next one widens the interval. It is about the
+machine as it was while they were taken: moods that last longer than a run show between runs only.
 
 With few values no method can promise 95 %: the least and the largest of 3 hold the true median 75 % of the time, of 4 87.5 %, and
 of `FEWEST` 93.8 %. results/intervals holds what all this comes to on recorded noise.
@@ -22,7 +22,7 @@ import numpy.typing as npt
 _DRAWS = 4000  # the ends of a 95 % interval then differ by about 1 % of its width from draw to draw
 _SHARES = (0.025, 0.975)
 FEWEST = 5  # values, or runs, that an interval needs to hold 92 % and more
-_FEWEST_IN_ORDER = 8  # fewer do not tell whether they resemble their neighbours
+_FEWEST_IN_ORDER = 20  # fewer do not tell whether they resemble their neighbours; so few are long epochs, which do not
 
 
 class Interval(NamedTuple):
@@ -143,19 +143,15 @@ def _flips(n: int, seed: int) -> npt.NDArray[np.float64]:
 def _clumping(x: npt.NDArray[np.float64]) -> float:
     """Return by how much the number of values below the true median varies more than it would if neighbours were independent.
 
-    For signs about the median that go with the next one's with correlation r, that is sqrt((1 + r) / (1 - r)). A sample shows r too
-    small, by (1 + 3 r) / n (M. Kendall, 1954). Below 1 / sqrt(n), which independent values show as well, there is none.
+    That is sqrt((1 + r) / (1 - r)) where a value goes with the next one with correlation r; here their ranks do, which no outlier moves.
+    A sample shows r too small, by (1 + 3 r) / n (M. Kendall, 1954).
     """
     n = len(x)
-    signs = np.sign(x - middle(np.sort(x)))
-    signs -= signs.mean()
-    power = float(signs @ signs)
-    if n < _FEWEST_IN_ORDER or not power:
+    if n < _FEWEST_IN_ORDER or np.ptp(x) == 0:
         return 1.0
-    r = float(signs[:-1] @ signs[1:]) / power
-    if r <= 1 / math.sqrt(n):
-        return 1.0
-    r = min(r + (1 + 3 * r) / n, 0.9)
+    ranks = x.argsort().argsort() - (n - 1) / 2
+    r = float(ranks[:-1] @ ranks[1:] / (ranks @ ranks))
+    r = min(max(r + (1 + 3 * r) / n, 0.0), 0.9)
     return math.sqrt((1 + r) / (1 - r))
 
 

@@ -22,9 +22,9 @@ BURN = "import time\nprint(flush=True)\nend = time.monotonic() + 60\nwhile time.
 
 @contextmanager
 def burners():
-    """As many processes that do nothing but compute as this one may use processors."""
+    """Processes that do nothing but compute, on half of the processors: the run is to be disturbed, not to last."""
     with ExitStack() as stack:
-        for _ in range(processors.available()):
+        for _ in range(max(1, processors.available() // 2)):
             process = stack.enter_context(subprocess.Popen([sys.executable, "-c", BURN], stdout=subprocess.PIPE))
             stack.callback(process.kill)
             process.stdout.read(1)
@@ -37,8 +37,7 @@ def test_a_run_on_a_busy_machine_is_marked_in_the_summary_in_the_csv_and_by_chec
     assert output.returncode == 0, output.stdout
     assert "warning: other processes took processor time: nielsen matrix" in output.stdout
     (csv,) = tmp_path.glob("*.csv")
-    # As many burners as processors: half of the time is theirs, or more where the trainer leaves processors idle.
-    assert 0.3 < records.read([csv])["load"].unique().item() <= 1
+    assert 0.2 < records.read([csv])["load"].unique().item() <= 1
     assert "other processes took processor time" in command("check", csv).stdout
     (marked,) = [d for d in json.loads(command("compare", csv, "--json").stdout)["disturbed"] if d["cause"].startswith("other processes")]
     assert (marked["workload"], marked["trainer"]) == ("nielsen", "matrix")
