@@ -51,8 +51,9 @@ class Job(NamedTuple):
     @property
     def kind(self) -> str:
         """What all cells of a grid have in common: the dtype; the data and the seed if they are not the usual ones."""
-        unusual = [self.dataset] * (self.dataset != "mnist") + [f"seed {self.seed}"] * (self.seed != 0)
-        return ", ".join([self.dtype, *unusual])
+        dataset = "" if self.dataset == "mnist" else self.dataset
+        seed = f"seed {self.seed}" if self.seed else ""
+        return ", ".join(filter(None, (self.dtype, dataset, seed)))
 
     @property
     def width(self) -> int | None:
