@@ -191,11 +191,15 @@ def _name(files: Iterable[Path], given: argparse.Namespace) -> None:
 
 
 def _check(given: argparse.Namespace) -> int:
-    from bench import records
+    from bench import disturbances, records
     from bench.check import check
 
-    complaints = [complaint for path in records.files(given.csv) for complaint in check(path)]
-    print(*complaints or [f"{path}: whole, plausible and free of personal data" for path in records.files(given.csv)], sep="\n")
+    paths = records.files(given.csv)
+    complaints = [complaint for path in paths for complaint in check(path)]
+    print(*complaints or [f"{path}: whole, plausible and free of personal data" for path in paths], sep="\n")
+    for path in paths:
+        for line in disturbances.told(disturbances.found(records.read([path]))):
+            print(f"{path}: {line}")
     return 1 if complaints else 0
 
 
@@ -295,15 +299,16 @@ def _progress(line: str) -> None:
 
 
 def _machine(given: argparse.Namespace) -> int:
-    from bench import blas
+    from bench import blas, clock
     from bench.machine import describe
 
-    machine, checked = describe(given.machine), blas.check()
+    machine, checked, ticking = describe(given.machine), blas.check(), clock.measure()
     warning = checked.warning() if checked else None
     if given.json:
-        print(json.dumps({**asdict(machine), "blas_check": asdict(checked) if checked else None, "warning": warning}))
+        checks = {"clock": asdict(ticking), "blas_check": asdict(checked) if checked else None, "warning": warning}
+        print(json.dumps({**asdict(machine), **checks}))
         return 0
-    for label, value in machine.lines():
+    for label, value in (*machine.lines(), ("clock", str(ticking))):
         print(f"{label:<15} {value}")
     if warning:
         print(f"warning: {warning}")

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import records
+from bench import disturbances, records
 from bench.crossings import Crossing, crossings
 from bench.format import counted, duration_interval, times_interval
 from bench.intervals import Interval, Sample
@@ -118,7 +118,7 @@ class Comparison:
         ]
         return json.dumps(
             {"baseline": self.baseline.label, "comparable": self.comparable, "setups": setups, "tables": tables}
-            | {"crossings": crossed, "differences": differing},
+            | {"crossings": crossed, "differences": differing, "disturbed": [one._asdict() for one in self.timings.disturbed]},
             allow_nan=False,
         )
 
@@ -128,6 +128,8 @@ class Comparison:
         if self.crossings:
             yield self._of_crossings()
         yield self._of_differences()
+        if self.timings.disturbed:
+            yield Table(disturbances.TITLE, (), (), disturbances.told(self.timings.disturbed))
 
     def _of_job(self, job: Job) -> Table:
         setups = self.timings.of(job)

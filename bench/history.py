@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import records
+from bench import disturbances, records
+from bench.disturbances import Disturbance
 from bench.format import counted, duration_interval, times_interval
 from bench.intervals import Interval, Sample
 from bench.setups import AGREE, Epochs, Job, grouped, ladder
@@ -46,6 +47,7 @@ class History:
     """The courses that have two commits at least."""
 
     courses: list[Course]
+    disturbed: list[Disturbance]
 
     def text(self) -> str:
         """Return it for a terminal."""
@@ -62,7 +64,8 @@ class History:
             for point in course["points"]:
                 point["epoch"] = point["epoch"]._asdict()
                 point["change"] = point["change"]._asdict() if point["change"] else None
-        return json.dumps({"courses": plain}, allow_nan=False, default=lambda number: number.item())
+        disturbed = [one._asdict() for one in self.disturbed]
+        return json.dumps({"courses": plain, "disturbed": disturbed}, allow_nan=False, default=lambda number: number.item())
 
     def panels(self) -> list[tuple[str, list[Course]]]:
         """Return the courses of each machine and job, with its title."""
@@ -72,7 +75,10 @@ class History:
         return list(found.items())
 
     def _tables(self) -> list[Table]:
-        return [_table(title, courses) for title, courses in self.panels()]
+        tables = [_table(title, courses) for title, courses in self.panels()]
+        if self.disturbed:
+            tables.append(Table(disturbances.TITLE, (), (), disturbances.told(self.disturbed)))
+        return tables
 
 
 def commits(courses: Sequence[Course]) -> list[tuple[str, str]]:
@@ -115,7 +121,8 @@ def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None]
             samples = [(commit, begun[machine, commit], runs) for commit, runs in by_commit.items()]
             found.append(Course(machine, int(threads), Job(*job), trainer, _points(sorted(samples, key=lambda sample: sample[1]))))
     order = ladder(course.trainer for course in found)
-    return History(sorted(found, key=lambda c: (c.machine, c.threads, c.job.width or 0, c.job, order.index(c.trainer))))
+    courses_in_order = sorted(found, key=lambda c: (c.machine, c.threads, c.job.width or 0, c.job, order.index(c.trainer)))
+    return History(courses_in_order, disturbances.found(rows))
 
 
 def _points(samples: Sequence[tuple[str, str, list[Epochs]]]) -> tuple[Point, ...]:

@@ -18,7 +18,7 @@ _DECLARED: dict[str, dict[str, Any]] = {
     "--hidden": {"metavar": "N,...", "help": "widths of the hidden layer, for the grid"},
     "--dtype": {"choices": ("float32", "float64"), "default": "float32", "help": "of all arithmetic (float32)"},
     "--examples": {"metavar": "N", "help": "train on the first N images only (all)"},
-    "--rounds": {"metavar": "N", "help": "timed epochs a case (as many as fit into 5 s, from 3 to 40)"},
+    "--rounds": {"metavar": "N", "help": "timed epochs a case (as many as fit into 5 s, from 5 to 40)"},
     "--threads": {"metavar": "N", "help": "threads a trainer may use and processors it is pinned to (all)"},
     "--seed": {"metavar": "N", "default": "0", "help": "of the initial weights and the order (0)"},
     "--data": {"metavar": "DIR", "help": "four IDX files to train on, gzipped or not (the embedded MNIST)"},

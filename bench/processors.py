@@ -19,7 +19,7 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 def available() -> int:
     """Return how many processors this process may run on."""
-    return len(_processors())
+    return len(held())
 
 
 def hold(threads: int | None = None) -> int:
@@ -32,13 +32,14 @@ def hold(threads: int | None = None) -> int:
     threads = most if threads is None else threads
     if not 1 <= threads <= most:
         raise InputError(f"--threads {threads}: this process may run on {most} processors; give 1 to {most}")
-    _pin(_processors()[:threads])
+    _pin(held()[:threads])
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     threadpoolctl.threadpool_limits(threads)
     return threads
 
 
-def _processors() -> list[int]:
+def held() -> list[int]:
+    """Return the numbers of the processors that this process may run on."""
     process = psutil.Process()
     if hasattr(process, "cpu_affinity"):
         return sorted(process.cpu_affinity())

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 import re
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import Field, astuple, dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import Field, dataclass, fields
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from impls.errors import InputError
 
@@ -25,10 +26,8 @@ if TYPE_CHECKING:
 
     Column = npt.NDArray[np.generic]
 
-SCHEMA = 2
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One epoch. The fields are the file's columns, in order; empty text or None is an empty cell: not known, or there is none."""
 
@@ -69,41 +68,66 @@ class Row:
     blas: str
     blas_kernels: str  # that the BLAS chose for this processor
     cuda: str
-    gpu_memory_gib: float | None  # from here on, columns that schema 1 did not have
+    gpu_memory_gib: float | None
     gpu_clock_mhz: float | None  # the highest
     bytes: float | None  # that the epoch moves to and from memory at least
     peak_flops: float | None  # operations a second that the device does at most, of this dtype, with these threads
     peak_bytes: float | None  # bytes a second that it moves at most
     launch_seconds: float | None  # of a kernel, on a GPU
     graph_node_seconds: float | None  # of a kernel in a CUDA graph
+    load: float | None  # share of the processors' time that other processes took meanwhile
+    steal: float | None  # and other virtual machines
+    flops_after: float | None  # operations a second that the device did right after the case; peak_flops is the run's best so far
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
-_HEADERS = {1: COLUMNS[: COLUMNS.index("gpu_memory_gib")], 2: COLUMNS}  # of each schema
+_LAST = {1: "cuda", 2: "graph_node_seconds", 3: "flops_after"}  # column of each schema; the next one begins after it
+_HEADERS = {schema: COLUMNS[: COLUMNS.index(last) + 1] for schema, last in _LAST.items()}
+SCHEMA = max(_HEADERS)
 
 # What makes two rows comparable: only a trainer's and a machine's columns may differ.
 JOB = ("workload", "dataset", "layers", "batch_size", "learning_rate", "dtype", "examples", "seed")
 
+_PARTIAL = ".partial.csv"
 _POSITIVE = ("seconds", "examples", "batch_size", "threads", "ranks", "round")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a line break, and what would command a terminal
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)  # float() also takes spaces, underscores and names
 
 
 class Writer:
-    """Writes a run's rows, of one dataclass. Until `close` they are in `<name>.partial.csv`, whole rows only; then in `<name>.csv`.
+    """Writes a run's rows, of one dataclass. Until `close` they are in `<name>.partial.csv`; then in `<name>.csv`.
 
-    A run that dies leaves the partial file, with every row that was added. Nothing is written before the first row.
+    A run that dies leaves the partial file, with every row that was added. If it dies while a row is being written, that row may be
+    cut short: `read` leaves it out. Nothing is written before the first row.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.partial = path.with_suffix(".partial.csv")
-        self._rows: list[DataclassInstance] = []
+        self.partial = path.with_suffix(_PARTIAL)
+        self._size = 0  # of what is whole, in bytes
 
-    def add(self, rows: Iterable[DataclassInstance]) -> None:
-        """Add rows and put all so far on the disk, by replacing the partial file in one step."""
-        self._rows.extend(rows)
-        _replace(self.partial, self._rows)
+    def add(self, rows: Sequence[DataclassInstance]) -> None:
+        """Add rows and put them on the disk, in a time that does not depend on how many there are already.
+
+        If that fails, the file is as it was before.
+        """
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        if not self._size:
+            writer.writerow([field.name for field in fields(rows[0])])
+        writer.writerows([_cell(getattr(row, field.name)) for field in fields(row)] for row in rows)
+        content = text.getvalue().encode()
+        with self.partial.open("r+b" if self._size else "wb", buffering=0) as file:
+            try:
+                file.seek(self._size)
+                left = memoryview(content)
+                while left:  # a write may stop short of a full disk
+                    left = left[file.write(left) :]
+                os.fsync(file.fileno())
+            except BaseException:
+                file.truncate(self._size)
+                raise
+        self._size += len(content)
 
     def close(self) -> Path:
         """Give the file, which must have rows, its name, and return it."""
@@ -135,7 +159,7 @@ def files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         inside = [path]
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*.csv") if not file.name.endswith(".partial.csv") and _of_a_run(file))
+            inside = sorted(file for file in path.rglob("*.csv") if not file.name.endswith(_PARTIAL) and _of_a_run(file))
             if not inside:
                 raise InputError(f"{path}: no CSV of a run is in it")
         found += inside
@@ -180,8 +204,8 @@ def read(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None] | 
 def _read(path: Path) -> list[Column]:
     lines, rows = [], []
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file, strict=True)
+        with path.open("rb") as file:
+            reader = csv.reader(_lines(file, partial=path.name.endswith(_PARTIAL)), strict=True)
             schema = _schema(path, next(reader, []))
             for row in reader:
                 if row[:2] == ["schema", "run_id"]:  # files that were put together
@@ -203,6 +227,13 @@ def _read(path: Path) -> list[Column]:
     if not rows:
         raise InputError(f"{path} holds no rows")
     return [_typed(cells, field, path, lines) for field, cells in zip(fields(Row), zip(*rows, strict=True), strict=True)]
+
+
+def _lines(file: BinaryIO, *, partial: bool) -> Iterator[str]:
+    """Yield the lines; of a partial file, not the one that a run was writing when it died."""
+    for line in file:
+        if line.endswith(b"\n") or not partial:
+            yield line.decode()
 
 
 def _schema(path: Path, header: list[str], line: int = 1) -> int:
@@ -254,22 +285,6 @@ def _value(cell: str, field: Field[Any]) -> str | bool | float | int:
     if kind == "int" and (number != int(number) or number >= 2**63):
         raise ValueError("a whole number")
     return int(number) if kind == "int" else number
-
-
-def _replace(path: Path, rows: Sequence[DataclassInstance]) -> None:
-    """Write a header and rows to a temporary file beside path, then rename it to path: the file is the old or the new one."""
-    beside = path.with_name(f".{path.name}.tmp")
-    try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([field.name for field in fields(rows[0])])
-            writer.writerows([_cell(value) for value in astuple(row)] for row in rows)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 def _cell(value: object) -> object:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import records
+from bench import disturbances, records
 from bench.compare import Comparison, comparison
 from bench.intervals import Interval
 from bench.setups import FACTS, Job, Setup, Timings, ladder, timings
@@ -84,7 +84,10 @@ def _figures(table: pd.DataFrame) -> dict[str, Any]:
         ],
         "cells": list(_cells(table, answer)) if answer else [],
         "curves": list(_curves(training)),
-        "notes": [f"{d.fact} differs: do not compare {d.therefore}" for d in answer.differences] if answer else [],
+        "notes": [
+            *(f"{d.fact} differs: do not compare {d.therefore}" for d in (answer.differences if answer else ())),
+            *disturbances.told(disturbances.found(table)),
+        ],
         "trainers": ladder(table["trainer"]),
     }
 

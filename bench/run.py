@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import subprocess
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from bench import blas, processors, records
+from bench import blas, clock, processors, records
+from bench.clock import Clock
+from bench.disturbances import Shares
 from bench.limits import Peaks, Work, epoch_work
 from bench.limits import measure as measure_processor
 from bench.machine import Machine, describe, versioned
@@ -20,6 +24,9 @@ from bench.records import Row
 from bench.verify import Oracle
 from bench.workload import Workload
 from impls import Dataset, Splits, Trainer, load_trainer, unavailable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -49,13 +56,15 @@ class Run:
     cases: list[Case]
     kind: Literal["timing", "training"]
     writer: records.Writer
+    clock: Clock
     rows: list[Row] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
     skipped: dict[Case, str] = field(default_factory=dict)
     failed: dict[Case, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     _oracles: dict[Workload, Oracle] = field(default_factory=dict)
-    _peaks: dict[tuple[str, str], Peaks] = field(default_factory=dict)
+    _peaks: dict[tuple[str, str], list[Peaks]] = field(default_factory=dict)
+    _done: Counter[Case] = field(default_factory=Counter)
 
     def trainer(self, case: Case) -> tuple[Trainer, Dataset]:
         """Return the case's trainer, ready to train from the workload's start, and the data of its epoch."""
@@ -70,25 +79,40 @@ class Run:
             self._oracles[case.workload] = Oracle(case.workload, self.splits)
         return self._oracles[case.workload].max_error(load_trainer(case.trainer))
 
-    def peaks(self, device: str, dtype: str) -> Peaks:
-        """Return what the device does at most: the best seen in this run so far, now included, because a limit is no average."""
+    def peaks(self, device: str, dtype: str, *, anew: bool) -> list[Peaks]:
+        """Return what the device did at most, each time that it was measured in this run; if anew, the last time is now."""
         if device == "gpu":
             from bench.gpu_limits import measure
         else:
             measure = measure_processor
-        now = measure(dtype)
-        self._peaks[device, dtype] = self._peaks.get((device, dtype), now).at_best(now)
-        return self._peaks[device, dtype]
+        measured = self._peaks.setdefault((device, dtype), [])
+        if anew:
+            measured.append(measure(dtype))
+        return measured
 
     def of(self, case: Case) -> list[Row]:
         """Return the rows of a case so far."""
         return [row for row in self.rows if (row.workload, row.trainer) == (case.workload.name, case.trainer)]
 
-    def record(self, case: Case, trainer: Trainer, seconds: Sequence[float], accuracies: Sequence[float], max_error: float) -> None:
-        """Add a row for each epoch, numbered on from the case's last, and put them on the disk."""
+    def table(self) -> pd.DataFrame:
+        """Return the rows so far as `records.read` would."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows, columns=records.COLUMNS).astype(dict.fromkeys(("load", "steal", "flops_after"), float))
+
+    def record(
+        self, case: Case, trainer: Trainer, seconds: Sequence[float], accuracies: Sequence[float], max_error: float, taken: Shares
+    ) -> None:
+        """Add a row for each epoch, numbered on from the case's last, and put them on the disk.
+
+        taken  what others took of the processors' time meanwhile
+        The machine's peaks are measured after a case's first rows. The best so far counts, because a limit is no average.
+        """
         workload = case.workload
-        done = len(self.of(case))
-        work, peaks = self._work(case, trainer), self.peaks(trainer.device, workload.dtype)
+        done = self._done[case]
+        self._done[case] += len(seconds)
+        measured = self.peaks(trainer.device, workload.dtype, anew=not done)
+        work, peaks = self._work(case, trainer), reduce(Peaks.at_best, measured)
         rows = [
             Row(
                 schema=records.SCHEMA,
@@ -122,11 +146,17 @@ class Run:
                 peak_bytes=peaks.bytes,
                 launch_seconds=peaks.launch,
                 graph_node_seconds=peaks.node,
+                load=taken.load,
+                steal=taken.steal,
+                flops_after=measured[-1].flops,
             )
             for number, (second, accuracy) in enumerate(zip(seconds, accuracies, strict=True), start=1)
         ]
-        if peaks.floor(work) > 1.1 * float(np.median(seconds)):  # a limit that is beaten by more than noise is none
+        typical = float(np.median(seconds))
+        if not done and peaks.floor(work) > 1.1 * typical:  # a limit that is beaten by more than noise is none
             self.warnings.append(f"{case} beat its limit: the machine was busy when that was measured, so take no share of it for true")
+        if not done and (warning := self.clock.warning(typical)):
+            self.warnings.append(f"{case}: {warning}")
         self.writer.add(rows)
         self.rows += rows
 
@@ -164,6 +194,7 @@ def prepare(options: Options, *, kind: Literal["timing", "training"]) -> Run:
         cases=[Case(workload, name, absent) for workload in options.workloads for name, absent in trainers.items()],
         kind=kind,
         warnings=[narrow] if narrow else [],
+        clock=clock.measure(),
         writer=records.Writer(options.results / f"{run_id}-{kind}-{machine.machine}.csv"),
     )
 

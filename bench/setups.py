@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bench import intervals, records
+from bench import disturbances, intervals, records
+from bench.disturbances import Disturbance
 from bench.format import counted
 from bench.intervals import Sample
 from impls import TRAINERS
@@ -26,7 +27,7 @@ AGREE = 1.05
 # What may differ between setups besides the machine, and so be the true reason for a difference.
 FACTS = ("blas", "blas_kernels", "numpy", "python", "os", "gpu_driver", "cuda", "commit", "dirty")
 
-Epochs = npt.NDArray[np.float64]  # (rounds,) seconds of one run, sorted
+Epochs = npt.NDArray[np.float64]  # (rounds,) seconds of one run, in their order
 
 
 class Job(NamedTuple):
@@ -50,8 +51,9 @@ class Job(NamedTuple):
     @property
     def kind(self) -> str:
         """What all cells of a grid have in common: the dtype; the data and the seed if they are not the usual ones."""
-        unusual = [self.dataset] * (self.dataset != "mnist") + [f"seed {self.seed}"] * (self.seed != 0)
-        return ", ".join([self.dtype, *unusual])
+        dataset = "" if self.dataset == "mnist" else self.dataset
+        seed = f"seed {self.seed}" if self.seed else ""
+        return ", ".join(filter(None, (self.dtype, dataset, seed)))
 
     @property
     def width(self) -> int | None:
@@ -78,6 +80,7 @@ class Timings:
     setups: tuple[Setup, ...]
     epochs: Mapping[tuple[Setup, Job, str], Sample]
     facts: Mapping[tuple[Setup, str], tuple[str, ...]]  # values of each of FACTS, and of "library of TRAINER"
+    disturbed: Sequence[Disturbance]
 
     @cached_property
     def jobs(self) -> list[Job]:
@@ -133,18 +136,18 @@ def timings(table: pd.DataFrame) -> Timings:
             for run_id in group:
                 for (timed, trainer), seconds in by_run[run_id].items():
                     runs.setdefault((setup, timed, trainer), []).append(seconds)
-    return Timings(tuple(setups), {key: Sample(epochs) for key, epochs in runs.items()}, _facts(rows, setups))
+    return Timings(tuple(setups), {key: Sample(epochs) for key, epochs in runs.items()}, _facts(rows, setups), disturbances.found(rows))
 
 
 def grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], Epochs]]:
-    """Yield each combination of the keys' values with its seconds, sorted, in the order of the rows."""
+    """Yield each combination of the keys' values with its seconds, both in the order of the rows."""
     if rows.empty:
         return
     codes = rows.groupby(keys, sort=False).ngroup().to_numpy()
     order = codes.argsort(kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
     named = rows[keys].iloc[order[starts]].itertuples(index=False, name=None)
-    yield from zip(named, map(np.sort, np.split(rows["seconds"].to_numpy()[order], starts[1:])), strict=True)
+    yield from zip(named, np.split(rows["seconds"].to_numpy()[order], starts[1:]), strict=True)
 
 
 def _agreeing(by_run: Mapping[str, Mapping[tuple[Job, str], Epochs]]) -> list[list[str]]:
@@ -173,7 +176,7 @@ def _agree(epochs: Mapping[tuple[Job, str], Epochs], others: Mapping[tuple[Job, 
         if key in others:
             shared.setdefault(key[1], []).append((seconds, others[key]))
     for pairs in shared.values():
-        typical = np.median([math.log(intervals.middle(one) / intervals.middle(other)) for one, other in pairs])
+        typical = np.median([math.log(intervals.middle(np.sort(one)) / intervals.middle(np.sort(other))) for one, other in pairs])
         if abs(typical) > math.log(AGREE) and not all(low <= 1 <= high for _, low, high in (intervals.ratio(*pair) for pair in pairs)):
             return False
     return True

@@ -9,8 +9,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import intervals
+from bench import disturbances, intervals
 from bench.format import counted, duration, duration_interval, times_interval
+from bench.intervals import FEWEST
 from bench.run import Case, Run
 
 BASELINE = "loop"
@@ -31,7 +32,10 @@ def text(run: Run, *, colours: bool) -> str:
         for reason, names in _by_reason(noted).items():
             console.print(f"[{style}]{kind}[/] {names}: ", end="")
             console.print(reason, markup=False, soft_wrap=True)
-    for warning in run.warnings:
+    few = [case for case in run.cases if 0 < len(run.of(case)) < FEWEST]
+    notes = [f"{FEWEST} rounds are needed for a 95 % interval; of fewer it is the least and the largest"] if few else []
+    disturbed = disturbances.told(disturbances.found(run.table()), run=False)
+    for warning in (*run.warnings, *disturbed, *notes):
         console.print("[bold yellow]warning[/]: ", end="")
         console.print(warning, markup=False, soft_wrap=True)
     for line in (*machine_lines(run), *map(_nearby, run.files)):

@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 
+from bench.disturbances import Watch
+from bench.intervals import FEWEST
 from bench.run import Case, Run
 from bench.verify import VerificationError
 from impls import Unsupported
 
 SECONDS_A_CASE = 5.0
-ROUNDS = range(3, 41)
+ROUNDS = range(FEWEST, 41)
 WARM_UP_SECONDS = 0.5  # and one epoch at least: caches fill, clocks rise
 
 
@@ -37,6 +39,7 @@ def test_epoch(case: Case, run: Run, progress: Callable[[str], None], benchmark:
     order = data.order(seed=case.workload.seed)
 
     progress("warming up")
+    watch = Watch()
     warm: list[float] = []
     while benchmark.enabled and sum(warm) < WARM_UP_SECONDS:
         began = time.perf_counter()
@@ -54,6 +57,7 @@ def test_epoch(case: Case, run: Run, progress: Callable[[str], None], benchmark:
     benchmark.group = case.workload.name
     benchmark.pedantic(trainer.train_epoch, args=(order,), setup=from_the_start, rounds=rounds)
     if benchmark.enabled:
+        taken = watch.shares()
         seconds = benchmark.stats.stats.data
-        run.record(case, trainer, seconds, [trainer.network().accuracy(run.splits.test)] * rounds, max_error)
+        run.record(case, trainer, seconds, [trainer.network().accuracy(run.splits.test)] * rounds, max_error, taken)
         benchmark.extra_info.update({name: value for name, value in asdict(run.rows[-1]).items() if name not in ("round", "seconds")})

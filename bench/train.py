@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from bench import disturbances
+from bench.disturbances import Watch
 from bench.format import duration
 from bench.options import Options
 from bench.run import Case, Run, prepare
@@ -38,6 +40,8 @@ def train(options: Options, *, epochs: int, until: float | None, say: Callable[[
             best = _train(run, case, epochs, until, bar, say)
             reached.append(until is None or best >= until)
     run.files.append(run.writer.close())
+    for line in (*run.warnings, *disturbances.told(disturbances.found(run.table()), run=False)):
+        say(f"warning: {line}")
     if options.charts:
         from bench import plot
 
@@ -56,13 +60,14 @@ def _train(run: Run, case: Case, epochs: int, until: float | None, bar: Progress
         raise InputError(f"--trainer {case.trainer} cannot train {case.workload.name}: {reason}") from reason
     task = bar.add_task(case.trainer, total=epochs, now="")
     best, best_epoch, total = 0.0, 0, 0.0
+    watch = Watch()
     for epoch in range(1, epochs + 1):
         order = data.order(seed=case.workload.seed, epoch=epoch - 1)
         began = time.perf_counter()
         trainer.train_epoch(order)
         seconds = time.perf_counter() - began
         accuracy = trainer.network().accuracy(run.splits.test)
-        run.record(case, trainer, [seconds], [accuracy], max_error)
+        run.record(case, trainer, [seconds], [accuracy], max_error, watch.shares())
         total += seconds
         if accuracy > best:
             best, best_epoch = accuracy, epoch
