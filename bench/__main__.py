@@ -31,21 +31,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = _parser().parse_args(arguments)
     for number in _STOPPING:
-        signal.signal(number, _stop)
+        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _stop)
     try:
         return int(given.run(given))
     except InputError as error:
         print(f"epochbench: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever reads the output, head for one, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         print(f"epochbench: {error}", file=sys.stderr)
         return 2
     except Stopped as stopped:
         print("epochbench: interrupted; what was finished is kept in the *.partial.csv, if there was anything", file=sys.stderr)
         return 128 + stopped.number
-    except BrokenPipeError:  # whoever reads the output, head for one, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 class Stopped(BaseException):
@@ -97,7 +98,19 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train and show the accuracy against time")
     declare(
         train.add_argument,
-        *("--trainers", "--workload", "--dtype", "--examples", "--seed", "--data", "--threads", "--results", "--machine", "--no-charts"),
+        *(
+            "--trainers",
+            "--workload",
+            "--dtype",
+            "--examples",
+            "--seed",
+            "--data",
+            "--threads",
+            "--patience",
+            "--results",
+            "--machine",
+            "--no-charts",
+        ),
     )
     train.add_argument("--epochs", type=int, default=30, metavar="N", help="epochs to train (30)")
     train.add_argument("--until", type=_share, metavar="ACCURACY", help="stop at this test accuracy, 0.95 or 95%%; else exit 1")

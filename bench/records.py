@@ -85,43 +85,76 @@ _HEADERS = {1: COLUMNS[: COLUMNS.index("gpu_memory_gib")], 2: COLUMNS}  # of eac
 JOB = ("workload", "dataset", "layers", "batch_size", "learning_rate", "dtype", "examples", "seed")
 
 _POSITIVE = ("seconds", "examples", "batch_size", "threads", "ranks", "round")
+_ROOM = 1 << 16  # bytes that must be free where results go: more than most runs need for their rows
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a line break, and what would command a terminal
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)  # float() also takes spaces, underscores and names
+
+
+class WriteError(OSError):
+    """Rows could not be put on the disk. The message names the file and the reason."""
 
 
 class Writer:
     """Writes a run's rows, of one dataclass. Until `close` they are in `<name>.partial.csv`, whole rows only; then in `<name>.csv`.
 
-    A run that dies leaves the partial file, with every row that was added. Nothing is written before the first row.
+    A run that dies leaves the partial file, with every row that was added. Nothing is written before the first row. Rows that cannot
+    be written, because the disk is full, are kept and written with the next ones; what is on the disk already stays there.
+
+    written  how many rows are on the disk
+    scratch  the file that is written and then renamed; it is left only by a process that is killed while it writes
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.partial = path.with_suffix(".partial.csv")
+        self.scratch = self.partial.with_name(f".{self.partial.name}.tmp")
+        self.written = 0
         self._rows: list[DataclassInstance] = []
 
     def add(self, rows: Iterable[DataclassInstance]) -> None:
-        """Add rows and put all so far on the disk, by replacing the partial file in one step."""
+        """Add rows and put all so far on the disk, by replacing the partial file in one step. Raises WriteError."""
         self._rows.extend(rows)
-        _replace(self.partial, self._rows)
+        self.save()
+
+    def drop(self, rows: Iterable[DataclassInstance]) -> None:
+        """Take rows back, from the disk too. Raises WriteError."""
+        for row in rows:
+            self._rows.remove(row)
+        self.save()
 
     def close(self) -> Path:
-        """Give the file, which must have rows, its name, and return it."""
-        self.partial.replace(self.path)
+        """Give the file, which must have rows, its name, and return it. Raises WriteError."""
+        self.save()
+        try:
+            self.partial.replace(self.path)
+        except OSError as error:
+            raise WriteError(f"{self.partial} cannot be renamed: {error.strerror}") from error
         return self.path
+
+    def save(self) -> Path:
+        """Put all rows on the disk, also those that could not be put there before, and return the partial file. Raises WriteError."""
+        try:
+            if self._rows:
+                _replace(self.partial, self.scratch, self._rows)
+            else:
+                self.partial.unlink(missing_ok=True)
+        except OSError as error:
+            raise WriteError(f"{self.partial} cannot be written: {error.strerror}") from error
+        self.written = len(self._rows)
+        return self.partial
 
 
 def new_id(now: datetime) -> str:
     """Return a name for a run that starts now: its start and a random part."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
 def check_writable(directory: Path, *, option: str = "--results") -> None:
-    """Make the directory if need be. Raises InputError if files cannot be created in it."""
+    """Make the directory if need be. Raises InputError if files cannot be created in it, or the disk is full."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.write(bytes(_ROOM))
     except OSError as error:
         raise InputError(f"{option} {directory}: cannot write there ({error.strerror}); name another directory") from error
 
@@ -256,9 +289,9 @@ def _value(cell: str, field: Field[Any]) -> str | bool | float | int:
     return int(number) if kind == "int" else number
 
 
-def _replace(path: Path, rows: Sequence[DataclassInstance]) -> None:
-    """Write a header and rows to a temporary file beside path, then rename it to path: the file is the old or the new one."""
-    beside = path.with_name(f".{path.name}.tmp")
+def _replace(path: Path, beside: Path, rows: Sequence[DataclassInstance]) -> None:
+    """Write a header and rows to a file beside path, then rename it to path: the file is the old or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)  # somebody may have removed it since
     try:
         with beside.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from bench import blas, processors, records
+from bench.conduct import InputsChangedError, unchanged
+from bench.format import counted, duration
 from bench.limits import Peaks, Work, epoch_work
 from bench.limits import measure as measure_processor
 from bench.machine import Machine, describe, versioned
 from bench.options import Options
-from bench.records import Row
-from bench.verify import Oracle
+from bench.records import Row, WriteError
+from bench.verify import ContractError, Oracle
 from bench.workload import Workload
-from impls import Dataset, Splits, Trainer, load_trainer, unavailable
+from impls import Dataset, InputError, Network, Splits, Trainer, load_trainer, unavailable
+
+# How many times as fast as its fastest product of matrices a machine cannot be. Not 1: the product may be measured while the machine
+# is busy; and a trainer may do nothing with the four fifths of the pixels that are 0, without saying so.
+_IMPOSSIBLE = 10
 
 
 @dataclass(frozen=True)
@@ -33,10 +41,20 @@ class Case:
     def __str__(self) -> str:
         return f"{self.workload.name}-{self.trainer}"
 
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f"{self.workload.name} {self.trainer}"
+
 
 @dataclass
 class Run:
-    """What the cases of a run share. Make one with `prepare`."""
+    """What the cases of a run share. Make one with `prepare`.
+
+    reached          what was last being done to each case that was begun
+    skipped, failed  the cases that gave no row, and why
+    finished         those that ended, whichever way
+    """
 
     options: Options
     splits: Splits
@@ -51,6 +69,8 @@ class Run:
     writer: records.Writer
     rows: list[Row] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+    reached: dict[Case, str] = field(default_factory=dict)
+    finished: set[Case] = field(default_factory=set)
     skipped: dict[Case, str] = field(default_factory=dict)
     failed: dict[Case, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -63,6 +83,23 @@ class Run:
         make = load_trainer(case.trainer)
         trainer = make(workload.network(data), data, batch_size=workload.batch_size, learning_rate=workload.learning_rate)
         return trainer, data
+
+    @contextmanager
+    def lend(self, case: Case) -> Iterator[tuple[Network, npt.NDArray[np.int64]]]:
+        """Yield the weights and the order of the case's epoch. At the end they, and the data, must be as they were.
+
+        Raises InputsChangedError if the trainer has changed any; the next one is given new ones.
+        """
+        data, test = case.workload.data(self.splits), self.splits.test
+        start, order = case.workload.network(data), data.order(seed=case.workload.seed)
+        images, labels, weights = [data.images, test.images], [data.labels, test.labels], [*start.weights, *start.biases]
+        try:
+            with unchanged(images=images, labels=labels, order=[order], weights=weights):
+                yield start, order
+        except InputsChangedError:
+            self.splits = self.options.splits()
+            self._oracles.clear()
+            raise
 
     def max_error(self, case: Case) -> float:
         """Verify the case's trainer; raises VerificationError if it does not compute what the oracle computes."""
@@ -84,8 +121,26 @@ class Run:
         """Return the rows of a case so far."""
         return [row for row in self.rows if (row.workload, row.trainer) == (case.workload.name, case.trainer)]
 
+    def unfinished(self) -> dict[Case, str]:
+        """Return the cases that have not ended, and how far each came."""
+        return {
+            case: f"stopped ({self.reached[case]})" if case in self.reached else "not reached"
+            for case in self.cases
+            if case not in self.finished
+        }
+
+    def withdraw(self, case: Case) -> None:
+        """Take back the rows of a case whose trainer was found out later."""
+        dropped = self.of(case)
+        self.rows = [row for row in self.rows if row not in dropped]
+        with suppress(WriteError):  # tried again at the end
+            self.writer.drop(dropped)
+
     def record(self, case: Case, trainer: Trainer, seconds: Sequence[float], accuracies: Sequence[float], max_error: float) -> None:
-        """Add a row for each epoch, numbered on from the case's last, and put them on the disk."""
+        """Add a row for each epoch, numbered on from the case's last, and put them on the disk.
+
+        Raises ContractError for epochs that no machine can have computed, WriteError if the disk is full or gone.
+        """
         workload = case.workload
         done = len(self.of(case))
         work, peaks = self._work(case, trainer), self.peaks(trainer.device, workload.dtype)
@@ -125,10 +180,33 @@ class Run:
             )
             for number, (second, accuracy) in enumerate(zip(seconds, accuracies, strict=True), start=1)
         ]
+        if work.flops > _IMPOSSIBLE * peaks.flops * float(np.median(seconds)):
+            raise ContractError(
+                f"returns too soon: {duration(float(np.median(seconds)))} an epoch, where this machine needs "
+                f"{duration(work.flops / peaks.flops)} for its operations; so it has left some out, or computed them before"
+            )
         if peaks.floor(work) > 1.1 * float(np.median(seconds)):  # a limit that is beaten by more than noise is none
             self.warnings.append(f"{case} beat its limit: the machine was busy when that was measured, so take no share of it for true")
-        self.writer.add(rows)
         self.rows += rows
+        self.writer.add(rows)
+
+    def close(self, *, stopped: bool = False) -> None:
+        """Give the CSV its name, unless the run was stopped, and draw the charts. What a full disk prevents is a warning."""
+        if not self.rows:
+            return
+        try:
+            self.files.append(self.writer.save() if stopped else self.writer.close())
+        except WriteError as error:
+            lost = counted(len(self.rows) - self.writer.written, "row")
+            self.warnings.append(f"{error}: {lost} lost; the others are in {self.writer.partial}" if self.writer.written else f"{error}")
+            return
+        if self.options.charts and not stopped:
+            from bench import plot
+
+            try:
+                self.files += plot.charts(self.files)
+            except (InputError, OSError) as error:
+                self.warnings.append(f"no charts: {error}")
 
     def _work(self, case: Case, trainer: Trainer) -> Work:
         images = case.workload.data(self.splits).images

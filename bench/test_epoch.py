@@ -7,14 +7,16 @@ waiting for a device to finish. What is not: loading, constructing, compiling, v
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import pytest
 
+from bench.conduct import Conduct
+from bench.records import WriteError
 from bench.run import Case, Run
-from bench.verify import VerificationError
+from bench.verify import ContractError
+from bench.watch import BrokenOffError, Watch
 from impls import Unsupported
 
 SECONDS_A_CASE = 5.0
@@ -22,38 +24,48 @@ ROUNDS = range(3, 41)
 WARM_UP_SECONDS = 0.5  # and one epoch at least: caches fill, clocks rise
 
 
-def test_epoch(case: Case, run: Run, progress: Callable[[str], None], benchmark: Any) -> None:
+def test_epoch(case: Case, run: Run, watch: Watch, benchmark: Any) -> None:
     if case.absent:
         pytest.skip(case.absent)
-    progress("verifying")
     try:
-        max_error = run.max_error(case)
-        trainer, data = run.trainer(case)
+        _time(case, run, watch, benchmark)
     except Unsupported as reason:
         pytest.skip(str(reason))
-    except VerificationError as error:
+    except (ContractError, BrokenOffError, WriteError) as error:
+        benchmark.has_error = True  # pytest-benchmark is to store nothing of it either
         pytest.fail(str(error), pytrace=False)
-    start = case.workload.network(data)
-    order = data.order(seed=case.workload.seed)
 
-    progress("warming up")
-    warm: list[float] = []
-    while benchmark.enabled and sum(warm) < WARM_UP_SECONDS:
-        began = time.perf_counter()
-        trainer.train_epoch(order)
-        warm.append(time.perf_counter() - began)
-    rounds = run.options.rounds or (min(max(int(SECONDS_A_CASE / min(warm)), ROUNDS[0]), ROUNDS[-1]) if warm else 1)
-    started = 0
 
-    def from_the_start() -> None:
-        nonlocal started
-        started += 1
-        progress(f"round {started} of {rounds}")
-        trainer.load(start)
+def _time(case: Case, run: Run, watch: Watch, benchmark: Any) -> None:
+    with run.lend(case) as (start, order), watch.over(case) as doing:
+        doing("verifying")
+        max_error = run.max_error(case)
+        trainer, _ = run.trainer(case)
+        conduct = Conduct(trainer, start, order)
 
-    benchmark.group = case.workload.name
-    benchmark.pedantic(trainer.train_epoch, args=(order,), setup=from_the_start, rounds=rounds)
-    if benchmark.enabled:
+        warm: list[float] = []
+        while benchmark.enabled and sum(warm) < WARM_UP_SECONDS:
+            doing("warming up", *warm)
+            began = time.perf_counter()
+            trainer.train_epoch(order)
+            warm.append(time.perf_counter() - began)
+        rounds = run.options.rounds or (min(max(int(SECONDS_A_CASE / min(warm)), ROUNDS[0]), ROUNDS[-1]) if warm else 1)
+        started = 0
+
+        def from_the_start() -> None:
+            nonlocal started
+            started += 1
+            doing(f"round {started} of {rounds}", *warm)
+            trainer.load(start)
+
+        benchmark.group = case.workload.name
+        benchmark.pedantic(trainer.train_epoch, args=(order,), setup=from_the_start, teardown=lambda _: conduct.look(), rounds=rounds)
+        if not benchmark.enabled:
+            return
         seconds = benchmark.stats.stats.data
-        run.record(case, trainer, seconds, [trainer.network().accuracy(run.splits.test)] * rounds, max_error)
-        benchmark.extra_info.update({name: value for name, value in asdict(run.rows[-1]).items() if name not in ("round", "seconds")})
+        doing("verifying again")
+        accuracy = trainer.network().accuracy(run.splits.test)
+        conduct.check(seconds, repeated=True)
+        run.max_error(case)
+    run.record(case, trainer, seconds, [accuracy] * rounds, max_error)
+    benchmark.extra_info.update({name: value for name, value in asdict(run.rows[-1]).items() if name not in ("round", "seconds")})
