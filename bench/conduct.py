@@ -34,7 +34,7 @@ class Conduct:
 
     def __init__(self, trainer: Trainer, start: Network, order: Order) -> None:
         self._trainer, self._start, self._order = trainer, start, order
-        self._left: list[float] = []
+        self._left: list[float] = []  # seconds that were left to be done, when it was looked at
         self._results: list[Network] = []  # the first and the last
 
     def look(self) -> Network:
@@ -51,26 +51,26 @@ class Conduct:
         """Raise ContractError if it returned before its work was done, or its weights are no numbers.
 
         seconds   that its epochs took
-        repeated  whether each was the same epoch from the start; then raise also if the last round's result is another than the first's
+        repeated  whether each was the same epoch from the start; then raise also if the last one's result is another than the first's
         """
-        if not all(np.isfinite(array).all() for array in _arrays(self._results[-1])):
+        first, last = self._results[0], self._results[-1]
+        if not all(np.isfinite(array).all() for array in _arrays(last)):
             raise ContractError("returns weights that are not finite numbers after an epoch")
-        if repeated:
-            self._check_repeats()
         enough = max(_LEFT_SECONDS, _LEFT_SHARE * min(seconds))
         while min(self._left) > enough and len(self._left) < _TRIES:
             self._again(self._order)
         if (left := min(self._left)) > enough:
             raise ContractError(f"returns before its work is done: reading its weights then takes {duration(left)} longer than once more")
+        if repeated:
+            self._check_repeats(first, last)
 
-    def _check_repeats(self) -> None:
-        """Raise if the first and the last round end apart by more than rounding.
+    def _check_repeats(self, first: Network, last: Network) -> None:
+        """Raise if the first and the last epoch end apart by more than rounding.
 
         A trainer that adds in the same order every time ends at the same bits. One that does not, with atomic additions or threads
         that share as they come, ends where rounding leads, and that can be far: thousands of steps amplify it, on `nielsen` in float32
         to a tenth of the distance trained. How far is seen from one more epoch, in which each mini-batch is taken backwards.
         """
-        first, last = self._results[0], self._results[-1]
         if all(np.array_equal(a, b) for a, b in zip(_arrays(first), _arrays(last), strict=True)):
             return
         m = self._trainer.batch_size
@@ -78,7 +78,7 @@ class Conduct:
         apart, rounding = distance(first, last, self._start), distance(backwards, last, self._start)
         if not apart <= TOLERANCE[self._trainer.dtype.name] + _FURTHER * rounding:
             raise ContractError(
-                f"changes its answer while it is timed: its last round ends {apart:.1e} of the distance trained from its first; "
+                f"changes its answer while it is timed: its last epoch ends {apart:.1e} of the distance trained from its first; "
                 f"rounding explains {rounding:.1e}"
             )
 

@@ -51,7 +51,7 @@ def _stop_as_by_ctrl_c(config: pytest.Config) -> None:
     """Let a signal to end the process end the run as Ctrl-C does, with its summary. One that is ignored, by nohup, stays so."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        pytest.exit(f"stopped by {signal.Signals(number).name}")
+        raise KeyboardInterrupt(f"stopped by {signal.Signals(number).name}")
 
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.signal(number, stop) for number in numbers if signal.getsignal(number) is not signal.SIG_IGN}

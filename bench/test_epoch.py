@@ -27,13 +27,16 @@ WARM_UP_SECONDS = 0.5  # and one epoch at least: caches fill, clocks rise
 def test_epoch(case: Case, run: Run, watch: Watch, benchmark: Any) -> None:
     if case.absent:
         pytest.skip(case.absent)
+    ended = None
     try:
         _time(case, run, watch, benchmark)
     except Unsupported as reason:
         pytest.skip(str(reason))
     except (ContractError, BrokenOffError, WriteError) as error:
         benchmark.has_error = True  # pytest-benchmark is to store nothing of it either
-        pytest.fail(str(error), pytrace=False)
+        ended = str(error)
+    if ended:  # raised here, where no other exception is being handled that would be told too
+        pytest.fail(ended, pytrace=False)
 
 
 def _time(case: Case, run: Run, watch: Watch, benchmark: Any) -> None:
@@ -44,18 +47,22 @@ def _time(case: Case, run: Run, watch: Watch, benchmark: Any) -> None:
         conduct = Conduct(trainer, start, order)
 
         warm: list[float] = []
-        while benchmark.enabled and sum(warm) < WARM_UP_SECONDS:
-            doing("warming up", *warm)
+        doing("warming up")
+        begin = time.perf_counter()
+        while benchmark.enabled and (not warm or time.perf_counter() - begin < WARM_UP_SECONDS):
             began = time.perf_counter()
             trainer.train_epoch(order)
             warm.append(time.perf_counter() - began)
+            if len(warm) == 1:  # the one from the start
+                conduct.look()
+                doing("warming up", slowest=warm[0])
         rounds = run.options.rounds or (min(max(int(SECONDS_A_CASE / min(warm)), ROUNDS[0]), ROUNDS[-1]) if warm else 1)
         started = 0
 
         def from_the_start() -> None:
             nonlocal started
             started += 1
-            doing(f"round {started} of {rounds}", *warm)
+            doing(f"round {started} of {rounds}", slowest=max(warm, default=None))
             trainer.load(start)
 
         benchmark.group = case.workload.name

@@ -68,7 +68,7 @@ def _train(run: Run, case: Case, watch: Watch, epochs: int, until: float | None,
             accuracies: list[float] = []
             for epoch in range(1, epochs + 1):
                 order = data.order(seed=case.workload.seed, epoch=epoch - 1)
-                doing(f"epoch {epoch} of {epochs}", *seconds)
+                doing(f"epoch {epoch} of {epochs}", slowest=max(seconds, default=None))
                 began = time.perf_counter()
                 trainer.train_epoch(order)
                 seconds.append(time.perf_counter() - began)

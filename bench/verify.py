@@ -75,10 +75,11 @@ def distance(one: Network, other: Network, start: Network) -> float:
 
     For an array p it is |p - p*| / |p* - p_0|: its distance from the other's, relative to how far the other's moved.
     """
-    return max(
+    each = [
         _norm(p - right) / max(_norm(right - before), np.finfo(float).tiny)
         for p, right, before in zip(_arrays(one), _arrays(other), _arrays(start), strict=True)
-    )
+    ]
+    return float(np.max(each))  # NaN if any is, which Python's max passes over
 
 
 def _arrays(network: Network) -> list[Array]:

@@ -73,16 +73,16 @@ class Watch:
 
     @contextmanager
     def over(self, case: Case) -> Iterator[Callable[..., None]]:
-        """Watch over a case. Yields a function to be told what is done next to it, and the lengths of its epochs so far, in seconds.
+        """Watch over a case. Yields a function to be told what is done to it next, and the seconds of its slowest epoch so far.
 
         Raises BrokenOffError for a trainer that hangs, exits the interpreter or runs out of memory.
         """
         run, data = self._run, case.workload.data(self._run.splits)
         first = _LOADING + epoch_work(case.workload.layers(data), len(data), data.images.itemsize).flops / _SLOWEST
 
-        def doing(what: str, *lengths: float) -> None:
+        def doing(what: str, *, slowest: float | None = None) -> None:
             run.reached[case] = what
-            self._step(what, run.options.patience or (max(_BUSY, _TIMES * max(lengths)) if lengths else first))
+            self._step(what, run.options.patience or (first if slowest is None else max(_BUSY, _TIMES * slowest)))
             self._show(case, what)
 
         waiting = [other.title for other in run.cases if other not in (case, *run.reached)]

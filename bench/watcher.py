@@ -23,7 +23,7 @@ from typing import Any
 import psutil
 
 TICK = 0.5  # seconds between two looks. It is woken no oftener, however much it is told: the run's epochs are being timed
-GRACE = 10.0  # seconds in which a step must end once it was told to
+GRACE = 10.0  # seconds at most in which a step must end once it was told to
 
 
 class Told:
@@ -58,11 +58,11 @@ def main(pid: int) -> None:
                 step, waited = told.step, 0.0
             if run.status() != psutil.STATUS_STOPPED:  # by Ctrl-Z: that is no hang
                 waited += TICK
-            over = waited - (told.now.get("seconds") or float("inf"))
-            if over > GRACE or (over > 0 and not hasattr(signal, "SIGALRM")):
+            allowed = told.now.get("seconds") or float("inf")
+            if waited > allowed + (min(GRACE, allowed) if hasattr(signal, "SIGALRM") else 0):
                 hung = True
                 run.kill()
-            elif over > 0:
+            elif waited > allowed:
                 run.send_signal(signal.SIGALRM)
     cause = "it hung in code that is not Python's and could only be killed" if hung else "killed, crashed, or made to exit"
     if _killed_for_memory() > killed:
