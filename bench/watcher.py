@@ -64,6 +64,7 @@ def main(pid: int) -> None:
                 run.kill()
             elif waited > allowed:
                 run.send_signal(signal.SIGALRM)
+    told.silent.wait(2 * TICK)  # what was said last may not be read yet; a child that it has left may keep the pipe open
     cause = "it hung in code that is not Python's and could only be killed" if hung else "killed, crashed, or made to exit"
     if _killed_for_memory() > killed:
         cause = "killed, as the system ran out of memory"

@@ -258,7 +258,7 @@ def assert_nothing_is_lost(csv, finished):
 
 
 @posix
-@pytest.mark.parametrize("after", [0.3, 2.5])
+@pytest.mark.parametrize("after", [0.3, 1.5])
 def test_a_kill_at_any_moment_loses_no_finished_row(tmp_path, after):
     assert_nothing_is_lost(*killed(tmp_path, after, "--workload", "wide", "--trainers", "matrix,loop"))
 
@@ -270,7 +270,7 @@ def wait_for(what, seconds=60):
 
 
 @posix
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_run_that_is_stopped_names_what_it_has_not_finished(faulty, tmp_path, name):
     def heard():  # who runs the tests in the background ignores some
         signal.signal(signal.Signals[name], signal.SIG_DFL)
@@ -378,13 +378,13 @@ def test_runs_that_start_in_the_same_second_are_not_called_the_same():
 
 def test_train_goes_on_after_a_faulty_trainer_and_names_it(faulty, tmp_path):
     names = ["Raises", "Exits", "Greedy", "Early", "ChangesEverybodysAnswer", *(["Hangs"] if sys.platform != "win32" else [])]
-    trainers = ",".join(["loop", *(f"faulty:{name}" for name in names), "matrix"])
+    trainers = ",".join(["matrix", *(f"faulty:{name}" for name in names), "loop"])
     output = command(
-        *("train", "--examples", "400", "--epochs", "3", "--patience", "2", "--no-charts", "--results", tmp_path, "--trainers", trainers),
+        *("train", "--examples", "400", "--epochs", "1", "--patience", "2", "--no-charts", "--results", tmp_path, "--trainers", trainers),
         env=faulty,
     )
     assert output.returncode == 1
     for name in names:
-        reason = REASONS[name].replace("warming up", "epoch 1 of 3")
+        reason = REASONS[name].replace("warming up", "epoch 1 of 1")
         assert re.search(f"^faulty:{name}: FAILED: {reason}", output.stdout, re.MULTILINE), output.stdout
-    assert trainers_in(tmp_path) == ["loop"] * 3 + ["matrix"] * 3
+    assert trainers_in(tmp_path) == ["matrix", "loop"]
