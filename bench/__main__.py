@@ -200,7 +200,8 @@ def _tell(answer: Comparison | History, given: argparse.Namespace) -> None:
 
 def _name(files: Iterable[Path], given: argparse.Namespace) -> None:
     """Print which files were drawn, beside an answer that a program or a page is to read."""
-    print(*files, sep="\n", file=sys.stderr if given.json or given.markdown else sys.stdout)
+    for file in files:
+        print(file, file=sys.stderr if given.json or getattr(given, "markdown", False) else sys.stdout)
 
 
 def _check(given: argparse.Namespace) -> int:
@@ -259,7 +260,7 @@ def _versus(given: argparse.Namespace) -> int:
     if given.directory:
         from bench import plot
 
-        csv = answer.save(given.directory / "versus.csv", options.machine)
+        csv = answer.save(given.directory, options.machine)
         files = [csv, *plot.ratios(answer.duel, answer.pairs, answer.ratio, csv.with_suffix(""))]
         if not given.json:
             print(*files, sep="\n")
@@ -288,8 +289,11 @@ def _gate(given: argparse.Namespace) -> int:
         return 0
     report = gate.gate(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
     _progress("")
-    charts = report.draw() if options.charts else []
-    print(report.json() if given.json else "\n".join([report.text(), *map(str, charts)]))
+    print(report.json() if given.json else report.text())
+    try:
+        _name(report.draw() if options.charts else [], given)
+    except OSError as error:  # the verdict stands all the same
+        print(f"epochbench: no charts: {error}", file=sys.stderr)
     if given.summary:
         given.summary.write_text(report.markdown(), encoding="utf-8")
     if os.environ.get("GITHUB_STEP_SUMMARY"):

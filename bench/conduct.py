@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,16 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.early import TRIES, early, look
 from bench.format import duration
 from bench.verify import TOLERANCE, ContractError, distance
 from impls import Network, Trainer
 from impls.trainer import Order
-
-# Reading weights for the first time after an epoch may take longer than for the second, because they have left the caches: up to
-# 0.2 ms on the named workloads, where an epoch takes 20 ms and more. A share of the epoch that is left to be done then is another thing.
-_LEFT_SHARE = 0.25
-_LEFT_SECONDS = 1e-3
-_TRIES = 8  # epochs of which the quickest reading counts: the machine does something else at times
 
 _FURTHER = 3  # times as far as rounding alone leads, so far may the results of two rounds be apart
 
@@ -39,11 +33,8 @@ class Conduct:
 
     def look(self) -> Network:
         """Look at it right after an epoch. Returns its network."""
-        began = time.perf_counter()
-        network = self._trainer.network()
-        read = time.perf_counter()
-        self._trainer.network()
-        self._left.append((read - began) - (time.perf_counter() - read))
+        network, left = look(self._trainer)
+        self._left.append(left)
         self._results[1:] = [network]
         return network
 
@@ -56,11 +47,11 @@ class Conduct:
         first, last = self._results[0], self._results[-1]
         if not all(np.isfinite(array).all() for array in _arrays(last)):
             raise ContractError("returns weights that are not finite numbers after an epoch")
-        enough = max(_LEFT_SECONDS, _LEFT_SHARE * min(seconds))
-        while min(self._left) > enough and len(self._left) < _TRIES:
+        quickest = min(seconds)
+        while early(min(self._left), quickest) and len(self._left) < TRIES:
             self._again(self._order)
-        if (left := min(self._left)) > enough:
-            raise ContractError(f"returns before its work is done: reading its weights then takes {duration(left)} longer than once more")
+        if early(left := min(self._left), quickest):
+            raise ContractError(f"returns before its work is done: {duration(left)} of it are left then")
         if repeated:
             self._check_repeats(first, last)
 

@@ -133,7 +133,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             report.outcome, report.longrepr, run.failed[case] = "failed", f"{case} is {reason}", reason
     elif report.failed and call.excinfo is not None:
         run.failed[case] = f"{call.excinfo.typename}: {call.excinfo.value}".removeprefix("Failed: ")
-    run.finished.add(case)
+    item.config.stash[WATCH].finish(case)
     reporter = _reporter(item.config)
     if reporter is not None and not reporter.config.option.verbose:
         ended = "skipped" if case in run.skipped else "FAILED" if case in run.failed else summary.measured(run, case) or "ran once"
@@ -172,8 +172,11 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Give the CSV its name and draw the charts, also when cases failed. An interrupted run keeps its partial CSV."""
     run = session.config.stash.get(RUN, None)
     if run is not None and WATCH in session.config.stash:
-        session.config.stash[WATCH].rest("writing the results")
-        run.close(stopped=exitstatus == pytest.ExitCode.INTERRUPTED)
+        session.config.stash[WATCH].rest("charts")
+        try:
+            run.close(stopped=exitstatus == pytest.ExitCode.INTERRUPTED)
+        except KeyboardInterrupt:
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
 
 
 @pytest.hookimpl(tryfirst=True)

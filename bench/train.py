@@ -41,7 +41,7 @@ def train(options: Options, *, epochs: int, until: float | None, say: Callable[[
         with bar, Watch(run) as watch:
             for case in run.cases:
                 reached.append(_train(run, case, watch, epochs, until, bar, say))
-                run.finished.add(case)
+                watch.finish(case)
     except BaseException:
         for case, how_far in run.unfinished().items():
             say(f"{case.trainer}: {how_far}")

@@ -85,8 +85,7 @@ class Watch:
             self._step(what, run.options.patience or (first if slowest is None else max(_BUSY, _TIMES * slowest)))
             self._show(case, what)
 
-        waiting = [other.title for other in run.cases if other not in (case, *run.reached)]
-        self._tell(case=case.title, waiting=waiting, kept=self._kept())
+        self._tell(case=case.title, waiting=[other.title for other in run.cases if other not in (case, *run.finished)])
         alarm = signal.signal(signal.SIGALRM, self._interrupt) if hasattr(signal, "SIGALRM") else None
         leave, here = os._exit, os.getpid()
 
@@ -106,14 +105,18 @@ class Watch:
             raise BrokenOffError(f"runs out of memory: {error}".removesuffix(": ")) from error
         finally:
             os._exit = leave
-            self.rest()
-            self._tell(case=None, kept=self._kept())
+            self.rest("recording")
             if alarm is not None:
                 signal.signal(signal.SIGALRM, alarm)
 
-    def rest(self, doing: str = "") -> None:
+    def rest(self, doing: str) -> None:
         """Let what comes next take as long as it likes."""
         self._step(doing, None)
+
+    def finish(self, case: Case) -> None:
+        """Take note that a case has ended, whichever way."""
+        self._run.finished.add(case)
+        self._tell(case=None, doing=None, kept=self._kept())
 
     def _step(self, doing: str, seconds: float | None) -> None:
         self._began, self._seconds = time.monotonic(), seconds or float("inf")
