@@ -99,8 +99,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     config, reporter = session.config, _reporter(session.config)
     capture: Any = config.pluginmanager.getplugin("capturemanager")
     run = config.stash[RUN]
-    run.cases = [case for case in map(_case, session.items) if case]
-    if config.option.collectonly or not run.cases:
+    run.cases = [case for case in map(_case, session.items) if case and not config.option.collectonly]
+    if not run.cases:
         return
 
     def show(case: Case, doing: str) -> None:

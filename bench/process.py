@@ -136,7 +136,10 @@ class Process:
         while len(left) < TRIES:
             seconds = self.epoch(timeout)
             self.request(do="look")
-            left.append(self.reply(timeout)["left"])
+            told = self.reply(timeout).get("left")
+            if not isinstance(told, float):
+                raise ContenderError(self.contender, f"replies with {told!r} where the seconds that are left belong")
+            left.append(told)
             if not early(left[-1], seconds):
                 return
         raise ContenderError(self.contender, f"returns before its work is done: {duration(min(left))} of it are left then")

@@ -26,7 +26,7 @@ _BUSY = 30.0
 
 
 class BrokenOffError(Exception):
-    """A case was broken off, because its trainer hangs, exits the interpreter or runs out of memory. The message says which."""
+    """A case was broken off, because its trainer hangs or exits the interpreter. The message says which."""
 
 
 class _Overdue(BaseException):
@@ -75,7 +75,7 @@ class Watch:
     def over(self, case: Case) -> Iterator[Callable[..., None]]:
         """Watch over a case. Yields a function to be told what is done to it next, and the seconds of its slowest epoch so far.
 
-        Raises BrokenOffError for a trainer that hangs, exits the interpreter or runs out of memory.
+        Raises BrokenOffError for a trainer that hangs or exits the interpreter.
         """
         run, data = self._run, case.workload.data(self._run.splits)
         first = _LOADING + epoch_work(case.workload.layers(data), len(data), data.images.itemsize).flops / _SLOWEST
@@ -101,8 +101,6 @@ class Watch:
             raise BrokenOffError(f"hangs: {run.reached[case]} took more than {self._seconds:.0f} s, at last in {place}") from None
         except SystemExit as error:
             raise BrokenOffError(f"exits the interpreter, with exit code {error.code or 0}") from error
-        except MemoryError as error:
-            raise BrokenOffError(f"runs out of memory: {error}".removesuffix(": ")) from error
         finally:
             os._exit = leave
             self.rest("recording")

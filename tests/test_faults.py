@@ -155,7 +155,7 @@ REASONS = {
     "Raises": "ZeroDivisionError: on purpose",
     "Exits": "exits the interpreter, with exit code 3",
     "ExitsAtOnce": "exits the interpreter, with exit code 0",
-    "Greedy": "runs out of memory: Unable to allocate",
+    "Greedy": "MemoryError: Unable to allocate",
     "NotANumber": "does not compute what the float64 loop computes: .* off by nan",
     "NotANumberLater": "returns weights that are not finite numbers after an epoch",
     "Hangs": r"hangs: warming up took more than 2 s, at last in faulty.py, line \d+",
