@@ -31,21 +31,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = _parser().parse_args(arguments)
     for number in _STOPPING:
-        signal.signal(number, _stop)
+        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _stop)
     try:
         return int(given.run(given))
     except InputError as error:
         print(f"epochbench: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # whoever reads the output, head for one, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except OSError as error:
         print(f"epochbench: {error}", file=sys.stderr)
         return 2
     except Stopped as stopped:
         print("epochbench: interrupted; what was finished is kept in the *.partial.csv, if there was anything", file=sys.stderr)
         return 128 + stopped.number
-    except BrokenPipeError:  # whoever reads the output, head for one, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 class Stopped(BaseException):
@@ -97,7 +98,19 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train and show the accuracy against time")
     declare(
         train.add_argument,
-        *("--trainers", "--workload", "--dtype", "--examples", "--seed", "--data", "--threads", "--results", "--machine", "--no-charts"),
+        *(
+            "--trainers",
+            "--workload",
+            "--dtype",
+            "--examples",
+            "--seed",
+            "--data",
+            "--threads",
+            "--patience",
+            "--results",
+            "--machine",
+            "--no-charts",
+        ),
     )
     train.add_argument("--epochs", type=int, default=30, metavar="N", help="epochs to train (30)")
     train.add_argument("--until", type=_share, metavar="ACCURACY", help="stop at this test accuracy, 0.95 or 95%%; else exit 1")
@@ -187,7 +200,8 @@ def _tell(answer: Comparison | History, given: argparse.Namespace) -> None:
 
 def _name(files: Iterable[Path], given: argparse.Namespace) -> None:
     """Print which files were drawn, beside an answer that a program or a page is to read."""
-    print(*files, sep="\n", file=sys.stderr if given.json or given.markdown else sys.stdout)
+    for file in files:
+        print(file, file=sys.stderr if given.json or getattr(given, "markdown", False) else sys.stdout)
 
 
 def _check(given: argparse.Namespace) -> int:
@@ -250,7 +264,7 @@ def _versus(given: argparse.Namespace) -> int:
     if given.directory:
         from bench import plot
 
-        csv = answer.save(given.directory / "versus.csv", options.machine)
+        csv = answer.save(given.directory, options.machine)
         files = [csv, *plot.ratios(answer.duel, answer.pairs, answer.ratio, csv.with_suffix(""))]
         if not given.json:
             print(*files, sep="\n")
@@ -279,8 +293,11 @@ def _gate(given: argparse.Namespace) -> int:
         return 0
     report = gate.gate(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
     _progress("")
-    charts = report.draw() if options.charts else []
-    print(report.json() if given.json else "\n".join([report.text(), *map(str, charts)]))
+    print(report.json() if given.json else report.text())
+    try:
+        _name(report.draw() if options.charts else [], given)
+    except OSError as error:  # the verdict stands all the same
+        print(f"epochbench: no charts: {error}", file=sys.stderr)
     if given.summary:
         given.summary.write_text(report.markdown(), encoding="utf-8")
     if os.environ.get("GITHUB_STEP_SUMMARY"):

@@ -37,14 +37,14 @@ class Shares(NamedTuple):
     steal: float | None = None
 
 
-class Watch:
+class Meter:
     """Watches the processors that this process is held to, from now on."""
 
     def __init__(self) -> None:
         self._begin = _Reading()
 
     def shares(self) -> Shares:
-        """Return what others took since the watch, or the last answer, began; nothing, and go on, if that is less than half a second.
+        """Return what others took since it was made, or last gave an answer; nothing, and go on, if that is less than half a second ago.
 
         Nothing either where the system does not account for all of the time, as in some containers.
         """

@@ -11,6 +11,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from bench.intervals import Interval
 from bench.machine import describe, slug
 from bench.options import Options
 from bench.process import ContenderError
+from bench.records import WriteError
 from bench.verify import VerificationError
 from impls import TRAINERS, InputError
 
@@ -76,13 +78,14 @@ def judge(pairs: Iterable[Pair], *, margin: float, seconds: float) -> tuple[Word
 
 @dataclass(frozen=True)
 class Report:
-    """The verdicts on a working tree, `head`, against its `base`, and the file that holds the pairs."""
+    """The verdicts on a working tree, `head`, against its `base`, and the file that holds the pairs, or why there is none."""
 
     base: str
     head: str
     margin: float
     verdicts: list[Verdict]
     csv: Path | None
+    unwritten: str = ""
 
     def draw(self) -> list[Path]:
         """Draw the ratios that each verdict rests on, pair by pair, beside the CSV; return the files."""
@@ -114,6 +117,7 @@ class Report:
             for verdict in self.verdicts
         ]
         notes = [f"{v.trainer}: {v.reason}" for v in self.verdicts if v.reason]
+        notes += [self.unwritten] if self.unwritten else []
         notes += sorted({f"measured on {v.duel.title}, {counted(v.duel.threads, 'thread')}" for v in self.verdicts if v.duel})
         if not self.verdicts:
             notes = ["no trainer's code differs: nothing to judge; --trainers NAME,... judges all the same"]
@@ -158,9 +162,15 @@ def gate(
         verdict = _verdict(trainer, found, options, margin, seconds, progress)
         verdicts.append(verdict)
         if verdict.duel and verdict.pairs:
-            writer.add(duel.rows(verdict.duel, verdict.stages, run_id=run_id, machine=machine))
-    csv = writer.close() if any(verdict.pairs for verdict in verdicts) else None
-    return Report(f"{found[:12]} ({base or 'merge base'})", working_tree(), margin, verdicts, csv)
+            with suppress(WriteError):  # tried again at the end; the verdict stands all the same
+                writer.add(duel.rows(verdict.duel, verdict.stages, run_id=run_id, machine=machine))
+    csv, unwritten = None, ""
+    if any(verdict.pairs for verdict in verdicts):
+        try:
+            csv = writer.close()
+        except WriteError as error:
+            unwritten = f"warning: {error}"
+    return Report(f"{found[:12]} ({base or 'merge base'})", working_tree(), margin, verdicts, csv, unwritten)
 
 
 def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: float, progress: Callable[[str], None]) -> Verdict:

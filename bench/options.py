@@ -19,6 +19,7 @@ _DECLARED: dict[str, dict[str, Any]] = {
     "--dtype": {"choices": ("float32", "float64"), "default": "float32", "help": "of all arithmetic (float32)"},
     "--examples": {"metavar": "N", "help": "train on the first N images only (all)"},
     "--rounds": {"metavar": "N", "help": "timed epochs a case (as many as fit into 5 s, from 5 to 40)"},
+    "--patience": {"metavar": "S", "help": "seconds in which a step must end, or its trainer hangs (two minutes and more, by the work)"},
     "--threads": {"metavar": "N", "help": "threads a trainer may use and processors it is pinned to (all)"},
     "--seed": {"metavar": "N", "default": "0", "help": "of the initial weights and the order (0)"},
     "--data": {"metavar": "DIR", "help": "four IDX files to train on, gzipped or not (the embedded MNIST)"},
@@ -37,6 +38,7 @@ class Options:
     trainers: tuple[str, ...]
     workloads: tuple[Workload, ...]
     rounds: int | None
+    patience: int | None
     threads: int | None
     data: Path | None
     require: tuple[str, ...]
@@ -90,6 +92,7 @@ def parse(
             )
         ),
         rounds=_number("--rounds", value("--rounds")),
+        patience=_number("--patience", value("--patience")),
         threads=_number("--threads", value("--threads")),
         data=Path(value("--data")) if value("--data") else None,
         require=require,

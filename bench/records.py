@@ -10,9 +10,10 @@ import re
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import Field, dataclass, fields
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -90,62 +91,101 @@ JOB = ("workload", "dataset", "layers", "batch_size", "learning_rate", "dtype", 
 
 _PARTIAL = ".partial.csv"
 _POSITIVE = ("seconds", "examples", "batch_size", "threads", "ranks", "round")
+_ROOM = 1 << 16  # bytes that must be free where results go: more than most runs need for their rows
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a line break, and what would command a terminal
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)  # float() also takes spaces, underscores and names
+
+
+class WriteError(OSError):
+    """Rows could not be put on the disk. The message names the file and the reason."""
 
 
 class Writer:
     """Writes a run's rows, of one dataclass. Until `close` they are in `<name>.partial.csv`; then in `<name>.csv`.
 
     A run that dies leaves the partial file, with every row that was added. If it dies while a row is being written, that row may be
-    cut short: `read` leaves it out. Nothing is written before the first row.
+    cut short: `read` leaves it out. Nothing is written before the first row. Rows that cannot be written, because the disk is full,
+    are kept and written with the next ones; what is on the disk already stays there.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.partial = path.with_suffix(_PARTIAL)
-        self._size = 0  # of what is whole, in bytes
+        self._rows: list[DataclassInstance] = []
+        self._ends: list[int] = []  # of each row on the disk, in bytes
+
+    @property
+    def written(self) -> int:
+        """How many rows are on the disk."""
+        return len(self._ends)
 
     def add(self, rows: Sequence[DataclassInstance]) -> None:
-        """Add rows and put them on the disk, in a time that does not depend on how many there are already.
+        """Add rows and put them on the disk. Raises WriteError."""
+        self._rows += rows
+        self.save()
 
-        If that fails, the file is as it was before.
+    def keep(self, first: int) -> None:
+        """Take all rows back but the first ones, so many, from the disk too. Raises WriteError."""
+        del self._rows[first:]
+        self.save()
+
+    def close(self) -> Path:
+        """Give the file, which must have rows, its name, and return it. Raises WriteError."""
+        self.save()
+        try:
+            self.partial.replace(self.path)
+        except OSError as error:
+            raise WriteError(f"{self.partial} cannot be renamed: {error.strerror}") from error
+        return self.path
+
+    def save(self) -> Path:
+        """Put on the disk what is not there yet, in a time that does not depend on what is, and return the partial file.
+
+        Raises WriteError; the rows on the disk stay there then.
         """
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        if not self._size:
-            writer.writerow([field.name for field in fields(rows[0])])
-        writer.writerows([_cell(getattr(row, field.name)) for field in fields(row)] for row in rows)
-        content = text.getvalue().encode()
-        with self.partial.open("r+b" if self._size else "wb", buffering=0) as file:
+        try:
+            self._save()
+        except OSError as error:
+            raise WriteError(f"{self.partial} cannot be written: {error.strerror}") from error
+        return self.partial
+
+    def _save(self) -> None:
+        if not self._rows or not self.partial.exists():  # somebody may have removed it
+            self._ends.clear()
+            self.partial.unlink(missing_ok=True)
+        if not self._rows:
+            return
+        del self._ends[len(self._rows) :]
+        size = self._ends[-1] if self._ends else 0
+        lines = [_line(_cell(getattr(row, field.name)) for field in fields(row)) for row in self._rows[self.written :]]
+        if not size:
+            lines[0] = _line(field.name for field in fields(self._rows[0])) + lines[0]
+        self.partial.parent.mkdir(parents=True, exist_ok=True)
+        with self.partial.open("r+b" if size else "wb", buffering=0) as file:
             try:
-                file.seek(self._size)
-                left = memoryview(content)
+                file.truncate(size)
+                file.seek(size)
+                left = memoryview(b"".join(lines))
                 while left:  # a write may stop short of a full disk
                     left = left[file.write(left) :]
                 os.fsync(file.fileno())
             except BaseException:
-                file.truncate(self._size)
+                file.truncate(size)
                 raise
-        self._size += len(content)
-
-    def close(self) -> Path:
-        """Give the file, which must have rows, its name, and return it."""
-        self.partial.replace(self.path)
-        return self.path
+        self._ends += [*accumulate(map(len, lines), initial=size)][1:]
 
 
 def new_id(now: datetime) -> str:
     """Return a name for a run that starts now: its start and a random part."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
 def check_writable(directory: Path, *, option: str = "--results") -> None:
-    """Make the directory if need be. Raises InputError if files cannot be created in it."""
+    """Make the directory if need be. Raises InputError if files cannot be created in it, or the disk is full."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.write(bytes(_ROOM))
     except OSError as error:
         raise InputError(f"{option} {directory}: cannot write there ({error.strerror}); name another directory") from error
 
@@ -285,6 +325,12 @@ def _value(cell: str, field: Field[Any]) -> str | bool | float | int:
     if kind == "int" and (number != int(number) or number >= 2**63):
         raise ValueError("a whole number")
     return int(number) if kind == "int" else number
+
+
+def _line(cells: Iterable[object]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue().encode()
 
 
 def _cell(value: object) -> object:

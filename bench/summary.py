@@ -28,8 +28,12 @@ def text(run: Run, *, colours: bool) -> str:
             console.print()
             console.print(_table(run, cases))
     console.print()
-    for kind, style, noted in (("skipped", "yellow", run.skipped), ("FAILED", "bold red", run.failed)):
-        for reason, names in _by_reason(noted).items():
+    for kind, style, noted in (
+        ("skipped", "yellow", run.skipped),
+        ("FAILED", "bold red", run.failed),
+        ("unfinished", "bold red", run.unfinished()),
+    ):
+        for reason, names in _by_reason(run, noted).items():
             console.print(f"[{style}]{kind}[/] {names}: ", end="")
             console.print(reason, markup=False, soft_wrap=True)
     few = [case for case in run.cases if 0 < len(run.of(case)) < FEWEST]
@@ -85,11 +89,16 @@ def _table(run: Run, cases: Sequence[Case]) -> Table:
     return table
 
 
-def _by_reason(noted: dict[Case, str]) -> dict[str, str]:
-    reasons: dict[str, list[str]] = {}
+def _by_reason(run: Run, noted: dict[Case, str]) -> dict[str, str]:
+    """Return for each reason whom it holds for: trainers, or cases where it does not hold for all of a trainer's."""
+    reasons: dict[str, list[Case]] = {}
     for case, reason in noted.items():
-        reasons.setdefault(reason, []).append(case.trainer)
-    return {reason: ", ".join(dict.fromkeys(names)) for reason, names in reasons.items()}
+        reasons.setdefault(reason, []).append(case)
+    names = {}
+    for reason, cases in reasons.items():
+        everywhere = {case.trainer for case in cases if all(other in cases for other in run.cases if other.trainer == case.trainer)}
+        names[reason] = ", ".join(dict.fromkeys(case.trainer if case.trainer in everywhere else case.title for case in cases))
+    return names
 
 
 def _nearby(path: Path) -> str:

@@ -70,11 +70,11 @@ class Answer:
                   for side, left in zip((a, b), match.left_behind, strict=True) if left]  # fmt: skip
         return "\n".join(lines)
 
-    def save(self, path: Path, machine: str | None) -> Path:
-        """Write the rounds of all pairs to a CSV and return its path."""
-        writer = records.Writer(path)
-        run_id = records.new_id(datetime.now(UTC))
-        writer.add(duel.rows(self.duel, {"": self.pairs}, run_id=run_id, machine=describe(machine).machine))
+    def save(self, directory: Path, machine: str | None) -> Path:
+        """Write the rounds of all pairs to a CSV in the directory, and return its path."""
+        run_id, name = records.new_id(datetime.now(UTC)), describe(machine).machine
+        writer = records.Writer(directory / f"{run_id}-versus-{name}.csv")
+        writer.add(duel.rows(self.duel, {"": self.pairs}, run_id=run_id, machine=name))
         return writer.close()
 
     def _side(self, side: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 from bench import disturbances, processors, records
 from bench.clock import measure
-from bench.disturbances import Watch
+from bench.disturbances import Meter
 from impls import InputError
 from tests.doors import ROOT, bench, command
 from tests.rows import written
@@ -44,16 +44,16 @@ def test_a_run_on_a_busy_machine_is_marked_in_the_summary_in_the_csv_and_by_chec
 
 
 def test_our_own_work_is_no_load():
-    watch, a = Watch(), np.ones((500, 500))
+    meter, a = Meter(), np.ones((500, 500))
     own = sum(os.times()[:2])
     while sum(os.times()[:2]) - own < 0.7:
         a @ a
-    load = watch.shares().load
+    load = meter.shares().load
     assert load is None or load < 1 - 1 / processors.available() / 3, "a processor that we kept busy was not others'"
 
 
 def test_a_moment_tells_nothing():
-    assert Watch().shares() == (None, None)
+    assert Meter().shares() == (None, None)
 
 
 TIMES = {("nielsen", "loop"): [0.1, 0.103, 0.098, 0.101] * 5, ("nielsen", "matrix"): [0.01, 0.0103, 0.0098, 0.0101] * 5}
