@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 import re
@@ -85,7 +86,12 @@ _HEADERS = {1: COLUMNS[: COLUMNS.index("gpu_memory_gib")], 2: COLUMNS}  # of eac
 JOB = ("workload", "dataset", "layers", "batch_size", "learning_rate", "dtype", "examples", "seed")
 
 _POSITIVE = ("seconds", "examples", "batch_size", "threads", "ranks", "round")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a line break, and what would command a terminal
+# What is no text on a line: line breaks, what commands a terminal or turns the order of all that follows, what XML does not know.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+_LONGEST = 1000  # characters of a cell; an honest one has a hundred
+_LEAST, _MOST = 1e-30, 1e30  # of a number that is not 0: nothing measured is near, and ratios and sums of such are finite
+# What a spreadsheet takes for a formula is written behind an apostrophe, which it takes for text; and what then looks like that is, too.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)  # float() also takes spaces, underscores and names
 
 
@@ -135,7 +141,8 @@ def files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         inside = [path]
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*.csv") if not file.name.endswith(".partial.csv") and _of_a_run(file))
+            finished = (file for file in path.rglob("*.csv") if not file.name.endswith(".partial.csv"))
+            inside = sorted(file for file in finished if file.is_file() and _of_a_run(file))  # a pipe would be waited for
             if not inside:
                 raise InputError(f"{path}: no CSV of a run is in it")
         found += inside
@@ -191,7 +198,7 @@ def _read(path: Path) -> list[Column]:
                 if len(row) != columns:
                     raise InputError(f"{path}, line {reader.line_num}: {len(row)} cells instead of {columns}; the row is broken")
                 if row[0] != str(schema):
-                    raise InputError(f"{path}, line {reader.line_num}: schema {row[0]!r} under a header of schema {schema}")
+                    raise InputError(f"{path}, line {reader.line_num}: schema {_shown(row[0])} under a header of schema {schema}")
                 lines.append(reader.line_num)
                 rows.append(row + [""] * (len(COLUMNS) - columns))
     except UnicodeDecodeError as error:
@@ -203,6 +210,22 @@ def _read(path: Path) -> list[Column]:
     if not rows:
         raise InputError(f"{path} holds no rows")
     return [_typed(cells, field, path, lines) for field, cells in zip(fields(Row), zip(*rows, strict=True), strict=True)]
+
+
+def neutral(path: Path) -> str:
+    """Return the text of a CSV that `read` accepts, with every formula in its texts made plain text as the writer does."""
+    texts = [field.type == "str" for field in fields(Row)]
+    out = io.StringIO()
+    with path.open(encoding="utf-8", newline="") as file:
+        csv.writer(out, lineterminator="\n").writerows(
+            [_cell(_text(cell)) if text else cell for cell, text in zip(row, texts, strict=False)] for row in csv.reader(file)
+        )
+    return out.getvalue()
+
+
+def _text(cell: str) -> str:
+    """Return the text that a cell stands for."""
+    return cell.removeprefix("'") if _FORMULA.match(cell) else cell
 
 
 def _schema(path: Path, header: list[str], line: int = 1) -> int:
@@ -228,7 +251,7 @@ def _typed(cells: Sequence[str], field: Field[Any], path: Path, lines: Sequence[
             wrong[cell] = error
     if wrong:
         line, cell = next((line, cell) for line, cell in zip(lines, cells, strict=True) if cell in wrong)
-        raise InputError(f"{path}, line {line}, column {field.name}: {cell!r} is not {wrong[cell]}")
+        raise InputError(f"{path}, line {line}, column {field.name}: {_shown(cell)} is not {wrong[cell]}")
     dtype = {"str": object, "int": np.int64, "bool": np.bool_}.get(str(field.type).split(" ")[0], np.float64)
     return np.fromiter(map(values.__getitem__, cells), dtype, len(cells))
 
@@ -236,10 +259,12 @@ def _typed(cells: Sequence[str], field: Field[Any], path: Path, lines: Sequence[
 def _value(cell: str, field: Field[Any]) -> str | bool | float | int:
     """Return what a cell of the field says. Raises ValueError with what it should be."""
     kind, _, optional = str(field.type).partition(" | ")
+    if len(cell) > _LONGEST:
+        raise ValueError(f"of {_LONGEST:,} characters at most")
     if kind == "str":
         if _CONTROL.search(cell):
             raise ValueError("a single line of text")
-        return sys.intern(cell)  # once in memory, however many rows and files have it
+        return sys.intern(_text(cell))  # once in memory, however many rows have it
     if kind == "bool":
         if cell not in ("", "0", "1"):
             raise ValueError("0 or 1")
@@ -251,16 +276,26 @@ def _value(cell: str, field: Field[Any]) -> str | bool | float | int:
         raise ValueError("a finite number, 0 or more")
     if field.name in _POSITIVE and not number:
         raise ValueError("above 0")
-    if kind == "int" and (number != int(number) or number >= 2**63):
-        raise ValueError("a whole number")
-    return int(number) if kind == "int" else number
+    if number and not _LEAST <= number <= _MOST:
+        raise ValueError(f"between {_LEAST:g} and {_MOST:g}")
+    if kind != "int":
+        return number
+    whole = int(cell) if cell.isdecimal() else int(number)  # a float holds 16 digits, a seed may have 19
+    if number != int(number) or whole >= 2**63:
+        raise ValueError("a whole number below 2^63")
+    return whole
+
+
+def _shown(cell: str) -> str:
+    return repr(cell) if len(cell) <= 100 else f"{cell[:100]!r}..."
 
 
 def _replace(path: Path, rows: Sequence[DataclassInstance]) -> None:
     """Write a header and rows to a temporary file beside path, then rename it to path: the file is the old or the new one."""
     beside = path.with_name(f".{path.name}.tmp")
     try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
+        beside.unlink(missing_ok=True)  # of a run that was killed; or a link, which is not followed
+        with beside.open("x", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow([field.name for field in fields(rows[0])])
             writer.writerows([_cell(value) for value in astuple(row)] for row in rows)
@@ -277,4 +312,6 @@ def _cell(value: object) -> object:
         return int(value)
     if isinstance(value, float):
         return f"{value:.9g}"
+    if isinstance(value, str):
+        return f"'{value}" if _FORMULA.match(value) else value
     return "" if value is None else value
