@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bench import intervals
@@ -29,7 +30,7 @@ def text(run: Run, *, colours: bool) -> str:
     console.print()
     for kind, style, noted in (("skipped", "yellow", run.skipped), ("FAILED", "bold red", run.failed)):
         for reason, names in _by_reason(noted).items():
-            console.print(f"[{style}]{kind}[/] {names}: ", end="")
+            console.print(f"[{style}]{kind}[/] {escape(names)}: ", end="")
             console.print(reason, markup=False, soft_wrap=True)
     for warning in run.warnings:
         console.print("[bold yellow]warning[/]: ", end="")
