@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.format import plain
 from bench.options import declare, parse
 from bench.processors import THREAD_VARIABLES
 from impls import InputError
@@ -35,14 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             signal.signal(number, _stop)
     try:
         return int(given.run(given))
-    except InputError as error:
-        print(f"epochbench: {error}", file=sys.stderr)
-        return 2
     except BrokenPipeError:  # whoever reads the output, head for one, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:
-        print(f"epochbench: {error}", file=sys.stderr)
+    except (InputError, OSError) as error:
+        _refuse(error)
         return 2
     except Stopped as stopped:
         print("epochbench: interrupted; what was finished is kept in the *.partial.csv, if there was anything", file=sys.stderr)
@@ -156,8 +154,7 @@ def _take_csvs(parser: argparse.ArgumentParser) -> None:
 def _plot(given: argparse.Namespace) -> int:
     from bench import plot
 
-    for file in plot.charts(given.csv, given.directory):
-        print(file)
+    _name(plot.charts(given.csv, given.directory))
     return 0
 
 
@@ -177,14 +174,14 @@ def _compare(given: argparse.Namespace) -> int:
         if given.directory:
             from bench import plot
 
-            _name(plot.history(past, given.directory), given)
+            _name(plot.history(past, given.directory), beside=given.json or given.markdown)
         return 0
     answer = compare(given.csv, baseline=given.baseline, broken=broken)
     _tell(answer, given)
     if given.directory:
         from bench import plot
 
-        _name(plot.comparison(answer, given.directory, given.between), given)
+        _name(plot.comparison(answer, given.directory, given.between), beside=given.json or given.markdown)
     if not answer.comparable:
         print(
             "epochbench: no two of these machines timed the same job, so nothing compares them; run one workload on both", file=sys.stderr
@@ -193,15 +190,19 @@ def _compare(given: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse(error: Exception | str) -> None:
+    """Say on one line why something is not done."""
+    print(f"epochbench: {plain(str(error))}", file=sys.stderr)
+
+
 def _tell(answer: Comparison | History, given: argparse.Namespace) -> None:
     """Print an answer in the form that was asked for."""
     print(answer.json() if given.json else answer.markdown() if given.markdown else answer.text())
 
 
-def _name(files: Iterable[Path], given: argparse.Namespace) -> None:
-    """Print which files were drawn, beside an answer that a program or a page is to read."""
-    for file in files:
-        print(file, file=sys.stderr if given.json or getattr(given, "markdown", False) else sys.stdout)
+def _name(files: Iterable[Path], *, beside: bool = False) -> None:
+    """Print which files were written; beside an answer that a program or a page is to read, as errors are."""
+    print(*(plain(str(file)) for file in files), sep="\n", file=sys.stderr if beside else sys.stdout)
 
 
 def _check(given: argparse.Namespace) -> int:
@@ -210,22 +211,21 @@ def _check(given: argparse.Namespace) -> int:
 
     paths = records.files(given.csv)
     complaints = [complaint for path in paths for complaint in check(path)]
-    print(*complaints or [f"{path}: whole, plausible and free of personal data" for path in paths], sep="\n")
-    for path in paths:
-        for line in disturbances.told(disturbances.found(records.read([path]))):
-            print(f"{path}: {line}")
+    fine = [f"{path}: whole, plausible and free of personal data" for path in paths]
+    disturbed = [f"{path}: {line}" for path in paths for line in disturbances.told(disturbances.found(records.read([path])))]
+    print(*map(plain, [*(complaints or fine), *disturbed]), sep="\n")
     return 1 if complaints else 0
 
 
 def _skipped(_: Path, error: InputError) -> None:
-    print(f"epochbench: skipped: {error}", file=sys.stderr)
+    _refuse(f"skipped: {error}")
 
 
 def _report(given: argparse.Namespace) -> int:
     from bench.report import report
 
     report(given.csv, given.file, broken=_skipped if given.skip_broken else None)
-    print(given.file)
+    _name([given.file])
     return 0
 
 
@@ -239,7 +239,7 @@ def _train(given: argparse.Namespace) -> int:
     try:
         return 0 if train(options, epochs=given.epochs, until=given.until) else 1
     except VerificationError as error:
-        print(f"epochbench: {error}", file=sys.stderr)
+        _refuse(error)
         return 1
 
 
@@ -257,7 +257,7 @@ def _versus(given: argparse.Namespace) -> int:
         answer = versus(*sides, options, seconds=given.seconds, progress=_progress)
     except (ContenderError, VerificationError) as error:
         _progress("")
-        print(f"epochbench: {error}", file=sys.stderr)
+        _refuse(error)
         return 3 if isinstance(error, ContenderError) and error.absent else 1
     _progress("")
     print(answer.json() if given.json else answer.text())
@@ -267,7 +267,7 @@ def _versus(given: argparse.Namespace) -> int:
         csv = answer.save(given.directory, options.machine)
         files = [csv, *plot.ratios(answer.duel, answer.pairs, answer.ratio, csv.with_suffix(""))]
         if not given.json:
-            print(*files, sep="\n")
+            _name(files)
     return 0
 
 
@@ -286,7 +286,7 @@ def _gate(given: argparse.Namespace) -> int:
             rates = selftest.self_test(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
         except (ContenderError, VerificationError) as error:
             _progress("")
-            print(f"epochbench: {error}", file=sys.stderr)
+            _refuse(error)
             return 3
         _progress("")
         print(json.dumps([asdict(rate) for rate in rates]) if given.json else selftest.text(rates))
@@ -295,9 +295,9 @@ def _gate(given: argparse.Namespace) -> int:
     _progress("")
     print(report.json() if given.json else report.text())
     try:
-        _name(report.draw() if options.charts else [], given)
+        _name(report.draw() if options.charts else [], beside=given.json)
     except OSError as error:  # the verdict stands all the same
-        print(f"epochbench: no charts: {error}", file=sys.stderr)
+        _refuse(f"no charts: {error}")
     if given.summary:
         given.summary.write_text(report.markdown(), encoding="utf-8")
     if os.environ.get("GITHUB_STEP_SUMMARY"):
@@ -305,7 +305,7 @@ def _gate(given: argparse.Namespace) -> int:
             with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as summary:
                 summary.write(report.markdown())
         except OSError as error:  # the verdict stands all the same
-            print(f"epochbench: no summary of the step: {error}", file=sys.stderr)
+            _refuse(f"no summary of the step: {error}")
     return report.exit_code(strict=given.strict)
 
 

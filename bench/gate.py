@@ -21,12 +21,13 @@ import impls
 from bench import duel, records
 from bench.contender import commit, contender, git, working_tree
 from bench.duel import Duel, Pair
-from bench.format import counted
+from bench.format import counted, plain
 from bench.intervals import Interval
 from bench.machine import describe, slug
 from bench.options import Options
 from bench.process import ContenderError
 from bench.records import WriteError
+from bench.tables import escaped
 from bench.verify import VerificationError
 from impls import TRAINERS, InputError
 
@@ -116,8 +117,8 @@ class Report:
             (verdict.trainer, verdict.word, _times(verdict.ratio) if verdict.pairs else "-", str(verdict.pairs), f"{verdict.seconds:.0f}")
             for verdict in self.verdicts
         ]
-        notes = [f"{v.trainer}: {v.reason}" for v in self.verdicts if v.reason]
-        notes += [self.unwritten] if self.unwritten else []
+        notes = [plain(f"{v.trainer}: {v.reason}") for v in self.verdicts if v.reason]
+        notes += [plain(self.unwritten)] if self.unwritten else []
         notes += sorted({f"measured on {v.duel.title}, {counted(v.duel.threads, 'thread')}" for v in self.verdicts if v.duel})
         if not self.verdicts:
             notes = ["no trainer's code differs: nothing to judge; --trainers NAME,... judges all the same"]
@@ -133,9 +134,9 @@ class Report:
     def markdown(self) -> str:
         """Return it for a pull request."""
         about, headings, rows, notes = self.lines()
-        table = [headings, ["---"] * len(headings), *([f"**{row[1]}**" if i == 1 else cell for i, cell in enumerate(row)] for row in rows)]
-        text = [f"### epochbench gate\n\n{about}\n", *(f"| {' | '.join(_escaped(cell) for cell in row)} |" for row in table)]
-        return "\n".join([*text, "", *(f"- {_escaped(note)}" for note in notes)]) + "\n"
+        told = ([f"**{cell}**" if i == 1 else escaped(cell) for i, cell in enumerate(row)] for row in rows)
+        table = (f"| {' | '.join(row)} |" for row in (headings, ["---"] * len(headings), *told))
+        return "\n".join([f"### epochbench gate\n\n{escaped(about)}\n", *table, "", *(f"- {escaped(note)}" for note in notes)]) + "\n"
 
 
 def gate(
@@ -302,7 +303,3 @@ def _plain(verdict: Verdict) -> dict[str, object]:
 
 def _times(ratio: Interval) -> str:
     return f"{ratio.value:.3f}x ({ratio.low:.3f}-{ratio.high:.3f})"
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

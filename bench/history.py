@@ -16,6 +16,8 @@ from bench.setups import AGREE, Epochs, Job, grouped, ladder
 from bench.tables import Table
 from impls import InputError
 
+_REMEMBERED = 100  # runs since the last change, with which a commit is compared
+
 
 @dataclass(frozen=True)
 class Point:
@@ -87,13 +89,8 @@ def commits(courses: Sequence[Course]) -> list[tuple[str, str]]:
 
 
 def _table(title: str, courses: Sequence[Course]) -> Table:
-    rows = []
-    for started_at, commit in commits(courses):
-        cells = []
-        for course in courses:
-            point = next((point for point in course.points if point.commit == commit), None)
-            cells.append(_shown(point) if point else "-")
-        rows.append([started_at[:10], commit, *cells])
+    shown = [{point.commit: _shown(point) for point in course.points} for course in courses]
+    rows = [[started_at[:10], commit, *(points.get(commit, "-") for points in shown)] for started_at, commit in commits(courses)]
     return Table(title, ["from", "commit", *(course.trainer for course in courses)], rows)
 
 
@@ -126,7 +123,7 @@ def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None]
 
 
 def _points(samples: Sequence[tuple[str, str, list[Epochs]]]) -> tuple[Point, ...]:
-    """Return the points, with a change where one parts from all since the last change: the intervals have nothing in common, and
+    """Return the points, with a change where one parts from those since the last change: the intervals have nothing in common, and
     the medians differ by more than two runs of the same code may."""
     points: list[Point] = []
     since: list[Epochs] = []
@@ -137,6 +134,6 @@ def _points(samples: Sequence[tuple[str, str, list[Epochs]]]) -> tuple[Point, ..
             low, high = before.interval()[1:]
             if now.interval().low > high or now.interval().high < low:
                 change, since = before.over(now), []
-        since = since + runs
+        since = [*since, *runs][-_REMEMBERED:]
         points.append(Point(commit, started_at, now.interval(), len(runs), change))
     return tuple(points)

@@ -74,8 +74,9 @@ def parse(
         return values.get(_destination(name))
 
     trainers, require = _names(value("--trainers")) or trainers, _names(value("--require"))
+    known = set(trainers)
     for name in require:
-        if name not in trainers:
+        if name not in known:
             raise InputError(f"--require {name}: it is not among the trainers to run, {', '.join(trainers)}")
     batch_sizes, widths = _numbers("--batch-size", value("--batch-size")), _numbers("--hidden", value("--hidden"))
     named = _names(value("--workload"))
@@ -126,4 +127,6 @@ def _whole(option: str, text: str, least: int) -> int:
         number = least - 1
     if number < least:
         raise InputError(f"{option} {text}: give a whole number, {least} or more")
+    if number >= 2**63:
+        raise InputError(f"{option} {text[:40]}: give a whole number below 2^63")
     return number

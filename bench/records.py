@@ -92,7 +92,12 @@ JOB = ("workload", "dataset", "layers", "batch_size", "learning_rate", "dtype", 
 _PARTIAL = ".partial.csv"
 _POSITIVE = ("seconds", "examples", "batch_size", "threads", "ranks", "round")
 _ROOM = 1 << 16  # bytes that must be free where results go: more than most runs need for their rows
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a line break, and what would command a terminal
+# What is no text on a line: line breaks, what commands a terminal or turns the order of all that follows, what XML does not know.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+_LONGEST = 1000  # characters of a cell; an honest one has a hundred
+_LEAST, _MOST = 1e-30, 1e30  # of a number that is not 0: nothing measured is near, and ratios and sums of such are finite
+# What a spreadsheet takes for a formula is written behind an apostrophe, which it takes for text; and what then looks like that is, too.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)  # float() also takes spaces, underscores and names
 
 
@@ -150,18 +155,19 @@ class Writer:
         return self.partial
 
     def _save(self) -> None:
-        if not self._rows or not self.partial.exists():  # somebody may have removed it
+        if not self.partial.is_file():  # somebody may have removed it
             self._ends.clear()
-            self.partial.unlink(missing_ok=True)
-        if not self._rows:
-            return
         del self._ends[len(self._rows) :]
         size = self._ends[-1] if self._ends else 0
+        if not size:
+            self.partial.unlink(missing_ok=True)  # of a write that failed; or a link, which is not followed
+        if not self._rows:
+            return
         lines = [_line(_cell(getattr(row, field.name)) for field in fields(row)) for row in self._rows[self.written :]]
         if not size:
             lines[0] = _line(field.name for field in fields(self._rows[0])) + lines[0]
         self.partial.parent.mkdir(parents=True, exist_ok=True)
-        with self.partial.open("r+b" if size else "wb", buffering=0) as file:
+        with self.partial.open("r+b" if size else "xb", buffering=0) as file:
             try:
                 file.truncate(size)
                 file.seek(size)
@@ -199,7 +205,8 @@ def files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         inside = [path]
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*.csv") if not file.name.endswith(_PARTIAL) and _of_a_run(file))
+            finished = (file for file in path.rglob("*.csv") if not file.name.endswith(_PARTIAL))
+            inside = sorted(file for file in finished if file.is_file() and _of_a_run(file))  # a pipe would be waited for
             if not inside:
                 raise InputError(f"{path}: no CSV of a run is in it")
         found += inside
@@ -255,7 +262,7 @@ def _read(path: Path) -> list[Column]:
                 if len(row) != columns:
                     raise InputError(f"{path}, line {reader.line_num}: {len(row)} cells instead of {columns}; the row is broken")
                 if row[0] != str(schema):
-                    raise InputError(f"{path}, line {reader.line_num}: schema {row[0]!r} under a header of schema {schema}")
+                    raise InputError(f"{path}, line {reader.line_num}: schema {_shown(row[0])} under a header of schema {schema}")
                 lines.append(reader.line_num)
                 rows.append(row + [""] * (len(COLUMNS) - columns))
     except UnicodeDecodeError as error:
@@ -274,6 +281,22 @@ def _lines(file: BinaryIO, *, partial: bool) -> Iterator[str]:
     for line in file:
         if line.endswith(b"\n") or not partial:
             yield line.decode()
+
+
+def neutral(path: Path) -> str:
+    """Return the text of a CSV that `read` accepts, with every formula in its texts made plain text as the writer does."""
+    texts = [field.type == "str" for field in fields(Row)]
+    out = io.StringIO()
+    with path.open(encoding="utf-8", newline="") as file:
+        csv.writer(out, lineterminator="\n").writerows(
+            [_cell(_text(cell)) if text else cell for cell, text in zip(row, texts, strict=False)] for row in csv.reader(file)
+        )
+    return out.getvalue()
+
+
+def _text(cell: str) -> str:
+    """Return the text that a cell stands for."""
+    return cell.removeprefix("'") if _FORMULA.match(cell) else cell
 
 
 def _schema(path: Path, header: list[str], line: int = 1) -> int:
@@ -299,7 +322,7 @@ def _typed(cells: Sequence[str], field: Field[Any], path: Path, lines: Sequence[
             wrong[cell] = error
     if wrong:
         line, cell = next((line, cell) for line, cell in zip(lines, cells, strict=True) if cell in wrong)
-        raise InputError(f"{path}, line {line}, column {field.name}: {cell!r} is not {wrong[cell]}")
+        raise InputError(f"{path}, line {line}, column {field.name}: {_shown(cell)} is not {wrong[cell]}")
     dtype = {"str": object, "int": np.int64, "bool": np.bool_}.get(str(field.type).split(" ")[0], np.float64)
     return np.fromiter(map(values.__getitem__, cells), dtype, len(cells))
 
@@ -307,10 +330,12 @@ def _typed(cells: Sequence[str], field: Field[Any], path: Path, lines: Sequence[
 def _value(cell: str, field: Field[Any]) -> str | bool | float | int:
     """Return what a cell of the field says. Raises ValueError with what it should be."""
     kind, _, optional = str(field.type).partition(" | ")
+    if len(cell) > _LONGEST:
+        raise ValueError(f"of {_LONGEST:,} characters at most")
     if kind == "str":
         if _CONTROL.search(cell):
             raise ValueError("a single line of text")
-        return sys.intern(cell)  # once in memory, however many rows and files have it
+        return sys.intern(_text(cell))  # once in memory, however many rows have it
     if kind == "bool":
         if cell not in ("", "0", "1"):
             raise ValueError("0 or 1")
@@ -322,9 +347,18 @@ def _value(cell: str, field: Field[Any]) -> str | bool | float | int:
         raise ValueError("a finite number, 0 or more")
     if field.name in _POSITIVE and not number:
         raise ValueError("above 0")
-    if kind == "int" and (number != int(number) or number >= 2**63):
-        raise ValueError("a whole number")
-    return int(number) if kind == "int" else number
+    if number and not _LEAST <= number <= _MOST:
+        raise ValueError(f"between {_LEAST:g} and {_MOST:g}")
+    if kind != "int":
+        return number
+    whole = int(cell) if cell.isdecimal() else int(number)  # a float holds 16 digits, a seed may have 19
+    if number != int(number) or whole >= 2**63:
+        raise ValueError("a whole number below 2^63")
+    return whole
+
+
+def _shown(cell: str) -> str:
+    return repr(cell) if len(cell) <= 100 else f"{cell[:100]!r}..."
 
 
 def _line(cells: Iterable[object]) -> bytes:
@@ -338,4 +372,6 @@ def _cell(value: object) -> object:
         return int(value)
     if isinstance(value, float):
         return f"{value:.9g}"
+    if isinstance(value, str):
+        return f"'{value}" if _FORMULA.match(value) else value
     return "" if value is None else value

@@ -67,8 +67,8 @@ def _page(figures: dict[str, Any], raw: str) -> str:
 
 def _raw(sources: Sequence[Path]) -> str:
     """Return all the files, which together are one CSV, compressed, as text."""
-    whole = b"".join(text if text.endswith(b"\n") else text + b"\n" for text in (source.read_bytes() for source in sources))
-    return base64.b64encode(gzip.compress(whole, 6, mtime=0)).decode("ascii")
+    whole = "".join(records.neutral(source) for source in sources)
+    return base64.b64encode(gzip.compress(whole.encode("utf-8"), 6, mtime=0)).decode("ascii")
 
 
 def _figures(table: pd.DataFrame) -> dict[str, Any]:
@@ -102,8 +102,10 @@ def _machines(table: pd.DataFrame, times: Timings) -> Iterator[dict[str, Any]]:
             | _hardware(hardware[setup.machine])
             | facts
         )
-    for machine in hardware.keys() - {setup.machine for setup in times.setups}:
-        row = hardware[machine]
+    timed = {setup.machine for setup in times.setups}
+    for machine, row in hardware.items():
+        if machine in timed:
+            continue
         facts = {fact: ("yes" if row[fact] else "no") if fact == "dirty" else row[fact] for fact in FACTS}
         yield {"label": machine, "machine": machine, "runs": 1, "threads": int(row["threads"])} | _hardware(row) | facts
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from bench import disturbances, intervals, records
 from bench.disturbances import Disturbance
 from bench.format import counted
 from bench.intervals import Sample
+from bench.workload import grid_width
 from impls import TRAINERS
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 # Two runs on one machine, nothing changed, differ by 5 % now and then: on a shared machine one time in ten.
 AGREE = 1.05
+_MOST_GROUPS = 20  # of a machine's runs, with which a run is compared; with more of them no pooling makes sense of that machine
 
 # What may differ between setups besides the machine, and so be the true reason for a difference.
 FACTS = ("blas", "blas_kernels", "numpy", "python", "os", "gpu_driver", "cuda", "commit", "dirty")
@@ -58,8 +60,7 @@ class Job(NamedTuple):
     @property
     def width(self) -> int | None:
         """The hidden units of a cell of the grid; None for a named workload."""
-        cell = re.fullmatch(r"h(\d+)-b\d+", self.workload)
-        return int(cell[1]) if cell else None
+        return grid_width(self.workload)
 
 
 @dataclass(frozen=True, eq=False)  # one is made of each, so it is told by its identity, which is quick
@@ -159,7 +160,7 @@ def _agreeing(by_run: Mapping[str, Mapping[tuple[Job, str], Epochs]]) -> list[li
     groups: list[list[str]] = []
     known: list[dict[tuple[Job, str], Epochs]] = []
     for run_id, epochs in sorted(by_run.items()):
-        for group, firsts in zip(groups, known, strict=True):
+        for group, firsts in islice(zip(groups, known, strict=True), _MOST_GROUPS):
             if _agree(epochs, firsts):
                 group.append(run_id)
                 firsts.update({key: seconds for key, seconds in epochs.items() if key not in firsts})
@@ -177,9 +178,17 @@ def _agree(epochs: Mapping[tuple[Job, str], Epochs], others: Mapping[tuple[Job, 
             shared.setdefault(key[1], []).append((seconds, others[key]))
     for pairs in shared.values():
         typical = np.median([math.log(intervals.middle(np.sort(one)) / intervals.middle(np.sort(other))) for one, other in pairs])
-        if abs(typical) > math.log(AGREE) and not all(low <= 1 <= high for _, low, high in (intervals.ratio(*pair) for pair in pairs)):
+        if abs(typical) > math.log(AGREE) and not all(_level(*pair) for pair in pairs):
             return False
     return True
+
+
+def _level(one: Epochs, other: Epochs) -> bool:
+    """Return whether the interval of the ratio of two holds 1."""
+    if one.max() < other.min() or other.max() < one.min():  # no draws are needed to see it
+        return False
+    _, low, high = intervals.ratio(one, other)
+    return low <= 1 <= high
 
 
 def _facts(rows: pd.DataFrame, setups: Sequence[Setup]) -> dict[tuple[Setup, str], tuple[str, ...]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from bench import disturbances, intervals
@@ -34,7 +35,7 @@ def text(run: Run, *, colours: bool) -> str:
         ("unfinished", "bold red", run.unfinished()),
     ):
         for reason, names in _by_reason(run, noted).items():
-            console.print(f"[{style}]{kind}[/] {names}: ", end="")
+            console.print(f"[{style}]{kind}[/] {escape(names)}: ", end="")
             console.print(reason, markup=False, soft_wrap=True)
     few = [case for case in run.cases if 0 < len(run.of(case)) < FEWEST]
     notes = [f"{FEWEST} rounds are needed for a 95 % interval; of fewer it is the least and the largest"] if few else []

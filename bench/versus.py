@@ -15,7 +15,7 @@ from typing import Any
 from bench import duel, intervals, records
 from bench.contender import contender
 from bench.duel import Duel, Pair
-from bench.format import counted, digits, duration
+from bench.format import counted, digits, duration, plain
 from bench.intervals import Interval
 from bench.machine import describe
 from bench.options import Options
@@ -66,7 +66,7 @@ class Answer:
         ]
         lines += [f"differs: {what}: {self._shown(a, what)} | {self._shown(b, what)}" for what in sorted({*a, *b} - {"name", "median"})
                   if a.get(what) != b.get(what)]  # fmt: skip
-        lines += [f"warning: {side['name']} left processes behind, which were ended: {', '.join(sorted(left))}"
+        lines += [plain(f"warning: {side['name']} left processes behind, which were ended: {', '.join(sorted(left))}")
                   for side, left in zip((a, b), match.left_behind, strict=True) if left]  # fmt: skip
         return "\n".join(lines)
 

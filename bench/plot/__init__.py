@@ -36,12 +36,14 @@ def charts(paths: Sequence[Path], directory: Path | None = None) -> list[Path]:
     records.check_writable(directory, option="-o")
     groups = list(table.groupby(["machine", "dataset", "dtype", "threads"], sort=False))
     alone = [paths[0].stem] if len(paths) == 1 else []
-    files: list[Path] = []
+    one_of_many = [[slug("-".join(map(str, key)))] if len(groups) > 1 else [] for key, _ in groups]
     with style.in_use():
-        for key, rows in groups:
-            one_of_many = [slug("-".join(map(str, key)))] if len(groups) > 1 else []
-            files += style.save((("-".join([*alone, *one_of_many, name]), figure) for name, figure in _figures(rows)), directory)
-    return sorted(files, key=lambda file: file.suffix)
+        figures = (
+            ("-".join([*alone, *group, name]), figure)
+            for group, (_, rows) in zip(one_of_many, groups, strict=True)
+            for name, figure in _figures(rows)
+        )
+        return style.save(figures, directory)
 
 
 def _figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
@@ -52,7 +54,7 @@ def _figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         yield "speedup", bars.speedup(named)
     if not named.empty:
         yield "epoch-time", bars.epoch_time(named)
-    limited = named[named["peak_flops"].notna()]
+    limited = named[(named[["flops", "bytes", "peak_flops", "peak_bytes"]] > 0).all(axis=1)]
     if not limited.empty:
         yield "roofline", roofline.draw(limited)
     yield from curves.throughputs(grid)

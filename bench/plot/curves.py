@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Any
 
 import numpy as np
@@ -12,16 +12,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bench import intervals
+from bench.crossings import MOST_PAIRED
 from bench.format import digits
 from bench.plot import style
 from bench.setups import ladder
+from bench.workload import grid_width
 
 
 def grid(timing: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of one-hidden-layer cases that differ in batch size or width alone, with their width."""
-    rows = timing[timing["workload"].str.fullmatch(r"h\d+-b\d+")].copy()
-    rows["width"] = rows["workload"].str.extract(r"h(\d+)-", expand=False).astype(int)
-    return rows
+    width = timing["workload"].map(grid_width)
+    return timing.assign(width=width)[width.notna()].astype({"width": int})
 
 
 def throughputs(cells: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
@@ -50,7 +51,7 @@ def _curves(cells: pd.DataFrame, varied: str, fixed: str) -> Figure:
             axis.errorbar(x, y, yerr=(y - low, high - y), **style.look(trainer), capsize=3, lw=1.6, ms=6, label=trainer)
         axis.set_xscale("log")
         axis.set_yscale("log")
-        for (first, a), (second, b) in combinations(curves.items(), 2):
+        for (first, a), (second, b) in combinations(islice(curves.items(), MOST_PAIRED), 2):
             for x, y, second_leads in _crossings(a, b):
                 axis.plot(x, y, "o", ms=14, mfc="none", mec="black", mew=1.4)
                 leader, other = (second, first) if second_leads else (first, second)
@@ -62,6 +63,7 @@ def _curves(cells: pd.DataFrame, varied: str, fixed: str) -> Figure:
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
         axis.yaxis.set_minor_locator(LogLocator(subs=range(2, 10)))
+        axis.yaxis.set_minor_formatter(style.PlainLog())
         axis.set_xlabel(f"{names[varied]} (log)")
         axis.grid(color="#e4e4e4")
         axis.legend(frameon=False)

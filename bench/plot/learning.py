@@ -29,6 +29,7 @@ def draw(rows: pd.DataFrame) -> Figure:
             )  # fmt: skip
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.xaxis.set_minor_formatter(style.PlainLog())
     axis.set_xlabel("seconds of training (log); a mark is an epoch")
     axis.set_ylabel("test accuracy, %")
     axis.grid(color="#e4e4e4")

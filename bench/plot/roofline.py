@@ -44,6 +44,7 @@ def draw(rows: pd.DataFrame) -> Figure:
                         else "operations a byte (log)")  # fmt: skip
         for ticks in (axis.xaxis, axis.yaxis):
             ticks.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+            ticks.set_minor_formatter(style.PlainLog())
         axis.grid(color="#e4e4e4")
         axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure

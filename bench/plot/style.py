@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import matplotlib as mpl
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from bench.format import counted
 from impls import TRAINERS
@@ -25,6 +27,7 @@ _STYLE: Any = {
     "axes.spines.right": False,
     "axes.titlesize": 10.5,
     "axes.titlelocation": "left",
+    "text.parse_math": False,  # a name that begins with a dollar is no formula
     "svg.hashsalt": "epochbench",  # the same rows make the same file
     "svg.fonttype": "none",
 }
@@ -65,14 +68,27 @@ def in_use() -> AbstractContextManager[None]:
 
 
 def save(figures: Iterable[tuple[str, Figure]], directory: Path) -> list[Path]:
-    """Write each figure, under its name, into the directory as PNG and as SVG; return the files, PNGs first."""
+    """Write each figure, under its name, into the directory as PNG and as SVG; return the files, PNGs first.
+
+    Of figures of one name, the second is called NAME~2. A link that lies where a file goes is replaced, not followed.
+    """
     files = []
+    named: Counter[str] = Counter()
     for name, figure in figures:
+        named[name] += 1
         dots = min(160, _TALLEST / figure.get_size_inches().max())
         for kind, metadata in (("png", {}), ("svg", {"Date": None})):
-            files.append(directory / f"{name}.{kind}")
+            files.append(directory / (f"{name}~{named[name]}.{kind}" if named[name] > 1 else f"{name}.{kind}"))
+            files[-1].unlink(missing_ok=True)
             figure.savefig(files[-1], dpi=dots, metadata=metadata)
     return sorted(files, key=lambda file: file.suffix)
+
+
+class PlainLog(LogFormatter):
+    """Labels the ticks that LogFormatter does, as plain numbers: what a log axis has by itself is a formula."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
 
 
 def _place(trainer: str) -> int:
