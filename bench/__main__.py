@@ -291,9 +291,12 @@ def _gate(given: argparse.Namespace) -> int:
     _progress("")
     print(report.json() if given.json else report.text())
     try:
-        _name(report.draw() if options.charts else [], given)
+        charts = report.draw() if options.charts else []
     except OSError as error:  # the verdict stands all the same
+        charts = []
         print(f"epochbench: no charts: {error}", file=sys.stderr)
+    if not given.json:
+        _name(charts, given)
     if given.summary:
         given.summary.write_text(report.markdown(), encoding="utf-8")
     if os.environ.get("GITHUB_STEP_SUMMARY"):

@@ -498,5 +498,9 @@ def _subtitle(rows: pd.DataFrame) -> str:
 def _save(figure: Figure, path: Path) -> Path:
     with mpl.rc_context(_STYLE):
         dots = min(160, _TALLEST / figure.get_size_inches().max())
-        figure.savefig(path, dpi=dots, metadata={"Date": None} if path.suffix == ".svg" else {})
+        try:
+            figure.savefig(path, dpi=dots, metadata={"Date": None} if path.suffix == ".svg" else {})
+        except OSError:  # no half a picture where the disk is full
+            path.unlink(missing_ok=True)
+            raise
     return path

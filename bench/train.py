@@ -48,6 +48,7 @@ def train(options: Options, *, epochs: int, until: float | None, say: Callable[[
         run.close(stopped=True)
         raise
     run.close()
+    run.draw()
     for case, reason in run.failed.items():
         say(f"{case.trainer}: FAILED: {reason}")
     for line in (*(f"warning: {warning}" for warning in run.warnings), *run.files):
