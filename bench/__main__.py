@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     plot = commands.add_parser("plot", help="draw the charts of one or more CSVs")
-    plot.add_argument("csv", nargs="+", type=Path, metavar="CSV")
+    plot.add_argument("csv", nargs="+", type=Path, metavar="CSV", help="or a directory: all in it")
     plot.add_argument("-o", dest="directory", type=Path, metavar="DIR", help="where the charts go (beside the first CSV)")
     plot.set_defaults(run=_plot)
 

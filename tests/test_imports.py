@@ -41,7 +41,7 @@ def allowed(path, name):
     if top in {"jax", "torch"}:
         return "peers" in path.parts
     if top == "matplotlib":
-        return path.stem in {"plot", "report"}
+        return path.parent.name == "plot" or path.stem == "report"
     if path.parts[0] == "impls" and path.stem in TRAINER_FILES and top == "impls":
         return name.split(".")[1] in {"trainer", "network", "dataset", "errors", "aligned", *TRAINER_FILES[path.stem]}
     return True
