@@ -202,7 +202,8 @@ def _tell(answer: Comparison | History, given: argparse.Namespace) -> None:
 
 def _name(files: Iterable[Path], *, beside: bool = False) -> None:
     """Print which files were written; beside an answer that a program or a page is to read, as errors are."""
-    print(*(plain(str(file)) for file in files), sep="\n", file=sys.stderr if beside else sys.stdout)
+    for file in files:
+        print(plain(str(file)), file=sys.stderr if beside else sys.stdout)
 
 
 def _check(given: argparse.Namespace) -> int:
@@ -295,7 +296,9 @@ def _gate(given: argparse.Namespace) -> int:
     _progress("")
     print(report.json() if given.json else report.text())
     try:
-        _name(report.draw() if options.charts else [], beside=given.json)
+        charts = report.draw() if options.charts else []
+        if not given.json:
+            _name(charts)
     except OSError as error:  # the verdict stands all the same
         _refuse(f"no charts: {error}")
     if given.summary:

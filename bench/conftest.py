@@ -172,11 +172,14 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Give the CSV its name and draw the charts, also when cases failed. An interrupted run keeps its partial CSV."""
     run = session.config.stash.get(RUN, None)
     if run is not None and WATCH in session.config.stash:
-        session.config.stash[WATCH].rest("charts")
-        try:
-            run.close(stopped=exitstatus == pytest.ExitCode.INTERRUPTED)
-        except KeyboardInterrupt:
-            session.exitstatus = pytest.ExitCode.INTERRUPTED
+        stopped = exitstatus == pytest.ExitCode.INTERRUPTED
+        run.close(stopped=stopped)
+        if not stopped:
+            session.config.stash[WATCH].rest("charts")
+            try:
+                run.draw()
+            except KeyboardInterrupt:
+                session.exitstatus = pytest.ExitCode.INTERRUPTED
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -218,7 +218,7 @@ class Run:
         self.writer.add(rows)
 
     def close(self, *, stopped: bool = False) -> None:
-        """Give the CSV its name, unless the run was stopped, and draw the charts. What a full disk prevents is a warning."""
+        """Give the CSV its name, unless the run was stopped. What a full disk prevents is a warning."""
         if not self.rows:
             return
         try:
@@ -226,8 +226,10 @@ class Run:
         except WriteError as error:
             lost = counted(len(self.rows) - self.writer.written, "row")
             self.warnings.append(f"{error}: {lost} lost; the others are in {self.writer.partial}" if self.writer.written else f"{error}")
-            return
-        if self.options.charts and not stopped:
+
+    def draw(self) -> None:
+        """Draw the charts of a closed run, if they are wanted. What prevents them is a warning."""
+        if self.files and self.options.charts:
             from bench import plot
 
             try:

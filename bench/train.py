@@ -50,6 +50,7 @@ def train(options: Options, *, epochs: int, until: float | None, say: Callable[[
         run.close(stopped=True)
         raise
     run.close()
+    run.draw()
     for case, reason in run.failed.items():
         say(f"{case.trainer}: FAILED: {reason}")
     for warning in (*run.warnings, *disturbances.told(disturbances.found(run.table()), run=False)):

@@ -110,6 +110,7 @@ class Watch:
     def rest(self, doing: str) -> None:
         """Let what comes next take as long as it likes."""
         self._step(doing, None)
+        self._tell(kept=self._kept())
 
     def finish(self, case: Case) -> None:
         """Take note that a case has ended, whichever way."""
@@ -128,7 +129,8 @@ class Watch:
     def _kept(self) -> str:
         writer, rows = self._run.writer, self._run.rows[: self._run.writer.written]
         cases = {(row.workload, row.trainer) for row in rows}
-        return f"{counted(len(cases), 'case')}, {counted(len(rows), 'row')}, in {writer.partial}" if rows else ""
+        where = writer.partial if writer.partial.exists() else writer.path
+        return f"{counted(len(cases), 'case')}, {counted(len(rows), 'row')}, in {where}" if rows else ""
 
     def _tell(self, **state: object) -> None:
         if self._process is not None and self._process.stdin is not None:

@@ -14,7 +14,8 @@ def run(*command: str | Path, cwd: Path = ROOT, **options) -> subprocess.Complet
     return subprocess.run([sys.executable, "-m", *map(str, command)], cwd=cwd, capture_output=True, text=True, timeout=120, **options)
 
 
-BENCH = ("pytest", "bench", "-p", "no:cacheprovider")
+# Hypothesis' plugin would load all of it for its part of the summary, which takes as long as a small case.
+BENCH = ("pytest", "bench", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 
 
 def bench(*options: str | Path, **others) -> subprocess.CompletedProcess[str]:

@@ -18,6 +18,8 @@ import pytest
 from bench import duel, gate
 from bench.duel import Pair
 from bench.intervals import watched
+from bench.worker import Job
+from bench.workload import named
 from tests.doors import ROOT, command
 
 
@@ -315,3 +317,12 @@ def test_bad_usage_is_one_line(arguments, says):
     assert output.returncode == 2
     assert says in output.stderr.splitlines()[-1]
     assert "Traceback" not in output.stderr
+
+
+@pytest.mark.parametrize(("seconds_an_example", "examples"), [(1e-5, 4000), (1e-9, 50_000), (1.0, 20)])
+def test_a_duel_takes_as_many_examples_as_make_a_short_round(tmp_path, mnist, seconds_an_example, examples):
+    job = tmp_path / "job.npz"
+    found = duel._short_rounds(named("nielsen"), mnist, lambda: seconds_an_example * len(Job.read(job).order), job)
+    assert found.examples == len(Job.read(job).order)
+    assert found.examples == pytest.approx(examples, rel=0.4)  # what it accepts as near enough
+    assert found.examples % found.batch_size == 0

@@ -181,7 +181,7 @@ def faulty(tmp_path_factory):
 @contextmanager
 def started(*options, **others):
     """A run under way. At the end it is none any more."""
-    command = [sys.executable, "-m", *BENCH, "--benchmark-only", *QUICK, "--no-charts", *map(str, options)]
+    command = [sys.executable, "-m", *BENCH, "--benchmark-only", *QUICK, "--threads", "1", "--no-charts", *map(str, options)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **others) as process:
         try:
             yield process
@@ -200,7 +200,9 @@ def faults(faulty, tmp_path_factory):
     """A run of all of them between two that are right: its output, and its results."""
     place = tmp_path_factory.mktemp("results")
     names = ",".join(f"faulty:{name}" for name in REASONS if name != "Hangs" or sys.platform != "win32")
-    return bench(*QUICK, "--no-charts", "--patience", "2", "--trainers", f"loop,{names},matrix", "--results", place, env=faulty), place
+    return bench(
+        *QUICK, "--threads", "1", "--no-charts", "--patience", "2", "--trainers", f"loop,{names},matrix", "--results", place, env=faulty
+    ), place
 
 
 @pytest.mark.parametrize("name", REASONS)
@@ -279,7 +281,7 @@ def test_a_run_that_is_stopped_names_what_it_has_not_finished(faulty, tmp_path, 
         wait_for(lambda: list(tmp_path.glob("*.partial.csv")))
         time.sleep(0.7)
         process.send_signal(signal.Signals[name])
-        said, told = process.communicate(timeout=30)
+        said, told = process.communicate(timeout=60)
     assert process.returncode == pytest.ExitCode.INTERRUPTED
     assert "unfinished faulty:Hangs: stopped (warming up)\nunfinished loop: not reached\n" in said
     assert ("KeyboardInterrupt" if name == "SIGINT" else f"KeyboardInterrupt: stopped by {name}") in said
@@ -382,7 +384,22 @@ def test_train_goes_on_after_a_faulty_trainer_and_names_it(faulty, tmp_path):
     names = ["Raises", "Exits", "Greedy", "Early", "ChangesEverybodysAnswer", *(["Hangs"] if sys.platform != "win32" else [])]
     trainers = ",".join(["matrix", *(f"faulty:{name}" for name in names), "loop"])
     output = command(
-        *("train", "--examples", "400", "--epochs", "1", "--patience", "2", "--no-charts", "--results", tmp_path, "--trainers", trainers),
+        *(
+            "train",
+            "--examples",
+            "400",
+            "--threads",
+            "1",
+            "--epochs",
+            "1",
+            "--patience",
+            "2",
+            "--no-charts",
+            "--results",
+            tmp_path,
+            "--trainers",
+            trainers,
+        ),
         env=faulty,
     )
     assert output.returncode == 1

@@ -80,7 +80,11 @@ def save(figures: Iterable[tuple[str, Figure]], directory: Path) -> list[Path]:
         for kind, metadata in (("png", {}), ("svg", {"Date": None})):
             files.append(directory / (f"{name}~{named[name]}.{kind}" if named[name] > 1 else f"{name}.{kind}"))
             files[-1].unlink(missing_ok=True)
-            figure.savefig(files[-1], dpi=dots, metadata=metadata)
+            try:
+                figure.savefig(files[-1], dpi=dots, metadata=metadata)
+            except OSError:  # no half a picture where the disk is full
+                files[-1].unlink(missing_ok=True)
+                raise
     return sorted(files, key=lambda file: file.suffix)
 
 
