@@ -178,6 +178,15 @@ def faulty(tmp_path_factory):
     return os.environ | {"PYTHONPATH": str(place)}
 
 
+# Who runs the tests in the background ignores some signals, and what is started inherits that.
+HEARD = """
+import os, signal, sys
+for name in "SIGINT", "SIGTERM":
+    signal.signal(getattr(signal, name), signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+
+
 @contextmanager
 def started(*options, **others):
     """A run under way. At the end it is none any more."""
@@ -274,10 +283,7 @@ def wait_for(what, seconds=60):
 @posix
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_run_that_is_stopped_names_what_it_has_not_finished(faulty, tmp_path, name):
-    def heard():  # who runs the tests in the background ignores some
-        signal.signal(signal.Signals[name], signal.SIG_DFL)
-
-    with started("--trainers", "matrix,faulty:Hangs,loop", "--results", tmp_path, env=faulty, preexec_fn=heard) as process:
+    with started("--trainers", "matrix,faulty:Hangs,loop", "--results", tmp_path, env=faulty) as process:
         wait_for(lambda: list(tmp_path.glob("*.partial.csv")))
         time.sleep(0.7)
         process.send_signal(signal.Signals[name])
