@@ -109,7 +109,7 @@ class Run:
                 library=versioned(trainer.library),
                 device=trainer.device,
                 threads=self.threads,
-                ranks=1,
+                ranks=trainer.ranks,
                 round=done + number,
                 seconds=second,
                 max_error=max_error,

@@ -33,8 +33,10 @@ class Matrix(Trainer):
         self._x[...] = xp.asarray(data.images, dtype=self.dtype)
         self._y[...] = xp.asarray(data.one_hot(outputs, self.dtype))
         # Examples are gathered a few mini-batches at a time: as many as the cache holds, one at least.
-        self._block = min(max(self.cache // (pixels * self.dtype.itemsize) // m, 1) * m, self.examples)
-        self._gathered = self._empty(self._block, pixels), self._empty(self._block, outputs)
+        mine = self._share(min(m, self.examples))
+        rows = mine.stop - mine.start
+        self._steps = min(max(self.cache // (pixels * self.dtype.itemsize) // max(rows, 1), 1), -(-self.examples // m))
+        self._gathered = self._empty(self._steps * rows, pixels), self._empty(self._steps * rows, outputs)
         # All weights and biases end to end in one array, and their gradient likewise: one subtraction is a step.
         self._parameters, self._w, self._b = self._end_to_end()
         self._gradient, self._nabla_w, self._nabla_b = self._end_to_end()
@@ -52,19 +54,31 @@ class Matrix(Trainer):
         return Network([self._to_host(w) for w in self._w], [self._to_host(b).T for b in self._b])
 
     def _epoch(self, order: Order) -> None:
-        xp, m = self.xp, self.batch_size
-        order = xp.asarray(order)
-        for start in range(0, len(order), self._block):
-            examples = order[start : start + self._block]
-            x, y = (buffer[: len(examples)] for buffer in self._gathered)
-            self._gather(self._x, examples, x)
-            self._gather(self._y, examples, y)
-            for first in range(0, len(examples), m):
-                batch = self._batches[min(m, len(examples) - first)]
-                batch.a[0] = x[first : first + m]
+        whole = len(order) // self.batch_size * self.batch_size
+        for m, examples in ((self.batch_size, order[:whole]), (len(order) - whole, order[whole:])):
+            if len(examples):
+                self._descend(self._batches[m], self.xp.asarray(examples.reshape(-1, m)[:, self._share(m)]))
+
+    def _descend(self, batch: MiniBatch, examples: Any) -> None:
+        """Take a step for each row of examples, (steps, m)."""
+        for start in range(0, len(examples), self._steps):
+            rows = examples[start : start + self._steps]
+            x, y = (buffer[: rows.size].reshape(*rows.shape, buffer.shape[1]) for buffer in self._gathered)  # (steps, m, n_0), (.., n_L)
+            self._gather(self._x, rows, x)
+            self._gather(self._y, rows, y)
+            for images, desired in zip(x, y, strict=True):
+                batch.a[0] = images
                 self._feed_forward(batch)
-                self._backpropagate(batch, y[first : first + m])
-                xp.subtract(self._parameters, self._gradient, out=self._parameters)
+                self._backpropagate(batch, desired)
+                self._update()
+
+    def _share(self, m: int) -> slice:
+        """Return which of a mini-batch's m examples are this trainer's to compute: all."""
+        return slice(0, m)
+
+    def _update(self) -> None:
+        """w -> w - eta nabla_w, and b likewise."""
+        self.xp.subtract(self._parameters, self._gradient, out=self._parameters)
 
     def _feed_forward(self, batch: MiniBatch) -> None:
         """Fill a_1 .. a_L from a_0."""
@@ -122,17 +136,19 @@ class Matrix(Trainer):
         ]
         return flat, views[: len(views) // 2], views[len(views) // 2 :]
 
-    def _mini_batch(self, m: int) -> MiniBatch:
+    def _mini_batch(self, size: int) -> MiniBatch:
+        mine = self._share(size)
+        m = mine.stop - mine.start
         a, delta = ([self._empty(m, n) for n in self.layers[1:]] for _ in range(2))
         slabs = []
         for mine, its_delta, n in zip(a, delta, self.layers[1:], strict=True):
-            rows = min(max(self.cache // (n * self.dtype.itemsize), 1), m)
+            rows = max(min(self.cache // (n * self.dtype.itemsize), m), 1)
             room = self._empty(rows, n)
             starts = range(0, m, rows)
             slabs.append([(mine[i : i + rows], its_delta[i : i + rows], room[: min(rows, m - i)]) for i in starts])
         ones = self._empty(1, m)
         ones[...] = 1
-        return MiniBatch([None, *a], delta, slabs, ones, self.xp.array(self.learning_rate / m, self.dtype))
+        return MiniBatch([None, *a], delta, slabs, ones, self.xp.array(self.learning_rate / size, self.dtype))
 
     def _empty(self, *shape: int) -> Any:
         """Return an array of the library's, its values not set."""
@@ -150,14 +166,14 @@ class Matrix(Trainer):
 
 @dataclass(frozen=True)
 class MiniBatch:
-    """The buffers of one mini-batch of m examples.
+    """The buffers of a trainer's share of a mini-batch, m examples: all of them, or those that fall to it.
 
     a      a_0 .. a_L, (m, n_l) each; a_0 is the images, set at every step, and a_l is z_l until its sigmoid is taken
-    delta  delta_1 .. delta_L, (m, n_l) each, times eta/m
+    delta  delta_1 .. delta_L, (m, n_l) each, times `step`
     slabs  for each layer from the first, its a and delta cut into rows that the cache holds while several operations pass over
            them, and an array of that shape to work in
     ones   (1, m)
-    step   eta/m
+    step   eta over the examples of the whole mini-batch
     """
 
     a: list[Any]

@@ -1,5 +1,6 @@
 """Open the two doors as a user does: in a process of their own, from the checkout."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,21 @@ QUICK = ("--workload", "nielsen", "--examples", "400", "--rounds", "3")
 def run(*command: str | Path, cwd: Path = ROOT, **options) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-m", *map(str, command)], cwd=cwd, capture_output=True, text=True, timeout=120, **options)
 
+
+def mpiexec(ranks: int | str, *command: str | Path, env=(), **options) -> subprocess.CompletedProcess[str]:
+    """mpiexec -n RANKS python COMMAND, of whichever MPI is here, also where it has fewer processors, and for root."""
+    beside = Path(sys.executable).with_name("mpiexec")
+    launcher = str(beside) if beside.exists() else "mpiexec"
+    program = [launcher, "-n", str(ranks), sys.executable, *map(str, command)]
+    environment = {**os.environ, **OPEN_MPI, "PYTHONPATH": str(ROOT), **dict(env)}
+    return subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=120, env=environment, **options)
+
+
+OPEN_MPI = {
+    "OMPI_ALLOW_RUN_AS_ROOT": "1",
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+}
 
 BENCH = ("pytest", "bench", "-p", "no:cacheprovider")
 

@@ -18,6 +18,8 @@ TRAINER_FILES = {
     "gpu_kernels": ("gpu",),
     "gpu_graph": ("gpu_kernels",),
     "gpu_fused": ("gpu_kernels",),
+    "mpi": ("matrix",),
+    "mpi_gpu": ("mpi", "gpu"),
     "jax_scan": (),
     "torch_eager": (),
     "torch_graph": ("peers",),
@@ -40,6 +42,8 @@ def allowed(path, name):
         return path.stem.startswith("gpu")
     if top in {"jax", "torch"}:
         return "peers" in path.parts
+    if top == "mpi4py":
+        return path.stem in {"mpi", "mpi_gpu"}
     if top == "matplotlib":
         return path.stem in {"plot", "report"}
     if path.parts[0] == "impls" and path.stem in TRAINER_FILES and top == "impls":
@@ -54,6 +58,6 @@ def test_imports_run_one_way(path):
 
 @pytest.mark.parametrize("program", ["import bench, impls", "import sys, bench.__main__ as m; sys.argv = ['x']; m._parser()"])
 def test_heavy_libraries_load_only_where_they_are_used(program):
-    heavy = ["pandas", "matplotlib", "cupy", "pytest", "rich", "scipy", "numba", "torch", "jax"]
+    heavy = ["pandas", "matplotlib", "cupy", "pytest", "rich", "scipy", "numba", "torch", "jax", "mpi4py"]
     check = f"{program}\nimport sys\nprint([name for name in {heavy!r} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True).stdout == "[]\n"
