@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.options import declare, parse
+from bench.options import declare, parse, spelled
 from bench.processors import THREAD_VARIABLES
 from impls import InputError
 
@@ -127,6 +127,15 @@ def _parser() -> argparse.ArgumentParser:
     gate.add_argument("--json", action="store_true", help="as one JSON object")
     gate.add_argument("--self-test", action="store_true", help="instead, measure how reliable the gate is on this machine")
     gate.set_defaults(run=_gate)
+
+    scale = commands.add_parser("scale", help="under mpiexec: the same epoch over 1, 2, 4, ... ranks, and a prediction for more")
+    declare(scale.add_argument, "--trainers", *_JOB, "--rounds", "--data", "--threads", "--results", "--machine", "--no-charts")
+    scale.set_defaults(run=_scale)
+
+    fleet = commands.add_parser("fleet", help="under mpiexec: the main job once on every host, and which host is slow; exit 1 if one is")
+    declare(fleet.add_argument)
+    fleet.add_argument("--in-turn", action="store_true", help="one host after the other (all together)")
+    fleet.set_defaults(run=_fleet)
 
     machine = commands.add_parser("machine", help="what this machine is")
     machine.add_argument("--json", action="store_true", help="as one JSON object")
@@ -286,6 +295,23 @@ def _gate(given: argparse.Namespace) -> int:
         except OSError as error:  # the verdict stands all the same
             print(f"epochbench: no summary of the step: {error}", file=sys.stderr)
     return report.exit_code(strict=given.strict)
+
+
+def _scale(given: argparse.Namespace) -> int:
+    from bench.ranks import attended
+    from bench.scaling import scale
+
+    options = parse(given, results=Path("results/local"), trainers=["mpi"])
+    return attended(lambda: scale(options))
+
+
+def _fleet(given: argparse.Namespace) -> int:
+    from bench.fleet import fleet
+    from bench.ranks import attended
+
+    options = parse(given, results=Path("results/local"))
+    job = spelled(given, without=("--results", "--machine", "--no-charts"))
+    return attended(lambda: fleet(options, job, in_turn=given.in_turn))
 
 
 def _progress(line: str) -> None:

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from bench import intervals, records
+from bench import intervals, records, scaling_plot
 from bench.crossings import Cells, grids
 from bench.format import counted, digits, duration
 from bench.history import History, commits
@@ -71,7 +71,8 @@ def charts(paths: Sequence[Path], directory: Path | None = None) -> list[Path]:
 
 
 def _figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
-    timing, training = rows[rows["kind"] == "timing"], rows[rows["kind"] == "training"]
+    shared = scaling_plot.several_ranks(rows)
+    timing, training = rows[(rows["kind"] == "timing") & ~shared], rows[rows["kind"] == "training"]
     grid = _grid(timing)
     named = timing[~timing.index.isin(grid.index)]
     with mpl.rc_context(_STYLE):
@@ -88,6 +89,8 @@ def _figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         maps = list(_maps(timings(grid)))
         if maps:
             yield "map", _map(maps, None)
+        if shared.any():
+            yield "scaling", scaling_plot.figure(rows[shared], _subtitle(rows[shared]))
         for workload, job in training.groupby("workload", sort=False):
             yield f"learning-{slug(str(workload))}", _learning(job)
 

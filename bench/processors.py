@@ -17,9 +17,12 @@ from impls.errors import InputError
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def available() -> int:
-    """Return how many processors this process may run on."""
-    return len(_processors())
+def available() -> list[int]:
+    """Return the processors that this process may run on."""
+    process = psutil.Process()
+    if hasattr(process, "cpu_affinity"):
+        return sorted(process.cpu_affinity())
+    return list(range(os.cpu_count() or 1))
 
 
 def hold(threads: int | None = None) -> int:
@@ -28,24 +31,19 @@ def hold(threads: int | None = None) -> int:
     Libraries that are loaded already are told through threadpoolctl, later ones through the environment. macOS has no pinning;
     there only the thread counts are set. Raises InputError if there are not that many processors.
     """
-    most = available()
+    processors = available()
+    most = len(processors)
     threads = most if threads is None else threads
     if not 1 <= threads <= most:
         raise InputError(f"--threads {threads}: this process may run on {most} processors; give 1 to {most}")
-    _pin(_processors()[:threads])
+    pin(processors[:threads])
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     threadpoolctl.threadpool_limits(threads)
     return threads
 
 
-def _processors() -> list[int]:
-    process = psutil.Process()
-    if hasattr(process, "cpu_affinity"):
-        return sorted(process.cpu_affinity())
-    return list(range(os.cpu_count() or 1))
-
-
-def _pin(processors: list[int]) -> None:
+def pin(processors: list[int]) -> None:
+    """Hold this process, with its threads, to these processors; macOS knows no such thing."""
     process = psutil.Process()
     if hasattr(os, "sched_setaffinity"):  # Linux pins threads one by one: those that a library has started too
         for thread in process.threads():

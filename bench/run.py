@@ -16,10 +16,11 @@ from bench.limits import Peaks, Work, epoch_work
 from bench.limits import measure as measure_processor
 from bench.machine import Machine, describe, versioned
 from bench.options import Options
+from bench.ranks import launched
 from bench.records import Row
 from bench.verify import Oracle
 from bench.workload import Workload
-from impls import Dataset, Splits, Trainer, load_trainer, unavailable
+from impls import Dataset, InputError, Splits, Trainer, load_trainer, unavailable
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,7 @@ class Run:
 
     def peaks(self, device: str, dtype: str) -> Peaks:
         """Return what the device does at most: the best seen in this run so far, now included, because a limit is no average."""
-        if device == "gpu":
-            from bench.gpu_limits import measure
-        else:
-            measure = measure_processor
-        now = measure(dtype)
+        now = measured_peaks(device, dtype)
         self._peaks[device, dtype] = self._peaks.get((device, dtype), now).at_best(now)
         return self._peaks[device, dtype]
 
@@ -84,11 +81,22 @@ class Run:
         """Return the rows of a case so far."""
         return [row for row in self.rows if (row.workload, row.trainer) == (case.workload.name, case.trainer)]
 
-    def record(self, case: Case, trainer: Trainer, seconds: Sequence[float], accuracies: Sequence[float], max_error: float) -> None:
-        """Add a row for each epoch, numbered on from the case's last, and put them on the disk."""
+    def record(
+        self,
+        case: Case,
+        trainer: Trainer,
+        seconds: Sequence[float],
+        accuracies: Sequence[float],
+        max_error: float,
+        peaks: Peaks | None = None,
+    ) -> None:
+        """Add a row for each epoch, numbered on from the case's last over as many ranks, and put them on the disk.
+
+        peaks: what all ranks do at most together; None: measured here and now.
+        """
         workload = case.workload
-        done = len(self.of(case))
-        work, peaks = self._work(case, trainer), self.peaks(trainer.device, workload.dtype)
+        done = sum(row.ranks == trainer.ranks for row in self.of(case))
+        work, peaks = self._work(case, trainer), peaks or self.peaks(trainer.device, workload.dtype)
         rows = [
             Row(
                 schema=records.SCHEMA,
@@ -136,11 +144,24 @@ class Run:
         return epoch_work(trainer.layers, trainer.examples, trainer.dtype.itemsize, share=share)
 
 
-def prepare(options: Options, *, kind: Literal["timing", "training"]) -> Run:
+def measured_peaks(device: str, dtype: str) -> Peaks:
+    """Measure what the device does at most, now."""
+    if device == "gpu":
+        from bench.gpu_limits import measure
+
+        return measure(dtype)
+    return measure_processor(dtype)
+
+
+def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int = 1) -> Run:
     """Check all that was asked for and return the run. Raises InputError before anything is measured or written.
+
+    ranks: how many processes do this together. A launcher that started more would have each time something else and wait for the others.
 
     Holds this process to the threads asked for, so it must come before the trainers' libraries are loaded.
     """
+    if launched() > ranks:
+        raise InputError(f"this is one of {launched()} ranks, and would measure as if it were alone: mpiexec is for scale and fleet")
     threads = processors.hold(options.threads)
     trainers = {name: unavailable(name) for name in options.trainers}
     splits = options.splits()

@@ -73,3 +73,10 @@ def world() -> Any:
     if not MPI.Is_initialized():
         MPI.Init_thread(MPI.THREAD_FUNNELED)
     return MPI.COMM_WORLD
+
+
+def library() -> str:
+    """Return which MPI it is: the first line of what it says of itself."""
+    from mpi4py import MPI
+
+    return " ".join(str(MPI.Get_library_version()).splitlines()[0].split()).rstrip("\x00,")

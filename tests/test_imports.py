@@ -43,9 +43,9 @@ def allowed(path, name):
     if top in {"jax", "torch"}:
         return "peers" in path.parts
     if top == "mpi4py":
-        return path.stem in {"mpi", "mpi_gpu"}
+        return path.stem in {"mpi", "mpi_gpu", "scaling"}
     if top == "matplotlib":
-        return path.stem in {"plot", "report"}
+        return path.stem in {"plot", "scaling_plot", "report"}
     if path.parts[0] == "impls" and path.stem in TRAINER_FILES and top == "impls":
         return name.split(".")[1] in {"trainer", "network", "dataset", "errors", "aligned", *TRAINER_FILES[path.stem]}
     return True
