@@ -301,17 +301,15 @@ def _scale(given: argparse.Namespace) -> int:
     from bench.ranks import attended
     from bench.scaling import scale
 
-    options = parse(given, results=Path("results/local"), trainers=["mpi"])
-    return attended(lambda: scale(options))
+    return attended(lambda: scale(lambda: parse(given, results=Path("results/local"), trainers=["mpi"])))
 
 
 def _fleet(given: argparse.Namespace) -> int:
     from bench.fleet import fleet
     from bench.ranks import attended
 
-    options = parse(given, results=Path("results/local"))
     job = spelled(given, without=("--results", "--machine", "--no-charts"))
-    return attended(lambda: fleet(options, job, in_turn=given.in_turn))
+    return attended(lambda: fleet(lambda: parse(given, results=Path("results/local")), job, in_turn=given.in_turn))
 
 
 def _progress(line: str) -> None:

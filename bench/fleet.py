@@ -55,12 +55,13 @@ class Outcome:
     csv: str
 
 
-def fleet(options: Options, job: Sequence[str], *, in_turn: bool, say: Callable[[str], None] = print) -> int:
-    """Run the job, the main door's options, on every host, and return the exit code: 1 if a host failed or is slow.
+def fleet(asked: Callable[[], Options], job: Sequence[str], *, in_turn: bool, say: Callable[[str], None] = print) -> int:
+    """Run the job, the main door's options as they were typed, on every host, and return the exit code: 1 if a host failed or is slow.
 
     in_turn: one host after the other, for hosts that share something; else all together.
     """
     every = ranks.started("fleet")
+    options = ranks.together(every, asked)
     ranks.together(every, lambda: records.check_writable(options.results))
     hosts, here = _hosts(every, options.machine)
     mine = here if here.rank == every.rank else None

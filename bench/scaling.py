@@ -49,23 +49,23 @@ class Cell:
         return kind.over(self.members)
 
 
-def scale(options: Options, say: Callable[[str], None] = print) -> int:
+def scale(asked: Callable[[], Options], say: Callable[[str], None] = print) -> int:
     """Measure on all ranks alike, record on the first, and return the exit code: 1 if a trainer computes something else."""
     every = ranks.started("scale")
     if every.rank:
         say = _nothing
+    options = ranks.together(every, asked)
     apart = ranks.settle(every)
     run = ranks.together(every, lambda: _prepared(options, every.size))
     processors = ", each with its own processors" if apart else "; they share processors, so nothing can be gained by more"
     say(f"{counted(every.size, 'rank')} of {counted(run.threads, 'thread')} on {counted(ranks.hosts(every), 'host')}{processors}")
     groups = {size: every.Split(0 if every.rank < size else 1) for size in ladder(every.size)}
+    every.Barrier()
+    peaks = {device: every.allgather(measured_peaks(device, options.workloads[0].dtype)) for device in _devices(options)}
     for trainer in options.trainers:
-        device, dtype = load_trainer(trainer).device, options.workloads[0].dtype
-        every.Barrier()
-        peaks = every.allgather(measured_peaks(device, dtype))
         for workload in options.workloads:
             cells = _verified(run, every, _cells(run, workload, trainer, every, groups), say)
-            times = _time(run, every, cells, peaks, say)
+            times = _time(run, every, cells, peaks[load_trainer(trainer).device], say)
             model = _model(run, every, workload, trainer, groups)
             for table in _tables(run, workload, trainer, times, model):
                 say(f"\n{table.text()}")
@@ -78,6 +78,10 @@ def scale(options: Options, say: Callable[[str], None] = print) -> int:
     for line in (*run.warnings, *run.files):
         say(str(line))
     return int(every.bcast(bool(run.failed)))
+
+
+def _devices(options: Options) -> list[str]:
+    return sorted({load_trainer(trainer).device for trainer in options.trainers})
 
 
 def _nothing(_: str) -> None:
@@ -195,7 +199,7 @@ def _model(run: Run, every: Any, workload: Workload, trainer: str, groups: dict[
 
 def _step(every: Any, kind: Any, workload: Workload, data: Any, share: int) -> float:
     """Return the seconds of a step on so many examples, on every rank at once: of the slowest, the median."""
-    steps = min(max(1000 // share, 10), len(data) // share)
+    steps = min(max(1000 // share, 3), len(data) // share)
     some = data.first(steps * share)
     trainer = kind(workload.network(some), some, batch_size=share, learning_rate=workload.learning_rate)
     order = some.order(seed=workload.seed)
@@ -231,11 +235,11 @@ def _tables(run: Run, workload: Workload, trainer: str, times: dict[tuple[str, i
         return
     data = workload.data(run.splits)
     title, m = workload.title(workload.layers(data), len(data)), workload.batch_size
-    rate = epoch_work(workload.layers(data), 1, 4).flops / model.compute.example if model.compute.example else float("inf")
+    flops = epoch_work(workload.layers(data), 1, 4).flops
     best = model.best(m)
     notes = [
-        f"predicted: a step {duration(model.compute.fixed)} + {digits(rate / 1e9)} GFLOP/s, an Allreduce of {model.gradient:,} bytes "
-        f"from {duration(model.link.alpha)} a message and {digits(1e-9 / model.link.beta) if model.link.beta else '-'} GB/s",
+        f"predicted: a step {duration(model.compute.fixed)} and its products at {_per_second(flops, model.compute.example)}FLOP/s, "
+        f"an Allreduce of {model.gradient:,} bytes: {duration(model.link.alpha)} a message, {_per_second(1, model.link.beta)}B/s",
         f"predicted: {f'more than {best:,} ranks do not help' if best < MOST else f'the end is not reached with {MOST:,} ranks'}, "
         "if all are connected as these are",
     ]  # fmt: skip
@@ -247,6 +251,11 @@ def _tables(run: Run, workload: Workload, trainer: str, times: dict[tuple[str, i
     weak = [_row(size, size * m, times.get((f"{workload.name}-x{size}" if size > 1 else workload.name, size)), times, workload, model, m)
             for size in grown]  # fmt: skip
     yield Table(f"{trainer}, weak scaling: {title} a rank", headings, weak)
+
+
+def _per_second(amount: float, seconds: float) -> str:
+    """Return a rate in billions, without its unit; none was seen if it takes no time."""
+    return f"{digits(amount / seconds / 1e9)} G" if seconds else "- G"
 
 
 def _row(size: int, batch_size: int, epochs: Any, times: Any, workload: Workload, model: Model, m: int) -> list[str]:

@@ -1,8 +1,10 @@
 """Open the two doors as a user does: in a process of their own, from the checkout."""
 
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -15,13 +17,17 @@ def run(*command: str | Path, cwd: Path = ROOT, **options) -> subprocess.Complet
     return subprocess.run([sys.executable, "-m", *map(str, command)], cwd=cwd, capture_output=True, text=True, timeout=120, **options)
 
 
-def mpiexec(ranks: int | str, *command: str | Path, env=(), **options) -> subprocess.CompletedProcess[str]:
-    """mpiexec -n RANKS python COMMAND, of whichever MPI is here, also where it has fewer processors, and for root."""
+def launcher() -> str | None:
+    """The mpiexec beside the interpreter, or else the system's."""
     beside = Path(sys.executable).with_name("mpiexec")
-    launcher = str(beside) if beside.exists() else "mpiexec"
-    program = [launcher, "-n", str(ranks), sys.executable, *map(str, command)]
+    return str(beside) if beside.exists() else shutil.which("mpiexec")
+
+
+def mpiexec(ranks: int = 0, *command: str | Path, line: Sequence[str] = (), env=(), **options) -> subprocess.CompletedProcess[str]:
+    """mpiexec -n RANKS python COMMAND (or the line), of whichever MPI is here, also where it has fewer processors, and for root."""
+    line = line or [str(launcher()), "-n", str(ranks), sys.executable, *map(str, command)]
     environment = {**os.environ, **OPEN_MPI, "PYTHONPATH": str(ROOT), **dict(env)}
-    return subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=120, env=environment, **options)
+    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=120, env=environment, **options)
 
 
 OPEN_MPI = {

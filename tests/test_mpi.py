@@ -1,20 +1,17 @@
 """The trainers that share a mini-batch over ranks: the same result however many there are."""
 
 import pickle
-import shutil
 import subprocess
 import sys
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from impls import Network, load_trainer, unavailable
-from tests.doors import ROOT, mpiexec
+from tests.doors import ROOT, launcher, mpiexec
 
-LAUNCHER = Path(sys.executable).with_name("mpiexec").exists() or shutil.which("mpiexec")
-needs_mpi = pytest.mark.skipif(bool(unavailable("mpi")) or not LAUNCHER, reason=unavailable("mpi") or "no mpiexec: pip install '.[mpi]'")
+needs_mpi = pytest.mark.skipif(bool(unavailable("mpi")) or not launcher(), reason=unavailable("mpi") or "no mpiexec: pip install '.[mpi]'")
 
 
 @pytest.fixture(scope="module")
