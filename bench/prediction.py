@@ -19,6 +19,7 @@ import numpy as np
 
 SHORT = 2048  # bytes up to which a message is short, there and in MPICH
 MOST = 1024  # ranks that are predicted for
+WORTH = 0.05  # of an epoch: what twice as many ranks must save at least
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,11 @@ class Model:
     def _step(self, ranks: int, size: int) -> float:
         return self.compute.seconds(-(-size // ranks)) + self.link.allreduce(ranks, self.gradient)
 
-    def best(self, batch_size: int) -> int:
-        """Return the number of ranks, of `ladder(MOST)`, with the shortest epoch: beyond it more do not help."""
-        return min(ladder(MOST), key=lambda ranks: (self.epoch(ranks, batch_size), ranks))
+    def enough(self, batch_size: int) -> int:
+        """Return the first number of ranks, of `ladder(MOST)`, of which twice as many would shorten the epoch by less than WORTH."""
+        sizes = ladder(MOST)
+        helped = (size for size in sizes if self.epoch(2 * size, batch_size) > (1 - WORTH) * self.epoch(size, batch_size))
+        return next(helped, MOST)
 
 
 def ladder(most: int) -> list[int]:

@@ -19,7 +19,7 @@ from bench.format import counted, digits, duration, duration_interval
 from bench.intervals import Interval
 from bench.limits import Peaks, epoch_work
 from bench.options import Options
-from bench.prediction import MOST, Compute, Link, Model, ladder
+from bench.prediction import MOST, WORTH, Compute, Link, Model, ladder
 from bench.run import Case, Run, measured_peaks, prepare
 from bench.tables import Table
 from bench.verify import Oracle, VerificationError
@@ -236,13 +236,13 @@ def _tables(run: Run, workload: Workload, trainer: str, times: dict[tuple[str, i
     data = workload.data(run.splits)
     title, m = workload.title(workload.layers(data), len(data)), workload.batch_size
     flops = epoch_work(workload.layers(data), 1, 4).flops
-    best = model.best(m)
+    enough = model.enough(m)
     notes = [
         f"predicted: a step {duration(model.compute.fixed)} and its products at {_per_second(flops, model.compute.example)}FLOP/s, "
         f"an Allreduce of {model.gradient:,} bytes: {duration(model.link.alpha)} a message, {_per_second(1, model.link.beta)}B/s",
-        f"predicted: {f'more than {best:,} ranks do not help' if best < MOST else f'the end is not reached with {MOST:,} ranks'}, "
+        f"predicted: from {counted(enough, 'rank')} on, twice as many shorten the epoch by less than {WORTH:.0%}, "
         "if all are connected as these are",
-    ]  # fmt: skip
+    ]
     headings = ("ranks", "mini-batch", "epoch (95 %)", "speedup", "efficiency", "predicted epoch", "speedup", "efficiency", "off by")
     sizes = sorted({*ladder(MOST), *(size for _, size in times)})
     strong = [_row(size, m, times.get((workload.name, size)), times, workload, model, m) for size in sizes]

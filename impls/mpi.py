@@ -46,6 +46,7 @@ class Mpi(Matrix):
 
     def _place(self, data: Dataset) -> None:
         self._ranks = self.communicator or world()
+        self._alone = self._ranks.size == 1
         super()._place(data)
 
     def _share(self, m: int) -> slice:
@@ -55,7 +56,7 @@ class Mpi(Matrix):
         return slice(first, first + each + (self._ranks.rank < over))
 
     def _update(self) -> None:
-        if self.ranks > 1:
+        if not self._alone:
             self._sum()
         super()._update()
 

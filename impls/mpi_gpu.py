@@ -46,8 +46,6 @@ class MpiGpu(Mpi, Gpu):
         """Return the function that replaces an array on the device by its sum over the ranks."""
         from mpi4py import MPI
 
-        if self.ranks == 1:
-            return lambda gradient: None
         if self._ranks.allreduce(_nccl(self.xp) is not None, MPI.LAND):
             return OverNccl(self.xp, self._ranks)
         if self._ranks.allreduce(_reads_device_memory(), MPI.LAND):
