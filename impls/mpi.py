@@ -20,8 +20,9 @@ class Mpi(Matrix):
     All ranks of the communicator make the trainer with the same arguments, and take every epoch in the same order, as they would
     alone; they end with the same weights. A rank to which nothing of a mini-batch falls adds a gradient of zeros.
 
-    The Allreduce waits for the whole gradient. To send the upper layers' part while the first layer's is computed does not pay:
-    most of it is the first layer's, the last to be known, and two messages cost two latencies.
+    The Allreduce waits for the whole gradient. To send the upper layers' part while the first layer's is computed was tried: with
+    784-512-512-10 over two ranks an epoch took 0.98 to 1.00 of that with the same messages sent afterwards, and an epoch of
+    784-1000-10 or 784-100-10 took 0.99 to 1.08 of that with one Allreduce (MPICH 5.0, Open MPI 5.0, shared memory).
     """
 
     communicator: ClassVar[Any] = None

@@ -274,9 +274,9 @@ def test_an_epoch_is_its_steps_and_more_ranks_help_until_messages_eat_what_they_
     # two steps of 10 and one of 3
     assert model.epoch(1, 10) == pytest.approx(2 * (1 + 5) + (1 + 1.5))
     assert model.epoch(4, 10) == pytest.approx(2 * (1 + 1.5) + (1 + 0.5) + 3 * 4 * 0.25)
-    assert model.epoch(2, 10) < 0.95 * model.epoch(1, 10)
-    assert model.epoch(4, 10) > 0.95 * model.epoch(2, 10)
-    assert model.enough(10) == 2
+    assert model.epoch(4, 10) < 0.95 * model.epoch(2, 10) < 0.95**2 * model.epoch(1, 10)
+    assert model.epoch(8, 10) > 0.95 * model.epoch(4, 10)
+    assert model.enough(10) == 4
 
 
 @pytest.mark.parametrize(
