@@ -65,6 +65,8 @@ def scale(asked: Callable[[], Options], say: Callable[[str], None] = print) -> i
     for trainer in options.trainers:
         for workload in options.workloads:
             cells = _verified(run, every, _cells(run, workload, trainer, every, groups), say)
+            if not cells:
+                continue
             times = _time(run, every, cells, peaks[load_trainer(trainer).device], say)
             model = _model(run, every, workload, trainer, groups)
             for table in _tables(run, workload, trainer, times, model):
@@ -108,8 +110,8 @@ def _cells(run: Run, workload: Workload, trainer: str, every: Any, groups: dict[
 
 
 def _verified(run: Run, every: Any, cells: Sequence[Cell], say: Callable[[str], None]) -> dict[Cell, float]:
-    """Return the cells whose trainers compute what the oracle does, on every rank, with their largest errors."""
-    found = {}
+    """Return the cells that the trainer can do, with their largest errors; none if over some ranks it is not what the oracle computes."""
+    found, failed = {}, False
     for cell in reversed(cells):  # all ranks first: then each GPU trainer knows its device
         error, wrong, absent = 0.0, "", ""
         if cell.mine:
@@ -122,13 +124,14 @@ def _verified(run: Run, every: Any, cells: Sequence[Cell], say: Callable[[str], 
         ranks.meet(every)
         errors, wrongs, absents = zip(*every.allgather((error, wrong, absent)), strict=True)
         if any(wrongs):
+            failed = True
             run.failed[cell.case] = max(wrongs)
             say(f"FAILED {cell.case}: {run.failed[cell.case]}")
         elif any(absents):
             say(f"skipped {cell.case} over {counted(cell.size, 'rank')}: {max(absents)}")
         else:
             found[cell] = max(errors)
-    return dict(reversed(found.items()))
+    return {} if failed else dict(reversed(found.items()))
 
 
 def _time(run: Run, every: Any, cells: dict[Cell, float], peaks: Sequence[Peaks], say: Callable[[str], None]) -> dict[tuple[str, int], Any]:

@@ -61,6 +61,9 @@ class TooFew(MpiGpuOnCpu):
                 getDeviceCount = staticmethod(lambda: 3)
 
 
+KINDS = {1: (Mpi, MpiGpuOnCpu), 2: (Mpi,), 3: (Mpi, MpiGpuOnCpu), 4: (Mpi, NcclOnCpu)}  # over so many ranks
+
+
 def job(case):
     layers, examples, batch_size = CASES[case]
     rng = np.random.default_rng(7)
@@ -68,7 +71,7 @@ def job(case):
     return Network.scaled(layers, seed=1, dtype=np.float64), data, data.order(seed=5), batch_size
 
 
-def train(kind, case, epochs=3):
+def train(kind, case, epochs=2):
     start, data, order, batch_size = job(case)
     trainer = kind(start, data, batch_size=batch_size, learning_rate=3.0)
     for _ in range(epochs):
@@ -81,8 +84,7 @@ def main(file):
     for ranks in range(1, every.size + 1):
         some = every.Split(0 if every.rank < ranks else 1)
         if every.rank < ranks:
-            kinds = (Mpi, MpiGpuOnCpu) if ranks < every.size else (Mpi, MpiGpuOnCpu, NcclOnCpu)
-            for kind in kinds:
+            for kind in KINDS[ranks]:
                 for case in CASES:
                     trainer = train(kind.over(some), case)
                     assert trainer.ranks == ranks

@@ -3,7 +3,6 @@
 import pickle
 import subprocess
 import sys
-from itertools import product
 
 import numpy as np
 import pytest
@@ -24,7 +23,9 @@ def found(tmp_path_factory):
 
 
 @needs_mpi
-@pytest.mark.parametrize(("kind", "ranks"), [*product(["Mpi", "MpiGpuOnCpu"], [1, 2, 3, 4]), ("NcclOnCpu", 4)])
+@pytest.mark.parametrize(
+    ("kind", "ranks"), [*(("Mpi", ranks) for ranks in (1, 2, 3, 4)), ("MpiGpuOnCpu", 1), ("MpiGpuOnCpu", 3), ("NcclOnCpu", 4)]
+)
 def test_any_number_of_ranks_trains_as_one_process_does_and_all_end_alike(found, kind, ranks):
     from tests.over_ranks import CASES, train
 
@@ -34,7 +35,7 @@ def test_any_number_of_ranks_trains_as_one_process_does_and_all_end_alike(found,
         right = train(load_trainer("loop"), case).network()
         for mine, first, theirs in zip(*(zip(*every, strict=True), every[0], [*right.weights, *right.biases]), strict=True):
             assert all(np.array_equal(array, first) for array in mine), case
-            # Another order of summation is all that differs, over at most 15 steps.
+            # Another order of summation is all that differs, over 16 steps at most.
             np.testing.assert_allclose(first, theirs, rtol=1e-9, atol=1e-12, err_msg=case)
 
 
