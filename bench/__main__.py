@@ -15,6 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.format import plain
 from bench.options import declare, parse, spelled
 from bench.processors import THREAD_VARIABLES
 from impls import InputError
@@ -31,21 +32,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     given = _parser().parse_args(arguments)
     for number in _STOPPING:
-        signal.signal(number, _stop)
+        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _stop)
     try:
         return int(given.run(given))
-    except InputError as error:
-        print(f"epochbench: {error}", file=sys.stderr)
-        return 2
-    except OSError as error:
-        print(f"epochbench: {error}", file=sys.stderr)
+    except BrokenPipeError:  # whoever reads the output, head for one, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (InputError, OSError) as error:
+        _refuse(error)
         return 2
     except Stopped as stopped:
         print("epochbench: interrupted; what was finished is kept in the *.partial.csv, if there was anything", file=sys.stderr)
         return 128 + stopped.number
-    except BrokenPipeError:  # whoever reads the output, head for one, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 class Stopped(BaseException):
@@ -71,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     plot = commands.add_parser("plot", help="draw the charts of one or more CSVs")
-    plot.add_argument("csv", nargs="+", type=Path, metavar="CSV")
+    plot.add_argument("csv", nargs="+", type=Path, metavar="CSV", help="or a directory: all in it")
     plot.add_argument("-o", dest="directory", type=Path, metavar="DIR", help="where the charts go (beside the first CSV)")
     plot.set_defaults(run=_plot)
 
@@ -97,7 +96,19 @@ def _parser() -> argparse.ArgumentParser:
     train = commands.add_parser("train", help="train and show the accuracy against time")
     declare(
         train.add_argument,
-        *("--trainers", "--workload", "--dtype", "--examples", "--seed", "--data", "--threads", "--results", "--machine", "--no-charts"),
+        *(
+            "--trainers",
+            "--workload",
+            "--dtype",
+            "--examples",
+            "--seed",
+            "--data",
+            "--threads",
+            "--patience",
+            "--results",
+            "--machine",
+            "--no-charts",
+        ),
     )
     train.add_argument("--epochs", type=int, default=30, metavar="N", help="epochs to train (30)")
     train.add_argument("--until", type=_share, metavar="ACCURACY", help="stop at this test accuracy, 0.95 or 95%%; else exit 1")
@@ -152,8 +163,7 @@ def _take_csvs(parser: argparse.ArgumentParser) -> None:
 def _plot(given: argparse.Namespace) -> int:
     from bench import plot
 
-    for file in plot.charts(given.csv, given.directory):
-        print(file)
+    _name(plot.charts(given.csv, given.directory))
     return 0
 
 
@@ -173,14 +183,14 @@ def _compare(given: argparse.Namespace) -> int:
         if given.directory:
             from bench import plot
 
-            _name(plot.history(past, given.directory), given)
+            _name(plot.history(past, given.directory), beside=given.json or given.markdown)
         return 0
     answer = compare(given.csv, baseline=given.baseline, broken=broken)
     _tell(answer, given)
     if given.directory:
         from bench import plot
 
-        _name(plot.comparison(answer, given.directory, given.between), given)
+        _name(plot.comparison(answer, given.directory, given.between), beside=given.json or given.markdown)
     if not answer.comparable:
         print(
             "epochbench: no two of these machines timed the same job, so nothing compares them; run one workload on both", file=sys.stderr
@@ -189,34 +199,43 @@ def _compare(given: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse(error: Exception | str) -> None:
+    """Say on one line why something is not done."""
+    print(f"epochbench: {plain(str(error))}", file=sys.stderr)
+
+
 def _tell(answer: Comparison | History, given: argparse.Namespace) -> None:
     """Print an answer in the form that was asked for."""
     print(answer.json() if given.json else answer.markdown() if given.markdown else answer.text())
 
 
-def _name(files: Iterable[Path], given: argparse.Namespace) -> None:
-    """Print which files were drawn, beside an answer that a program or a page is to read."""
-    print(*files, sep="\n", file=sys.stderr if given.json or given.markdown else sys.stdout)
+def _name(files: Iterable[Path], *, beside: bool = False) -> None:
+    """Print which files were written; beside an answer that a program or a page is to read, as errors are."""
+    for file in files:
+        print(plain(str(file)), file=sys.stderr if beside else sys.stdout)
 
 
 def _check(given: argparse.Namespace) -> int:
-    from bench import records
+    from bench import disturbances, records
     from bench.check import check
 
-    complaints = [complaint for path in records.files(given.csv) for complaint in check(path)]
-    print(*complaints or [f"{path}: whole, plausible and free of personal data" for path in records.files(given.csv)], sep="\n")
+    paths = records.files(given.csv)
+    complaints = [complaint for path in paths for complaint in check(path)]
+    fine = [f"{path}: whole, plausible and free of personal data" for path in paths]
+    disturbed = [f"{path}: {line}" for path in paths for line in disturbances.told(disturbances.found(records.read([path])))]
+    print(*map(plain, [*(complaints or fine), *disturbed]), sep="\n")
     return 1 if complaints else 0
 
 
 def _skipped(_: Path, error: InputError) -> None:
-    print(f"epochbench: skipped: {error}", file=sys.stderr)
+    _refuse(f"skipped: {error}")
 
 
 def _report(given: argparse.Namespace) -> int:
     from bench.report import report
 
     report(given.csv, given.file, broken=_skipped if given.skip_broken else None)
-    print(given.file)
+    _name([given.file])
     return 0
 
 
@@ -230,7 +249,7 @@ def _train(given: argparse.Namespace) -> int:
     try:
         return 0 if train(options, epochs=given.epochs, until=given.until) else 1
     except VerificationError as error:
-        print(f"epochbench: {error}", file=sys.stderr)
+        _refuse(error)
         return 1
 
 
@@ -248,17 +267,17 @@ def _versus(given: argparse.Namespace) -> int:
         answer = versus(*sides, options, seconds=given.seconds, progress=_progress)
     except (ContenderError, VerificationError) as error:
         _progress("")
-        print(f"epochbench: {error}", file=sys.stderr)
+        _refuse(error)
         return 3 if isinstance(error, ContenderError) and error.absent else 1
     _progress("")
     print(answer.json() if given.json else answer.text())
     if given.directory:
         from bench import plot
 
-        csv = answer.save(given.directory / "versus.csv", options.machine)
+        csv = answer.save(given.directory, options.machine)
         files = [csv, *plot.ratios(answer.duel, answer.pairs, answer.ratio, csv.with_suffix(""))]
         if not given.json:
-            print(*files, sep="\n")
+            _name(files)
     return 0
 
 
@@ -277,15 +296,20 @@ def _gate(given: argparse.Namespace) -> int:
             rates = selftest.self_test(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
         except (ContenderError, VerificationError) as error:
             _progress("")
-            print(f"epochbench: {error}", file=sys.stderr)
+            _refuse(error)
             return 3
         _progress("")
         print(json.dumps([asdict(rate) for rate in rates]) if given.json else selftest.text(rates))
         return 0
     report = gate.gate(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
     _progress("")
-    charts = report.draw() if options.charts else []
-    print(report.json() if given.json else "\n".join([report.text(), *map(str, charts)]))
+    print(report.json() if given.json else report.text())
+    try:
+        charts = report.draw() if options.charts else []
+        if not given.json:
+            _name(charts)
+    except OSError as error:  # the verdict stands all the same
+        _refuse(f"no charts: {error}")
     if given.summary:
         given.summary.write_text(report.markdown(), encoding="utf-8")
     if os.environ.get("GITHUB_STEP_SUMMARY"):
@@ -293,7 +317,7 @@ def _gate(given: argparse.Namespace) -> int:
             with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as summary:
                 summary.write(report.markdown())
         except OSError as error:  # the verdict stands all the same
-            print(f"epochbench: no summary of the step: {error}", file=sys.stderr)
+            _refuse(f"no summary of the step: {error}")
     return report.exit_code(strict=given.strict)
 
 
@@ -319,15 +343,16 @@ def _progress(line: str) -> None:
 
 
 def _machine(given: argparse.Namespace) -> int:
-    from bench import blas
+    from bench import blas, clock
     from bench.machine import describe
 
-    machine, checked = describe(given.machine), blas.check()
+    machine, checked, ticking = describe(given.machine), blas.check(), clock.measure()
     warning = checked.warning() if checked else None
     if given.json:
-        print(json.dumps({**asdict(machine), "blas_check": asdict(checked) if checked else None, "warning": warning}))
+        checks = {"clock": asdict(ticking), "blas_check": asdict(checked) if checked else None, "warning": warning}
+        print(json.dumps({**asdict(machine), **checks}))
         return 0
-    for label, value in machine.lines():
+    for label, value in (*machine.lines(), ("clock", str(ticking))):
         print(f"{label:<15} {value}")
     if warning:
         print(f"warning: {warning}")

@@ -69,7 +69,7 @@ def _implausible(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _work(row: pd.Series[Any]) -> Work | None:
-    if not re.fullmatch(r"\d+(-\d+)+", row["layers"]):
+    if not re.fullmatch(r"[0-9]{1,9}(-[0-9]{1,9})+", row["layers"]):
         return None
     return epoch_work([int(width) for width in row["layers"].split("-")], row["examples"], 8)
 

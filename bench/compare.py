@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import records
+from bench import disturbances, records
 from bench.crossings import Crossing, crossings
 from bench.format import counted, duration_interval, times_interval
 from bench.intervals import Interval, Sample
@@ -90,24 +91,23 @@ class Comparison:
 
     def json(self) -> str:
         """Return it as one JSON object; an end that an interval does not have is null."""
-        setups = [
-            asdict(setup) | {"facts": {fact: values for (owner, fact), values in self.timings.facts.items() if owner == setup}}
-            for setup in self.timings.setups
-        ]
+        facts: defaultdict[Setup, dict[str, tuple[str, ...]]] = defaultdict(dict)
+        for (setup, fact), values in self.timings.facts.items():
+            facts[setup][fact] = values
+        setups = [asdict(setup) | {"facts": facts[setup]} for setup in self.timings.setups]
+        cells: defaultdict[Job, list[dict[str, Any]]] = defaultdict(list)
+        for (job, trainer, setup), cell in self.cells.items():
+            ends = {"epoch": _ends(cell.epoch), "speedup": _ends(cell.speedup)}
+            cells[job].append({"trainer": trainer, "setup": setup.label} | ends | {"runs": cell.runs, "rounds": cell.rounds})
+        winners: defaultdict[Job, list[dict[str, Any]]] = defaultdict(list)
+        for (job, setup), won in self.winners.items():
+            second = {"second": won.second, "ahead": _ends(won.ahead), "level": won.level}
+            winners[job].append({"setup": setup.label, "trainer": won.trainer} | second)
         tables = [
             {
                 "job": {name: getattr(value, "item", lambda value=value: value)() for name, value in job._asdict().items()},
-                "cells": [
-                    {"trainer": trainer, "setup": setup.label, "epoch": _ends(cell.epoch), "speedup": _ends(cell.speedup)}
-                    | {"runs": cell.runs, "rounds": cell.rounds}
-                    for (of, trainer, setup), cell in self.cells.items()
-                    if of == job
-                ],
-                "winners": [
-                    {"setup": setup.label, "trainer": won.trainer, "second": won.second, "ahead": _ends(won.ahead), "level": won.level}
-                    for (of, setup), won in self.winners.items()
-                    if of == job
-                ],
+                "cells": cells[job],
+                "winners": winners[job],
             }
             for job in self.timings.jobs
         ]
@@ -118,7 +118,7 @@ class Comparison:
         ]
         return json.dumps(
             {"baseline": self.baseline.label, "comparable": self.comparable, "setups": setups, "tables": tables}
-            | {"crossings": crossed, "differences": differing},
+            | {"crossings": crossed, "differences": differing, "disturbed": [one._asdict() for one in self.timings.disturbed]},
             allow_nan=False,
         )
 
@@ -128,24 +128,27 @@ class Comparison:
         if self.crossings:
             yield self._of_crossings()
         yield self._of_differences()
+        if self.timings.disturbed:
+            yield Table(disturbances.TITLE, (), (), disturbances.told(self.timings.disturbed))
 
     def _of_job(self, job: Job) -> Table:
         setups = self.timings.of(job)
-        rows = []
-        for trainer in self.timings.trainers(job):
-            cells = [self.cells.get((job, trainer, setup)) for setup in setups]
-            rows.append([trainer, *(_shown(cell) for cell in cells)])
+        cells = {trainer: [self.cells.get((job, trainer, setup)) for setup in setups] for trainer in self.timings.trainers(job)}
+        rows = [[trainer, *map(_shown, line)] for trainer, line in cells.items()]
         rows.append(["fastest", *(_won(self.winners[job, setup]) for setup in setups)])
-        notes = (
-            [f"x: times as fast as on {self.baseline.label}"] if any(c.speedup for (j, _, _), c in self.cells.items() if j == job) else []
-        )
+        compared = any(cell and cell.speedup for line in cells.values() for cell in line)
+        notes = [f"x: times as fast as on {self.baseline.label}"] if compared else []
         return Table(job.title, ["trainer", *(setup.label for setup in setups)], rows, notes)
 
     def _of_crossings(self) -> Table:
-        setups = [setup for setup in self.timings.setups if any(crossing.setup == setup for crossing in self.crossings)]
+        crossed = {crossing.setup for crossing in self.crossings}
+        setups = [setup for setup in self.timings.setups if setup in crossed]
         winning = [crossing for crossing in self.crossings if crossing.wins]
+        told: defaultdict[tuple[str, Setup], list[str]] = defaultdict(list)
+        for crossing in winning:
+            told[crossing.line, crossing.setup].append(str(crossing))
         rows = [
-            [line, *("\n".join(str(c) for c in winning if (c.line, c.setup) == (line, setup)) or "-" for setup in setups)]
+            [line, *("\n".join(told.get((line, setup), ["-"])) for setup in setups)]
             for line in dict.fromkeys(crossing.line for crossing in winning)
         ]
         others = len(self.crossings) - len(winning)

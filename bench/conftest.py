@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Generator
+import signal
+from collections.abc import Generator
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ import pytest
 from bench import summary
 from bench.options import declare, parse
 from bench.run import Case, Run, prepare
+from bench.watch import Watch
 from impls import InputError
 
 RUN = pytest.StashKey[Run]()
+WATCH = pytest.StashKey[Watch]()
 
 # With any other option of pytest-benchmark its own table is wanted too; without, ours says it all.
 _OUR_TABLE_SUFFICES = ("--benchmark-only", "--benchmark-disable", "--benchmark-skip", "--benchmark-enable")
@@ -32,15 +35,32 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
+    _stop_as_by_ctrl_c(config)
     _refuse_to_compare_with_nothing(config)
     try:
         options = parse(vars(config.option), results=config.rootpath / "results" / "local")
         config.stash[RUN] = prepare(options, kind="timing")
     except InputError as error:
         raise pytest.UsageError(str(error)) from None
-    reporter: Any = config.pluginmanager.getplugin("terminalreporter")
+    reporter = _reporter(config)
     if reporter is not None and not config.option.verbose:
         reporter.showfspath = False  # a line for each case instead of the file's name and letters
+
+
+def _stop_as_by_ctrl_c(config: pytest.Config) -> None:
+    """Let a signal to end the process end the run as Ctrl-C does, with its summary. One that is ignored, by nohup, stays so."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt(f"stopped by {signal.Signals(number).name}")
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, stop) for number in numbers if signal.getsignal(number) is not signal.SIG_IGN}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    config.add_cleanup(restore)
 
 
 def _refuse_to_compare_with_nothing(config: pytest.Config) -> None:
@@ -68,26 +88,42 @@ def run(request: pytest.FixtureRequest) -> Run:
     return request.config.stash[RUN]
 
 
-@pytest.fixture
-def progress(request: pytest.FixtureRequest, case: Case, run: Run) -> Callable[[str], None]:
-    """A function that shows, on a terminal, what is being done to which case, and how far the run is."""
-    reporter: Any = request.config.pluginmanager.getplugin("terminalreporter")
-    capture: Any = request.config.pluginmanager.getplugin("capturemanager")
+@pytest.fixture(scope="session")
+def watch(request: pytest.FixtureRequest) -> Watch:
+    """What watches over the cases."""
+    return request.config.stash[WATCH]
 
-    def show(doing: str) -> None:
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Watch over those cases that were selected."""
+    config, reporter = session.config, _reporter(session.config)
+    capture: Any = config.pluginmanager.getplugin("capturemanager")
+    run = config.stash[RUN]
+    run.cases = [case for case in map(_case, session.items) if case and not config.option.collectonly]
+    if not run.cases:
+        return
+
+    def show(case: Case, doing: str) -> None:
         if reporter is not None and reporter.isatty:
             with capture.global_and_fixture_disabled():
                 reporter.rewrite(f"{_place(run, case)}  {doing}", erase=True)
 
-    return show
+    with capture.global_and_fixture_disabled():
+        watch = config.stash[WATCH] = Watch(run, show)
+    config.add_cleanup(watch.close)
+
+
+def pytest_enter_pdb(config: pytest.Config) -> None:
+    """Give somebody who debugs the time that it takes."""
+    config.stash[WATCH].rest("in the debugger")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Say how a case ended and note why it gave no row; the skip of a required trainer becomes a failure."""
     report = yield
-    case = item.callspec.params.get("case") if hasattr(item, "callspec") else None
-    if not isinstance(case, Case) or report.when == "teardown" or (report.when == "setup" and report.passed):
+    case = _case(item)
+    if case is None or report.when == "teardown" or (report.when == "setup" and report.passed):
         return report
     run = item.config.stash[RUN]
     if report.skipped and isinstance(report.longrepr, tuple):
@@ -97,7 +133,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             report.outcome, report.longrepr, run.failed[case] = "failed", f"{case} is {reason}", reason
     elif report.failed and call.excinfo is not None:
         run.failed[case] = f"{call.excinfo.typename}: {call.excinfo.value}".removeprefix("Failed: ")
-    reporter: Any = item.config.pluginmanager.getplugin("terminalreporter")
+    item.config.stash[WATCH].finish(case)
+    reporter = _reporter(item.config)
     if reporter is not None and not reporter.config.option.verbose:
         ended = "skipped" if case in run.skipped else "FAILED" if case in run.failed else summary.measured(run, case) or "ran once"
         if reporter.isatty:
@@ -114,28 +151,35 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport, c
     return report.outcome, "", ""
 
 
+def _case(item: pytest.Item) -> Case | None:
+    """Return the case that a test times."""
+    case = item.callspec.params.get("case") if hasattr(item, "callspec") else None
+    return case if isinstance(case, Case) else None
+
+
+def _reporter(config: pytest.Config) -> Any:
+    """Return what writes to the terminal, or None if nothing does."""
+    return config.pluginmanager.getplugin("terminalreporter")
+
+
 def _place(run: Run, case: Case) -> str:
-    widest = max(len(f"{other.workload.name} {other.trainer}") for other in run.cases)
-    return f"[{run.cases.index(case) + 1}/{len(run.cases)}] {f'{case.workload.name} {case.trainer}':<{widest}}"
+    widest = max(len(other.title) for other in run.cases)
+    return f"[{run.cases.index(case) + 1}/{len(run.cases)}] {case.title:<{widest}}"
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Give the CSV its name and draw the charts, also when cases failed. An interrupted run keeps its partial CSV."""
     run = session.config.stash.get(RUN, None)
-    if run is None or not run.rows:
-        return
-    if exitstatus == pytest.ExitCode.INTERRUPTED:
-        run.files.append(run.writer.partial)
-        return
-    run.files.append(run.writer.close())
-    if run.options.charts:
-        from bench import plot
-
-        try:
-            run.files += plot.charts(run.files)
-        except (InputError, OSError) as error:
-            warnings.warn(f"no charts: {error}", stacklevel=1)
+    if run is not None and WATCH in session.config.stash:
+        stopped = exitstatus == pytest.ExitCode.INTERRUPTED
+        run.close(stopped=stopped)
+        if not stopped:
+            session.config.stash[WATCH].rest("charts")
+            try:
+                run.draw()
+            except KeyboardInterrupt:
+                session.exitstatus = pytest.ExitCode.INTERRUPTED
 
 
 @pytest.hookimpl(tryfirst=True)

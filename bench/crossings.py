@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Literal
 
 import numpy as np
@@ -17,6 +17,8 @@ from bench.setups import Setup, Timings
 
 Axis = Literal["batch_size", "width"]
 _LINES: tuple[tuple[Axis, int, int], ...] = (("batch_size", 1, 0), ("width", 0, 1))  # which of (width, batch size) moves, and which not
+
+MOST_PAIRED = 30  # trainers of which each is held against each other; of more, only one winner against the next
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,9 @@ def _along(setup: Setup, kind: str, axis: Axis, fixed: int, line: Mapping[int, M
     medians = {x: {name: epochs.value for name, epochs in cell.items()} for x, cell in line.items()}
     fastest = {x: min(cell, key=cell.__getitem__) for x, cell in medians.items()}
     trainers = dict.fromkeys(name for cell in line.values() for name in cell)
-    for pair in combinations(trainers, 2):
+    winning = ((fastest[x], fastest[after]) for x, after in pairwise(line))
+    pairs = combinations(trainers, 2) if len(trainers) <= MOST_PAIRED else dict.fromkeys(pair for pair in winning if pair[0] != pair[1])
+    for pair in pairs:
         x = [x for x, cell in line.items() if set(pair) <= set(cell)]
         if len(x) < 2:
             continue

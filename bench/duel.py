@@ -91,7 +91,7 @@ class Duel:
             for process in processes.values():
                 process.reply(READY)
             for process in processes.values():
-                process.epoch(self.patience)  # the first touches memory and fills caches
+                process.first_epoch(self.patience)  # it touches memory and fills caches
                 process.sleep()
             order = "".join(random.choice(("ab", "ba")) for _ in range(math.ceil(ROUNDS / 2)))[:ROUNDS]  # AB BA or BA AB
             seconds: dict[str, list[float]] = {"a": [], "b": []}

@@ -97,7 +97,7 @@ def fleet(asked: Callable[[], Options], job: Sequence[str], *, in_turn: bool, sa
 
 def _hosts(every: Any, machine: str | None) -> tuple[list[Host], Host]:
     """Return all hosts, in the order of their first ranks, and this one, whose processors this process now may use."""
-    found = every.allgather((platform.node(), describe(machine).machine, processors.available()))
+    found = every.allgather((platform.node(), describe(machine).machine, processors.held()))
     hosts: dict[str, Host] = {}
     for rank, (name, called, _) in enumerate(found):
         if name not in hosts:

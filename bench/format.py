@@ -34,6 +34,11 @@ def _unit(seconds: float) -> tuple[float, str]:
     return next((factor, unit) for limit, factor, unit in _UNITS if seconds < limit)
 
 
+def plain(text: str) -> str:
+    """Return text on one line, in which whatever would command a terminal or turn its letters around is shown by its code."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 def counted(number: int, noun: str) -> str:
     """Return 1 thread, 2 threads."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

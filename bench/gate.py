@@ -11,6 +11,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,11 +21,13 @@ import impls
 from bench import duel, records
 from bench.contender import commit, contender, git, working_tree
 from bench.duel import Duel, Pair
-from bench.format import counted
+from bench.format import counted, plain
 from bench.intervals import Interval
 from bench.machine import describe, slug
 from bench.options import Options
 from bench.process import ContenderError
+from bench.records import WriteError
+from bench.tables import escaped
 from bench.verify import VerificationError
 from impls import TRAINERS, InputError
 
@@ -76,13 +79,14 @@ def judge(pairs: Iterable[Pair], *, margin: float, seconds: float) -> tuple[Word
 
 @dataclass(frozen=True)
 class Report:
-    """The verdicts on a working tree, `head`, against its `base`, and the file that holds the pairs."""
+    """The verdicts on a working tree, `head`, against its `base`, and the file that holds the pairs, or why there is none."""
 
     base: str
     head: str
     margin: float
     verdicts: list[Verdict]
     csv: Path | None
+    unwritten: str = ""
 
     def draw(self) -> list[Path]:
         """Draw the ratios that each verdict rests on, pair by pair, beside the CSV; return the files."""
@@ -113,7 +117,8 @@ class Report:
             (verdict.trainer, verdict.word, _times(verdict.ratio) if verdict.pairs else "-", str(verdict.pairs), f"{verdict.seconds:.0f}")
             for verdict in self.verdicts
         ]
-        notes = [f"{v.trainer}: {v.reason}" for v in self.verdicts if v.reason]
+        notes = [plain(f"{v.trainer}: {v.reason}") for v in self.verdicts if v.reason]
+        notes += [plain(self.unwritten)] if self.unwritten else []
         notes += sorted({f"measured on {v.duel.title}, {counted(v.duel.threads, 'thread')}" for v in self.verdicts if v.duel})
         if not self.verdicts:
             notes = ["no trainer's code differs: nothing to judge; --trainers NAME,... judges all the same"]
@@ -129,9 +134,9 @@ class Report:
     def markdown(self) -> str:
         """Return it for a pull request."""
         about, headings, rows, notes = self.lines()
-        table = [headings, ["---"] * len(headings), *([f"**{row[1]}**" if i == 1 else cell for i, cell in enumerate(row)] for row in rows)]
-        text = [f"### epochbench gate\n\n{about}\n", *(f"| {' | '.join(_escaped(cell) for cell in row)} |" for row in table)]
-        return "\n".join([*text, "", *(f"- {_escaped(note)}" for note in notes)]) + "\n"
+        told = ([f"**{cell}**" if i == 1 else escaped(cell) for i, cell in enumerate(row)] for row in rows)
+        table = (f"| {' | '.join(row)} |" for row in (headings, ["---"] * len(headings), *told))
+        return "\n".join([f"### epochbench gate\n\n{escaped(about)}\n", *table, "", *(f"- {escaped(note)}" for note in notes)]) + "\n"
 
 
 def gate(
@@ -158,9 +163,15 @@ def gate(
         verdict = _verdict(trainer, found, options, margin, seconds, progress)
         verdicts.append(verdict)
         if verdict.duel and verdict.pairs:
-            writer.add(duel.rows(verdict.duel, verdict.stages, run_id=run_id, machine=machine))
-    csv = writer.close() if any(verdict.pairs for verdict in verdicts) else None
-    return Report(f"{found[:12]} ({base or 'merge base'})", working_tree(), margin, verdicts, csv)
+            with suppress(WriteError):  # tried again at the end; the verdict stands all the same
+                writer.add(duel.rows(verdict.duel, verdict.stages, run_id=run_id, machine=machine))
+    csv, unwritten = None, ""
+    if any(verdict.pairs for verdict in verdicts):
+        try:
+            csv = writer.close()
+        except WriteError as error:
+            unwritten = f"warning: {error}"
+    return Report(f"{found[:12]} ({base or 'merge base'})", working_tree(), margin, verdicts, csv, unwritten)
 
 
 def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: float, progress: Callable[[str], None]) -> Verdict:
@@ -292,7 +303,3 @@ def _plain(verdict: Verdict) -> dict[str, object]:
 
 def _times(ratio: Interval) -> str:
     return f"{ratio.value:.3f}x ({ratio.low:.3f}-{ratio.high:.3f})"
-
-
-def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

@@ -8,12 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import records
+from bench import disturbances, records
+from bench.disturbances import Disturbance
 from bench.format import counted, duration_interval, times_interval
 from bench.intervals import Interval, Sample
 from bench.setups import AGREE, Epochs, Job, grouped, ladder
 from bench.tables import Table
 from impls import InputError
+
+_REMEMBERED = 100  # runs since the last change, with which a commit is compared
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class History:
     """The courses that have two commits at least."""
 
     courses: list[Course]
+    disturbed: list[Disturbance]
 
     def text(self) -> str:
         """Return it for a terminal."""
@@ -63,7 +67,8 @@ class History:
             for point in course["points"]:
                 point["epoch"] = point["epoch"]._asdict()
                 point["change"] = point["change"]._asdict() if point["change"] else None
-        return json.dumps({"courses": plain}, allow_nan=False, default=lambda number: number.item())
+        disturbed = [one._asdict() for one in self.disturbed]
+        return json.dumps({"courses": plain, "disturbed": disturbed}, allow_nan=False, default=lambda number: number.item())
 
     def panels(self) -> list[tuple[str, list[Course]]]:
         """Return the courses of each machine and job, with its title."""
@@ -74,7 +79,10 @@ class History:
         return list(found.items())
 
     def _tables(self) -> list[Table]:
-        return [_table(title, courses) for title, courses in self.panels()]
+        tables = [_table(title, courses) for title, courses in self.panels()]
+        if self.disturbed:
+            tables.append(Table(disturbances.TITLE, (), (), disturbances.told(self.disturbed)))
+        return tables
 
 
 def commits(courses: Sequence[Course]) -> list[tuple[str, str]]:
@@ -83,13 +91,8 @@ def commits(courses: Sequence[Course]) -> list[tuple[str, str]]:
 
 
 def _table(title: str, courses: Sequence[Course]) -> Table:
-    rows = []
-    for started_at, commit in commits(courses):
-        cells = []
-        for course in courses:
-            point = next((point for point in course.points if point.commit == commit), None)
-            cells.append(_shown(point) if point else "-")
-        rows.append([started_at[:10], commit, *cells])
+    shown = [{point.commit: _shown(point) for point in course.points} for course in courses]
+    rows = [[started_at[:10], commit, *(points.get(commit, "-") for points in shown)] for started_at, commit in commits(courses)]
     return Table(title, ["from", "commit", *(course.trainer for course in courses)], rows)
 
 
@@ -119,11 +122,12 @@ def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None]
                 Course(machine, int(threads), int(ranks), Job(*job), trainer, _points(sorted(samples, key=lambda sample: sample[1])))
             )
     order = ladder(course.trainer for course in found)
-    return History(sorted(found, key=lambda c: (c.machine, c.threads, c.ranks, c.job.width or 0, c.job, order.index(c.trainer))))
+    courses_in_order = sorted(found, key=lambda c: (c.machine, c.threads, c.ranks, c.job.width or 0, c.job, order.index(c.trainer)))
+    return History(courses_in_order, disturbances.found(rows))
 
 
 def _points(samples: Sequence[tuple[str, str, list[Epochs]]]) -> tuple[Point, ...]:
-    """Return the points, with a change where one parts from all since the last change: the intervals have nothing in common, and
+    """Return the points, with a change where one parts from those since the last change: the intervals have nothing in common, and
     the medians differ by more than two runs of the same code may."""
     points: list[Point] = []
     since: list[Epochs] = []
@@ -134,6 +138,6 @@ def _points(samples: Sequence[tuple[str, str, list[Epochs]]]) -> tuple[Point, ..
             low, high = before.interval()[1:]
             if now.interval().low > high or now.interval().high < low:
                 change, since = before.over(now), []
-        since = since + runs
+        since = [*since, *runs][-_REMEMBERED:]
         points.append(Point(commit, started_at, now.interval(), len(runs), change))
     return tuple(points)

@@ -62,7 +62,8 @@ def describe(name: str | None = None) -> Machine:
 
 def slug(text: str) -> str:
     """Return text as a short name of lower-case letters, digits and hyphens, safe as a file name anywhere."""
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60].rstrip("-") or "machine"
+    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60].rstrip("-") or "machine"
+    return f"machine-{name}" if re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", name) else name  # Windows keeps those for devices
 
 
 def blas() -> tuple[str, str]:

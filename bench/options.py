@@ -18,7 +18,8 @@ _DECLARED: dict[str, dict[str, Any]] = {
     "--hidden": {"metavar": "N,...", "help": "widths of the hidden layer, for the grid"},
     "--dtype": {"choices": ("float32", "float64"), "default": "float32", "help": "of all arithmetic (float32)"},
     "--examples": {"metavar": "N", "help": "train on the first N images only (all)"},
-    "--rounds": {"metavar": "N", "help": "timed epochs a case (as many as fit into 5 s, from 3 to 40)"},
+    "--rounds": {"metavar": "N", "help": "timed epochs a case (as many as fit into 5 s, from 5 to 40)"},
+    "--patience": {"metavar": "S", "help": "seconds in which a step must end, or its trainer hangs (two minutes and more, by the work)"},
     "--threads": {"metavar": "N", "help": "threads a trainer may use and processors it is pinned to (all)"},
     "--seed": {"metavar": "N", "default": "0", "help": "of the initial weights and the order (0)"},
     "--data": {"metavar": "DIR", "help": "four IDX files to train on, gzipped or not (the embedded MNIST)"},
@@ -37,6 +38,7 @@ class Options:
     trainers: tuple[str, ...]
     workloads: tuple[Workload, ...]
     rounds: int | None
+    patience: int | None
     threads: int | None
     data: Path | None
     require: tuple[str, ...]
@@ -72,8 +74,9 @@ def parse(
         return values.get(_destination(name))
 
     trainers, require = _names(value("--trainers")) or trainers, _names(value("--require"))
+    known = set(trainers)
     for name in require:
-        if name not in trainers:
+        if name not in known:
             raise InputError(f"--require {name}: it is not among the trainers to run, {', '.join(trainers)}")
     batch_sizes, widths = _numbers("--batch-size", value("--batch-size")), _numbers("--hidden", value("--hidden"))
     named = _names(value("--workload"))
@@ -90,6 +93,7 @@ def parse(
             )
         ),
         rounds=_number("--rounds", value("--rounds")),
+        patience=_number("--patience", value("--patience")),
         threads=_number("--threads", value("--threads")),
         data=Path(value("--data")) if value("--data") else None,
         require=require,
@@ -130,4 +134,6 @@ def _whole(option: str, text: str, least: int) -> int:
         number = least - 1
     if number < least:
         raise InputError(f"{option} {text}: give a whole number, {least} or more")
+    if number >= 2**63:
+        raise InputError(f"{option} {text[:40]}: give a whole number below 2^63")
     return number

@@ -21,6 +21,8 @@ import psutil
 import bench
 from bench import ranks
 from bench.contender import Contender
+from bench.early import TRIES, early
+from bench.format import duration
 from bench.layout import Layout
 
 _LONGEST_REPLY = 65_536  # characters; the longest honest one has a few hundred
@@ -128,6 +130,20 @@ class Process:
         if not isinstance(seconds, float) or not 0 < seconds < float("inf"):
             raise ContenderError(self.contender, f"replies with {seconds!r} where the seconds of an epoch belong")
         return seconds
+
+    def first_epoch(self, timeout: float) -> None:
+        """Train an epoch that is not timed. Raises ContenderError if it returns before its work is done."""
+        left: list[float] = []
+        while len(left) < TRIES:
+            seconds = self.epoch(timeout)
+            self.request(do="look")
+            told = self.reply(timeout).get("left")
+            if not isinstance(told, float):
+                raise ContenderError(self.contender, f"replies with {told!r} where the seconds that are left belong")
+            left.append(told)
+            if not early(left[-1], seconds):
+                return
+        raise ContenderError(self.contender, f"returns before its work is done: {duration(min(left))} of it are left then")
 
     def sleep(self) -> None:
         """Stop the worker where it stands, so that no thread of it spins while another is measured. Windows: no effect."""

@@ -17,12 +17,9 @@ from impls.errors import InputError
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS")
 
 
-def available() -> list[int]:
-    """Return the processors that this process may run on."""
-    process = psutil.Process()
-    if hasattr(process, "cpu_affinity"):
-        return sorted(process.cpu_affinity())
-    return list(range(os.cpu_count() or 1))
+def available() -> int:
+    """Return how many processors this process may run on."""
+    return len(held())
 
 
 def hold(threads: int | None = None) -> int:
@@ -31,15 +28,22 @@ def hold(threads: int | None = None) -> int:
     Libraries that are loaded already are told through threadpoolctl, later ones through the environment. macOS has no pinning;
     there only the thread counts are set. Raises InputError if there are not that many processors.
     """
-    processors = available()
-    most = len(processors)
+    most = available()
     threads = most if threads is None else threads
     if not 1 <= threads <= most:
         raise InputError(f"--threads {threads}: this process may run on {most} processors; give 1 to {most}")
-    pin(processors[:threads])
+    pin(held()[:threads])
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     threadpoolctl.threadpool_limits(threads)
     return threads
+
+
+def held() -> list[int]:
+    """Return the numbers of the processors that this process may run on."""
+    process = psutil.Process()
+    if hasattr(process, "cpu_affinity"):
+        return sorted(process.cpu_affinity())
+    return list(range(os.cpu_count() or 1))
 
 
 def pin(processors: list[int]) -> None:

@@ -141,7 +141,7 @@ def settle(ranks: Any) -> bool:
     A launcher may have bound the ranks already: to processors that they do not share, and those they keep. Else each gets an equal part
     of what they have in common; if there are fewer than ranks, they take turns.
     """
-    mine = processors.available()
+    mine = processors.held()
     here = [found for host, found in ranks.allgather((platform.node(), mine)) if host == platform.node()]
     place = [rank for rank, host in enumerate(ranks.allgather(platform.node())) if host == platform.node()].index(ranks.rank)
     processors.pin(share(here, place))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 import re
 import secrets
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import Field, astuple, dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import Field, dataclass, fields
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from impls.errors import InputError
 
@@ -25,10 +27,8 @@ if TYPE_CHECKING:
 
     Column = npt.NDArray[np.generic]
 
-SCHEMA = 2
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One epoch. The fields are the file's columns, in order; empty text or None is an empty cell: not known, or there is none."""
 
@@ -69,59 +69,129 @@ class Row:
     blas: str
     blas_kernels: str  # that the BLAS chose for this processor
     cuda: str
-    gpu_memory_gib: float | None  # from here on, columns that schema 1 did not have
+    gpu_memory_gib: float | None
     gpu_clock_mhz: float | None  # the highest
     bytes: float | None  # that the epoch moves to and from memory at least
     peak_flops: float | None  # operations a second that the device does at most, of this dtype, with these threads
     peak_bytes: float | None  # bytes a second that it moves at most
     launch_seconds: float | None  # of a kernel, on a GPU
     graph_node_seconds: float | None  # of a kernel in a CUDA graph
+    load: float | None  # share of the processors' time that other processes took meanwhile
+    steal: float | None  # and other virtual machines
+    flops_after: float | None  # operations a second that the device did right after the case; peak_flops is the run's best so far
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
-_HEADERS = {1: COLUMNS[: COLUMNS.index("gpu_memory_gib")], 2: COLUMNS}  # of each schema
+_LAST = {1: "cuda", 2: "graph_node_seconds", 3: "flops_after"}  # column of each schema; the next one begins after it
+_HEADERS = {schema: COLUMNS[: COLUMNS.index(last) + 1] for schema, last in _LAST.items()}
+SCHEMA = max(_HEADERS)
 
 # What makes two rows comparable: only a trainer's and a machine's columns may differ.
 JOB = ("workload", "dataset", "layers", "batch_size", "learning_rate", "dtype", "examples", "seed")
 
+_PARTIAL = ".partial.csv"
 _POSITIVE = ("seconds", "examples", "batch_size", "threads", "ranks", "round")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # a line break, and what would command a terminal
+_ROOM = 1 << 16  # bytes that must be free where results go: more than most runs need for their rows
+# What is no text on a line: line breaks, what commands a terminal or turns the order of all that follows, what XML does not know.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+_LONGEST = 1000  # characters of a cell; an honest one has a hundred
+_LEAST, _MOST = 1e-30, 1e30  # of a number that is not 0: nothing measured is near, and ratios and sums of such are finite
+# What a spreadsheet takes for a formula is written behind an apostrophe, which it takes for text; and what then looks like that is, too.
+_FORMULA = re.compile(r"'*[=+\-@\t\r\uff1d\uff0b\uff0d\uff20]")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)  # float() also takes spaces, underscores and names
 
 
-class Writer:
-    """Writes a run's rows, of one dataclass. Until `close` they are in `<name>.partial.csv`, whole rows only; then in `<name>.csv`.
+class WriteError(OSError):
+    """Rows could not be put on the disk. The message names the file and the reason."""
 
-    A run that dies leaves the partial file, with every row that was added. Nothing is written before the first row.
+
+class Writer:
+    """Writes a run's rows, of one dataclass. Until `close` they are in `<name>.partial.csv`; then in `<name>.csv`.
+
+    A run that dies leaves the partial file, with every row that was added. If it dies while a row is being written, that row may be
+    cut short: `read` leaves it out. Nothing is written before the first row. Rows that cannot be written, because the disk is full,
+    are kept and written with the next ones; what is on the disk already stays there.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.partial = path.with_suffix(".partial.csv")
+        self.partial = path.with_suffix(_PARTIAL)
         self._rows: list[DataclassInstance] = []
+        self._ends: list[int] = []  # of each row on the disk, in bytes
 
-    def add(self, rows: Iterable[DataclassInstance]) -> None:
-        """Add rows and put all so far on the disk, by replacing the partial file in one step."""
-        self._rows.extend(rows)
-        _replace(self.partial, self._rows)
+    @property
+    def written(self) -> int:
+        """How many rows are on the disk."""
+        return len(self._ends)
+
+    def add(self, rows: Sequence[DataclassInstance]) -> None:
+        """Add rows and put them on the disk. Raises WriteError."""
+        self._rows += rows
+        self.save()
+
+    def keep(self, first: int) -> None:
+        """Take all rows back but the first ones, so many, from the disk too. Raises WriteError."""
+        del self._rows[first:]
+        self.save()
 
     def close(self) -> Path:
-        """Give the file, which must have rows, its name, and return it."""
-        self.partial.replace(self.path)
+        """Give the file, which must have rows, its name, and return it. Raises WriteError."""
+        self.save()
+        try:
+            self.partial.replace(self.path)
+        except OSError as error:
+            raise WriteError(f"{self.partial} cannot be renamed: {error.strerror}") from error
         return self.path
+
+    def save(self) -> Path:
+        """Put on the disk what is not there yet, in a time that does not depend on what is, and return the partial file.
+
+        Raises WriteError; the rows on the disk stay there then.
+        """
+        try:
+            self._save()
+        except OSError as error:
+            raise WriteError(f"{self.partial} cannot be written: {error.strerror}") from error
+        return self.partial
+
+    def _save(self) -> None:
+        if not self.partial.is_file():  # somebody may have removed it
+            self._ends.clear()
+        del self._ends[len(self._rows) :]
+        size = self._ends[-1] if self._ends else 0
+        if not size:
+            self.partial.unlink(missing_ok=True)  # of a write that failed; or a link, which is not followed
+        if not self._rows:
+            return
+        lines = [_line(_cell(getattr(row, field.name)) for field in fields(row)) for row in self._rows[self.written :]]
+        if not size:
+            lines[0] = _line(field.name for field in fields(self._rows[0])) + lines[0]
+        self.partial.parent.mkdir(parents=True, exist_ok=True)
+        with self.partial.open("r+b" if size else "xb", buffering=0) as file:
+            try:
+                file.truncate(size)
+                file.seek(size)
+                left = memoryview(b"".join(lines))
+                while left:  # a write may stop short of a full disk
+                    left = left[file.write(left) :]
+                os.fsync(file.fileno())
+            except BaseException:
+                file.truncate(size)
+                raise
+        self._ends += [*accumulate(map(len, lines), initial=size)][1:]
 
 
 def new_id(now: datetime) -> str:
     """Return a name for a run that starts now: its start and a random part."""
-    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
 def check_writable(directory: Path, *, option: str = "--results") -> None:
-    """Make the directory if need be. Raises InputError if files cannot be created in it."""
+    """Make the directory if need be. Raises InputError if files cannot be created in it, or the disk is full."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=directory):
-            pass
+        with tempfile.TemporaryFile(dir=directory) as file:
+            file.write(bytes(_ROOM))
     except OSError as error:
         raise InputError(f"{option} {directory}: cannot write there ({error.strerror}); name another directory") from error
 
@@ -135,7 +205,8 @@ def files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         inside = [path]
         if path.is_dir():
-            inside = sorted(file for file in path.rglob("*.csv") if not file.name.endswith(".partial.csv") and _of_a_run(file))
+            finished = (file for file in path.rglob("*.csv") if not file.name.endswith(_PARTIAL))
+            inside = sorted(file for file in finished if file.is_file() and _of_a_run(file))  # a pipe would be waited for
             if not inside:
                 raise InputError(f"{path}: no CSV of a run is in it")
         found += inside
@@ -180,8 +251,8 @@ def read(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None] | 
 def _read(path: Path) -> list[Column]:
     lines, rows = [], []
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            reader = csv.reader(file, strict=True)
+        with path.open("rb") as file:
+            reader = csv.reader(_lines(file, partial=path.name.endswith(_PARTIAL)), strict=True)
             schema = _schema(path, next(reader, []))
             for row in reader:
                 if row[:2] == ["schema", "run_id"]:  # files that were put together
@@ -191,7 +262,7 @@ def _read(path: Path) -> list[Column]:
                 if len(row) != columns:
                     raise InputError(f"{path}, line {reader.line_num}: {len(row)} cells instead of {columns}; the row is broken")
                 if row[0] != str(schema):
-                    raise InputError(f"{path}, line {reader.line_num}: schema {row[0]!r} under a header of schema {schema}")
+                    raise InputError(f"{path}, line {reader.line_num}: schema {_shown(row[0])} under a header of schema {schema}")
                 lines.append(reader.line_num)
                 rows.append(row + [""] * (len(COLUMNS) - columns))
     except UnicodeDecodeError as error:
@@ -203,6 +274,29 @@ def _read(path: Path) -> list[Column]:
     if not rows:
         raise InputError(f"{path} holds no rows")
     return [_typed(cells, field, path, lines) for field, cells in zip(fields(Row), zip(*rows, strict=True), strict=True)]
+
+
+def _lines(file: BinaryIO, *, partial: bool) -> Iterator[str]:
+    """Yield the lines; of a partial file, not the one that a run was writing when it died."""
+    for line in file:
+        if line.endswith(b"\n") or not partial:
+            yield line.decode()
+
+
+def neutral(path: Path) -> str:
+    """Return the text of a CSV that `read` accepts, with every formula in its texts made plain text as the writer does."""
+    texts = [field.type == "str" for field in fields(Row)]
+    out = io.StringIO()
+    with path.open(encoding="utf-8", newline="") as file:
+        csv.writer(out, lineterminator="\n").writerows(
+            [_cell(_text(cell)) if text else cell for cell, text in zip(row, texts, strict=False)] for row in csv.reader(file)
+        )
+    return out.getvalue()
+
+
+def _text(cell: str) -> str:
+    """Return the text that a cell stands for."""
+    return cell.removeprefix("'") if _FORMULA.match(cell) else cell
 
 
 def _schema(path: Path, header: list[str], line: int = 1) -> int:
@@ -228,7 +322,7 @@ def _typed(cells: Sequence[str], field: Field[Any], path: Path, lines: Sequence[
             wrong[cell] = error
     if wrong:
         line, cell = next((line, cell) for line, cell in zip(lines, cells, strict=True) if cell in wrong)
-        raise InputError(f"{path}, line {line}, column {field.name}: {cell!r} is not {wrong[cell]}")
+        raise InputError(f"{path}, line {line}, column {field.name}: {_shown(cell)} is not {wrong[cell]}")
     dtype = {"str": object, "int": np.int64, "bool": np.bool_}.get(str(field.type).split(" ")[0], np.float64)
     return np.fromiter(map(values.__getitem__, cells), dtype, len(cells))
 
@@ -236,10 +330,12 @@ def _typed(cells: Sequence[str], field: Field[Any], path: Path, lines: Sequence[
 def _value(cell: str, field: Field[Any]) -> str | bool | float | int:
     """Return what a cell of the field says. Raises ValueError with what it should be."""
     kind, _, optional = str(field.type).partition(" | ")
+    if len(cell) > _LONGEST:
+        raise ValueError(f"of {_LONGEST:,} characters at most")
     if kind == "str":
         if _CONTROL.search(cell):
             raise ValueError("a single line of text")
-        return sys.intern(cell)  # once in memory, however many rows and files have it
+        return sys.intern(_text(cell))  # once in memory, however many rows have it
     if kind == "bool":
         if cell not in ("", "0", "1"):
             raise ValueError("0 or 1")
@@ -251,25 +347,24 @@ def _value(cell: str, field: Field[Any]) -> str | bool | float | int:
         raise ValueError("a finite number, 0 or more")
     if field.name in _POSITIVE and not number:
         raise ValueError("above 0")
-    if kind == "int" and (number != int(number) or number >= 2**63):
-        raise ValueError("a whole number")
-    return int(number) if kind == "int" else number
+    if number and not _LEAST <= number <= _MOST:
+        raise ValueError(f"between {_LEAST:g} and {_MOST:g}")
+    if kind != "int":
+        return number
+    whole = int(cell) if cell.isdecimal() else int(number)  # a float holds 16 digits, a seed may have 19
+    if number != int(number) or whole >= 2**63:
+        raise ValueError("a whole number below 2^63")
+    return whole
 
 
-def _replace(path: Path, rows: Sequence[DataclassInstance]) -> None:
-    """Write a header and rows to a temporary file beside path, then rename it to path: the file is the old or the new one."""
-    beside = path.with_name(f".{path.name}.tmp")
-    try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow([field.name for field in fields(rows[0])])
-            writer.writerows([_cell(value) for value in astuple(row)] for row in rows)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+def _shown(cell: str) -> str:
+    return repr(cell) if len(cell) <= 100 else f"{cell[:100]!r}..."
+
+
+def _line(cells: Iterable[object]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue().encode()
 
 
 def _cell(value: object) -> object:
@@ -277,4 +372,6 @@ def _cell(value: object) -> object:
         return int(value)
     if isinstance(value, float):
         return f"{value:.9g}"
+    if isinstance(value, str):
+        return f"'{value}" if _FORMULA.match(value) else value
     return "" if value is None else value

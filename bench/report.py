@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import records
+from bench import disturbances, records
 from bench.compare import Comparison, comparison
 from bench.intervals import Interval
 from bench.setups import FACTS, Job, Setup, Timings, ladder, timings
@@ -67,8 +67,8 @@ def _page(figures: dict[str, Any], raw: str) -> str:
 
 def _raw(sources: Sequence[Path]) -> str:
     """Return all the files, which together are one CSV, compressed, as text."""
-    whole = b"".join(text if text.endswith(b"\n") else text + b"\n" for text in (source.read_bytes() for source in sources))
-    return base64.b64encode(gzip.compress(whole, 6, mtime=0)).decode("ascii")
+    whole = "".join(records.neutral(source) for source in sources)
+    return base64.b64encode(gzip.compress(whole.encode("utf-8"), 6, mtime=0)).decode("ascii")
 
 
 def _figures(table: pd.DataFrame) -> dict[str, Any]:
@@ -84,7 +84,10 @@ def _figures(table: pd.DataFrame) -> dict[str, Any]:
         ],
         "cells": list(_cells(table, answer)) if answer else [],
         "curves": list(_curves(training)),
-        "notes": [f"{d.fact} differs: do not compare {d.therefore}" for d in answer.differences] if answer else [],
+        "notes": [
+            *(f"{d.fact} differs: do not compare {d.therefore}" for d in (answer.differences if answer else ())),
+            *disturbances.told(disturbances.found(table)),
+        ],
         "trainers": ladder(table["trainer"]),
     }
 
@@ -99,8 +102,10 @@ def _machines(table: pd.DataFrame, times: Timings) -> Iterator[dict[str, Any]]:
             | _hardware(hardware[setup.machine])
             | facts
         )
-    for machine in hardware.keys() - {setup.machine for setup in times.setups}:
-        row = hardware[machine]
+    timed = {setup.machine for setup in times.setups}
+    for machine, row in hardware.items():
+        if machine in timed:
+            continue
         facts = {fact: ("yes" if row[fact] else "no") if fact == "dirty" else row[fact] for fact in FACTS}
         yield {"label": machine, "machine": machine, "runs": 1, "threads": int(row["threads"])} | _hardware(row) | facts
 

@@ -3,24 +3,39 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import reduce
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import numpy.typing as npt
 
-from bench import blas, processors, records
+from bench import blas, clock, processors, records
+from bench.clock import Clock
+from bench.conduct import InputsChangedError, unchanged
+from bench.disturbances import Shares
+from bench.format import counted, duration
 from bench.limits import Peaks, Work, epoch_work
 from bench.limits import measure as measure_processor
 from bench.machine import Machine, describe, versioned
 from bench.options import Options
 from bench.ranks import launched
-from bench.records import Row
-from bench.verify import Oracle
+from bench.records import Row, WriteError
+from bench.verify import ContractError, Oracle
 from bench.workload import Workload
-from impls import Dataset, InputError, Splits, Trainer, load_trainer, unavailable
+from impls import Dataset, InputError, Network, Splits, Trainer, load_trainer, unavailable
+
+# How many times as fast as its fastest product of matrices a machine cannot be. Not 1: the product may be measured while the machine
+# is busy; and a trainer may do nothing with the four fifths of the pixels that are 0, without saying so.
+_IMPOSSIBLE = 10
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -34,10 +49,20 @@ class Case:
     def __str__(self) -> str:
         return f"{self.workload.name}-{self.trainer}"
 
+    @property
+    def title(self) -> str:
+        """What messages call it."""
+        return f"{self.workload.name} {self.trainer}"
+
 
 @dataclass
 class Run:
-    """What the cases of a run share. Make one with `prepare`."""
+    """What the cases of a run share. Make one with `prepare`.
+
+    reached          what was last being done to each case that was begun
+    skipped, failed  the cases that gave no row, and why
+    finished         those that ended, whichever way
+    """
 
     options: Options
     splits: Splits
@@ -50,13 +75,17 @@ class Run:
     cases: list[Case]
     kind: Literal["timing", "training"]
     writer: records.Writer
+    clock: Clock
     rows: list[Row] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+    reached: dict[Case, str] = field(default_factory=dict)
+    finished: set[Case] = field(default_factory=set)
     skipped: dict[Case, str] = field(default_factory=dict)
     failed: dict[Case, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
     _oracles: dict[Workload, Oracle] = field(default_factory=dict)
-    _peaks: dict[tuple[str, str], Peaks] = field(default_factory=dict)
+    _peaks: dict[tuple[str, str], list[Peaks]] = field(default_factory=dict)
+    _done: Counter[Case] = field(default_factory=Counter)
 
     def trainer(self, case: Case) -> tuple[Trainer, Dataset]:
         """Return the case's trainer, ready to train from the workload's start, and the data of its epoch."""
@@ -65,21 +94,59 @@ class Run:
         trainer = make(workload.network(data), data, batch_size=workload.batch_size, learning_rate=workload.learning_rate)
         return trainer, data
 
+    @contextmanager
+    def lend(self, case: Case) -> Iterator[tuple[Network, npt.NDArray[np.int64]]]:
+        """Yield the weights and the order of the case's epoch. At the end they, and the data, must be as they were.
+
+        Raises InputsChangedError if the trainer has changed any; the next one is given new ones.
+        """
+        data, test = case.workload.data(self.splits), self.splits.test
+        start, order = case.workload.network(data), data.order(seed=case.workload.seed)
+        images, labels, weights = [data.images, test.images], [data.labels, test.labels], [*start.weights, *start.biases]
+        try:
+            with unchanged(images=images, labels=labels, order=[order], weights=weights):
+                yield start, order
+        except InputsChangedError:
+            self.splits = self.options.splits()
+            self._oracles.clear()
+            raise
+
     def max_error(self, case: Case) -> float:
         """Verify the case's trainer; raises VerificationError if it does not compute what the oracle computes."""
         if case.workload not in self._oracles:
             self._oracles[case.workload] = Oracle(case.workload, self.splits)
         return self._oracles[case.workload].max_error(load_trainer(case.trainer))
 
-    def peaks(self, device: str, dtype: str) -> Peaks:
-        """Return what the device does at most: the best seen in this run so far, now included, because a limit is no average."""
-        now = measured_peaks(device, dtype)
-        self._peaks[device, dtype] = self._peaks.get((device, dtype), now).at_best(now)
-        return self._peaks[device, dtype]
+    def peaks(self, device: str, dtype: str, *, anew: bool) -> list[Peaks]:
+        """Return what the device did at most, each time that it was measured in this run; if anew, the last time is now."""
+        measured = self._peaks.setdefault((device, dtype), [])
+        if anew:
+            measured.append(measured_peaks(device, dtype))
+        return measured
 
     def of(self, case: Case) -> list[Row]:
         """Return the rows of a case so far."""
         return [row for row in self.rows if (row.workload, row.trainer) == (case.workload.name, case.trainer)]
+
+    def table(self) -> pd.DataFrame:
+        """Return the rows so far as `records.read` would."""
+        import pandas as pd
+
+        return pd.DataFrame(self.rows, columns=records.COLUMNS).astype(dict.fromkeys(("load", "steal", "flops_after"), float))
+
+    def unfinished(self) -> dict[Case, str]:
+        """Return the cases that have not ended, and how far each came."""
+        return {
+            case: f"stopped ({self.reached[case]})" if case in self.reached else "not reached"
+            for case in self.cases
+            if case not in self.finished
+        }
+
+    def withdraw(self, case: Case) -> None:
+        """Take back the rows of a case, the last one, whose trainer was found out later."""
+        del self.rows[len(self.rows) - self._done.pop(case, 0) :]
+        with suppress(WriteError):  # tried again at the end
+            self.writer.keep(len(self.rows))
 
     def record(
         self,
@@ -88,15 +155,20 @@ class Run:
         seconds: Sequence[float],
         accuracies: Sequence[float],
         max_error: float,
-        peaks: Peaks | None = None,
+        taken: Shares,
+        together: Peaks | None = None,
     ) -> None:
         """Add a row for each epoch, numbered on from the case's last over as many ranks, and put them on the disk.
 
-        peaks: what all ranks do at most together; None: measured here and now.
+        taken     what others took of the processors' time meanwhile
+        together  what all ranks do at most together, if they are several and it was measured already
+        The machine's peaks are measured after a case's first rows. The best so far counts, because a limit is no average.
+        Raises ContractError for epochs that no machine can have computed, WriteError if the disk is full or gone.
         """
         workload = case.workload
         done = sum(row.ranks == trainer.ranks for row in self.of(case))
-        work, peaks = self._work(case, trainer), peaks or self.peaks(trainer.device, workload.dtype)
+        measured = [together] if together else self.peaks(trainer.device, workload.dtype, anew=not done)
+        work, peaks = self._work(case, trainer), reduce(Peaks.at_best, measured)
         rows = [
             Row(
                 schema=records.SCHEMA,
@@ -130,13 +202,45 @@ class Run:
                 peak_bytes=peaks.bytes,
                 launch_seconds=peaks.launch,
                 graph_node_seconds=peaks.node,
+                load=taken.load,
+                steal=taken.steal,
+                flops_after=measured[-1].flops,
             )
             for number, (second, accuracy) in enumerate(zip(seconds, accuracies, strict=True), start=1)
         ]
-        if peaks.floor(work) > 1.1 * float(np.median(seconds)):  # a limit that is beaten by more than noise is none
+        typical = float(np.median(seconds))
+        if work.flops > _IMPOSSIBLE * peaks.flops * typical:
+            raise ContractError(
+                f"returns too soon: {duration(typical)} an epoch, where this machine needs {duration(work.flops / peaks.flops)} for its "
+                "operations; so it has left some out, or computed them before"
+            )
+        if not done and peaks.floor(work) > 1.1 * typical:  # a limit that is beaten by more than noise is none
             self.warnings.append(f"{case} beat its limit: the machine was busy when that was measured, so take no share of it for true")
-        self.writer.add(rows)
+        if not done and (warning := self.clock.warning(typical)):
+            self.warnings.append(f"{case}: {warning}")
+        self._done[case] += len(rows)
         self.rows += rows
+        self.writer.add(rows)
+
+    def close(self, *, stopped: bool = False) -> None:
+        """Give the CSV its name, unless the run was stopped. What a full disk prevents is a warning."""
+        if not self.rows:
+            return
+        try:
+            self.files.append(self.writer.save() if stopped else self.writer.close())
+        except WriteError as error:
+            lost = counted(len(self.rows) - self.writer.written, "row")
+            self.warnings.append(f"{error}: {lost} lost; the others are in {self.writer.partial}" if self.writer.written else f"{error}")
+
+    def draw(self) -> None:
+        """Draw the charts of a closed run, if they are wanted. What prevents them is a warning."""
+        if self.files and self.options.charts:
+            from bench import plot
+
+            try:
+                self.files += plot.charts(self.files)
+            except (InputError, OSError) as error:
+                self.warnings.append(f"no charts: {error}")
 
     def _work(self, case: Case, trainer: Trainer) -> Work:
         images = case.workload.data(self.splits).images
@@ -185,6 +289,7 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
         cases=[Case(workload, name, absent) for workload in options.workloads for name, absent in trainers.items()],
         kind=kind,
         warnings=[narrow] if narrow else [],
+        clock=clock.measure(),
         writer=records.Writer(options.results / f"{run_id}-{kind}-{machine.machine}.csv"),
     )
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from bench import intervals, ranks
+from bench.disturbances import Meter
 from bench.format import counted, digits, duration, duration_interval
 from bench.intervals import Interval
 from bench.limits import Peaks, epoch_work
@@ -72,11 +73,8 @@ def scale(asked: Callable[[], Options], say: Callable[[str], None] = print) -> i
             for table in _tables(run, workload, trainer, times, model):
                 say(f"\n{table.text()}")
     if every.rank == 0 and run.rows:
-        run.files.append(run.writer.close())
-        if options.charts:
-            from bench import plot
-
-            run.files += plot.charts(run.files)
+        run.close()
+        run.draw()
     for line in (*run.warnings, *run.files):
         say(str(line))
     return int(every.bcast(bool(run.failed)))
@@ -143,11 +141,13 @@ def _time(run: Run, every: Any, cells: dict[Cell, float], peaks: Sequence[Peaks]
         for cell, error in cells.items():
             if cell.mine:
                 wanted = rounds and rounds // sweeps + (sweep < rounds % sweeps)
+                meter = Meter()
                 trainer, seconds = _epochs(run, cell, wanted)
+                taken = meter.shares()
                 if every.rank == 0:
                     together = [sum(getattr(peak, rate) for peak in peaks[: cell.size]) for rate in ("flops", "bytes")]
                     accuracies = [trainer.network().accuracy(run.splits.test)] * len(seconds)
-                    run.record(cell.case, trainer, seconds, accuracies, error, Peaks(*together))
+                    run.record(cell.case, trainer, seconds, accuracies, error, taken, Peaks(*together))
                     found.setdefault((cell.case.workload.name, cell.size), []).extend(seconds)
                     name = f"{cell.case} over {counted(cell.size, 'rank')}"
                     say(f"[{sweep + 1}/{sweeps}] {name:<32}  {duration(float(np.median(seconds)))} an epoch")

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from bench import intervals, records
+from bench import disturbances, intervals, records
+from bench.disturbances import Disturbance
 from bench.format import counted
 from bench.intervals import Sample
+from bench.workload import grid_width
 from impls import TRAINERS
 
 if TYPE_CHECKING:
@@ -22,11 +24,12 @@ if TYPE_CHECKING:
 
 # Two runs on one machine, nothing changed, differ by 5 % now and then: on a shared machine one time in ten.
 AGREE = 1.05
+_MOST_GROUPS = 20  # of a machine's runs, with which a run is compared; with more of them no pooling makes sense of that machine
 
 # What may differ between setups besides the machine, and so be the true reason for a difference.
 FACTS = ("blas", "blas_kernels", "numpy", "python", "os", "gpu_driver", "cuda", "commit", "dirty")
 
-Epochs = npt.NDArray[np.float64]  # (rounds,) seconds of one run, sorted
+Epochs = npt.NDArray[np.float64]  # (rounds,) seconds of one run, in their order
 
 
 class Job(NamedTuple):
@@ -50,14 +53,14 @@ class Job(NamedTuple):
     @property
     def kind(self) -> str:
         """What all cells of a grid have in common: the dtype; the data and the seed if they are not the usual ones."""
-        unusual = [self.dataset] * (self.dataset != "mnist") + [f"seed {self.seed}"] * (self.seed != 0)
-        return ", ".join([self.dtype, *unusual])
+        dataset = "" if self.dataset == "mnist" else self.dataset
+        seed = f"seed {self.seed}" if self.seed else ""
+        return ", ".join(filter(None, (self.dtype, dataset, seed)))
 
     @property
     def width(self) -> int | None:
         """The hidden units of a cell of the grid; None for a named workload."""
-        cell = re.fullmatch(r"h(\d+)-b\d+", self.workload)
-        return int(cell[1]) if cell else None
+        return grid_width(self.workload)
 
 
 @dataclass(frozen=True, eq=False)  # one is made of each, so it is told by its identity, which is quick
@@ -78,6 +81,7 @@ class Timings:
     setups: tuple[Setup, ...]
     epochs: Mapping[tuple[Setup, Job, str], Sample]
     facts: Mapping[tuple[Setup, str], tuple[str, ...]]  # values of each of FACTS, and of "library of TRAINER"
+    disturbed: Sequence[Disturbance]
 
     @cached_property
     def jobs(self) -> list[Job]:
@@ -133,18 +137,18 @@ def timings(table: pd.DataFrame) -> Timings:
             for run_id in group:
                 for (timed, trainer), seconds in by_run[run_id].items():
                     runs.setdefault((setup, timed, trainer), []).append(seconds)
-    return Timings(tuple(setups), {key: Sample(epochs) for key, epochs in runs.items()}, _facts(rows, setups))
+    return Timings(tuple(setups), {key: Sample(epochs) for key, epochs in runs.items()}, _facts(rows, setups), disturbances.found(rows))
 
 
 def grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], Epochs]]:
-    """Yield each combination of the keys' values with its seconds, sorted, in the order of the rows."""
+    """Yield each combination of the keys' values with its seconds, both in the order of the rows."""
     if rows.empty:
         return
     codes = rows.groupby(keys, sort=False).ngroup().to_numpy()
     order = codes.argsort(kind="stable")
     starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
     named = rows[keys].iloc[order[starts]].itertuples(index=False, name=None)
-    yield from zip(named, map(np.sort, np.split(rows["seconds"].to_numpy()[order], starts[1:])), strict=True)
+    yield from zip(named, np.split(rows["seconds"].to_numpy()[order], starts[1:]), strict=True)
 
 
 def _agreeing(by_run: Mapping[str, Mapping[tuple[Job, str], Epochs]]) -> list[list[str]]:
@@ -156,7 +160,7 @@ def _agreeing(by_run: Mapping[str, Mapping[tuple[Job, str], Epochs]]) -> list[li
     groups: list[list[str]] = []
     known: list[dict[tuple[Job, str], Epochs]] = []
     for run_id, epochs in sorted(by_run.items()):
-        for group, firsts in zip(groups, known, strict=True):
+        for group, firsts in islice(zip(groups, known, strict=True), _MOST_GROUPS):
             if _agree(epochs, firsts):
                 group.append(run_id)
                 firsts.update({key: seconds for key, seconds in epochs.items() if key not in firsts})
@@ -173,10 +177,18 @@ def _agree(epochs: Mapping[tuple[Job, str], Epochs], others: Mapping[tuple[Job, 
         if key in others:
             shared.setdefault(key[1], []).append((seconds, others[key]))
     for pairs in shared.values():
-        typical = np.median([math.log(intervals.middle(one) / intervals.middle(other)) for one, other in pairs])
-        if abs(typical) > math.log(AGREE) and not all(low <= 1 <= high for _, low, high in (intervals.ratio(*pair) for pair in pairs)):
+        typical = np.median([math.log(intervals.middle(np.sort(one)) / intervals.middle(np.sort(other))) for one, other in pairs])
+        if abs(typical) > math.log(AGREE) and not all(_level(*pair) for pair in pairs):
             return False
     return True
+
+
+def _level(one: Epochs, other: Epochs) -> bool:
+    """Return whether the interval of the ratio of two holds 1."""
+    if one.max() < other.min() or other.max() < one.min():  # no draws are needed to see it
+        return False
+    _, low, high = intervals.ratio(one, other)
+    return low <= 1 <= high
 
 
 def _facts(rows: pd.DataFrame, setups: Sequence[Setup]) -> dict[tuple[Setup, str], tuple[str, ...]]:

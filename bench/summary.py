@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from bench import intervals
+from bench import disturbances, intervals
 from bench.format import counted, duration, duration_interval, times_interval
+from bench.intervals import FEWEST
 from bench.run import Case, Run
 
 BASELINE = "loop"
@@ -27,11 +29,18 @@ def text(run: Run, *, colours: bool) -> str:
             console.print()
             console.print(_table(run, cases))
     console.print()
-    for kind, style, noted in (("skipped", "yellow", run.skipped), ("FAILED", "bold red", run.failed)):
-        for reason, names in _by_reason(noted).items():
-            console.print(f"[{style}]{kind}[/] {names}: ", end="")
+    for kind, style, noted in (
+        ("skipped", "yellow", run.skipped),
+        ("FAILED", "bold red", run.failed),
+        ("unfinished", "bold red", run.unfinished()),
+    ):
+        for reason, names in _by_reason(run, noted).items():
+            console.print(f"[{style}]{kind}[/] {escape(names)}: ", end="")
             console.print(reason, markup=False, soft_wrap=True)
-    for warning in run.warnings:
+    few = [case for case in run.cases if 0 < len(run.of(case)) < FEWEST]
+    notes = [f"{FEWEST} rounds are needed for a 95 % interval; of fewer it is the least and the largest"] if few else []
+    disturbed = disturbances.told(disturbances.found(run.table()), run=False)
+    for warning in (*run.warnings, *disturbed, *notes):
         console.print("[bold yellow]warning[/]: ", end="")
         console.print(warning, markup=False, soft_wrap=True)
     for line in (*machine_lines(run), *map(_nearby, run.files)):
@@ -81,11 +90,16 @@ def _table(run: Run, cases: Sequence[Case]) -> Table:
     return table
 
 
-def _by_reason(noted: dict[Case, str]) -> dict[str, str]:
-    reasons: dict[str, list[str]] = {}
+def _by_reason(run: Run, noted: dict[Case, str]) -> dict[str, str]:
+    """Return for each reason whom it holds for: trainers, or cases where it does not hold for all of a trainer's."""
+    reasons: dict[str, list[Case]] = {}
     for case, reason in noted.items():
-        reasons.setdefault(reason, []).append(case.trainer)
-    return {reason: ", ".join(dict.fromkeys(names)) for reason, names in reasons.items()}
+        reasons.setdefault(reason, []).append(case)
+    names = {}
+    for reason, cases in reasons.items():
+        everywhere = {case.trainer for case in cases if all(other in cases for other in run.cases if other.trainer == case.trainer)}
+        names[reason] = ", ".join(dict.fromkeys(case.trainer if case.trainer in everywhere else case.title for case in cases))
+    return names
 
 
 def _nearby(path: Path) -> str:

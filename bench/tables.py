@@ -37,12 +37,12 @@ class Table:
 
     def markdown(self) -> str:
         """Return it for an issue or a README."""
-        rows = [self.headings, ["---"] * len(self.headings), *([_escaped(cell) for cell in row] for row in self.rows)]
-        table = [f"| {' | '.join(row)} |" for row in ([_escaped(cell) for cell in rows[0]], *rows[1:])] if self.rows else []
-        notes = [f"- {_escaped(note)}" for note in self.notes]
-        return "\n".join([f"### {_escaped(self.title)}", *([""] if table else []), *table, *([""] if notes else []), *notes])
+        rows = [self.headings, ["---"] * len(self.headings), *([escaped(cell) for cell in row] for row in self.rows)]
+        table = [f"| {' | '.join(row)} |" for row in ([escaped(cell) for cell in rows[0]], *rows[1:])] if self.rows else []
+        notes = [f"- {escaped(note)}" for note in self.notes]
+        return "\n".join([f"### {escaped(self.title)}", *([""] if table else []), *table, *([""] if notes else []), *notes])
 
 
-def _escaped(cell: str) -> str:
+def escaped(cell: str) -> str:
     """Return text that Markdown shows as it is; a line break stays one."""
-    return re.sub(r"([\\`*_\[\]|~<>&])", r"\\\1", cell).replace("\n", "<br>")
+    return re.sub(r"([\\`*_\[\]|~<>&$])", r"\\\1", cell).replace("\n", "<br>")

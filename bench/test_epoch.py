@@ -7,53 +7,76 @@ waiting for a device to finish. What is not: loading, constructing, compiling, v
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
 import pytest
 
+from bench.conduct import Conduct
+from bench.disturbances import Meter
+from bench.intervals import FEWEST
+from bench.records import WriteError
 from bench.run import Case, Run
-from bench.verify import VerificationError
+from bench.verify import ContractError
+from bench.watch import BrokenOffError, Watch
 from impls import Unsupported
 
 SECONDS_A_CASE = 5.0
-ROUNDS = range(3, 41)
+ROUNDS = range(FEWEST, 41)
 WARM_UP_SECONDS = 0.5  # and one epoch at least: caches fill, clocks rise
 
 
-def test_epoch(case: Case, run: Run, progress: Callable[[str], None], benchmark: Any) -> None:
+def test_epoch(case: Case, run: Run, watch: Watch, benchmark: Any) -> None:
     if case.absent:
         pytest.skip(case.absent)
-    progress("verifying")
+    ended = None
     try:
-        max_error = run.max_error(case)
-        trainer, data = run.trainer(case)
+        _time(case, run, watch, benchmark)
     except Unsupported as reason:
         pytest.skip(str(reason))
-    except VerificationError as error:
-        pytest.fail(str(error), pytrace=False)
-    start = case.workload.network(data)
-    order = data.order(seed=case.workload.seed)
+    except (ContractError, BrokenOffError, WriteError) as error:
+        benchmark.has_error = True  # pytest-benchmark is to store nothing of it either
+        ended = str(error)
+    if ended:  # raised here, where no other exception is being handled that would be told too
+        pytest.fail(ended, pytrace=False)
 
-    progress("warming up")
-    warm: list[float] = []
-    while benchmark.enabled and sum(warm) < WARM_UP_SECONDS:
-        began = time.perf_counter()
-        trainer.train_epoch(order)
-        warm.append(time.perf_counter() - began)
-    rounds = run.options.rounds or (min(max(int(SECONDS_A_CASE / min(warm)), ROUNDS[0]), ROUNDS[-1]) if warm else 1)
-    started = 0
 
-    def from_the_start() -> None:
-        nonlocal started
-        started += 1
-        progress(f"round {started} of {rounds}")
-        trainer.load(start)
+def _time(case: Case, run: Run, watch: Watch, benchmark: Any) -> None:
+    with run.lend(case) as (start, order), watch.over(case) as doing:
+        doing("verifying")
+        max_error = run.max_error(case)
+        trainer, _ = run.trainer(case)
+        conduct = Conduct(trainer, start, order)
 
-    benchmark.group = case.workload.name
-    benchmark.pedantic(trainer.train_epoch, args=(order,), setup=from_the_start, rounds=rounds)
-    if benchmark.enabled:
+        warm: list[float] = []
+        doing("warming up")
+        meter = Meter()
+        begin = time.perf_counter()
+        while benchmark.enabled and (not warm or time.perf_counter() - begin < WARM_UP_SECONDS):
+            began = time.perf_counter()
+            trainer.train_epoch(order)
+            warm.append(time.perf_counter() - began)
+            if len(warm) == 1:  # the one from the start
+                conduct.look()
+                doing("warming up", slowest=warm[0])
+        rounds = run.options.rounds or (min(max(int(SECONDS_A_CASE / min(warm)), ROUNDS[0]), ROUNDS[-1]) if warm else 1)
+        started = 0
+
+        def from_the_start() -> None:
+            nonlocal started
+            started += 1
+            doing(f"round {started} of {rounds}", slowest=max(warm, default=None))
+            trainer.load(start)
+
+        benchmark.group = case.workload.name
+        benchmark.pedantic(trainer.train_epoch, args=(order,), setup=from_the_start, teardown=lambda _: conduct.look(), rounds=rounds)
+        if not benchmark.enabled:
+            return
+        taken = meter.shares()
         seconds = benchmark.stats.stats.data
-        run.record(case, trainer, seconds, [trainer.network().accuracy(run.splits.test)] * rounds, max_error)
-        benchmark.extra_info.update({name: value for name, value in asdict(run.rows[-1]).items() if name not in ("round", "seconds")})
+        doing("verifying again")
+        accuracy = trainer.network().accuracy(run.splits.test)
+        conduct.check(seconds, repeated=True)
+        run.max_error(case)
+    run.record(case, trainer, seconds, [accuracy] * rounds, max_error, taken)
+    benchmark.extra_info.update({name: value for name, value in asdict(run.rows[-1]).items() if name not in ("round", "seconds")})

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 
 from bench.limits import epoch_work
@@ -19,7 +17,11 @@ TOLERANCE = {"float32": 1e-3, "float64": 1e-9}
 _LOOP_FLOPS = 20e9
 
 
-class VerificationError(Exception):
+class ContractError(Exception):
+    """A trainer broke a promise of `impls.trainer.Trainer`. The message says what it does."""
+
+
+class VerificationError(ContractError):
     """The trainer does not compute what the oracle computes. The message says by how much."""
 
 
@@ -40,21 +42,19 @@ class Oracle:
         self.start = workload.network(self.data)
         self.order = self.data.order(seed=workload.seed)
         self._workload = workload
+        name = "loop" if epoch_work(self.start.layers, len(self.data), 8).flops <= _LOOP_FLOPS else "matrix"
+        self._answer = self._train(load_trainer(name), self.start.astype(np.float64))  # before a trainer had the data in its hands
 
     def max_error(self, trainer: type[Trainer]) -> float:
         """Train a fresh trainer on the oracle's steps and return its `error`."""
         return self.error(self._train(trainer, self.start))
 
     def error(self, result: Network) -> float:
-        """Return the largest error over the weights and biases of all layers, of a network trained on the oracle's steps.
+        """Return the `distance` of a network trained on the oracle's steps from the oracle's.
 
-        The error of an array p is |p - p*| / |p* - p_0|: its distance from the oracle's, relative to how far the oracle's moved.
         Raises VerificationError if that is above the dtype's TOLERANCE, or not a number.
         """
-        error = max(
-            _distance(mine, right) / max(_distance(right, start), np.finfo(float).tiny)
-            for mine, right, start in zip(_arrays(result), _arrays(self._answer), _arrays(self.start), strict=True)
-        )
+        error = distance(result, self._answer, self.start)
         tolerance = TOLERANCE[self._workload.dtype]
         if not error <= tolerance:  # so that NaN fails too
             raise VerificationError(
@@ -63,21 +63,28 @@ class Oracle:
             )
         return error
 
-    @cached_property
-    def _answer(self) -> Network:
-        name = "loop" if epoch_work(self.start.layers, len(self.data), 8).flops <= _LOOP_FLOPS else "matrix"
-        return self._train(load_trainer(name), self.start.astype(np.float64))
-
     def _train(self, trainer: type[Trainer], start: Network) -> Network:
         workload = self._workload
-        run = trainer(start, self.data, batch_size=workload.batch_size, learning_rate=workload.learning_rate)
-        run.train_epoch(self.order)
+        run = trainer(Network(start.weights, start.biases), self.data, batch_size=workload.batch_size, learning_rate=workload.learning_rate)
+        run.train_epoch(self.order.copy())
         return run.network()
+
+
+def distance(one: Network, other: Network, start: Network) -> float:
+    """Return how far two networks that were trained from one start are apart: the largest over the weights and biases of all layers.
+
+    For an array p it is |p - p*| / |p* - p_0|: its distance from the other's, relative to how far the other's moved.
+    """
+    each = [
+        _norm(p - right) / max(_norm(right - before), np.finfo(float).tiny)
+        for p, right, before in zip(_arrays(one), _arrays(other), _arrays(start), strict=True)
+    ]
+    return float(np.max(each))  # NaN if any is, which Python's max passes over
 
 
 def _arrays(network: Network) -> list[Array]:
     return [array.astype(np.float64) for array in (*network.weights, *network.biases)]
 
 
-def _distance(a: Array, b: Array) -> float:
-    return float(np.linalg.norm(a - b))
+def _norm(array: Array) -> float:
+    return float(np.linalg.norm(array))

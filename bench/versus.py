@@ -15,7 +15,7 @@ from typing import Any
 from bench import duel, intervals, records
 from bench.contender import contender
 from bench.duel import Duel, Pair
-from bench.format import counted, digits, duration
+from bench.format import counted, digits, duration, plain
 from bench.intervals import Interval
 from bench.machine import describe
 from bench.options import Options
@@ -66,15 +66,15 @@ class Answer:
         ]
         lines += [f"differs: {what}: {self._shown(a, what)} | {self._shown(b, what)}" for what in sorted({*a, *b} - {"name", "median"})
                   if a.get(what) != b.get(what)]  # fmt: skip
-        lines += [f"warning: {side['name']} left processes behind, which were ended: {', '.join(sorted(left))}"
+        lines += [plain(f"warning: {side['name']} left processes behind, which were ended: {', '.join(sorted(left))}")
                   for side, left in zip((a, b), match.left_behind, strict=True) if left]  # fmt: skip
         return "\n".join(lines)
 
-    def save(self, path: Path, machine: str | None) -> Path:
-        """Write the rounds of all pairs to a CSV and return its path."""
-        writer = records.Writer(path)
-        run_id = records.new_id(datetime.now(UTC))
-        writer.add(duel.rows(self.duel, {"": self.pairs}, run_id=run_id, machine=describe(machine).machine))
+    def save(self, directory: Path, machine: str | None) -> Path:
+        """Write the rounds of all pairs to a CSV in the directory, and return its path."""
+        run_id, name = records.new_id(datetime.now(UTC)), describe(machine).machine
+        writer = records.Writer(directory / f"{run_id}-versus-{name}.csv")
+        writer.add(duel.rows(self.duel, {"": self.pairs}, run_id=run_id, machine=name))
         return writer.close()
 
     def _side(self, side: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """One process that trains when it is told to: `python -m bench.worker TRAINER JOB THREADS`, requests in, replies out, a JSON object a line.
 
     {"do": "epoch"}              train an epoch from the job's start    {"seconds": 0.05}
+    {"do": "look"}               look at what it has left to do then    {"left": 0.0}
     {"do": "save", "to": FILE}   write the weights and biases there     {}
 
 Its first reply, to no request, tells what it runs on. Any reply may be {"error": why} instead, or {"absent": why} if the trainer
@@ -27,6 +28,7 @@ import numpy.typing as npt
 
 import impls
 from bench import machine, processors
+from bench.early import look
 from impls import Dataset, Network
 
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
@@ -122,6 +124,8 @@ def serve(name: str, job: Job, threads: int, requests: TextIO, reply: Any, *, pi
             begin = time.perf_counter()
             trainer.train_epoch(job.order)
             reply(seconds=time.perf_counter() - begin)
+        elif request["do"] == "look":
+            reply(left=look(trainer)[1])
         else:
             with Path(request["to"]).open("wb") as file:
                 np.savez(file, **_arrays(trainer.network()))

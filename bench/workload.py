@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -100,6 +101,12 @@ def grid(batch_sizes: Sequence[int], widths: Sequence[int]) -> list[Workload]:
         )
         for width, batch_size in itertools.product(sorted(set(widths)), sorted(set(batch_sizes)))
     ]
+
+
+def grid_width(name: str) -> int | None:
+    """Return the hidden units of the grid's workload of that name, or None if it is none of a grid."""
+    found = re.fullmatch(r"h([1-9]\d{0,8})-b[1-9]\d{0,8}", name, re.ASCII)
+    return int(found[1]) if found else None
 
 
 def chosen(

@@ -83,7 +83,7 @@ def load_trainer(name: str) -> type[Trainer]:
     module_name, class_name = place(name)
     try:
         found = getattr(importlib.import_module(module_name), class_name)
-    except Exception as error:  # a stranger's module may raise anything at import
+    except (Exception, SystemExit) as error:  # a stranger's module may raise anything at import
         if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
             raise Unsupported(f"{error.name} is not installed: pip install '.[{EXTRAS[error.name]}]'") from error
         if name in TRAINERS and isinstance(error, (ImportError, OSError, RuntimeError)):  # of a library that is there and does not load

@@ -39,7 +39,10 @@ _FILE_NAMES = {
     "t10k-labels": r"(t10k|test)-labels[-.]idx1-ubyte(\.gz)?$",
 }
 
-_DEFLATE_LIMIT = 1032  # deflate cannot shrink data further than this (zlib's technical notes)
+# What a gzipped file may unpack to: gzip shrinks MNIST 5 times, and what claims much more is made to fill the memory.
+_SHRUNK_AT_MOST = 100
+_ALWAYS_ALLOWED = 1 << 26  # bytes
+_PART = 1 << 17  # bytes that are read at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,13 +132,13 @@ def read_directory(directory: Path) -> Splits:
     is_mnist = sums == MNIST_SHA256
     name = "mnist" if is_mnist else "idx-" + hashlib.sha256("".join(sums.values()).encode()).hexdigest()[:8]
 
-    classes = 1 + max(int(arrays[part].max(initial=0)) for part in ("train-labels", "t10k-labels"))
+    classes = 1 + max(int(arrays[part].max()) for part in ("train-labels", "t10k-labels"))
 
     def dataset(images: str, labels: str) -> Dataset:
         x, y = arrays[images], arrays[labels]
         for part, array, dimensions in ((images, x, 3), (labels, y, 1)):
-            if array.ndim != dimensions or not array.size:
-                raise InputError(f"{files[part]} holds an array of shape {array.shape}; it needs {dimensions} dimensions, none of them 0")
+            if array.ndim != dimensions:
+                raise InputError(f"{files[part]} holds an array of shape {array.shape}; it needs {dimensions} dimensions")
         if len(x) != len(y):
             raise InputError(f"{files[images]} holds {len(x):,} images but {files[labels]} {len(y):,} labels: they are not a pair")
         return Dataset(x.reshape(len(x), -1) * np.float32(1 / 256), y.astype(np.int64), classes, name)
@@ -153,17 +156,19 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     """Return the array of unsigned bytes that an IDX file holds, gzipped or not.
 
     IDX: two zero bytes, the type (8: unsigned byte), the number of dimensions, each dimension as a big-endian 32-bit integer,
-    then the data, row-major. The sizes are compared with the file before anything is allocated.
+    then the data, row-major. The sizes are compared with the file before anything is read, and no more is unpacked than they say.
     Raises InputError that names the file and what is wrong with it.
     """
     try:
+        if not path.is_file():  # a pipe would be waited for
+            raise InputError(f"{path} is no file")
         with path.open("rb") as raw:
             gzipped = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
             if not gzipped:
                 return _read_content(path, raw, path.stat().st_size)
             with gzip.open(raw) as content:
-                return _read_content(path, content, path.stat().st_size * _DEFLATE_LIMIT)
+                return _read_content(path, content, max(path.stat().st_size * _SHRUNK_AT_MOST, _ALWAYS_ALLOWED))
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} cannot be read: {error}") from error
 
@@ -179,13 +184,16 @@ def _read_content(path: Path, content: BufferedIOBase, at_most: int) -> npt.NDAr
     expected = math.prod(shape)
     if expected > at_most:
         raise InputError(f"{path} is too small for the {' x '.join(map(str, shape))} bytes that its header promises; fetch it again")
-    array = np.empty(expected, np.uint8)
-    got = content.readinto(array.data) if expected else 0
-    if got != expected:
-        raise InputError(f"{path} is truncated: {got:,} bytes of the {expected:,} that its header promises; fetch it again")
+    if not expected:
+        raise InputError(f"{path} is empty: its header says {' x '.join(map(str, shape))}, and none of them may be 0")
+    data = bytearray()  # grows with what is there, whatever was promised
+    while len(data) < expected and (part := content.read(min(_PART, expected - len(data)))):
+        data += part
+    if len(data) < expected:
+        raise InputError(f"{path} is truncated: {len(data):,} bytes of the {expected:,} that its header promises; fetch it again")
     if content.read(1):
         raise InputError(f"{path} is oversized: it goes on after the {expected:,} bytes that its header promises; fetch it again")
-    return array.reshape(shape)
+    return np.frombuffer(data, np.uint8).reshape(shape)
 
 
 def _header(array: npt.NDArray[np.uint8]) -> bytes:

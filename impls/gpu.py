@@ -38,7 +38,7 @@ class Gpu(Matrix):
     def _place(self, data: Dataset) -> None:
         super()._place(data)
         kernel = self.xp.ElementwiseKernel
-        self._activate_kernel = kernel("T z, T b", "T a", "a = T(0.5) * tanh(T(0.5) * (z + b)) + T(0.5)", "activate")
+        self._activate_kernel = kernel("T z", "T a", "a = T(0.5) * tanh(T(0.5) * z) + T(0.5)", "activate")
         self._cost_derivative_kernel = kernel("T a, T y, T step", "T delta", "delta = (a - y) * step", "cost_derivative")
         self._sigmoid_prime_kernel = kernel("T above, T a", "T delta", "delta = above * (a * (T(1) - a))", "times_sigmoid_prime")
         # A step of each size compiles every kernel and wakes cuBLAS, so that no epoch pays for it. `load` then sets the weights.
@@ -46,8 +46,8 @@ class Gpu(Matrix):
         for m in self._batches:
             self._epoch(np.arange(m))
 
-    def _activate(self, z: Any, b: Any) -> None:
-        self._activate_kernel(z, b, z)
+    def _activate(self, z: Any) -> None:
+        self._activate_kernel(z, z)
 
     def _cost_derivative(self, a: Any, y: Any, step: Any, delta: Any) -> None:
         self._cost_derivative_kernel(a, y, step, delta)

@@ -10,6 +10,7 @@ import numpy as np
 
 from impls.dataset import Dataset
 from impls.gpu import Gpu
+from impls.network import Network
 
 KERNELS = Path(__file__).parent / "kernels"
 
@@ -27,6 +28,13 @@ class GpuKernels(Gpu):
         self._order = xp.zeros(self.examples, np.int32)
         self._w = [xp.zeros((n, below), self.dtype) for below, n in pairwise(self.layers)]
         self._b = [xp.zeros((1, n), self.dtype) for n in self.layers[1:]]
+
+    def _load(self, network: Network) -> None:
+        for mine, given in zip((*self._w, *self._b), (*network.weights, *(b.T for b in network.biases)), strict=True):
+            mine[...] = self.xp.asarray(given)
+
+    def network(self) -> Network:
+        return Network([self._to_host(w) for w in self._w], [self._to_host(b).T for b in self._b])
 
     def _compiled(self, files: tuple[str, ...], kernels: tuple[str, ...], *, cooperative: bool = False, **sizes: int) -> list[Any]:
         """Return the kernels of these names, compiled for the device from the files of impls/kernels, one after the other.

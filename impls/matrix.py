@@ -13,12 +13,16 @@ from impls.dataset import Dataset
 from impls.network import Network
 from impls.trainer import Order, Trainer
 
+_FAR = 100.0  # sigmoid(100) is 1 and sigmoid(-100) is 0, in float32 and in float64
+
 
 class Matrix(Trainer):
     """Trains on mini-batches of m examples, every intermediate in a buffer that is used again at the next step.
 
-    The book's z = w a + b, with examples as columns, is here its transpose z = a w^T + b^T with examples as rows, because that
-    is how images lie in memory. Shapes: a_l, z_l, delta_l (m, n_l); w_l, nabla_w_l (n_l, n_{l-1}); b_l, nabla_b_l (1, n_l).
+    The book's z = w a + b, with examples as columns, is here a w, with examples as rows, because that is how images lie in memory; and
+    b is one more row of w, below which each layer has a unit that is always 1. So what BP3 says of b is a row of BP4, and costs nothing.
+    Units that are always 0 follow until N_l, the layer's width, is a multiple of 8: a BLAS takes a tenth longer over columns left over.
+    Shapes: a_l, z_l, delta_l (m, N_l); w_l, nabla_w_l (N_{l-1}, N_l).
 
     Written once against `xp`, the array library: a subclass that names another one trains with that.
     """
@@ -29,29 +33,36 @@ class Matrix(Trainer):
 
     def _place(self, data: Dataset) -> None:
         xp, m, pixels, outputs = self.xp, self.batch_size, self.layers[0], self.layers[-1]
-        self._x, self._y = self._empty(self.examples, pixels), self._empty(self.examples, outputs)  # (n, n_0), (n, n_L)
-        self._x[...] = xp.asarray(data.images, dtype=self.dtype)
-        self._y[...] = xp.asarray(data.one_hot(outputs, self.dtype))
+        self._widths = [-(-(n + 1) // 8) * 8 for n in self.layers]
+        self._x, self._y = self._zeros(self.examples, self._widths[0]), self._zeros(self.examples, self._widths[-1])  # (n, N_0), (n, N_L)
+        self._x[:, :pixels] = xp.asarray(data.images, dtype=self.dtype)
+        self._x[:, pixels] = 1
+        self._y[:, :outputs] = xp.asarray(data.one_hot(outputs, self.dtype))
         # Examples are gathered a few mini-batches at a time: as many as the cache holds, one at least.
         mine = self._share(min(m, self.examples))
         rows = mine.stop - mine.start
         self._steps = min(max(self.cache // (pixels * self.dtype.itemsize) // max(rows, 1), 1), -(-self.examples // m))
-        self._gathered = self._empty(self._steps * rows, pixels), self._empty(self._steps * rows, outputs)
-        # All weights and biases end to end in one array, and their gradient likewise: one subtraction is a step.
-        self._parameters, self._w, self._b = self._end_to_end()
-        self._gradient, self._nabla_w, self._nabla_b = self._end_to_end()
+        self._gathered = self._empty(self._steps * rows, self._widths[0]), self._empty(self._steps * rows, self._widths[-1])
+        # All weights end to end in one array, and their gradient likewise: one subtraction is a step.
+        self._parameters, self._w = self._end_to_end()
+        self._gradient, self._nabla_w = self._end_to_end()
         # As arrays of the right dtype, because NumPy takes twice as long over a Python number as over a small array.
         self._half, self._one = xp.array(0.5, self.dtype), xp.array(1, self.dtype)
         self._batches = {size: self._mini_batch(size) for size in {min(m, self.examples), self.examples % m} - {0}}
 
     def _load(self, network: Network) -> None:
-        for mine, given in zip(self._w, network.weights, strict=True):
-            mine[...] = self.xp.asarray(given)
-        for mine, given in zip(self._b, network.biases, strict=True):
-            mine[...] = self.xp.asarray(given.T)
+        for mine, w, b in zip(self._w, network.weights, network.biases, strict=True):
+            n, below = w.shape
+            mine[...] = 0
+            mine[:below, :n] = self.xp.asarray(w.T)
+            mine[below, :n] = self.xp.asarray(b[:, 0])
+            # Where sigmoid(z) is 1 or 0 to the last bit, sigmoid'(z) is 0: these units never learn anything else.
+            mine[below, n] = _FAR
+            mine[below, n + 1 :] = -_FAR
 
     def network(self) -> Network:
-        return Network([self._to_host(w) for w in self._w], [self._to_host(b).T for b in self._b])
+        w = [self._to_host(mine)[: below + 1, :n].T for mine, below, n in zip(self._w, self.layers, self.layers[1:], strict=False)]
+        return Network([both[:, :-1] for both in w], [both[:, -1:] for both in w])
 
     def _epoch(self, order: Order) -> None:
         whole = len(order) // self.batch_size * self.batch_size
@@ -82,10 +93,10 @@ class Matrix(Trainer):
 
     def _feed_forward(self, batch: MiniBatch) -> None:
         """Fill a_1 .. a_L from a_0."""
-        for layer, (w, b) in enumerate(zip(self._w, self._b, strict=True)):
-            self.xp.dot(batch.a[layer], w.T, out=batch.a[layer + 1])
+        for layer, w in enumerate(self._w):
+            self.xp.dot(batch.a[layer], w, out=batch.a[layer + 1])
             for z, _, _ in batch.slabs[layer]:
-                self._activate(z, b)
+                self._activate(z)
 
     def _backpropagate(self, batch: MiniBatch, y: Any) -> None:
         """Fill the gradient, times eta, of the mini-batch's mean cost."""
@@ -96,15 +107,13 @@ class Matrix(Trainer):
             for a, delta, room in batch.slabs[layer]:
                 self._times_sigmoid_prime(delta, a, room)  # BP1 and BP2 end alike
             delta = batch.delta[layer]
-            xp.dot(delta.T, batch.a[layer], out=self._nabla_w[layer])  # BP4
-            xp.dot(batch.ones, delta, out=self._nabla_b[layer])  # BP3, summed over the examples
+            xp.dot(batch.a[layer].T, delta, out=self._nabla_w[layer])  # BP4, summed over the examples; BP3 where a is always 1
             if layer:
-                xp.dot(delta, self._w[layer], out=batch.delta[layer - 1])  # BP2
+                xp.dot(delta, self._w[layer].T, out=batch.delta[layer - 1])  # BP2
 
-    def _activate(self, z: Any, b: Any) -> None:
-        """z -> sigmoid(z + b) in place, so that z becomes a; sigmoid(z) = tanh(z/2)/2 + 1/2."""
+    def _activate(self, z: Any) -> None:
+        """z -> sigmoid(z) in place, so that z becomes a; sigmoid(z) = tanh(z/2)/2 + 1/2."""
         xp, half = self.xp, self._half
-        xp.add(z, b, out=z)
         xp.multiply(z, half, out=z)
         xp.tanh(z, out=z)
         xp.multiply(z, half, out=z)
@@ -122,33 +131,29 @@ class Matrix(Trainer):
         xp.multiply(room, a, out=room)
         xp.multiply(delta, room, out=delta)
 
-    def _end_to_end(self) -> tuple[Any, list[Any], list[Any]]:
-        """Return one flat array, zero, and the views of it that are the arrays w_1 .. w_L and b_1 .. b_L or their gradients."""
-        shapes = [(n, below) for below, n in pairwise(self.layers)] + [(1, n) for n in self.layers[1:]]
-        line = aligned.LINE // self.dtype.itemsize
-        sizes = [-(-rows * columns // line) * line for rows, columns in shapes]  # each starts on a cache line
-        ends = list(accumulate(sizes))
+    def _end_to_end(self) -> tuple[Any, list[Any]]:
+        """Return one flat array, and the views of it that are the arrays w_1 .. w_L or their gradients."""
+        shapes = list(pairwise(self._widths))
+        ends = list(accumulate(below * n for below, n in shapes))
         flat = self._empty(ends[-1])
-        flat[...] = 0  # what lies between the views takes part in the step
-        views = [
-            flat[end - size : end][: rows * columns].reshape(rows, columns)
-            for end, size, (rows, columns) in zip(ends, sizes, shapes, strict=True)
-        ]
-        return flat, views[: len(views) // 2], views[len(views) // 2 :]
+        return flat, [flat[end - below * n : end].reshape(below, n) for end, (below, n) in zip(ends, shapes, strict=True)]
 
     def _mini_batch(self, size: int) -> MiniBatch:
         mine = self._share(size)
         m = mine.stop - mine.start
-        a, delta = ([self._empty(m, n) for n in self.layers[1:]] for _ in range(2))
+        a, delta = ([self._empty(m, n) for n in self._widths[1:]] for _ in range(2))
         slabs = []
-        for mine, its_delta, n in zip(a, delta, self.layers[1:], strict=True):
+        for mine, its_delta, n in zip(a, delta, self._widths[1:], strict=True):
             rows = max(min(self.cache // (n * self.dtype.itemsize), m), 1)
             room = self._empty(rows, n)
             starts = range(0, m, rows)
             slabs.append([(mine[i : i + rows], its_delta[i : i + rows], room[: min(rows, m - i)]) for i in starts])
-        ones = self._empty(1, m)
-        ones[...] = 1
-        return MiniBatch([None, *a], delta, slabs, ones, self.xp.array(self.learning_rate / size, self.dtype))
+        return MiniBatch([None, *a], delta, slabs, self.xp.array(self.learning_rate / size, self.dtype))
+
+    def _zeros(self, *shape: int) -> Any:
+        array = self._empty(*shape)
+        array[...] = 0
+        return array
 
     def _empty(self, *shape: int) -> Any:
         """Return an array of the library's, its values not set."""
@@ -168,16 +173,14 @@ class Matrix(Trainer):
 class MiniBatch:
     """The buffers of a trainer's share of a mini-batch, m examples: all of them, or those that fall to it.
 
-    a      a_0 .. a_L, (m, n_l) each; a_0 is the images, set at every step, and a_l is z_l until its sigmoid is taken
-    delta  delta_1 .. delta_L, (m, n_l) each, times `step`
+    a      a_0 .. a_L, (m, N_l) each; a_0 is the images, set at every step, and a_l is z_l until its sigmoid is taken
+    delta  delta_1 .. delta_L, (m, N_l) each, times eta/m
     slabs  for each layer from the first, its a and delta cut into rows that the cache holds while several operations pass over
            them, and an array of that shape to work in
-    ones   (1, m)
     step   eta over the examples of the whole mini-batch
     """
 
     a: list[Any]
     delta: list[Any]
     slabs: list[list[tuple[Any, Any, Any]]]
-    ones: Any
     step: Any

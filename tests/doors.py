@@ -36,7 +36,8 @@ OPEN_MPI = {
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
 }
 
-BENCH = ("pytest", "bench", "-p", "no:cacheprovider")
+# Hypothesis' plugin would load all of it for its part of the summary, which takes as long as a small case.
+BENCH = ("pytest", "bench", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
 
 
 def bench(*options: str | Path, **others) -> subprocess.CompletedProcess[str]:

@@ -8,12 +8,13 @@ from bench.records import Row, Writer
 from bench.workload import WORKLOADS, grid
 
 ROW = Row(
-    schema=2, run_id="r1", started_at="2026-01-01T00:00:00+00:00", commit="abc", dirty=False, kind="timing", workload="nielsen",
+    schema=3, run_id="r1", started_at="2026-01-01T00:00:00+00:00", commit="abc", dirty=False, kind="timing", workload="nielsen",
     dataset="mnist", layers="784-30-10", batch_size=10, learning_rate=3.0, dtype="float32", examples=50000, seed=0, trainer="matrix",
     library="numpy 2.4.6", device="cpu", threads=2, ranks=1, round=1, seconds=0.1, max_error=4.5e-6, accuracy=0.9,
     flops=4794000000, fraction_of_limit=0.2, machine="box", cpu="Some CPU", cores=2, memory_gib=23.5, gpu="", gpu_driver="",
     os="Linux x86_64", python="CPython 3.11.7", numpy="2.4.6", blas="openblas 0.3.31", blas_kernels="SkylakeX", cuda="",
     gpu_memory_gib=None, gpu_clock_mhz=None, bytes=157e6, peak_flops=2e11, peak_bytes=2e10, launch_seconds=None, graph_node_seconds=None,
+    load=0.01, steal=0.0, flops_after=2e11,
 )  # fmt: skip
 
 Times = Mapping[tuple[str, str], float | Sequence[float]]  # (workload, trainer) -> seconds, of one round or each

@@ -1,13 +1,10 @@
 """`pytest bench --benchmark-only` from the outside: what it prints, writes, refuses and leaves behind."""
 
-import functools
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
-import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -217,23 +214,6 @@ def test_one_thread_is_recorded_as_one(tmp_path):
     assert output.returncode == 0, output.stdout
     assert set(rows_of(tmp_path)["threads"]) == {1}
     assert "kernels, 1 thread\n" in output.stdout
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such signals")
-@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT", "SIGTERM"])
-def test_a_run_that_is_stopped_keeps_its_finished_cases(tmp_path, name):
-    command = [sys.executable, "-m", *BENCH, "--results", str(tmp_path)]
-    slow = ["--trainers", "matrix,loop", "--workload", "nielsen", "--examples", "20000", "--rounds", "20"]
-    heard = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # who runs the tests in the background ignores it
-    with subprocess.Popen([*command, *slow], cwd=ROOT, stdout=subprocess.DEVNULL, preexec_fn=heard) as process:
-        deadline = time.monotonic() + 60
-        while not list(tmp_path.glob("*.partial.csv")) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.send_signal(signal.Signals[name])
-    assert process.returncode != 0
-    (left,) = tmp_path.iterdir()
-    assert left.name.endswith(".partial.csv")
-    assert records.read([left])["trainer"].tolist() == ["matrix"] * 20
 
 
 @pytest.mark.parametrize(

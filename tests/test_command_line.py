@@ -12,6 +12,7 @@ import pytest
 from bench import records
 from bench.__main__ import main
 from tests.doors import ROOT, command
+from tests.rows import written
 
 TRAIN = ("train", "--epochs", "2", "--examples", "2000")
 
@@ -69,6 +70,17 @@ def test_train_that_is_interrupted_keeps_its_epochs(tmp_path):
     assert "partial.csv" in errors
     (left,) = tmp_path.iterdir()
     assert len(records.read([left])) >= 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is another error there")
+def test_a_reader_that_has_enough_is_no_error(tmp_path):
+    csv = written(tmp_path / "a.csv", {(f"h{width}-b1", "matrix"): 1.0 for width in range(1, 100)})  # tells more than a buffer holds
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench", "compare", str(csv)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
 
 
 @pytest.fixture(scope="module")

@@ -93,7 +93,7 @@ def test_reads_the_names_that_datasets_come_under(directory, images, labels, end
         (gzip.compress(idx(np.zeros((60, 4, 5))))[:-8] + bytes(8), "cannot be read"),
         (b"\x1f\x8bnothing of the kind", "cannot be read"),
         (idx(np.zeros((60, 20))), "it needs 3 dimensions"),
-        (idx(np.zeros((0, 4, 5))), "none of them 0"),
+        (idx(np.zeros((0, 4, 5))), "its header says 0 x 4 x 5, and none of them may be 0"),
         (idx(np.zeros((59, 4, 5))), "59 images but"),
         (idx(np.zeros((60, 4, 4))), "they are not one dataset"),
     ],

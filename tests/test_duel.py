@@ -18,6 +18,8 @@ import pytest
 from bench import duel, gate
 from bench.duel import Pair
 from bench.intervals import watched
+from bench.worker import Job
+from bench.workload import named
 from tests.doors import ROOT, command
 
 
@@ -125,6 +127,18 @@ class Hangs(Matrix):
     def _epoch(self, order):
         time.sleep(1000)
 
+class Lazy(Matrix):
+    order = None
+
+    def _epoch(self, order):
+        self.order = order
+
+    def network(self):
+        if self.order is not None:
+            super()._epoch(self.order)
+            self.order = None
+        return super().network()
+
 class TalksNonsense(Matrix):
     def _epoch(self, order):
         for number in range(3, 30):
@@ -197,8 +211,9 @@ def test_versus_tells_a_matrix_from_a_loop_and_what_differs(tmp_path):
     assert output.returncode == 0, output.stderr
     assert re.search(r"A takes 0\.\d+ times as long as B .* A is [\d.]+ times as fast", output.stdout)
     assert "differs: env: SOME=thing | as it is" in output.stdout
-    assert {path.name for path in tmp_path.iterdir()} == {"versus.csv", "versus.png", "versus.svg"}
-    header, *rows = (tmp_path / "versus.csv").read_text().splitlines()
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".png", ".svg"]
+    (csv,) = tmp_path.glob("*-versus-*.csv")
+    header, *rows = csv.read_text().splitlines()
     assert header.startswith("run_id,machine,job,threads,a,b,stage,pair,round,first,a_seconds")
     assert len(rows) % duel.ROUNDS == 0
 
@@ -231,6 +246,7 @@ def test_versus_as_json():
             "Killed", "was ended by SIGKILL", marks=pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no signals")
         ),
         ("Hangs", "hangs: no reply within 5 s"),
+        ("Lazy", "returns before its work is done: "),
         ("TalksNonsense", "prints garbage where a reply belongs: 'Traceback of something"),
         ("Wrong", "does not compute what the float64 loop computes"),
         ("Missing", "has no attribute 'Missing'"),
@@ -301,3 +317,12 @@ def test_bad_usage_is_one_line(arguments, says):
     assert output.returncode == 2
     assert says in output.stderr.splitlines()[-1]
     assert "Traceback" not in output.stderr
+
+
+@pytest.mark.parametrize(("seconds_an_example", "examples"), [(1e-5, 4000), (1e-9, 50_000), (1.0, 20)])
+def test_a_duel_takes_as_many_examples_as_make_a_short_round(tmp_path, mnist, seconds_an_example, examples):
+    job = tmp_path / "job.npz"
+    found = duel._short_rounds(named("nielsen"), mnist, lambda: seconds_an_example * len(Job.read(job).order), job)
+    assert found.examples == len(Job.read(job).order)
+    assert found.examples == pytest.approx(examples, rel=0.4)  # what it accepts as near enough
+    assert found.examples % found.batch_size == 0

@@ -88,3 +88,15 @@ print({library["num_threads"] for library in threadpoolctl.threadpool_info()})
 def test_one_thread_is_one_processor_for_every_thread_whenever_numpy_was_loaded(numpy):
     told = subprocess.run([sys.executable, "-c", HOLD, numpy], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert told.split() == ["1", "{1}", "{1}"]
+
+
+HELD = "import sys, pytest; from bench import processors; processors.hold(1); sys.exit(pytest.main(sys.argv[1:]))"
+COMPUTES = "steps or by_hand or finite_difference or any_depth or same_bits"
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) == 1, reason="there is one processor only")
+def test_the_trainers_keep_their_contract_on_one_processor_too():
+    arguments = ["-q", "-p", "no:cacheprovider", "tests/test_trainers.py", "-k", f"({COMPUTES}) and not gpu and not Book"]
+    output = subprocess.run([sys.executable, "-c", HELD, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert output.returncode == 0, output.stdout
+    assert " passed" in output.stdout

@@ -5,6 +5,7 @@ import gzip
 import json
 import re
 import shutil
+from dataclasses import replace
 from urllib.parse import unquote
 
 import pytest
@@ -217,3 +218,28 @@ def test_a_phone_scrolls_in_one_direction_and_the_dark_is_dark(browser):
         shades.append(browser.execute_script("return getComputedStyle(document.body).backgroundColor"))
     assert shades == ["rgb(255, 255, 255)", "rgb(22, 24, 28)"]
     assert b"%PDF" in base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {})["data"])[:8]
+
+
+def test_hostile_rows_open_as_any_others(browser, tmp_path):
+    for place, name in enumerate((HOSTILE, '"]; window.hit = 1; //', "__proto__", "</ScRiPt ><script>window.hit = 1</script>", "=1+1")):
+        texts = dict.fromkeys(("machine", "cpu", "gpu", "library", "blas", "os", "dataset", "run_id"), name)
+        made = rows(NAMED | GRID, **texts)
+        ends = {"peak_flops": 1e30, "peak_bytes": 1e-30, "accuracy": 1e30, "flops": 2**62}
+        extreme = [replace(row, trainer=name, seconds=1e-30 if row.round == 1 else 1e30, **ends) for row in made]
+        training = rows({("nielsen", "matrix"): [0.1] * 3}, kind="training", **{**texts, "trainer": name, "workload": name})
+        writer = records.Writer(tmp_path / f"{place}.csv")
+        writer.add([*made, *extreme, *training])
+        writer.close()
+    assert main(["report", str(tmp_path), "-o", str(tmp_path / "report.html")]) == 0
+    raw = gzip.decompress(base64.b64decode(part(tmp_path / "report.html", "raw"))).decode()
+    assert ",'=1+1," in raw
+    assert ",=1+1," not in raw
+    browser.get_log("browser")
+    browser.get((tmp_path / "report.html").as_uri())
+    drawn(browser)
+    choose(browser, "job", "all workloads")
+    drawn(browser, "/")
+    assert [entry["message"] for entry in browser.get_log("browser")] == []
+    assert browser.execute_script("return window.hit") is None
+    assert browser.execute_script("return document.querySelectorAll('img, script').length") == 4
+    assert {HOSTILE, "__proto__", "=1+1"} <= set(column(browser, "trainer"))

@@ -1,8 +1,11 @@
 """The contract of impls/trainer.py, held for every trainer alike."""
 
+import gc
 import math
+import sys
 
 import numpy as np
+import psutil
 import pytest
 
 from impls import TRAINERS, Dataset, InputError, Network, Unsupported, load_trainer, unavailable
@@ -205,3 +208,22 @@ def test_three_epochs_of_the_books_network_learn_the_digits(kind, mnist):
     for epoch in range(3):
         trainer.train_epoch(mnist.training.order(seed=0, epoch=epoch))
     assert trainer.network().accuracy(mnist.test) > 0.915
+
+
+def test_a_thousand_epochs_keep_nothing(kind, mnist):
+    data, start = mnist.training.first(10), Network.scaled([784, 30, 10])
+    trainer, order = kind(start, data, batch_size=4, learning_rate=1.0), data.order(seed=0)
+
+    def train(epochs):
+        for _ in range(epochs):
+            trainer.load(start)
+            trainer.train_epoch(order)
+        trainer.network()
+        gc.collect()
+        return sys.getallocatedblocks(), psutil.Process().memory_info().rss
+
+    blocks, memory = train(100)
+    more_blocks, more_memory = train(900)
+    assert more_blocks - blocks < 450, "less than an object every second epoch"
+    # A network has 95,000 bytes; a library may still take a page here and there.
+    assert more_memory - memory < 900 * 1500

@@ -1,4 +1,4 @@
-"""The chart of a run over several ranks: speedup and efficiency against ranks, beside the ideal. Drawn by plot.py."""
+"""The chart of a run over several ranks: speedup and efficiency against ranks, beside the ideal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
 from bench import intervals
+from bench.plot import style
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,22 +27,22 @@ def several_ranks(rows: pd.DataFrame) -> pd.Series[bool]:
     return rows.groupby("run_id", sort=False)["ranks"].transform("max") > 1
 
 
-def figure(rows: pd.DataFrame, subtitle: str) -> Figure:
+def draw(rows: pd.DataFrame) -> Figure:
     """Draw the rows of such runs. Speedup is in examples a second over those of one rank, which is right for both kinds of scaling."""
     drawn = Figure(figsize=(10.5, 4.6), layout="constrained")
-    drawn.suptitle(f"One epoch over several ranks\n{subtitle}", x=0.01, ha="left", fontsize=12)
+    drawn.suptitle(f"One epoch over several ranks\n{style.subtitle(rows)}", x=0.01, ha="left", fontsize=12)
     speed, efficiency = drawn.subplots(1, 2)
     most = int(rows["ranks"].max())
     sizes = sorted(rows["ranks"].unique())
     speed.plot([1, most], [1, most], color="#8c8c8c", ls=":", label="ideal")
     efficiency.axhline(1, color="#8c8c8c", ls=":", label="ideal")
     for place, (name, (x, value, low, high)) in enumerate(_lines(rows)):
-        style = {
+        look = {
             "color": _COLOURS[place // 2 % len(_COLOURS)], "marker": _MARKERS[place // 2 % len(_MARKERS)],
             "ls": "--" if place % 2 else "-", "capsize": 3, "lw": 1.5, "ms": 6, "mfc": "white" if place % 2 else None,
         }  # fmt: skip
-        speed.errorbar(x, value, yerr=(value - low, high - value), label=name, **style)
-        efficiency.errorbar(x, value / x, yerr=((value - low) / x, (high - value) / x), label=name, **style)
+        speed.errorbar(x, value, yerr=(value - low, high - value), label=name, **look)
+        efficiency.errorbar(x, value / x, yerr=((value - low) / x, (high - value) / x), label=name, **look)
     for axis, title in ((speed, "times as many examples a second as one rank"), (efficiency, "that, over the ranks")):
         axis.set_title(title)
         axis.set_xscale("log", base=2)

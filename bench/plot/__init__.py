@@ -1,0 +1,98 @@
+"""Records in, pictures out: each kind of chart a module, and here what is drawn of which rows, and where it goes.
+
+Made to be read without colour: bars carry their names and values, lines differ by marker and are labelled where they end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bench import intervals, records
+from bench.machine import slug
+from bench.plot import bars, courses, curves, learning, machines, maps, pairs, roofline, scaling, style
+from bench.setups import timings
+from impls.errors import unknown
+
+if TYPE_CHECKING:
+    from bench.compare import Comparison
+    from bench.duel import Duel, Pair
+    from bench.history import History
+
+
+def charts(paths: Sequence[Path], directory: Path | None = None) -> list[Path]:
+    """Draw every chart that the rows of these CSVs allow, as PNG and SVG, and return the files, PNGs first.
+
+    paths: CSVs, or directories of them. directory: where the charts go; by default beside the first CSV. A chart of a single CSV bears
+    its name.
+    """
+    paths = records.files(paths)
+    table = records.read(paths)
+    directory = paths[0].parent if directory is None else directory
+    records.check_writable(directory, option="-o")
+    groups = list(table.groupby(["machine", "dataset", "dtype", "threads"], sort=False))
+    alone = [paths[0].stem] if len(paths) == 1 else []
+    one_of_many = [[slug("-".join(map(str, key)))] if len(groups) > 1 else [] for key, _ in groups]
+    with style.in_use():
+        figures = (
+            ("-".join([*alone, *group, name]), figure)
+            for group, (_, rows) in zip(one_of_many, groups, strict=True)
+            for name, figure in _figures(rows)
+        )
+        return style.save(figures, directory)
+
+
+def _figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
+    shared = scaling.several_ranks(rows)
+    timing, training = rows[(rows["kind"] == "timing") & ~shared], rows[rows["kind"] == "training"]
+    grid = curves.grid(timing)
+    named = timing[~timing.index.isin(grid.index)]
+    if set(named["trainer"]) > {bars.BASELINE}:
+        yield "speedup", bars.speedup(named)
+    if not named.empty:
+        yield "epoch-time", bars.epoch_time(named)
+    limited = named[(named[["flops", "bytes", "peak_flops", "peak_bytes"]] > 0).all(axis=1)]
+    if not limited.empty:
+        yield "roofline", roofline.draw(limited)
+    yield from curves.throughputs(grid)
+    if mapped := maps.of(timings(grid)):
+        yield "map", maps.draw(mapped, None)
+    if shared.any():
+        yield "scaling", scaling.draw(rows[shared])
+    for workload, job in training.groupby("workload", sort=False):
+        yield f"learning-{slug(str(workload))}", learning.draw(job)
+
+
+def comparison(answer: Comparison, directory: Path, between: tuple[str, str] | None = None) -> list[Path]:
+    """Draw the machines of a `compare` beside each other, and their maps, as PNG and SVG in the directory; return the files.
+
+    between: the two trainers of the speedup's map. Raises InputError if one of them was not timed.
+    """
+    records.check_writable(directory, option="-o")
+    times, figures = answer.timings, []
+    for name in between or ():
+        if name not in times.trainers():
+            raise unknown("trainer", name, times.trainers())
+    with style.in_use():
+        if named := [job for job in times.jobs if job.width is None]:
+            figures.append(("machines", machines.draw(times, named)))
+        if mapped := maps.of(times):
+            figures.append(("map", maps.draw(mapped, between)))
+        return style.save(figures, directory)
+
+
+def history(answer: History, directory: Path) -> list[Path]:
+    """Draw the courses of a `compare --over-time` as history.png and history.svg in the directory."""
+    records.check_writable(directory, option="-o")
+    with style.in_use():
+        return style.save([("history", courses.draw(answer))], directory)
+
+
+def ratios(duel: Duel, taken: Sequence[Pair], ratio: intervals.Interval, stem: Path) -> list[Path]:
+    """Draw a duel's ratios, a over b, pair by pair, with the interval of their centre, as stem.png and stem.svg."""
+    with style.in_use():
+        return style.save([(stem.name, pairs.draw(duel, taken, ratio))], stem.parent)

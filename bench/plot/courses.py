@@ -1,0 +1,49 @@
+"""Epoch times over commits."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from bench.format import digits
+from bench.history import History, commits
+from bench.plot import style
+
+
+def draw(answer: History) -> Figure:
+    """Draw a panel a job and machine, a course a trainer, and ring the commits at which it became faster or slower."""
+    panels = answer.panels()
+    figure = Figure(figsize=(8.4, 1.0 + 3.0 * len(panels)), layout="constrained")
+    figure.suptitle("Epoch time over commits; a ring where the intervals part", x=0.01, ha="left", fontsize=12)
+    for axis, (title, courses) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
+        places = {commit: place for place, (_, commit) in enumerate(commits(courses))}
+        for course in courses:
+            x = [places[point.commit] for point in course.points]
+            value, low, high = np.array([point.epoch for point in course.points]).T
+            colour = style.colour(course.trainer)
+            axis.errorbar(
+                x, value, yerr=(value - low, high - value), **style.look(course.trainer), capsize=3, lw=1.5,
+                label=course.trainer,
+            )  # fmt: skip
+            for place, point in zip(x, course.points, strict=True):
+                if point.change:
+                    axis.plot(place, point.epoch.value, "o", ms=16, mfc="none", mec="black", mew=1.5)
+                    times = max(point.change.value, 1 / point.change.value)
+                    word = f"{digits(times)}x {'faster' if point.change.value > 1 else 'slower'}"
+                    axis.annotate(
+                        word, (place, point.epoch.value), xytext=(0, 13), textcoords="offset points", ha="center", fontsize=9,
+                        fontweight="bold", color=colour, bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1},
+                    )  # fmt: skip
+        axis.set_title(title)
+        axis.set_yscale("log")
+        axis.margins(y=0.2)
+        axis.set_xticks(range(len(places)), [commit[:20] for commit in places], rotation=30 if len(places) > 6 else 0)
+        low, high = axis.get_ylim()
+        axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+        axis.yaxis.set_minor_formatter(NullFormatter() if high > 10 * low else FuncFormatter(lambda y, _: f"{y:g}"))
+        axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+        axis.set_ylabel("seconds (log)")
+        axis.grid(axis="y", color="#e4e4e4")
+
+    return figure

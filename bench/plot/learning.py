@@ -1,0 +1,37 @@
+"""Accuracy against training time."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from bench.format import duration
+from bench.plot import style
+from bench.setups import ladder
+
+
+def draw(rows: pd.DataFrame) -> Figure:
+    """Draw the training runs of one job: a curve a run, a mark an epoch."""
+    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+    figure.suptitle(f"Test accuracy against training time\n{style.subtitle(rows)}", x=0.01, ha="left", fontsize=12)
+    axis = figure.subplots()
+    axis.set_title(style.job(rows.iloc[0]))
+    for trainer in ladder(rows["trainer"]):
+        for number, (_, curve) in enumerate(rows[rows["trainer"] == trainer].groupby("run_id", sort=False)):
+            curve = curve.sort_values("round")
+            x, y = curve["seconds"].cumsum().to_numpy(), 100 * curve["accuracy"].to_numpy()
+            best = int(y.argmax())
+            axis.plot(
+                x, y, **style.look(trainer), ms=4, lw=1.4,
+                label=f"{trainer}: best {y[best]:.2f} %, epoch {curve['round'].iloc[best]}, after {duration(x[best])}",
+                alpha=1 if number == 0 else 0.5,
+            )  # fmt: skip
+    axis.set_xscale("log")
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.xaxis.set_minor_formatter(style.PlainLog())
+    axis.set_xlabel("seconds of training (log); a mark is an epoch")
+    axis.set_ylabel("test accuracy, %")
+    axis.grid(color="#e4e4e4")
+    axis.legend(frameon=False, loc="lower right")
+    return figure

@@ -1,0 +1,48 @@
+"""Several machines beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from bench.format import duration
+from bench.plot import style
+from bench.setups import Job, Timings
+
+
+def draw(times: Timings, jobs: Sequence[Job]) -> Figure:
+    """One panel a job, one line a setup, one mark a trainer: the leftmost is the fastest."""
+    heights = [1.0 + 0.42 * len(times.of(job)) for job in jobs]
+    figure = Figure(figsize=(8.4, 1.4 + sum(heights)), layout="constrained")
+    figure.suptitle("Time of a training epoch by machine", x=0.01, ha="left", fontsize=12)
+    axes = figure.subplots(len(jobs), 1, squeeze=False, height_ratios=heights, sharex=True)[:, 0]
+    for axis, job in zip(axes, jobs, strict=True):
+        setups = list(times.of(job))
+        for trainer in times.trainers(job):
+            marks = [(*times.epochs[setup, job, trainer].interval(), place) for place, setup in enumerate(setups)
+                     if (setup, job, trainer) in times.epochs]  # fmt: skip
+            value, low, high, place = np.array(marks).T
+            axis.errorbar(value, place, xerr=(value - low, high - value), ls="", **style.look(trainer), ms=8,
+                          ecolor="black", capsize=3, label=trainer)  # fmt: skip
+        for place, setup in enumerate(setups):
+            seconds = {name: times.epochs[setup, job, name].value for name in times.trainers(job) if (setup, job, name) in times.epochs}
+            best = min(seconds, key=seconds.__getitem__)
+            axis.annotate(f"{best} {duration(seconds[best])}", (seconds[best], place), xytext=(0, 9), textcoords="offset points",
+                          ha="center", fontsize=9, fontweight="bold")  # fmt: skip
+        axis.set_title(job.title)
+        axis.set_xscale("log")
+        axis.set_ylim(len(setups) - 0.4, -0.7)
+        axis.set_yticks(range(len(setups)), [setup.label for setup in setups])
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.grid(axis="both", color="#e4e4e4")
+        axis.set_axisbelow(True)
+    axes[-1].set_xlabel("seconds (log); median, whisker: 95 % interval")
+    low, high = axes[0].get_xlim()  # the panels share it
+    axes[0].set_xlim(low / (high / low) ** 0.06, high)
+    legend = {label: mark for axis in axes for mark, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    figure.legend(list(legend.values()), list(legend), frameon=False, loc="outside lower left", ncols=6, fontsize=9)
+    return figure

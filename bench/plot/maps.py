@@ -1,0 +1,79 @@
+"""Maps of a grid: who is fastest at which batch size and width, and by how much."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from bench.crossings import Cells, grids
+from bench.format import digits
+from bench.plot import style
+from bench.setups import Timings, ladder
+
+Map = tuple[str, Cells]
+
+
+def of(times: Timings) -> list[Map]:
+    """Return, each with its name, the setups' grids that have two sizes at least in both directions and two trainers."""
+    found = []
+    for (setup, kind), cells in grids(times).items():
+        widths, sizes = ({place[axis] for place in cells} for axis in (0, 1))
+        if len(widths) > 1 and len(sizes) > 1 and len({name for cell in cells.values() for name in cell}) > 1:
+            found.append((f"{setup.label}, {kind}", cells))
+    return found
+
+
+def draw(maps: Sequence[Map], between: tuple[str, str] | None) -> Figure:
+    """Draw, a row for each map, the fastest trainer of each cell and how many times as fast one trainer is as another."""
+    slower, faster = between or _contrast(maps)
+    figure = Figure(figsize=(11, 0.9 + 3.4 * len(maps)), layout="constrained")
+    figure.suptitle(f"Who is fastest, and by how much {faster} is faster than {slower}", x=0.01, ha="left", fontsize=12)
+    for (label, cells), (left, right) in zip(maps, figure.subplots(len(maps), 2, squeeze=False), strict=True):
+        widths, sizes = (sorted({place[axis] for place in cells}) for axis in (0, 1))
+        spots = {place: (sizes.index(place[1]), widths.index(place[0])) for place in cells}
+        speedup = np.full((len(widths), len(sizes)), np.nan)
+        for place, cell in cells.items():
+            x, y = spots[place]
+            best = min(cell, key=lambda name: cell[name].value)
+            left.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=style.colour(best), ec="white", lw=2))
+            left.annotate(best, (x, y), ha="center", va="center", fontweight="bold", fontsize=9, color=style.ink(style.colour(best)))
+            if slower in cell and faster in cell:
+                speedup[y, x] = cell[slower].value / cell[faster].value
+        far = max(10.0, np.nanmax(np.maximum(speedup, 1 / speedup))) if np.isfinite(speedup).any() else 10.0
+        ends = 1.4 * math.log10(far)  # leaves the darkest shades out: the lines are black
+        shade = right.imshow(np.log10(speedup), cmap="PuOr_r", vmin=-ends, vmax=ends, aspect="auto", origin="lower")
+        for (y, x), times in np.ndenumerate(speedup):
+            if np.isfinite(times):
+                ink = style.ink(mpl.colors.to_hex(shade.cmap(shade.norm(math.log10(times)))))
+                right.annotate(f"{digits(times)}x", (x, y), ha="center", va="center", fontweight="bold", color=ink)
+        for level, line in ((1.0, "solid"), (10.0, "dashed")):
+            if np.nanmin(speedup, initial=np.inf) < level < np.nanmax(speedup, initial=0):
+                right.contour(
+                    *(np.array([-0.5, *range(n), n - 0.5]) for n in (len(sizes), len(widths))), np.pad(np.log10(speedup), 1, mode="edge"),
+                    levels=[math.log10(level)], colors="black", linestyles=line, linewidths=2.5,
+                )  # fmt: skip
+        left.set_title(f"{label}: the fastest trainer")
+        right.set_title(f"{faster} over {slower}; lines: 1x solid, 10x dashed")
+        for axis in (left, right):
+            axis.set_xlim(-0.5, len(sizes) - 0.5)
+            axis.set_ylim(-0.5, len(widths) - 0.5)
+            axis.set_xticks(range(len(sizes)), [f"{size:,}" for size in sizes])
+            axis.set_yticks(range(len(widths)), [f"{width:,}" for width in widths])
+            axis.spines[:].set_visible(False)
+            axis.tick_params(length=0)
+            axis.set_xlabel("mini-batch size")
+        left.set_ylabel("hidden units")
+    return figure
+
+
+def _contrast(maps: Sequence[Map]) -> tuple[str, str]:
+    """Return the two trainers to compare: the lowest on the ladder, and of the others that which wins the most cells."""
+    cells = [cell for _, grid in maps for cell in grid.values()]
+    first, *others = ladder(name for cell in cells for name in cell)
+    wins = [min((name for name in cell if name != first), key=lambda name: cell[name].value, default=others[0]) for cell in cells]
+    return first, max(others, key=wins.count)

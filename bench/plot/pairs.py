@@ -1,0 +1,37 @@
+"""The ratio of each pair of processes of a duel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from bench import intervals
+from bench.format import counted
+
+if TYPE_CHECKING:
+    from bench.duel import Duel, Pair
+
+
+def draw(duel: Duel, pairs: Sequence[Pair], ratio: intervals.Interval) -> Figure:
+    """Draw the ratios, a over b, and the interval of their centre."""
+    figure = Figure(figsize=(7.2, 4.0), layout="constrained")
+    figure.suptitle(f"Epoch time of {duel.a.name} over that of {duel.b.name}\n{duel.title}", x=0.01, ha="left", fontsize=12)
+    axis = figure.subplots()
+    values = [math.exp(pair.log_ratio) for pair in pairs]
+    if ratio.low > 0 and ratio.high < math.inf:
+        axis.axhspan(ratio.low, ratio.high, color="#0072B2", alpha=0.2, lw=0, label=f"95 %: {ratio.low:.3f} to {ratio.high:.3f}")
+    axis.axhline(ratio.value, color="#0072B2", lw=1.6, label=f"centre: {ratio.value:.3f}")
+    axis.plot(range(1, len(values) + 1), values, "o", color="black", ms=5, label="a new process of each")
+    if min(*values, ratio.value) / 1.25 < 1 < max(*values, ratio.value) * 1.25:
+        axis.axhline(1, color="#8c8c8c", lw=1.2, ls="--", label="as fast")
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axis.set_xlabel(f"pair of processes, {counted(duel.threads, 'thread')}")
+    axis.set_ylabel("ratio")
+    axis.grid(axis="y", color="#e4e4e4")
+    figure.legend(frameon=False, loc="outside lower left", ncols=4, fontsize=9)
+
+    return figure

@@ -1,0 +1,50 @@
+"""The roofline: what is reached of what the machine can do."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from bench.plot import style
+from bench.setups import ladder
+
+
+def draw(rows: pd.DataFrame) -> Figure:
+    """Operations a second against operations a byte, below what the machine was measured to do at most; one panel a device."""
+    devices = [(device, cells) for device, cells in rows.groupby("device", sort=False)]
+    figure = Figure(figsize=(7.2, 1.2 + 3.6 * len(devices)), layout="constrained")
+    figure.suptitle(f"How far from the limit\n{style.subtitle(rows)}", x=0.01, ha="left", fontsize=12)
+    for axis, (device, cells) in zip(figure.subplots(len(devices), 1, squeeze=False)[:, 0], devices, strict=True):
+        peak, moved = cells["peak_flops"].median(), cells["peak_bytes"].median()
+        intensity = cells["flops"] / cells["bytes"]
+        x = np.geomspace(min(intensity.min(), peak / moved) / 3, max(intensity.max(), peak / moved) * 3, 200)
+        axis.plot(x, np.minimum(peak, x * moved) / 1e9, color="black", lw=1.8)
+        axis.annotate(f"{peak / 1e9:,.0f} GFLOP/s, a large product", (peak / moved, peak / 1e9), xytext=(0, 5), textcoords="offset points")
+        axis.annotate(
+            f"{moved / 1e9:,.0f} GB/s, a large copy", (x[0], x[0] * moved / 1e9), xytext=(8, -2), textcoords="offset points", va="top"
+        )
+        at = (cells["flops"] / cells["bytes"]).groupby(cells["workload"], sort=False).median()
+        for trainer in ladder(cells["trainer"]):
+            points = [
+                (one["flops"] / one["bytes"], one["flops"] / epochs["seconds"].median() / 1e9)
+                for _, epochs in cells[cells["trainer"] == trainer].groupby("workload", sort=False)
+                for one in [epochs.iloc[0]]
+            ]
+            axis.plot(*zip(*points, strict=True), ls="", **style.look(trainer), ms=8, label=trainer)
+        for workload, intensity in at.items():
+            axis.annotate(workload, (intensity, 0.03), xycoords=("data", "axes fraction"), ha="center", fontweight="bold")
+        axis.set_xscale("log")
+        axis.set_yscale("log")
+        axis.set_title(str(device).upper())
+        axis.set_ylim(bottom=axis.get_ylim()[0] / 2)  # room for the names
+        axis.set_ylabel("GFLOP/s (log)")
+        axis.set_xlabel("operations a byte (log); compiled's are those on pixels that are not 0" if "compiled" in set(cells["trainer"])
+                        else "operations a byte (log)")  # fmt: skip
+        for ticks in (axis.xaxis, axis.yaxis):
+            ticks.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
+            ticks.set_minor_formatter(style.PlainLog())
+        axis.grid(color="#e4e4e4")
+        axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return figure

@@ -1,0 +1,103 @@
+"""What all charts have in common: colours and markers, fonts, titles, and how they are saved."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
+
+from bench.format import counted
+from impls import TRAINERS
+
+# Okabe and Ito's colours and some of P. Tol's, told apart by colour-blind eyes; one for every trainer of the ladder. Where two are
+# alike in grey the markers differ.
+_COLOURS = (
+    *("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#661100"),
+    *("#DDCC77", "#000000", "#882255", "#999933", "#44AA99", "#332288"),
+)
+_MARKERS = "osD^vPdhX*<>p"
+_TALLEST = 60_000  # pixels; Agg draws no more than 2^16
+_STYLE: Any = {
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10.5,
+    "axes.titlelocation": "left",
+    "text.parse_math": False,  # a name that begins with a dollar is no formula
+    "svg.hashsalt": "epochbench",  # the same rows make the same file
+    "svg.fonttype": "none",
+}
+
+
+def colour(trainer: str) -> str:
+    """Return the trainer's colour, the same in every chart."""
+    return _COLOURS[_place(trainer) % len(_COLOURS)]
+
+
+def look(trainer: str) -> dict[str, Any]:
+    """Return the trainer's colour and marker, the same in every chart, as Matplotlib's arguments."""
+    return {"color": colour(trainer), "marker": _MARKERS[_place(trainer) % len(_MARKERS)]}
+
+
+def ink(background: str) -> str:
+    """Return black or white, whichever is read better on the colour."""
+    red, green, blue = mpl.colors.to_rgb(background)
+    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "white"
+
+
+def job(row: pd.Series[Any]) -> str:
+    """Return what a row's epoch was, in a line."""
+    return f"{row['workload']}: {row['layers']}, batch {row['batch_size']}, {row['examples']:,} examples"
+
+
+def subtitle(rows: pd.DataFrame) -> str:
+    """Return what the rows, of one machine, were measured on, in a line."""
+    row = rows.iloc[0]
+    hardware = f"{row['cpu']}, {counted(row['cores'], 'core')}" + (f", {row['gpu']}" if row["gpu"] else "")
+    data = "MNIST" if row["dataset"] == "mnist" else row["dataset"]
+    return f"{hardware} · {counted(row['threads'], 'thread')} · {row['dtype']} · {data}"
+
+
+def in_use() -> AbstractContextManager[None]:
+    """Return a context in which figures are drawn and saved in this style."""
+    return mpl.rc_context(_STYLE)
+
+
+def save(figures: Iterable[tuple[str, Figure]], directory: Path) -> list[Path]:
+    """Write each figure, under its name, into the directory as PNG and as SVG; return the files, PNGs first.
+
+    Of figures of one name, the second is called NAME~2. A link that lies where a file goes is replaced, not followed.
+    """
+    files = []
+    named: Counter[str] = Counter()
+    for name, figure in figures:
+        named[name] += 1
+        dots = min(160, _TALLEST / figure.get_size_inches().max())
+        for kind, metadata in (("png", {}), ("svg", {"Date": None})):
+            files.append(directory / (f"{name}~{named[name]}.{kind}" if named[name] > 1 else f"{name}.{kind}"))
+            files[-1].unlink(missing_ok=True)
+            try:
+                figure.savefig(files[-1], dpi=dots, metadata=metadata)
+            except OSError:  # no half a picture where the disk is full
+                files[-1].unlink(missing_ok=True)
+                raise
+    return sorted(files, key=lambda file: file.suffix)
+
+
+class PlainLog(LogFormatter):
+    """Labels the ticks that LogFormatter does, as plain numbers: what a log axis has by itself is a formula."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
+
+
+def _place(trainer: str) -> int:
+    names = list(TRAINERS)
+    return names.index(trainer) if trainer in names else len(names) + sum(map(ord, trainer))

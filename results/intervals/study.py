@@ -1,0 +1,168 @@
+"""How often the 95 % intervals hold the truth, on noise that was recorded: figures.md, in two minutes.
+
+    python results/intervals/study.py
+
+The truth is known because the noise is drawn from what was recorded: the median of that is what an interval has to hold.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT))
+
+from bench import intervals, records  # noqa: E402 (the checkout's own, wherever this is run)
+from bench.duel import FIRST_LOOK, Pair  # noqa: E402
+from bench.intervals import FEWEST, Interval, Sample  # noqa: E402
+
+TRIALS = 4000  # a share of 95 % is then unsure by 0.3 %, one standard deviation
+LONG = 28  # rounds, of which any number can be drawn
+BLOCK = 5  # successive rounds that are drawn together, so that neighbours resemble each other as they do on the machine
+SPANS = ((0.0, 0.05), (0.05, 0.13), (0.13, 0.25), (0.25, 2.0))  # seconds of an epoch
+ALONE = 0.25  # from here on neighbours do not resemble each other
+PAIRS = 60  # as many as a duel's time allows, about
+
+Times = npt.NDArray[np.float64]
+rng = np.random.default_rng(0)
+
+
+def recorded() -> list[Times]:
+    """The rounds of every recorded case, in their order; but those that drifted, whose rounds have no one truth."""
+    from bench import disturbances
+
+    table = records.read(records.files([ROOT / "results"]))
+    drifted = {(one.run_id, one.workload, one.trainer) for one in disturbances.found(table)}
+    cases = table[table["kind"] == "timing"].groupby(["run_id", "workload", "trainer"])
+    return [rows.sort_values("round")["seconds"].to_numpy() for case, rows in cases if case not in drifted]
+
+
+def processes() -> list[Times]:
+    """The rounds of every recorded process of unchanged code: processes differ by where their memory came to lie."""
+    return [side for pair in unchanged() for side in (np.array(pair.a), np.array(pair.b))]
+
+
+def unchanged() -> list[Pair]:
+    """The recorded pairs of processes of the same code, in their order."""
+    with (ROOT / "results" / "gate" / "pairs.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["kind"] == "none" and not row["busy"]]
+    sides = [[tuple(float(time) / 1e6 for time in row[name].split()) for name in ("a_microseconds", "b_microseconds")] for row in rows]
+    return [Pair(*side, row["order"], float(row["pair_seconds"])) for side, row in zip(sides, rows, strict=True)]
+
+
+def resemblance(series: Times) -> float:
+    """The correlation of a round with the next one. A sample shows it too small, by (1 + 3 r) / n."""
+    r = float(np.corrcoef(series[:-1], series[1:])[0, 1])
+    return r + (1 + 3 * r) / len(series)
+
+
+def drawn(series: Times, rounds: int, block: int) -> Times:
+    """Rounds drawn from a series in blocks of successive ones."""
+    starts = rng.integers(len(series) - block + 1, size=-(-rounds // block))
+    return np.concatenate([series[start : start + block] for start in starts])[:rounds]
+
+
+def coverage(trial: Callable[[], tuple[Interval, float]], trials: int = TRIALS) -> float:
+    """The share of trials in which the interval holds the truth."""
+    return float(np.mean([interval.low <= truth <= interval.high for interval, truth in (trial() for _ in range(trials))]))
+
+
+def one_run(cases: list[Times], rounds: int | None, block: int) -> tuple[Interval, float]:
+    """The median of a run, of so many rounds or as many as the case had; truth: that of the series it was drawn from."""
+    series = cases[rng.integers(len(cases))]
+    return intervals.median(drawn(series, rounds or len(series), block)), float(np.median(series))
+
+
+def two_runs(cases: list[Times], rounds: int | None, block: int) -> tuple[Interval, float]:
+    """The ratio of two runs' medians."""
+    one, other = (cases[i] for i in rng.integers(len(cases), size=2))
+    ratio = intervals.ratio(drawn(one, rounds or len(one), block), drawn(other, rounds or len(other), block))
+    return ratio, float(np.median(one) / np.median(other))
+
+
+def pooled(runs: list[Times], truth: float, count: int) -> tuple[Interval, float]:
+    """The centre of several runs of the same code, each as it was; truth: the median of all runs' medians."""
+    return Sample([runs[i] for i in rng.integers(len(runs), size=count)]).interval(), truth
+
+
+def looked_at(logs: Times) -> Iterator[Interval]:
+    """The intervals of a duel at each of its looks, on these pairs, as `bench.duel.looks` takes them."""
+    look, due = 1, FIRST_LOOK
+    while due <= len(logs):
+        yield intervals.watched(logs[:due], look)
+        look, due = look + 1, int(np.ceil(due * 1.5))
+
+
+def report() -> None:
+    """Write figures.md."""
+    cases = recorded()
+    long = [series for series in cases if len(series) >= LONG]
+    sections = defaultdict(list)
+    for least, most in SPANS:
+        group = [series for series in cases if least <= np.median(series) < most and len(series) >= 8]
+        block = 1 if least >= ALONE else BLOCK
+        sections["as the bench takes them, every case with its own number of rounds"].append(
+            (
+                f"{least:g} to {most:g} s",
+                len(group),
+                f"{min(map(len, group))} to {max(map(len, group))}",
+                f"{np.mean([resemblance(series) for series in group]):.2f}",
+                block,
+                *(_percent(coverage(lambda what=what, group=group, block=block: what(group, None, block))) for what in (one_run, two_runs)),
+            )
+        )
+    for rounds in (3, 4, FEWEST, 6, 7, 8, 10, 15, 20, 40):
+        shares = [
+            coverage(lambda what=what, rounds=rounds, block=block: what(long, rounds, block))
+            for block in (1, BLOCK)
+            for what in (one_run, two_runs)
+            if rounds >= block
+        ]
+        sections[f"rounds, drawn from {len(long)} recorded cases of {LONG} rounds and more"].append((rounds, *map(_percent, shares)))
+    runs = processes()
+    truth = float(np.median([np.median(run) for run in runs]))
+    for count in (1, 2, 3, 4, FEWEST, 6, 8, 10, 20):
+        sections[f"runs of six rounds, drawn from {len(runs)} recorded processes"].append(
+            (count, _percent(coverage(lambda count=count: pooled(runs, truth, count))))
+        )
+    logs = np.array([pair.log_ratio for pair in unchanged()])
+    centre = intervals.watched(logs, 1).value
+    for name, block in (("singly", 1), ("ten successive ones together", 10)):
+        looks = [list(looked_at(drawn(logs, PAIRS, block))) for _ in range(TRIALS)]
+        first = np.mean([one[0].low <= centre <= one[0].high for one in looks])
+        every = np.mean([all(low <= centre <= high for _, low, high in one) for one in looks])
+        sections[f"pairs of a duel, drawn from {len(logs)} recorded ones"].append((name, _percent(first), _percent(every)))
+    headings = iter(
+        (
+            ["an epoch takes", "cases", "rounds", "correlation of neighbours", "drawn together", "median", "ratio"],
+            ["rounds", "median, rounds drawn singly", "ratio", f"median, {BLOCK} successive rounds together", "ratio"],
+            ["runs", "their centre"],
+            ["drawn", "at the first look", f"at every look up to {PAIRS} pairs"],
+        )
+    )
+    text = "\n".join(line for title, rows in sections.items() for line in _table(title, next(headings), rows))
+    (HERE / "figures.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}"
+
+
+def _table(title: str, headings: list[str], rows: list[tuple[object, ...]]) -> list[str]:
+    """A Markdown table's lines, with a title and an empty one."""
+    padded = [[*row, *["-"] * (len(headings) - len(row))] for row in rows]
+    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *padded]
+    return [f"{title[0].upper()}{title[1:]}:", "", *(f"| {' | '.join(map(str, line))} |" for line in lines), ""]
+
+
+if __name__ == "__main__":
+    report()

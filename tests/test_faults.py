@@ -1,0 +1,409 @@
+"""Whatever happens to a run: finished cases are in the CSV, the others are named with their reason, and the next run starts clean."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from bench import records
+from bench.records import WriteError, Writer
+from impls import InputError
+from tests.doors import BENCH, QUICK, ROOT, bench, command
+from tests.rows import ROW
+
+FAULTY = """
+import ctypes, itertools, os, sys, threading, time
+import numpy as np
+from impls.loop import Loop
+from impls.matrix import Matrix
+from impls import Network
+
+def timed(trainer):  # and not being verified
+    return trainer.examples == 400
+
+class Raises(Matrix):
+    def _epoch(self, order):
+        raise ZeroDivisionError("on purpose")
+
+class Exits(Matrix):
+    def _epoch(self, order):
+        sys.exit(3)
+
+class ExitsAtOnce(Matrix):
+    def _epoch(self, order):
+        os._exit(0)
+
+class Greedy(Matrix):
+    def _epoch(self, order):
+        np.empty(1 << 60, np.uint8)
+
+class NotANumber(Matrix):
+    def network(self):
+        network = super().network()
+        network.biases[0][0] = np.nan
+        return network
+
+class NotANumberLater(Matrix):
+    def _epoch(self, order):
+        super()._epoch(order)
+        if timed(self):
+            self._parameters[0] = np.nan
+
+class Hangs(Matrix):
+    def _epoch(self, order):
+        while timed(self):
+            try:
+                time.sleep(0.1)
+            except Exception:
+                pass
+        super()._epoch(order)
+
+class HangsInC(Matrix):
+    def _epoch(self, order):
+        if timed(self):
+            sum(itertools.repeat(0))  # in which no signal is heard
+        super()._epoch(order)
+
+class Crashes(Matrix):
+    def _epoch(self, order):
+        if timed(self):
+            ctypes.string_at(0)
+        super()._epoch(order)
+
+class Early(Matrix):
+    thread = threading.Thread()
+
+    def _load(self, network):
+        self._join()
+        super()._load(network)
+
+    def _epoch(self, order):
+        self._join()
+        self.thread = threading.Thread(target=self._late, args=(order,))
+        self.thread.start()
+
+    def _late(self, order):
+        time.sleep(0.02)
+        super()._epoch(order)
+
+    def _join(self):
+        if self.thread.is_alive():
+            self.thread.join()
+
+    def network(self):
+        self._join()
+        return super().network()
+
+class Lazy(Loop):
+    def _load(self, network):
+        super()._load(network)
+        self.orders = []
+
+    def _epoch(self, order):
+        self.orders.append(order)
+
+    def network(self):
+        while self.orders:
+            super()._epoch(self.orders.pop())
+        return super().network()
+
+class Knows(Matrix):  # the answer, and waits for the question
+    answers = {}
+
+    def _epoch(self, order):
+        key = order.tobytes()
+        if key not in self.answers:
+            super()._epoch(order)
+            self.answers[key] = self._parameters.copy()
+        self._parameters[...] = self.answers[key]
+
+class ChangesImages(Matrix):
+    def _place(self, data):
+        data.images[...] -= 0.5
+        super()._place(data)
+
+class ChangesOrder(Matrix):
+    def _epoch(self, order):
+        super()._epoch(order)
+        order.sort()
+
+class ChangesItsAnswer(Matrix):
+    rounds = 0
+
+    def _epoch(self, order):
+        self.rounds += 1
+        super()._epoch(order if self.rounds < 3 else order[::-1])
+
+class ChangesEverybodysAnswer(Matrix):
+    epochs = 0
+
+    def _epoch(self, order):
+        type(self).epochs += 1
+        super()._epoch(order if self.epochs < 2 else order[::-1])
+"""
+
+REASONS = {
+    "Raises": "ZeroDivisionError: on purpose",
+    "Exits": "exits the interpreter, with exit code 3",
+    "ExitsAtOnce": "exits the interpreter, with exit code 0",
+    "Greedy": "MemoryError: Unable to allocate",
+    "NotANumber": "does not compute what the float64 loop computes: .* off by nan",
+    "NotANumberLater": "returns weights that are not finite numbers after an epoch",
+    "Hangs": r"hangs: warming up took more than 2 s, at last in faulty.py, line \d+",
+    "Early": "returns before its work is done: .* of it are left then",
+    "Lazy": "returns before its work is done: .* of it are left then",
+    "ChangesImages": "changes the images that it is given; it must copy them",
+    "ChangesOrder": "changes the order that it is given; it must copy them",
+    "ChangesItsAnswer": "changes its answer while it is timed: its last epoch ends .* from its first",
+    "ChangesEverybodysAnswer": "does not compute what the float64 loop computes: .* off by",
+}
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no signals to interrupt with")
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory):
+    """The environment in which the module with the faulty trainers is found."""
+    place = tmp_path_factory.mktemp("faulty")
+    (place / "faulty.py").write_text(FAULTY)
+    return os.environ | {"PYTHONPATH": str(place)}
+
+
+@contextmanager
+def started(*options, **others):
+    """A run under way. At the end it is none any more."""
+    command = [sys.executable, "-m", *BENCH, "--benchmark-only", *QUICK, "--threads", "1", "--no-charts", *map(str, options)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **others) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def trainers_in(directory):
+    """The trainers in the one file that a run has left there, round by round."""
+    (csv,) = directory.iterdir()
+    return records.read([csv])["trainer"].tolist()
+
+
+@pytest.fixture(scope="module")
+def faults(faulty, tmp_path_factory):
+    """A run of all of them between two that are right: its output, and its results."""
+    place = tmp_path_factory.mktemp("results")
+    names = ",".join(f"faulty:{name}" for name in REASONS if name != "Hangs" or sys.platform != "win32")
+    return bench(
+        *QUICK, "--threads", "1", "--no-charts", "--patience", "2", "--trainers", f"loop,{names},matrix", "--results", place, env=faulty
+    ), place
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_a_faulty_trainer_is_named_with_its_reason(faults, name):
+    if name == "Hangs" and sys.platform == "win32":
+        pytest.skip("Windows knows no signals to interrupt with")
+    assert re.search(f"^FAILED faulty:{name}: {REASONS[name]}", faults[0].stdout, re.MULTILINE), faults[0].stdout
+
+
+def test_the_others_are_measured_all_the_same(faults):
+    assert faults[0].returncode == 1
+    assert trainers_in(faults[1]) == ["loop"] * 3 + ["matrix"] * 3
+    assert "Error" not in faults[0].stderr
+
+
+# --- faults that end the process ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "cause"),
+    [
+        pytest.param("Crashes", "killed, crashed, or made to exit"),
+        pytest.param("HangsInC", "it hung in code that is not Python's and could only be killed", marks=posix),
+    ],
+)
+def test_what_ends_the_process_is_told_by_another(faulty, tmp_path, name, cause):
+    with started("--patience", "1", "--trainers", f"matrix,faulty:{name},loop", "--results", tmp_path, env=faulty) as process:
+        _, told = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert f"epochbench: the run ended without a word at nielsen faulty:{name}, warming up: {cause}\n" in told
+    assert re.search(r"^epochbench: finished: 1 case, 3 rows, in .*\.partial\.csv$", told, re.MULTILINE)
+    assert "\nepochbench: not reached: nielsen loop\n" in told
+    assert trainers_in(tmp_path) == ["matrix"] * 3
+
+
+def killed(directory, after, *options):
+    """Kill a run so many seconds after its first case began, and return its CSV, if it left one, and the cases that it called finished."""
+    before = set(directory.glob("*"))
+    with started(*options, "--results", directory, env=os.environ | {"PYTHONUNBUFFERED": "1"}) as process:
+        said = iter(process.stdout.readline, "")
+        while not next(said).startswith("collected"):
+            pass
+        threading.Timer(after, process.kill).start()
+        finished = re.findall(r"^\[ *\d+/\d+\] (\S+) +(\S+) +.* an epoch, ", "".join(said), re.MULTILINE)
+        process.stderr.read()  # until the watching process has gone too
+    left = sorted(set(directory.glob("*")) - before) + sorted(directory.glob(".*"))
+    assert len(left) <= 1
+    return left[0] if left else None, finished
+
+
+def assert_nothing_is_lost(csv, finished):
+    rows = {} if csv is None else records.read([csv]).groupby(["workload", "trainer"])["round"].apply(list).to_dict()
+    assert set(finished) <= set(rows)
+    assert all(rounds == list(range(1, len(rounds) + 1)) for rounds in rows.values())
+
+
+@posix
+@pytest.mark.parametrize("after", [0.3, 1.5])
+def test_a_kill_at_any_moment_loses_no_finished_row(tmp_path, after):
+    assert_nothing_is_lost(*killed(tmp_path, after, "--workload", "wide", "--trainers", "matrix,loop"))
+
+
+def wait_for(what, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not what() and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_a_run_that_is_stopped_names_what_it_has_not_finished(faulty, tmp_path, name):
+    def heard():  # who runs the tests in the background ignores some
+        signal.signal(signal.Signals[name], signal.SIG_DFL)
+
+    with started("--trainers", "matrix,faulty:Hangs,loop", "--results", tmp_path, env=faulty, preexec_fn=heard) as process:
+        wait_for(lambda: list(tmp_path.glob("*.partial.csv")))
+        time.sleep(0.7)
+        process.send_signal(signal.Signals[name])
+        said, told = process.communicate(timeout=60)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    assert "unfinished faulty:Hangs: stopped (warming up)\nunfinished loop: not reached\n" in said
+    assert ("KeyboardInterrupt" if name == "SIGINT" else f"KeyboardInterrupt: stopped by {name}") in said
+    assert told == ""
+    assert trainers_in(tmp_path) == ["matrix"] * 3
+
+
+# --- disks --------------------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def mounted(directory, options):
+    """A file system in memory, at the directory."""
+    directory.mkdir()
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", directory], check=True, capture_output=True, timeout=10)
+    except (OSError, subprocess.SubprocessError) as error:
+        pytest.skip(f"mounting is not allowed here: {error}")
+    try:
+        yield directory
+    finally:
+        subprocess.run(["umount", "-l", directory], check=True, timeout=10)
+
+
+def fill(directory):
+    """Leave no room in it."""
+    with (directory / "ballast").open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+
+
+def test_rows_that_a_full_disk_refuses_are_written_when_there_is_room(tmp_path):
+    with mounted(tmp_path / "full", "size=64k") as disk:
+        writer = Writer(disk / "run.csv")
+        writer.add([ROW])
+        fill(disk)
+        with pytest.raises(WriteError, match=r"run\.partial\.csv cannot be written: No space left on device"):
+            writer.add([replace(ROW, round=2)] * 20)
+        assert len(records.read([writer.partial])) == writer.written == 1
+        (disk / "ballast").unlink()
+        writer.add([replace(ROW, round=3)])
+        assert len(records.read([writer.close()])) == 22
+        assert [path.name for path in disk.iterdir()] == ["run.csv"]
+
+
+def test_a_disk_that_fills_up_during_a_run_costs_only_what_comes_after(tmp_path):
+    # Twenty rows a case, because ten fit into what is left of the file's last page.
+    options = ("--trainers", "loop,matrix", "--rounds", "20", "--results", tmp_path / "full")
+    with mounted(tmp_path / "full", "size=128k") as disk, started(*options) as process:
+        wait_for(lambda: list(disk.glob("*.partial.csv")))
+        fill(disk)
+        said, told = process.communicate(timeout=60)
+        assert process.returncode == 1
+        refused = r"\S+\.partial\.csv cannot be written: No space left on device"
+        assert re.search(rf"^FAILED matrix: {refused}$", said, re.MULTILINE)
+        assert re.search(rf"^warning: {refused}: 20 rows lost; the others are in \S+\.partial\.csv$", said, re.MULTILINE)
+        assert "Traceback" not in said + told
+        (disk / "ballast").unlink()
+        assert trainers_in(disk) == ["loop"] * 20
+
+
+@pytest.mark.parametrize(("options", "reason"), [("size=16k", "No space left on device"), ("ro", "Read-only file system")])
+def test_a_disk_that_takes_nothing_is_refused_at_the_start(tmp_path, options, reason):
+    with mounted(tmp_path / "disk", options) as disk, pytest.raises(InputError) as refusal:
+        records.check_writable(disk)
+    assert str(refusal.value) == f"--results {disk}: cannot write there ({reason}); name another directory"
+
+
+def test_results_that_are_removed_during_a_run_are_written_again(tmp_path):
+    writer = Writer(tmp_path / "results" / "run.csv")
+    writer.add([ROW])
+    shutil.rmtree(tmp_path / "results")
+    writer.add([replace(ROW, round=2)])
+    assert records.read([writer.close()])["round"].tolist() == [1, 2]
+
+
+# --- several runs -------------------------------------------------------------------------------------------------------------------
+
+
+def test_runs_at_once_into_one_directory_keep_apart(tmp_path):
+    names = ("loop", "matrix")
+    one, other = (started("--trainers", name, "--results", tmp_path) for name in names)
+    with one as one_process, other as other_process:
+        one_process.communicate(timeout=60)
+        other_process.communicate(timeout=60)
+    tables = [records.read([csv]) for csv in tmp_path.iterdir()]
+    assert sorted(table["trainer"].tolist() for table in tables) == [[name] * 3 for name in names]
+    assert len({run for table in tables for run in table["run_id"]}) == 2
+
+
+def test_runs_that_start_in_the_same_second_are_not_called_the_same():
+    now = datetime.now(UTC)
+    assert len({records.new_id(now) for _ in range(1000)}) == 1000  # of 2**32: once in 8,000 times two are the same
+
+
+# --- training -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_train_goes_on_after_a_faulty_trainer_and_names_it(faulty, tmp_path):
+    names = ["Raises", "Exits", "Greedy", "Early", "ChangesEverybodysAnswer", *(["Hangs"] if sys.platform != "win32" else [])]
+    trainers = ",".join(["matrix", *(f"faulty:{name}" for name in names), "loop"])
+    output = command(
+        *(
+            "train",
+            "--examples",
+            "400",
+            "--threads",
+            "1",
+            "--epochs",
+            "1",
+            "--patience",
+            "2",
+            "--no-charts",
+            "--results",
+            tmp_path,
+            "--trainers",
+            trainers,
+        ),
+        env=faulty,
+    )
+    assert output.returncode == 1
+    for name in names:
+        reason = REASONS[name].replace("warming up", "epoch 1 of 1")
+        assert re.search(f"^faulty:{name}: FAILED: {reason}", output.stdout, re.MULTILINE), output.stdout
+    assert trainers_in(tmp_path) == ["matrix", "loop"]
