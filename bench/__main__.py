@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.format import plain
-from bench.options import declare, parse
+from bench.options import declare, parse, spelled
 from bench.processors import THREAD_VARIABLES
 from impls import InputError
 
@@ -138,6 +138,15 @@ def _parser() -> argparse.ArgumentParser:
     gate.add_argument("--json", action="store_true", help="as one JSON object")
     gate.add_argument("--self-test", action="store_true", help="instead, measure how reliable the gate is on this machine")
     gate.set_defaults(run=_gate)
+
+    scale = commands.add_parser("scale", help="under mpiexec: the same epoch over 1, 2, 4, ... ranks, and a prediction for more")
+    declare(scale.add_argument, "--trainers", *_JOB, "--rounds", "--data", "--threads", "--results", "--machine", "--no-charts")
+    scale.set_defaults(run=_scale)
+
+    fleet = commands.add_parser("fleet", help="under mpiexec: the main job once on every host, and which host is slow; exit 1 if one is")
+    declare(fleet.add_argument)
+    fleet.add_argument("--in-turn", action="store_true", help="one host after the other (all together)")
+    fleet.set_defaults(run=_fleet)
 
     machine = commands.add_parser("machine", help="what this machine is")
     machine.add_argument("--json", action="store_true", help="as one JSON object")
@@ -310,6 +319,21 @@ def _gate(given: argparse.Namespace) -> int:
         except OSError as error:  # the verdict stands all the same
             _refuse(f"no summary of the step: {error}")
     return report.exit_code(strict=given.strict)
+
+
+def _scale(given: argparse.Namespace) -> int:
+    from bench.ranks import attended
+    from bench.scaling import scale
+
+    return attended(lambda: scale(lambda: parse(given, results=Path("results/local"), trainers=["mpi"])))
+
+
+def _fleet(given: argparse.Namespace) -> int:
+    from bench.fleet import fleet
+    from bench.ranks import attended
+
+    job = spelled(given, without=("--results", "--machine", "--no-charts"))
+    return attended(lambda: fleet(lambda: parse(given, results=Path("results/local")), job, in_turn=given.in_turn))
 
 
 def _progress(line: str) -> None:

@@ -42,15 +42,15 @@ def check(path: Path) -> list[str]:
 def _unfinished(path: Path, table: pd.DataFrame) -> Iterator[str]:
     if path.name.endswith(".partial.csv"):
         yield "the run was stopped before its end; send the file of a finished one"
-    for key, rounds in table.groupby(["run_id", "kind", *records.JOB, "trainer"], sort=False)["round"]:
+    for key, rounds in table.groupby(["run_id", "kind", *records.JOB, "ranks", "trainer"], sort=False)["round"]:
         if sorted(rounds) != list(range(1, len(rounds) + 1)):
             run, _, workload, *_, trainer = tuple[Any, ...](key)
             yield f"run {run}, {workload} {trainer}: its {len(rounds)} rounds are not 1 to {len(rounds)}; rows are missing or doubled"
 
 
 def _implausible(table: pd.DataFrame) -> Iterator[str]:
-    for case, rows in table.groupby(["run_id", "workload", "trainer"], sort=False):
-        name = " ".join(tuple[Any, ...](case)[1:])
+    for case, rows in table.groupby(["run_id", "ranks", "workload", "trainer"], sort=False):
+        name = " ".join(tuple[Any, ...](case)[2:])
         one = rows.sort_values("seconds").iloc[0]
         worst = rows["max_error"].max()
         if worst > TOLERANCE.get(one["dtype"], 0.0):

@@ -90,12 +90,12 @@ def found(table: pd.DataFrame) -> list[Disturbance]:
     """Return what disturbed the cases of a table that `records.read` returned. What older schemas did not record is not found."""
     if table.empty:
         return []
-    at_best = table.groupby(["run_id", "device", "dtype"], sort=False)["peak_flops"].transform("max")
+    at_best = table.groupby(["run_id", "device", "dtype", "ranks"], sort=False)["peak_flops"].transform("max")
     table = table.assign(speed=table["flops_after"] / at_best)
-    keys = ["machine", "run_id", "workload", "trainer", "kind", *(name for name in records.JOB if name != "workload")]
+    keys = ["machine", "run_id", "ranks", "workload", "trainer", "kind", *(name for name in records.JOB if name != "workload")]
     disturbances = []
     for case, rows in table.groupby(keys, sort=False):
-        machine, run_id, workload, trainer, *_ = tuple[Any, ...](case)
+        machine, run_id, _, workload, trainer, *_ = tuple[Any, ...](case)
         disturbances += [Disturbance(machine, run_id, workload, trainer, cause, amount) for cause, amount in _causes(rows)]
     return disturbances
 

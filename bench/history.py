@@ -39,6 +39,7 @@ class Course:
 
     machine: str
     threads: int
+    ranks: int
     job: Job
     trainer: str
     points: tuple[Point, ...]
@@ -73,7 +74,8 @@ class History:
         """Return the courses of each machine and job, with its title."""
         found: dict[str, list[Course]] = {}
         for course in self.courses:
-            found.setdefault(f"{course.machine}, {counted(course.threads, 'thread')} · {course.job.title}", []).append(course)
+            held = counted(course.threads, "thread") + (f", {counted(course.ranks, 'rank')}" if course.ranks > 1 else "")
+            found.setdefault(f"{course.machine}, {held} · {course.job.title}", []).append(course)
         return list(found.items())
 
     def _tables(self) -> list[Table]:
@@ -113,12 +115,14 @@ def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None]
     for (*where, commit, _), seconds in grouped(rows, [*place, "commit", "run_id"]):
         courses.setdefault(tuple(where), {}).setdefault(commit, []).append(seconds)
     found = []
-    for (machine, threads, _, *job, trainer), by_commit in courses.items():
+    for (machine, threads, ranks, *job, trainer), by_commit in courses.items():
         if len(by_commit) > 1:
             samples = [(commit, begun[machine, commit], runs) for commit, runs in by_commit.items()]
-            found.append(Course(machine, int(threads), Job(*job), trainer, _points(sorted(samples, key=lambda sample: sample[1]))))
+            found.append(
+                Course(machine, int(threads), int(ranks), Job(*job), trainer, _points(sorted(samples, key=lambda sample: sample[1])))
+            )
     order = ladder(course.trainer for course in found)
-    courses_in_order = sorted(found, key=lambda c: (c.machine, c.threads, c.job.width or 0, c.job, order.index(c.trainer)))
+    courses_in_order = sorted(found, key=lambda c: (c.machine, c.threads, c.ranks, c.job.width or 0, c.job, order.index(c.trainer)))
     return History(courses_in_order, disturbances.found(rows))
 
 

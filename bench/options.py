@@ -103,6 +103,13 @@ def parse(
     )
 
 
+def spelled(given: argparse.Namespace, *, without: Sequence[str]) -> list[str]:
+    """Return what was given of the declared options as it would be typed, but for those that are named."""
+    values = {name: vars(given).get(_destination(name)) for name in _DECLARED if name not in without}
+    return [word for name, value in values.items() if value not in (None, False)
+            for one in (value if isinstance(value, list) else [value]) for word in (name, *([] if one is True else [one]))]  # fmt: skip
+
+
 def _destination(name: str) -> str:
     return "bench_" + name.removeprefix("--").replace("-", "_")
 

@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 import bench
+from bench import ranks
 from bench.contender import Contender
 from bench.early import TRIES, early
 from bench.format import duration
@@ -58,7 +59,7 @@ class Process:
         self.contender = contender
         self.left_behind: list[str] = []
         layout = layout or Layout()
-        environment = {**os.environ, **layout.env, **contender.env}
+        environment = {**ranks.alone(os.environ), **layout.env, **contender.env}
         environment.pop("PYTHONSAFEPATH", None)  # the staged code is found because it is in the working directory
         theirs = contender.source if contender.pinned else Path.cwd()
         paths = contender.env.get("PYTHONPATH"), str(theirs), str(theirs / "src"), os.environ.get("PYTHONPATH")

@@ -32,7 +32,7 @@ def hold(threads: int | None = None) -> int:
     threads = most if threads is None else threads
     if not 1 <= threads <= most:
         raise InputError(f"--threads {threads}: this process may run on {most} processors; give 1 to {most}")
-    _pin(held()[:threads])
+    pin(held()[:threads])
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     threadpoolctl.threadpool_limits(threads)
     return threads
@@ -46,7 +46,8 @@ def held() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def _pin(processors: list[int]) -> None:
+def pin(processors: list[int]) -> None:
+    """Hold this process, with its threads, to these processors; macOS knows no such thing."""
     process = psutil.Process()
     if hasattr(os, "sched_setaffinity"):  # Linux pins threads one by one: those that a library has started too
         for thread in process.threads():

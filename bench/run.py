@@ -24,6 +24,7 @@ from bench.limits import Peaks, Work, epoch_work
 from bench.limits import measure as measure_processor
 from bench.machine import Machine, describe, versioned
 from bench.options import Options
+from bench.ranks import launched
 from bench.records import Row, WriteError
 from bench.verify import ContractError, Oracle
 from bench.workload import Workload
@@ -118,13 +119,9 @@ class Run:
 
     def peaks(self, device: str, dtype: str, *, anew: bool) -> list[Peaks]:
         """Return what the device did at most, each time that it was measured in this run; if anew, the last time is now."""
-        if device == "gpu":
-            from bench.gpu_limits import measure
-        else:
-            measure = measure_processor
         measured = self._peaks.setdefault((device, dtype), [])
         if anew:
-            measured.append(measure(dtype))
+            measured.append(measured_peaks(device, dtype))
         return measured
 
     def of(self, case: Case) -> list[Row]:
@@ -152,17 +149,25 @@ class Run:
             self.writer.keep(len(self.rows))
 
     def record(
-        self, case: Case, trainer: Trainer, seconds: Sequence[float], accuracies: Sequence[float], max_error: float, taken: Shares
+        self,
+        case: Case,
+        trainer: Trainer,
+        seconds: Sequence[float],
+        accuracies: Sequence[float],
+        max_error: float,
+        taken: Shares,
+        together: Peaks | None = None,
     ) -> None:
-        """Add a row for each epoch, numbered on from the case's last, and put them on the disk.
+        """Add a row for each epoch, numbered on from the case's last over as many ranks, and put them on the disk.
 
-        taken  what others took of the processors' time meanwhile
+        taken     what others took of the processors' time meanwhile
+        together  what all ranks do at most together, if they are several and it was measured already
         The machine's peaks are measured after a case's first rows. The best so far counts, because a limit is no average.
         Raises ContractError for epochs that no machine can have computed, WriteError if the disk is full or gone.
         """
         workload = case.workload
-        done = self._done[case]
-        measured = self.peaks(trainer.device, workload.dtype, anew=not done)
+        done = sum(row.ranks == trainer.ranks for row in self.of(case))
+        measured = [together] if together else self.peaks(trainer.device, workload.dtype, anew=not done)
         work, peaks = self._work(case, trainer), reduce(Peaks.at_best, measured)
         rows = [
             Row(
@@ -184,7 +189,7 @@ class Run:
                 library=versioned(trainer.library),
                 device=trainer.device,
                 threads=self.threads,
-                ranks=1,
+                ranks=trainer.ranks,
                 round=done + number,
                 seconds=second,
                 max_error=max_error,
@@ -243,11 +248,24 @@ class Run:
         return epoch_work(trainer.layers, trainer.examples, trainer.dtype.itemsize, share=share)
 
 
-def prepare(options: Options, *, kind: Literal["timing", "training"]) -> Run:
+def measured_peaks(device: str, dtype: str) -> Peaks:
+    """Measure what the device does at most, now."""
+    if device == "gpu":
+        from bench.gpu_limits import measure
+
+        return measure(dtype)
+    return measure_processor(dtype)
+
+
+def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int = 1) -> Run:
     """Check all that was asked for and return the run. Raises InputError before anything is measured or written.
+
+    ranks: how many processes do this together. A launcher that started more would have each time something else and wait for the others.
 
     Holds this process to the threads asked for, so it must come before the trainers' libraries are loaded.
     """
+    if launched() > ranks:
+        raise InputError(f"this is one of {launched()} ranks, and would measure as if it were alone: mpiexec is for scale and fleet")
     threads = processors.hold(options.threads)
     trainers = {name: unavailable(name) for name in options.trainers}
     splits = options.splits()

@@ -42,6 +42,8 @@ TRAINERS = {
     "gpu": "impls.gpu:Gpu",
     "gpu_graph": "impls.gpu_graph:GpuGraph",
     "gpu_fused": "impls.gpu_fused:GpuFused",
+    "mpi": "impls.mpi:Mpi",
+    "mpi_gpu": "impls.mpi_gpu:MpiGpu",
     "jax_cpu": "impls.peers.jax_scan:JaxCpu",
     "jax_gpu": "impls.peers.jax_scan:JaxGpu",
     "torch_cpu": "impls.peers.torch_eager:TorchCpu",
@@ -50,7 +52,7 @@ TRAINERS = {
 }
 
 # The libraries that a plain installation leaves out, each with the extra that brings it.
-EXTRAS = {"numba": "compiled", "jax": "peers", "torch": "peers"}
+EXTRAS = {"numba": "compiled", "jax": "peers", "torch": "peers", "mpi4py": "mpi"}
 
 
 def place(name: str) -> tuple[str, str]:

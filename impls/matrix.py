@@ -39,8 +39,10 @@ class Matrix(Trainer):
         self._x[:, pixels] = 1
         self._y[:, :outputs] = xp.asarray(data.one_hot(outputs, self.dtype))
         # Examples are gathered a few mini-batches at a time: as many as the cache holds, one at least.
-        self._block = min(max(self.cache // (pixels * self.dtype.itemsize) // m, 1) * m, self.examples)
-        self._gathered = self._empty(self._block, self._widths[0]), self._empty(self._block, self._widths[-1])
+        mine = self._share(min(m, self.examples))
+        rows = mine.stop - mine.start
+        self._steps = min(max(self.cache // (pixels * self.dtype.itemsize) // max(rows, 1), 1), -(-self.examples // m))
+        self._gathered = self._empty(self._steps * rows, self._widths[0]), self._empty(self._steps * rows, self._widths[-1])
         # All weights end to end in one array, and their gradient likewise: one subtraction is a step.
         self._parameters, self._w = self._end_to_end()
         self._gradient, self._nabla_w = self._end_to_end()
@@ -63,19 +65,31 @@ class Matrix(Trainer):
         return Network([both[:, :-1] for both in w], [both[:, -1:] for both in w])
 
     def _epoch(self, order: Order) -> None:
-        xp, m = self.xp, self.batch_size
-        order = xp.asarray(order)
-        for start in range(0, len(order), self._block):
-            examples = order[start : start + self._block]
-            x, y = (buffer[: len(examples)] for buffer in self._gathered)
-            self._gather(self._x, examples, x)
-            self._gather(self._y, examples, y)
-            for first in range(0, len(examples), m):
-                batch = self._batches[min(m, len(examples) - first)]
-                batch.a[0] = x[first : first + m]
+        whole = len(order) // self.batch_size * self.batch_size
+        for m, examples in ((self.batch_size, order[:whole]), (len(order) - whole, order[whole:])):
+            if len(examples):
+                self._descend(self._batches[m], self.xp.asarray(examples.reshape(-1, m)[:, self._share(m)]))
+
+    def _descend(self, batch: MiniBatch, examples: Any) -> None:
+        """Take a step for each row of examples, (steps, m)."""
+        for start in range(0, len(examples), self._steps):
+            rows = examples[start : start + self._steps]
+            x, y = (buffer[: rows.size].reshape(*rows.shape, buffer.shape[1]) for buffer in self._gathered)  # (steps, m, n_0), (.., n_L)
+            self._gather(self._x, rows, x)
+            self._gather(self._y, rows, y)
+            for images, desired in zip(x, y, strict=True):
+                batch.a[0] = images
                 self._feed_forward(batch)
-                self._backpropagate(batch, y[first : first + m])
-                xp.subtract(self._parameters, self._gradient, out=self._parameters)
+                self._backpropagate(batch, desired)
+                self._update()
+
+    def _share(self, m: int) -> slice:
+        """Return which of a mini-batch's m examples are this trainer's to compute: all."""
+        return slice(0, m)
+
+    def _update(self) -> None:
+        """w -> w - eta nabla_w, and b likewise."""
+        self.xp.subtract(self._parameters, self._gradient, out=self._parameters)
 
     def _feed_forward(self, batch: MiniBatch) -> None:
         """Fill a_1 .. a_L from a_0."""
@@ -124,15 +138,17 @@ class Matrix(Trainer):
         flat = self._empty(ends[-1])
         return flat, [flat[end - below * n : end].reshape(below, n) for end, (below, n) in zip(ends, shapes, strict=True)]
 
-    def _mini_batch(self, m: int) -> MiniBatch:
+    def _mini_batch(self, size: int) -> MiniBatch:
+        mine = self._share(size)
+        m = mine.stop - mine.start
         a, delta = ([self._empty(m, n) for n in self._widths[1:]] for _ in range(2))
         slabs = []
         for mine, its_delta, n in zip(a, delta, self._widths[1:], strict=True):
-            rows = min(max(self.cache // (n * self.dtype.itemsize), 1), m)
+            rows = max(min(self.cache // (n * self.dtype.itemsize), m), 1)
             room = self._empty(rows, n)
             starts = range(0, m, rows)
             slabs.append([(mine[i : i + rows], its_delta[i : i + rows], room[: min(rows, m - i)]) for i in starts])
-        return MiniBatch([None, *a], delta, slabs, self.xp.array(self.learning_rate / m, self.dtype))
+        return MiniBatch([None, *a], delta, slabs, self.xp.array(self.learning_rate / size, self.dtype))
 
     def _zeros(self, *shape: int) -> Any:
         array = self._empty(*shape)
@@ -155,13 +171,13 @@ class Matrix(Trainer):
 
 @dataclass(frozen=True)
 class MiniBatch:
-    """The buffers of one mini-batch of m examples.
+    """The buffers of a trainer's share of a mini-batch, m examples: all of them, or those that fall to it.
 
     a      a_0 .. a_L, (m, N_l) each; a_0 is the images, set at every step, and a_l is z_l until its sigmoid is taken
     delta  delta_1 .. delta_L, (m, N_l) each, times eta/m
     slabs  for each layer from the first, its a and delta cut into rows that the cache holds while several operations pass over
            them, and an array of that shape to work in
-    step   eta/m
+    step   eta over the examples of the whole mini-batch
     """
 
     a: list[Any]

@@ -88,6 +88,11 @@ class Trainer(ABC):
         self._epoch(order)
         self._wait()
 
+    @property
+    def ranks(self) -> int:
+        """How many processes share every mini-batch; results record it."""
+        return 1
+
     @abstractmethod
     def network(self) -> Network:
         """Return the weights and biases as they are now, a copy on the host."""

@@ -51,6 +51,10 @@ class DeviceArray(np.ndarray):
         np.ndarray.take(self.view(np.ndarray), indices.view(np.ndarray), axis=axis, out=out.view(np.ndarray), mode="clip")
         return out
 
+    def get(self, out):
+        out[...] = self.view(np.ndarray)
+        return out
+
     def set(self, host):
         assert host.dtype == self.dtype
         self.view(np.ndarray)[...] = host
@@ -133,10 +137,28 @@ class Device:
         class Device:
             compute_capability = "90"
             attributes: ClassVar[dict[str, int]] = {"MultiProcessorCount": 8, "MaxSharedMemoryPerBlockOptin": 227 * 1024}
+            used: ClassVar[list[int]] = []
+
+            def __init__(self, number=0):
+                self._number = number
+
+            def use(self):
+                Device.cuda.Device.used.append(self._number)
+
+        class runtime:
+            @staticmethod
+            def getDeviceCount():
+                return 4
+
+        @staticmethod
+        def alloc_pinned_memory(size):
+            return bytearray(size)
 
         class Stream(contextlib.nullcontext):
             def __init__(self, non_blocking):
                 super().__init__()
+
+            ptr = 0
 
             def synchronize(self):
                 pass

@@ -18,6 +18,8 @@ TRAINER_FILES = {
     "gpu_kernels": ("gpu",),
     "gpu_graph": ("gpu_kernels",),
     "gpu_fused": ("gpu_kernels",),
+    "mpi": ("matrix",),
+    "mpi_gpu": ("mpi", "gpu"),
     "jax_scan": (),
     "torch_eager": (),
     "torch_graph": ("peers",),
@@ -40,6 +42,8 @@ def allowed(path, name):
         return path.stem.startswith("gpu")
     if top in {"jax", "torch"}:
         return "peers" in path.parts
+    if top == "mpi4py":
+        return path.stem in {"mpi", "mpi_gpu", "scaling"}
     if top == "matplotlib":
         return path.parent.name == "plot" or path.stem == "report"
     if path.parts[0] == "impls" and path.stem in TRAINER_FILES and top == "impls":

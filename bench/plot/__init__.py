@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from bench import intervals, records
 from bench.machine import slug
-from bench.plot import bars, courses, curves, learning, machines, maps, pairs, roofline, style
+from bench.plot import bars, courses, curves, learning, machines, maps, pairs, roofline, scaling, style
 from bench.setups import timings
 from impls.errors import unknown
 
@@ -47,7 +47,8 @@ def charts(paths: Sequence[Path], directory: Path | None = None) -> list[Path]:
 
 
 def _figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
-    timing, training = rows[rows["kind"] == "timing"], rows[rows["kind"] == "training"]
+    shared = scaling.several_ranks(rows)
+    timing, training = rows[(rows["kind"] == "timing") & ~shared], rows[rows["kind"] == "training"]
     grid = curves.grid(timing)
     named = timing[~timing.index.isin(grid.index)]
     if set(named["trainer"]) > {bars.BASELINE}:
@@ -60,6 +61,8 @@ def _figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
     yield from curves.throughputs(grid)
     if mapped := maps.of(timings(grid)):
         yield "map", maps.draw(mapped, None)
+    if shared.any():
+        yield "scaling", scaling.draw(rows[shared])
     for workload, job in training.groupby("workload", sort=False):
         yield f"learning-{slug(str(workload))}", learning.draw(job)
 

@@ -16,10 +16,13 @@ from matplotlib.ticker import LogFormatter
 from bench.format import counted
 from impls import TRAINERS
 
-# Okabe and Ito's colours and three of P. Tol's, told apart by colour-blind eyes; one for every trainer of the ladder. Where two are
+# Okabe and Ito's colours and some of P. Tol's, told apart by colour-blind eyes; one for every trainer of the ladder. Where two are
 # alike in grey the markers differ.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000", "#882255", "#999933", "#44AA99", "#332288")
-_MARKERS = "osD^vPX*<>p"
+_COLOURS = (
+    *("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#661100"),
+    *("#DDCC77", "#000000", "#882255", "#999933", "#44AA99", "#332288"),
+)
+_MARKERS = "osD^vPdhX*<>p"
 _TALLEST = 60_000  # pixels; Agg draws no more than 2^16
 _STYLE: Any = {
     "font.size": 10,

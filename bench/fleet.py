@@ -1,0 +1,201 @@
+"""`mpiexec ... python -m bench fleet`: the main job once on every host of the allocation, one CSV, and which host is slow.
+
+The first rank of each host runs `pytest bench --benchmark-only` in a process of its own, on all processors that the host's ranks may use;
+other ranks sleep. A host is slow if one of its epochs takes so much longer than on the others that the interval of the ratio lies above
+AGREE: two runs on one machine differ by as much. The CSV holds no host name: its machines are numbered, and the table says which is which.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import bench
+from bench import processors, ranks, records
+from bench.format import counted, duration_interval, times_interval
+from bench.intervals import Interval, Sample
+from bench.machine import describe, slug
+from bench.options import Options
+from bench.setups import AGREE, Job, Setup, Timings, timings
+from bench.tables import Table
+
+_LOOK = 0.05  # seconds between two looks for a host that has finished
+_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
+
+
+@dataclass(frozen=True)
+class Host:
+    """A host: its number from 1, its name for the terminal, what the CSV calls it, and the rank that works there."""
+
+    number: int
+    name: str
+    machine: str
+    rank: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the job on a host: pytest's exit code, its last lines, and its CSV's text, empty if nothing was measured."""
+
+    host: Host
+    code: int
+    told: str
+    csv: str
+
+
+def fleet(asked: Callable[[], Options], job: Sequence[str], *, in_turn: bool, say: Callable[[str], None] = print) -> int:
+    """Run the job, the main door's options as they were typed, on every host, and return the exit code: 1 if a host failed or is slow.
+
+    in_turn: one host after the other, for hosts that share something; else all together.
+    """
+    every = ranks.started("fleet")
+    options = ranks.together(every, asked)
+    ranks.together(every, lambda: records.check_writable(options.results))
+    hosts, here = _hosts(every, options.machine)
+    mine = here if here.rank == every.rank else None
+    path = options.results / f"{every.bcast(records.new_id(datetime.now(UTC)))}-fleet.csv"
+    finished: list[Outcome] = []
+
+    def collected(outcome: Outcome) -> None:
+        finished.append(outcome)
+        if outcome.csv:
+            _write(path.with_suffix(".partial.csv"), finished)
+        say(f"[{len(finished)}/{len(hosts)}] {outcome.host.name}: {'measured' if outcome.code == 0 else outcome.told}")
+
+    if every.rank == 0:
+        say(f"{counted(len(hosts), 'host')}, {'one after the other' if in_turn else 'all together'}: {', '.join(h.name for h in hosts)}")
+    for turn in [[host] for host in hosts] if in_turn else [hosts]:
+        child = _Child(mine, job, path.with_name(f"{path.stem}-{mine.number}")) if mine in turn else None
+        waited = len(turn) if every.rank == 0 else 0
+        while child or waited:
+            if child and (outcome := child.outcome()):
+                every.isend(outcome, 0)
+                child = None
+            elif waited and every.iprobe():
+                collected(every.recv())
+                waited -= 1
+            else:
+                time.sleep(_LOOK)
+        ranks.meet(every)
+    code = 0
+    if every.rank == 0:
+        code = _told(path, sorted(finished, key=lambda outcome: outcome.host.number), say)
+    return int(every.bcast(code))
+
+
+def _hosts(every: Any, machine: str | None) -> tuple[list[Host], Host]:
+    """Return all hosts, in the order of their first ranks, and this one, whose processors this process now may use."""
+    found = every.allgather((platform.node(), describe(machine).machine, processors.held()))
+    hosts: dict[str, Host] = {}
+    for rank, (name, called, _) in enumerate(found):
+        if name not in hosts:
+            number = len(hosts) + 1
+            hosts[name] = Host(number, name, slug(f"{called[:54].rstrip('-')}-{number}"), rank)
+    processors.pin(sorted({processor for name, _, available in found if name == platform.node() for processor in available}))
+    return list(hosts.values()), hosts[platform.node()]
+
+
+class _Child:
+    """The main job on this host, in a process that is no rank, and ends with this one."""
+
+    def __init__(self, host: Host, job: Sequence[str], directory: Path) -> None:
+        self._host, self._directory = host, directory
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed when its process has ended)
+        door = [sys.executable, "-m", "pytest", str(Path(bench.__file__).parent), "-p", "no:cacheprovider", "--benchmark-only"]
+        self._popen = subprocess.Popen(
+            [*door, *job, "--no-charts", "--results", str(directory), "--machine", host.machine],
+            env=ranks.alone(os.environ),
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+        )
+
+    def outcome(self) -> Outcome | None:
+        """Return what became of it, or None while it runs."""
+        if self._popen.poll() is None:
+            return None
+        with self._output as file:
+            file.seek(0)
+            output = file.read().decode(errors="replace").splitlines()
+        files = sorted(self._directory.glob("*.csv")) if self._directory.is_dir() else []
+        csv = files[0].read_text(encoding="utf-8") if files else ""
+        shutil.rmtree(self._directory, ignore_errors=True)
+        complaints = [line for line in output if line.startswith(("FAILED", "ERROR"))] or output[-1:]
+        return Outcome(self._host, self._popen.returncode, "; ".join(complaints) or f"exit code {self._popen.returncode}", csv)
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+
+
+def _write(path: Path, finished: Sequence[Outcome]) -> None:
+    """Write the rows of all hosts so far, in their order, under one header, by replacing the file in one step."""
+    lines = [line for outcome in sorted(finished, key=lambda outcome: outcome.host.number) for line in outcome.csv.splitlines()]
+    beside = path.with_name(f".{path.name}.tmp")
+    beside.write_text("".join(f"{line}\n" for i, line in enumerate(lines) if i == 0 or line != lines[0]), encoding="utf-8")
+    beside.replace(path)
+
+
+def _told(path: Path, finished: Sequence[Outcome], say: Callable[[str], None]) -> int:
+    """Give the CSV its name, print the tables, and return the exit code."""
+    failed = [outcome for outcome in finished if outcome.code]
+    if not any(outcome.csv for outcome in finished):
+        say("epochbench: no host measured anything")
+        return 1
+    path.with_suffix(".partial.csv").replace(path)
+    times = timings(records.read([path]))
+    names = {outcome.host.machine: outcome.host.name for outcome in finished}
+    for job in times.jobs:
+        say(f"\n{_table(times, job, names).text()}")
+    slow = list(slow_hosts(times))
+    say("")
+    for machine, cases, (trainer, job, ratio) in slow:
+        say(f"slow: {names[machine]} ({machine}): {job.workload} {trainer} takes {times_interval(ratio)} as long as on the others; "
+            f"so in {counted(cases, 'case')}")  # fmt: skip
+    for outcome in failed:
+        say(f"FAILED {outcome.host.name} ({outcome.host.machine}): {outcome.told}")
+    if not slow and len(names) > 1:
+        say(f"no host parts from the others by more than {AGREE - 1:.0%}")
+    say(str(path))
+    return int(bool(slow or failed))
+
+
+def slow_hosts(times: Timings) -> list[tuple[str, int, tuple[str, Job, Interval]]]:
+    """Return the machines that are slow, the slowest first: in how many cases, and the worst, with the ratio to the others' epochs.
+
+    The others' epoch is the median of their medians, so one slow host does not make the others look fast.
+    """
+    found: dict[str, list[tuple[str, Job, Interval]]] = {}
+    for job in times.jobs:
+        for trainer in times.trainers(job):
+            samples = {setup: timed[trainer] for setup, timed in times.of(job).items() if trainer in timed}
+            for setup, mine in samples.items():
+                others = [run for other, sample in samples.items() if other.machine != setup.machine for run in sample.runs]
+                if others and (ratio := mine.over(Sample(others))).low > AGREE:
+                    found.setdefault(setup.machine, []).append((trainer, job, ratio))
+    worst = {machine: max(cases, key=lambda case: case[2].value) for machine, cases in found.items()}
+    return [(machine, len(found[machine]), worst[machine]) for machine in sorted(worst, key=lambda name: -worst[name][2].value)]
+
+
+def _table(times: Timings, job: Job, names: dict[str, str]) -> Table:
+    trainers = times.trainers(job)
+
+    def cells(setup: Setup) -> list[str]:
+        timed = times.of(job)[setup]
+        return [duration_interval(timed[name].interval()) if name in timed else "-" for name in trainers]
+
+    rows = [[names[setup.machine], setup.machine, str(setup.threads), *cells(setup)] for setup in times.of(job)]
+    return Table(job.title, ["host", "machine", "threads", *trainers], rows)

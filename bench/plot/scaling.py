@@ -1,0 +1,75 @@
+"""The chart of a run over several ranks: speedup and efficiency against ranks, beside the ideal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
+
+from bench import intervals
+from bench.plot import style
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+    import pandas as pd
+
+# A line a job and kind of scaling: told apart by colour, marker and dashes.
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")
+_MARKERS = "osD^vPd"
+
+
+def several_ranks(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Return of which rows the run went over several ranks: its rows over one rank are what the others are held against."""
+    return rows.groupby("run_id", sort=False)["ranks"].transform("max") > 1
+
+
+def draw(rows: pd.DataFrame) -> Figure:
+    """Draw the rows of such runs. Speedup is in examples a second over those of one rank, which is right for both kinds of scaling."""
+    drawn = Figure(figsize=(10.5, 4.6), layout="constrained")
+    drawn.suptitle(f"One epoch over several ranks\n{style.subtitle(rows)}", x=0.01, ha="left", fontsize=12)
+    speed, efficiency = drawn.subplots(1, 2)
+    most = int(rows["ranks"].max())
+    sizes = sorted(rows["ranks"].unique())
+    speed.plot([1, most], [1, most], color="#8c8c8c", ls=":", label="ideal")
+    efficiency.axhline(1, color="#8c8c8c", ls=":", label="ideal")
+    for place, (name, (x, value, low, high)) in enumerate(_lines(rows)):
+        look = {
+            "color": _COLOURS[place // 2 % len(_COLOURS)], "marker": _MARKERS[place // 2 % len(_MARKERS)],
+            "ls": "--" if place % 2 else "-", "capsize": 3, "lw": 1.5, "ms": 6, "mfc": "white" if place % 2 else None,
+        }  # fmt: skip
+        speed.errorbar(x, value, yerr=(value - low, high - value), label=name, **look)
+        efficiency.errorbar(x, value / x, yerr=((value - low) / x, (high - value) / x), label=name, **look)
+    for axis, title in ((speed, "times as many examples a second as one rank"), (efficiency, "that, over the ranks")):
+        axis.set_title(title)
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.set_xlabel("ranks (log)")
+        axis.grid(color="#e4e4e4")
+        axis.set_axisbelow(True)
+    speed.set_yscale("log", base=2)
+    speed.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+    efficiency.set_ylim(0, max(1.1, efficiency.get_ylim()[1]))
+    efficiency.yaxis.set_major_formatter(PercentFormatter(1.0))
+    efficiency.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return drawn
+
+
+def _lines(rows: pd.DataFrame) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
+    """Yield, for each job and trainer over one rank, its strong scaling and its weak: a name, and ranks, speedup and its interval."""
+    for (trainer, workload), alone in rows[rows["ranks"] == 1].groupby(["trainer", "workload"], sort=False):
+        base = alone["seconds"].to_numpy()
+        mine = rows[(rows["trainer"] == trainer) & (rows["layers"] == alone["layers"].iloc[0])]
+        for kind, cells in (
+            ("strong", mine[mine["workload"] == workload]),
+            ("weak", mine[mine["workload"].str.fullmatch(rf"{workload}-x\d+")]),
+        ):
+            points = [(1.0, 1.0, 1.0, 1.0)]
+            for size, epochs in cells[cells["ranks"] > 1].groupby("ranks"):
+                points.append((float(str(size)), *intervals.ratio(base, epochs["seconds"].to_numpy())))
+            if len(points) > 1:
+                yield f"{workload} {trainer}, {kind}", np.array(points).T

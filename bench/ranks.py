@@ -1,0 +1,158 @@
+"""This process among the ranks that mpiexec or srun started: what becomes of it, where it runs, and how to start one outside of them."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from bench import processors
+from impls import InputError, unavailable
+
+Result = TypeVar("Result")
+
+# What launchers put into the environment: MPICH's, Intel's and Microsoft's; Open MPI's; PMIx, which Slurm speaks too.
+_RANK = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID")
+_SIZE = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
+_LAUNCHERS = ("PMI_", "HYDI_", "MPI_LOCAL", "OMPI_COMM_WORLD_", "PMIX_", "PRTE_")
+_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
+_LOOK = 0.001  # seconds between two looks of a rank that has nothing to do
+
+
+class Refused(InputError):
+    """The same on all ranks: nobody waits for whoever leaves with it."""
+
+
+def alone(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without what a launcher put there: a process started with it is no rank of this job."""
+    return {name: value for name, value in environment.items() if not name.startswith(_LAUNCHERS)}
+
+
+def launched() -> int:
+    """Return how many ranks the launcher says there are, as far as its environment tells; 1 without one."""
+    return int(next((os.environ[name] for name in _SIZE if os.environ.get(name, "").isdigit()), "1"))
+
+
+def attended(work: Callable[[], int]) -> int:
+    """Return the work's exit code, done in a child process. If a signal ends that, say which rank it was, and on which host.
+
+    A launcher names a process at best, and not every one does. Must be called before MPI is started. Without fork: done here.
+    """
+    if not hasattr(os, "fork"):
+        return _or_abort(work)
+    child = os.fork()
+    if not child:
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+        return _or_abort(work)
+    try:
+        _, status = os.waitpid(child, 0)
+    except BaseException:  # the launcher ends the run
+        os.kill(child, signal.SIGTERM)
+        os.waitpid(child, 0)
+        raise
+    code = os.waitstatus_to_exitcode(status)
+    if code < 0:
+        _tell(f"was ended by {signal.Signals(-code).name}")
+        return 128 - code
+    return code
+
+
+def _or_abort(work: Callable[[], int]) -> int:
+    """Return the work's exit code; if it fails on this rank, say so and end the others, which would wait for it."""
+    try:
+        return work()
+    except (Refused, SystemExit):  # which all ranks know of
+        raise
+    except BaseException as error:
+        if isinstance(error, Exception) and not isinstance(error, (InputError, OSError)):  # nothing of the user's
+            traceback.print_exc()
+        _tell(f"failed: {type(error).__name__}: {error}")
+        sys.stdout.flush()
+        from impls.mpi import world
+
+        world().Abort(1)
+        raise
+
+
+def _tell(what: str) -> None:
+    rank = next((os.environ[name] for name in _RANK if name in os.environ), "0")
+    print(
+        f"epochbench: rank {rank} on {platform.node()} {what}; what was finished is kept in the *.partial.csv, if there was anything",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def started(command: str) -> Any:
+    """Return the communicator of all ranks. Raises Refused that says how to start them if there are not two at least."""
+    if reason := unavailable("mpi"):
+        raise Refused(f"{command} needs MPI: {reason}")
+    from impls.mpi import library, world
+
+    ranks = world()
+    if ranks.size < 2:
+        raise Refused(
+            f"{command} runs on several ranks: mpiexec -n 2 python -m bench {command}; "
+            f"and with the mpiexec of the MPI that mpi4py found, {library()}"
+        )
+    return ranks
+
+
+def together(ranks: Any, work: Callable[[], Result]) -> Result:
+    """Return what the work, the same on all ranks, returns. If it raises InputError on any rank, the first of them raises Refused, and
+    the others leave with exit code 2 and without a word.
+    """
+    result, error = None, None
+    try:
+        result = work()
+    except InputError as refused:
+        error = refused
+    errors = ranks.allgather(error and str(error))
+    first = next((rank for rank, told in enumerate(errors) if told), None)
+    if first is not None:
+        if ranks.rank == first:
+            raise Refused(errors[first])
+        raise SystemExit(2)
+    return result  # type: ignore[return-value]
+
+
+def meet(ranks: Any) -> None:
+    """Return when all ranks are here. Who comes early sleeps: a barrier would keep its processor, and others' memory, busy."""
+    request = ranks.Ibarrier()
+    while not request.Test():
+        time.sleep(_LOOK)
+
+
+def hosts(ranks: Any) -> int:
+    """Return how many hosts the ranks are on."""
+    return len(set(ranks.allgather(platform.node())))
+
+
+def settle(ranks: Any) -> bool:
+    """Hold this process to its own share of its host's processors, and return whether each has one to itself.
+
+    A launcher may have bound the ranks already: to processors that they do not share, and those they keep. Else each gets an equal part
+    of what they have in common; if there are fewer than ranks, they take turns.
+    """
+    mine = processors.held()
+    here = [found for host, found in ranks.allgather((platform.node(), mine)) if host == platform.node()]
+    place = [rank for rank, host in enumerate(ranks.allgather(platform.node())) if host == platform.node()].index(ranks.rank)
+    processors.pin(share(here, place))
+    return all(ranks.allgather(len(here) <= len(set().union(*here))))
+
+
+def share(available: Sequence[Sequence[int]], place: int) -> list[int]:
+    """Return the processors of rank number `place` of a host, whose ranks may run on those that are available to each."""
+    everything = sorted(set().union(*available))
+    if sum(map(len, available)) == len(everything):
+        return sorted(available[place])
+    each = max(len(everything) // len(available), 1)
+    first = place * each % len(everything)
+    return everything[first : first + each]

@@ -1,0 +1,103 @@
+"""Run under mpiexec by test_mpi.py: trains the cases over the first 1, 2, ... ranks, and keeps every rank's network.
+
+python tests/over_ranks.py FILE: to FILE, pickled, {(trainer, ranks, case): [each rank's weights and biases]}
+"""
+
+import pickle
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from impls import Dataset, Network, Unsupported
+from impls.mpi import Mpi, world
+from impls.mpi_gpu import MpiGpu
+from tests.device import Device, OnDevice
+
+CASES = {  # layers, examples, batch size
+    "divides": ([6, 5, 3], 24, 12),
+    "does not divide, and the last mini-batch is short": ([6, 5, 3], 23, 7),
+    "more ranks than examples": ([6, 3], 23, 3),
+    "one example each": ([6, 4, 3], 5, 1),
+    "one mini-batch, deep": ([6, 5, 4, 7, 3], 23, 1000),
+    "the last mini-batch falls to a rank as the others do": ([6, 5, 3], 19, 10),
+}
+
+
+class MpiGpuOnCpu(OnDevice, MpiGpu):
+    pass
+
+
+class Nccl:
+    """Plays NCCL with MPI, and holds its callers to what it asks of them."""
+
+    available, NCCL_SUM, NCCL_FLOAT32, NCCL_FLOAT64 = True, 0, 7, 8
+
+    @staticmethod
+    def get_unique_id():
+        return tuple(range(128))
+
+    class NcclCommunicator:
+        def __init__(self, ranks, name, rank):
+            assert (ranks, rank, name) == (world().size, world().rank, Nccl.get_unique_id())
+
+        def allReduce(self, source, target, count, kind, operation, stream):
+            assert source == target
+            assert (kind, operation, stream) == (Nccl.NCCL_FLOAT64, Nccl.NCCL_SUM, 0)
+            here = np.ctypeslib.as_array((np.ctypeslib.ctypes.c_double * count).from_address(source))
+            here[...] = world().allreduce(here.copy())
+
+
+class NcclOnCpu(MpiGpuOnCpu):
+    class xp(Device):
+        class cuda(Device.cuda):
+            nccl = Nccl
+
+
+class TooFew(MpiGpuOnCpu):
+    class xp(Device):
+        class cuda(Device.cuda):
+            class runtime:
+                getDeviceCount = staticmethod(lambda: 3)
+
+
+KINDS = {1: (Mpi, MpiGpuOnCpu), 2: (Mpi,), 3: (Mpi, MpiGpuOnCpu), 4: (Mpi, NcclOnCpu)}  # over so many ranks
+
+
+def job(case):
+    layers, examples, batch_size = CASES[case]
+    rng = np.random.default_rng(7)
+    data = Dataset(rng.random((examples, 6)), rng.integers(0, 3, examples), classes=3)
+    return Network.scaled(layers, seed=1, dtype=np.float64), data, data.order(seed=5), batch_size
+
+
+def train(kind, case, epochs=2):
+    start, data, order, batch_size = job(case)
+    trainer = kind(start, data, batch_size=batch_size, learning_rate=3.0)
+    for _ in range(epochs):
+        trainer.train_epoch(order)
+    return trainer
+
+
+def main(file):
+    every, found = world(), {}
+    for ranks in range(1, every.size + 1):
+        some = every.Split(0 if every.rank < ranks else 1)
+        if every.rank < ranks:
+            for kind in KINDS[ranks]:
+                for case in CASES:
+                    trainer = train(kind.over(some), case)
+                    assert trainer.ranks == ranks
+                    network = trainer.network()
+                    found[kind.__name__, ranks, case] = some.gather([*network.weights, *network.biases])
+    found["devices"] = every.gather(Device.cuda.Device.used[-1])
+    try:
+        train(TooFew, "divides")
+    except Unsupported as reason:
+        found["refused"] = every.gather(str(reason))
+    if every.rank == 0:
+        file.write_bytes(pickle.dumps(found))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
