@@ -65,10 +65,11 @@ class Matrix(Trainer):
         return Network([both[:, :-1] for both in w], [both[:, -1:] for both in w])
 
     def _epoch(self, order: Order) -> None:
+        order = self.xp.asarray(order)
         whole = len(order) // self.batch_size * self.batch_size
         for m, examples in ((self.batch_size, order[:whole]), (len(order) - whole, order[whole:])):
             if len(examples):
-                self._descend(self._batches[m], self.xp.asarray(examples.reshape(-1, m)[:, self._share(m)]))
+                self._descend(self._batches[m], examples.reshape(-1, m)[:, self._share(m)])
 
     def _descend(self, batch: MiniBatch, examples: Any) -> None:
         """Take a step for each row of examples, (steps, m)."""
