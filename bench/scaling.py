@@ -187,15 +187,15 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def _model(run: Run, every: Any, workload: Workload, trainer: str, groups: dict[int, Any]) -> Model:
     data = workload.data(run.splits)
-    network = workload.network(data)
-    gradient = sum(array.nbytes for array in (*network.weights, *network.biases))
+    alone = every.Split(every.rank)
+    kind: Any = load_trainer(trainer)
+    single = kind.over(alone)
+    gradient = single(workload.network(data), data.first(1), batch_size=1, learning_rate=workload.learning_rate).message
     times = [(size, sent, _allreduce(members, sent)) for size, members in groups.items() if size > 1 and every.rank < size
              for sent in (*_SIZES, gradient)]  # fmt: skip
     ranks.meet(every)
-    alone = every.Split(every.rank)
-    kind: Any = load_trainer(trainer)
     shares = sorted({-(-workload.batch_size // size) for size in ladder(MOST)})
-    steps = [(share, _step(every, kind.over(alone), workload, data, share)) for share in shares]
+    steps = [(share, _step(every, single, workload, data, share)) for share in shares]
     alone.Free()
     return Model(Compute.fitted(steps), Link.fitted(every.bcast(times)), gradient, len(data))
 

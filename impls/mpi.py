@@ -45,6 +45,11 @@ class Mpi(Matrix):
     def ranks(self) -> int:
         return int(self._ranks.size)
 
+    @property
+    def message(self) -> int:
+        """The bytes that a step's Allreduce sums."""
+        return int(self._gradient.nbytes)
+
     def _place(self, data: Dataset) -> None:
         self._ranks = self.communicator or world()
         self._alone = self._ranks.size == 1

@@ -111,5 +111,5 @@ def _reads_device_memory() -> bool:
     """Return whether the MPI says of itself that it is CUDA-aware, as Open MPI and MPICH can be asked."""
     from mpi4py import MPI
 
-    query = getattr(ctypes.CDLL(MPI.__file__), "MPIX_Query_cuda_support", None)
-    return query is not None and bool(query())
+    supported = getattr(ctypes.CDLL(MPI.__file__), "MPIX_Query_cuda_support", None)
+    return supported is not None and bool(supported())

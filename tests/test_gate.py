@@ -64,7 +64,7 @@ def test_a_slowdown_fails_and_is_told_everywhere(repository, tmp_path):
     report = json.loads(output.stdout)
     assert report["head"].endswith("with changes")
     verdicts = {verdict["trainer"]: verdict for verdict in report["verdicts"]}
-    assert set(verdicts) == {"matrix", "gpu", "gpu_graph", "gpu_fused"}, "those whose code differs"
+    assert set(verdicts) == {"matrix", "gpu", "gpu_graph", "gpu_fused", "mpi", "mpi_gpu"}, "those whose code differs"
     matrix = verdicts["matrix"]
     assert matrix["verdict"] == "slower"
     assert 1.05 < matrix["low"] < matrix["ratio"] < matrix["high"]
@@ -134,7 +134,7 @@ def test_nothing_changed_is_nothing_to_judge(repository):
             "does not compute what the float64 loop",
         ),
         ("def _epoch(self", "def _epoch(self, :", "SyntaxError"),
-        ("        order = xp.asarray(order)\n", "        raise MemoryError('no room')\n", "MemoryError: no room"),
+        ("        order = self.xp.asarray(order)\n", "        raise MemoryError('no room')\n", "MemoryError: no room"),
     ],
 )
 def test_a_working_tree_that_does_not_work_is_broken(repository, old, new, reason):
