@@ -130,7 +130,10 @@ def difference_times(typing: Any, x: Any, a: Any, y: Any) -> Any:
 
 @intrinsic
 def sigmoid(typing: Any, z: Any) -> Any:
-    """Return 1 / (1 + exp(-z)), to the last bit or two.
+    """Return 1 / (1 + exp(-z)), to the last bit or two of 1.
+
+    |z| is held to a quarter of what exp(z) has exponents for. A trained network has many units further out; the products of such
+    a's and deltas would be subnormal, and an operation on one takes a processor some hundred cycles.
 
     exp(x) = 2^k exp(r) with k = round(x / ln 2), so that |r| <= ln(2)/2, where the first terms of exp's series suffice; 2^k is made by
     writing k into the exponent of a float.
@@ -140,7 +143,7 @@ def sigmoid(typing: Any, z: Any) -> Any:
         (z,) = arguments
         kind = z.type
         single = isinstance(kind.element, ir.FloatType)
-        mantissa, bias, largest, terms = (23, 127, 87.0, 8) if single else (52, 1023, 708.0, 14)
+        mantissa, bias, largest, terms = (23, 127, 87 / 4, 8) if single else (52, 1023, 708 / 4, 14)
         whole = ir.VectorType(ir.IntType(32 if single else 64), LANES)
 
         def constant(value: float) -> Any:
