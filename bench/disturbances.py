@@ -1,7 +1,7 @@
 """What disturbed a case while it was timed: other processes, the hypervisor, a machine that slowed down. So that a bad run is marked.
 
-Less than 5 % is not worth a word, because two runs on a quiet machine differ by as much now and then. Of the runs in results/, those
-on a quiet machine drifted by 8 % at most, and the ones that were disturbed by 33 to 115 %.
+Less than 5 % is not worth a word, because two runs on a quiet machine differ by as much now and then. Of the runs that were recorded for
+results/, steady cases drifted by 11 % at most; disturbed ones, and those of a trainer that did slow down as it trained, by 33 to 122 %.
 """
 
 from __future__ import annotations
