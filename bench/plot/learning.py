@@ -13,7 +13,8 @@ from bench.setups import ladder
 
 def draw(rows: pd.DataFrame) -> Figure:
     """Draw the training runs of one job: a curve a run, a mark an epoch."""
-    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+    curves = rows.groupby(["trainer", "run_id"]).ngroups
+    figure = Figure(figsize=(7.2, 4.3 + 0.2 * curves), layout="constrained")  # the legend is below, whatever its length
     figure.suptitle(f"Test accuracy against training time\n{style.subtitle(rows)}", x=0.01, ha="left", fontsize=12)
     axis = figure.subplots()
     axis.set_title(style.job(rows.iloc[0]))
@@ -33,5 +34,5 @@ def draw(rows: pd.DataFrame) -> Figure:
     axis.set_xlabel("seconds of training (log); a mark is an epoch")
     axis.set_ylabel("test accuracy, %")
     axis.grid(color="#e4e4e4")
-    axis.legend(frameon=False, loc="lower right")
+    figure.legend(frameon=False, loc="outside lower left", fontsize=9)
     return figure
