@@ -7,11 +7,9 @@ AGREE: two runs on one machine differ by as much. The CSV holds no host name: it
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench import processors, ranks, records
+from bench import descent, processors, ranks, records
 from bench.format import counted, duration_interval, times_interval
 from bench.intervals import Interval, Sample
 from bench.machine import describe, slug
@@ -32,7 +30,6 @@ from bench.setups import AGREE, Job, Setup, Timings, timings
 from bench.tables import Table
 
 _LOOK = 0.05  # seconds between two looks for a host that has finished
-_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ class _Child:
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
-            preexec_fn=_end_with_parent if sys.platform == "linux" else None,
+            preexec_fn=descent.end_with_parent if sys.platform == "linux" else None,
         )
 
     def outcome(self) -> Outcome | None:
@@ -135,10 +132,6 @@ class _Child:
         shutil.rmtree(self._directory, ignore_errors=True)
         complaints = [line for line in output if line.startswith(("FAILED", "ERROR"))] or output[-1:]
         return Outcome(self._host, self._popen.returncode, "; ".join(complaints) or f"exit code {self._popen.returncode}", csv)
-
-
-def _end_with_parent() -> None:
-    ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
 
 
 def _write(path: Path, finished: Sequence[Outcome]) -> None:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import os
 import queue
 import secrets
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -19,7 +17,7 @@ from typing import Any
 import psutil
 
 import bench
-from bench import ranks
+from bench import descent, ranks
 from bench.contender import Contender
 from bench.early import TRIES, early
 from bench.format import duration
@@ -27,14 +25,7 @@ from bench.layout import Layout
 
 _LONGEST_REPLY = 65_536  # characters; the longest honest one has a few hundred
 _TOKEN = "EPOCHBENCH_WORKER"
-_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER of Linux's prctl
 _GRACE = 1.0  # seconds in which an ended worker and its children may go by themselves
-
-
-def _adopt_orphans() -> None:
-    """Become the parent of descendants whose own has died, so that they can be found. Linux only; elsewhere they may be missed."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
 class ContenderError(Exception):
@@ -65,7 +56,7 @@ class Process:
         paths = contender.env.get("PYTHONPATH"), str(theirs), str(theirs / "src"), os.environ.get("PYTHONPATH")
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         environment[_TOKEN] = self._token = secrets.token_hex(8)  # tells whose the processes are that it starts
-        _adopt_orphans()
+        descent.adopt()  # so that they can be found; elsewhere they may be missed
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
         try:
             self._popen = subprocess.Popen(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import signal
@@ -12,7 +11,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from bench import processors
+from bench import descent, processors
 from impls import InputError, unavailable
 
 Result = TypeVar("Result")
@@ -21,7 +20,6 @@ Result = TypeVar("Result")
 _RANK = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID")
 _SIZE = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
 _LAUNCHERS = ("PMI_", "HYDI_", "MPI_LOCAL", "OMPI_COMM_WORLD_", "PMIX_", "PRTE_")
-_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
 _LOOK = 0.001  # seconds between two looks of a rank that has nothing to do
 
 
@@ -48,8 +46,7 @@ def attended(work: Callable[[], int]) -> int:
         return _or_abort(work)
     child = os.fork()
     if not child:
-        if sys.platform == "linux":
-            ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+        descent.end_with_parent()
         return _or_abort(work)
     try:
         _, status = os.waitpid(child, 0)

@@ -10,11 +10,9 @@ cannot run here. It ends when its input does.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import platform
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -27,11 +25,9 @@ import numpy as np
 import numpy.typing as npt
 
 import impls
-from bench import machine, processors
+from bench import descent, machine, processors
 from bench.early import look
 from impls import Dataset, Network
-
-_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of Linux's prctl
 
 
 @dataclass(frozen=True)
@@ -79,8 +75,7 @@ def _arrays(network: Network) -> dict[str, Any]:
 
 def main(trainer: str, job: Path, threads: int, *, pinned: bool) -> None:
     """Serve until the input ends, or the parent, on Linux even while stopped."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
+    descent.end_with_parent()
     with _private_pipes() as (requests, replies):
 
         def reply(**content: object) -> None:
