@@ -137,13 +137,17 @@ class Device:
         class Device:
             compute_capability = "90"
             attributes: ClassVar[dict[str, int]] = {"MultiProcessorCount": 8, "MaxSharedMemoryPerBlockOptin": 227 * 1024}
-            used: ClassVar[list[int]] = []
+            current = 0
 
-            def __init__(self, number=0):
-                self._number = number
+            def __init__(self, number=None):
+                self._number = Device.cuda.Device.current if number is None else number
 
             def use(self):
-                Device.cuda.Device.used.append(self._number)
+                Device.cuda.Device.current = self._number
+
+            @property
+            def pci_bus_id(self):
+                return f"0000:{self._number:02x}:00.0"
 
         class runtime:
             @staticmethod
