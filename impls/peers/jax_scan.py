@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from functools import partial
 from typing import Any, ClassVar
+
+# Or the first use of JAX takes three quarters of a GPU's memory, from other trainers too. It concerns allocation, which is not timed.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
 import jax.numpy as jnp
@@ -24,13 +28,14 @@ class JaxCpu(Trainer):
 
     library = "jax"
     platform: ClassVar[str] = "cpu"
+    mend: ClassVar[str] = "pip install '.[peers]'"
 
     @classmethod
     def unavailable(cls) -> str | None:
         try:
             jax.devices(cls.platform)
         except RuntimeError as error:
-            return f"JAX finds no {cls.platform} device: {str(error).splitlines()[0]}"
+            return f"JAX finds no {cls.platform} device ({str(error).splitlines()[0]}): {cls.mend}"
         return None
 
     def _place(self, data: Dataset) -> None:
@@ -75,6 +80,7 @@ class JaxGpu(JaxCpu):
 
     device = "gpu"
     platform = "gpu"
+    mend = "pip install 'jax[cuda13]' (CUDA 13) or 'jax[cuda12]'"
 
 
 def _cost(parameters: Any, x: Any, y: Any) -> Any:
