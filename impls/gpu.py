@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from impls.dataset import Dataset
-from impls.matrix import Matrix
+from impls.matrix import Matrix, MiniBatch
 
 try:
     import cupy
@@ -25,7 +25,7 @@ class Gpu(Matrix):
     xp = cupy
     library = "cupy"
     device = "gpu"
-    cache = 1 << 28  # nothing is cut into slabs, and few gathers are launched
+    cache = 1 << 28  # so that few gathers are launched
 
     @classmethod
     def unavailable(cls) -> str | None:
@@ -46,14 +46,19 @@ class Gpu(Matrix):
         for m in self._batches:
             self._epoch(np.arange(m))
 
-    def _activate(self, z: Any) -> None:
+    def _activate(self, batch: MiniBatch, layer: int) -> None:
+        z = batch.a[layer + 1]
         self._activate_kernel(z, z)
 
     def _cost_derivative(self, a: Any, y: Any, step: Any, delta: Any) -> None:
         self._cost_derivative_kernel(a, y, step, delta)
 
-    def _times_sigmoid_prime(self, delta: Any, a: Any, room: Any) -> None:
-        self._sigmoid_prime_kernel(delta, a, delta)
+    def _times_sigmoid_prime(self, batch: MiniBatch, layer: int) -> None:
+        delta = batch.delta[layer]
+        self._sigmoid_prime_kernel(delta, batch.a[layer + 1], delta)
+
+    def _slabs(self, a: Any, delta: Any) -> list[tuple[Any, Any, Any]]:
+        return []  # a kernel passes over a layer once
 
     def _wait(self) -> None:
         self.xp.cuda.get_current_stream().synchronize()
@@ -61,10 +66,8 @@ class Gpu(Matrix):
     def _empty(self, *shape: int) -> Any:
         return self.xp.empty(shape, self.dtype)  # starts on a multiple of 512 bytes
 
-    @staticmethod
-    def _gather(rows: Any, examples: Any, out: Any) -> None:
-        cupy.take(rows, examples, axis=0, out=out)
+    def _gather(self, rows: Any, examples: Any, out: Any) -> None:
+        self.xp.take(rows, examples, axis=0, out=out)
 
-    @staticmethod
-    def _to_host(array: Any) -> Any:
-        return cupy.asnumpy(array)
+    def _to_host(self, array: Any) -> Any:
+        return self.xp.asnumpy(array)

@@ -47,7 +47,7 @@ class Matrix(Trainer):
         self._parameters, self._w = self._end_to_end()
         self._gradient, self._nabla_w = self._end_to_end()
         # As arrays of the right dtype, because NumPy takes twice as long over a Python number as over a small array.
-        self._half, self._one = xp.array(0.5, self.dtype), xp.array(1, self.dtype)
+        self._half, self._one = np.array(0.5, self.dtype), np.array(1, self.dtype)
         self._batches = {size: self._mini_batch(size) for size in {min(m, self.examples), self.examples % m} - {0}}
 
     def _load(self, network: Network) -> None:
@@ -96,8 +96,7 @@ class Matrix(Trainer):
         """Fill a_1 .. a_L from a_0."""
         for layer, w in enumerate(self._w):
             self.xp.dot(batch.a[layer], w, out=batch.a[layer + 1])
-            for z, _, _ in batch.slabs[layer]:
-                self._activate(z)
+            self._activate(batch, layer)
 
     def _backpropagate(self, batch: MiniBatch, y: Any) -> None:
         """Fill the gradient, times eta, of the mini-batch's mean cost."""
@@ -105,32 +104,33 @@ class Matrix(Trainer):
         # eta/m is multiplied in here, where the array is smallest: every delta and nabla below is linear in this one.
         self._cost_derivative(batch.a[-1], y, batch.step, batch.delta[-1])
         for layer in range(len(self._w) - 1, -1, -1):
-            for a, delta, room in batch.slabs[layer]:
-                self._times_sigmoid_prime(delta, a, room)  # BP1 and BP2 end alike
+            self._times_sigmoid_prime(batch, layer)  # BP1 and BP2 end alike
             delta = batch.delta[layer]
             xp.dot(batch.a[layer].T, delta, out=self._nabla_w[layer])  # BP4, summed over the examples; BP3 where a is always 1
             if layer:
                 xp.dot(delta, self._w[layer].T, out=batch.delta[layer - 1])  # BP2
 
-    def _activate(self, z: Any) -> None:
+    def _activate(self, batch: MiniBatch, layer: int) -> None:
         """z -> sigmoid(z) in place, so that z becomes a; sigmoid(z) = tanh(z/2)/2 + 1/2."""
         xp, half = self.xp, self._half
-        xp.multiply(z, half, out=z)
-        xp.tanh(z, out=z)
-        xp.multiply(z, half, out=z)
-        xp.add(z, half, out=z)
+        for z, _, _ in batch.slabs[layer]:
+            xp.multiply(z, half, out=z)
+            xp.tanh(z, out=z)
+            xp.multiply(z, half, out=z)
+            xp.add(z, half, out=z)
 
     def _cost_derivative(self, a: Any, y: Any, step: Any, delta: Any) -> None:
         """Set delta to dC/da = a - y, times eta/m."""
         self.xp.subtract(a, y, out=delta)
         self.xp.multiply(delta, step, out=delta)
 
-    def _times_sigmoid_prime(self, delta: Any, a: Any, room: Any) -> None:
-        """delta -> delta sigmoid'(z) in place, where sigmoid'(z) = a (1 - a); room is overwritten."""
-        xp = self.xp
-        xp.subtract(self._one, a, out=room)
-        xp.multiply(room, a, out=room)
-        xp.multiply(delta, room, out=delta)
+    def _times_sigmoid_prime(self, batch: MiniBatch, layer: int) -> None:
+        """delta -> delta sigmoid'(z) in place, where sigmoid'(z) = a (1 - a)."""
+        xp, one = self.xp, self._one
+        for a, delta, room in batch.slabs[layer]:
+            xp.subtract(one, a, out=room)
+            xp.multiply(room, a, out=room)
+            xp.multiply(delta, room, out=delta)
 
     def _end_to_end(self) -> tuple[Any, list[Any]]:
         """Return one flat array, and the views of it that are the arrays w_1 .. w_L or their gradients."""
@@ -143,13 +143,14 @@ class Matrix(Trainer):
         mine = self._share(size)
         m = mine.stop - mine.start
         a, delta = ([self._empty(m, n) for n in self._widths[1:]] for _ in range(2))
-        slabs = []
-        for mine, its_delta, n in zip(a, delta, self._widths[1:], strict=True):
-            rows = max(min(self.cache // (n * self.dtype.itemsize), m), 1)
-            room = self._empty(rows, n)
-            starts = range(0, m, rows)
-            slabs.append([(mine[i : i + rows], its_delta[i : i + rows], room[: min(rows, m - i)]) for i in starts])
+        slabs = [self._slabs(*pair) for pair in zip(a, delta, strict=True)]
         return MiniBatch([None, *a], delta, slabs, self.xp.array(self.learning_rate / size, self.dtype))
+
+    def _slabs(self, a: Any, delta: Any) -> list[tuple[Any, Any, Any]]:
+        m, n = a.shape
+        rows = max(min(self.cache // (n * self.dtype.itemsize), m), 1)
+        room = self._empty(rows, n)
+        return [(a[i : i + rows], delta[i : i + rows], room[: min(rows, m - i)]) for i in range(0, m, rows)]
 
     def _zeros(self, *shape: int) -> Any:
         array = self._empty(*shape)
@@ -160,13 +161,11 @@ class Matrix(Trainer):
         """Return an array of the library's, its values not set."""
         return aligned.empty(shape, self.dtype)
 
-    @staticmethod
-    def _gather(rows: Any, examples: Any, out: Any) -> None:
+    def _gather(self, rows: Any, examples: Any, out: Any) -> None:
         """Copy rows[examples] into out. The mode spares NumPy a buffer; the order has been checked already."""
         rows.take(examples, axis=0, out=out, mode="clip")
 
-    @staticmethod
-    def _to_host(array: Any) -> Any:
+    def _to_host(self, array: Any) -> Any:
         return array
 
 
