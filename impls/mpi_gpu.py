@@ -107,8 +107,7 @@ class OverHost:
             self._host = np.frombuffer(self._xp.cuda.alloc_pinned_memory(array.nbytes), array.dtype, array.size)
         array.get(out=self._host)  # waits for the stream
         self._ranks.Allreduce(MPI.IN_PLACE, self._host)
-        array.set(self._host)
-        self._xp.cuda.get_current_stream().synchronize()  # or the next step might overwrite what is still being copied
+        array.set(self._host)  # the next `get` comes after it in the stream
 
 
 def _on_this_host(ranks: Any, mine: Any) -> tuple[int, list[Any]]:

@@ -92,7 +92,9 @@ def test_scale_predicts_up_to_1024_ranks_beside_what_it_measured(scaled):
     table = scaled[0].stdout.split("mpi, strong scaling: ")[1].split("\n\n")[0].splitlines()
     assert [line.split()[0] for line in table[2:13]] == ["1", "2", "4", "8", "16", "32", "64", "128", "256", "512", "1,024"]
     assert all(re.search(r"[+-]\d+%$", line) for line in table[2:4])
-    assert re.match(r"predicted: a step [\d.]+ [mu]?s and its products at [\d.-]+ GFLOP/s, an Allreduce of 103,424 bytes with MPI: ", table[13])
+    assert re.match(
+        r"predicted: a step [\d.]+ [mu]?s and its products at [\d.-]+ GFLOP/s, an Allreduce of 103,424 bytes with MPI: ", table[13]
+    )
     assert re.match(r"predicted: from [\d,]+ ranks? on, twice as many shorten the epoch by less than 5%", table[14])
     assert "mpi, weak scaling: " in scaled[0].stdout
 
