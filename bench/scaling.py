@@ -68,10 +68,10 @@ def scale(asked: Callable[[], Options], say: Callable[[str], None] = print) -> i
     for trainer in options.trainers:
         for workload in options.workloads:
             cells = _verified(run, every, _cells(run, workload, trainer, every, groups), say)
-            if not cells:
+            if not any(cell.size > 1 for cell in cells):
                 continue
             times = _time(run, every, cells, peaks[load_trainer(trainer).device], say)
-            model, sums_with = _model(run, every, workload, trainer, groups)
+            model, sums_with = _model(run, every, workload, trainer, {cell.size: cell.members for cell in cells})
             for table in _tables(run, workload, trainer, times, model, sums_with):
                 say(f"\n{table.text()}")
     if every.rank == 0 and run.rows:
@@ -194,15 +194,18 @@ def _model(run: Run, every: Any, workload: Workload, trainer: str, groups: dict[
     kind: Any = load_trainer(trainer)
     single = kind.over(alone)
     times: list[tuple[int, int, float]] = []
-    for size, members in groups.items():  # of which the last is all ranks
+    gradient, sums_with = 0, ""
+    for size, members in groups.items():
         if size > 1 and every.rank < size:
             over = kind.over(members)(workload.network(data), data.first(1), batch_size=1, learning_rate=workload.learning_rate)
-            times += [(size, sent, _allreduce(over, members, sent)) for sent in (*_SIZES, over.message)]
+            gradient, sums_with = over.message, over.sums_with
+            times += [(size, sent, _allreduce(over, members, sent)) for sent in (*_SIZES, gradient)]
     ranks.meet(every)
     shares = sorted({-(-workload.batch_size // size) for size in ladder(MOST)})
     steps = [(share, _step(every, single, workload, data, share)) for share in shares]
     alone.Free()
-    return Model(Compute.fitted(steps), Link.fitted(every.bcast(times)), over.message, len(data)), over.sums_with
+    times, gradient, sums_with = every.bcast((times, gradient, sums_with))
+    return Model(Compute.fitted(steps), Link.fitted(times), gradient, len(data)), sums_with
 
 
 def _step(every: Any, kind: Any, workload: Workload, data: Any, share: int) -> float:

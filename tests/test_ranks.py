@@ -24,6 +24,7 @@ from tests.test_mpi import needs_mpi
 
 STRANGERS = """
 import os, platform, signal, time
+from impls import Unsupported
 from impls.matrix import Matrix
 from impls.mpi import Mpi
 
@@ -42,6 +43,12 @@ class Dies(Mpi):
         if self._ranks.rank == 1 and self.examples == 400:
             os.kill(os.getpid(), signal.SIGKILL)
         super()._sum()
+
+class Alone(Mpi):
+    def _place(self, data):
+        super()._place(data)
+        if self.ranks > 1:
+            raise Unsupported("one device for all of them")
 
 class Limps(Matrix):
     def _wait(self):
@@ -66,7 +73,9 @@ def of(directory):
 def scaled(tmp_path_factory, strangers):
     """A run of scale over two ranks, with a good and a wrong trainer: its output and its directory."""
     results = tmp_path_factory.mktemp("scaled")
-    return mpiexec(2, *("-m", "bench", "scale", *QUICK, "--trainers", "mpi,strangers:Deaf", "--results", results), env=strangers), results
+    return mpiexec(
+        2, *("-m", "bench", "scale", *QUICK, "--trainers", "strangers:Alone,mpi,strangers:Deaf", "--results", results), env=strangers
+    ), results
 
 
 @needs_mpi
@@ -85,6 +94,12 @@ def test_scale_times_the_same_and_grown_mini_batches_over_one_rank_and_two(scale
 def test_scale_refuses_a_trainer_whose_ranks_do_not_sum_their_gradients(scaled):
     assert scaled[0].returncode == 1
     assert re.search(r"FAILED nielsen-strangers:Deaf: over 2 ranks it does not compute what the float64 loop computes", scaled[0].stdout)
+
+
+@needs_mpi
+def test_scale_skips_a_trainer_that_was_not_made_for_several_ranks_and_goes_on(scaled):
+    assert "skipped nielsen-strangers:Alone over 2 ranks: one device for all of them\n" in scaled[0].stdout
+    assert "\nmpi, strong scaling: " in scaled[0].stdout
 
 
 @needs_mpi
