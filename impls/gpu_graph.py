@@ -16,7 +16,7 @@ from impls.trainer import Order
 STEPS_A_GRAPH = 256  # so many that to start a replay costs little beside it, so few that to build the graph does, too
 SIDE, DEPTH = 16, 16  # threads along a tile's side; how much of a product's common dimension is in shared memory at once
 HIGH, WIDE = 2, 4  # elements of a warp where there are no tiles
-PLACE = np.dtype([("order", np.uintp), ("start", np.uintp), ("offset", np.int32)], align=True)  # struct Place of layers.cu
+MINI_BATCH = np.dtype([("order", np.uintp), ("start", np.uintp), ("offset", np.int32)], align=True)  # struct MiniBatch of layers.cu
 
 
 class Launch(NamedTuple):
@@ -101,25 +101,25 @@ class GpuGraph(GpuKernels):
 
     def _launches(self, offset: int, m: int) -> Iterator[Launch]:
         """Yield the kernels of one step, in order, on the mini-batch of m examples that begins `offset` after the replay's start."""
-        place = np.array((self._order.data.ptr, self._start.data.ptr, offset), PLACE)
-        nowhere = np.zeros((), PLACE)  # of hidden activations, which lie in the mini-batch's order already
+        batch = np.array((self._order.data.ptr, self._start.data.ptr, offset), MINI_BATCH)
+        as_they_are = np.zeros((), MINI_BATCH)  # of hidden activations, which lie in the mini-batch's order already
         layers, w, b, a, delta, below = self.layers, self._w, self._b, self._a, self._delta, self._below
         depth = len(w)
 
         for i, (n_below, n) in enumerate(pairwise(layers[:-1])):
-            yield self._forward(m, n, below[i], nowhere if i else place, w[i], b[i], a[i], *_integers(m, n_below, n))
+            yield self._forward(m, n, below[i], as_they_are if i else batch, w[i], b[i], a[i], *_integers(m, n_below, n))
 
         *_, n_below, n = layers
         eta_over_m = self.dtype.type(self.learning_rate / m)
         beneath = delta[-2] if depth > 1 else np.intp(0)
-        arguments = (below[-1], np.int32(depth == 1), place, self._y, w[-1], b[-1], delta[-1], beneath, *_integers(n_below, n), eta_over_m)
+        arguments = (below[-1], np.int32(depth == 1), batch, self._y, w[-1], b[-1], delta[-1], beneath, *_integers(n_below, n), eta_over_m)
         yield Launch("output", (m,), 32 * min(n, 16), n * self.dtype.itemsize, arguments)
 
         for i in range(depth - 3, -1, -1):
             n, n_above = layers[i + 1], layers[i + 2]
             yield self._tiled("backward", m, n, delta[i + 1], w[i + 1], a[i], delta[i], *_integers(m, n_above, n))
 
-        yield self._tiled("update", max(layers[1:]), max(layers[:-1]) + 1, self._table, place, np.int32(m), layers=depth)
+        yield self._tiled("update", max(layers[1:]), max(layers[:-1]) + 1, self._table, batch, np.int32(m), layers=depth)
 
     def _forward(self, m: int, n: int, *arguments: Any) -> Launch:
         """Return the forward kernel of a layer: by tiles, or, where those would leave most of the device idle, by warps."""
