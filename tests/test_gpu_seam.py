@@ -1,5 +1,6 @@
 """What the GPU trainers do on the host, where there is no GPU: on a stand-in for CuPy. And the few tests that need one."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -9,6 +10,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from bench.run import absent
 from impls import TRAINERS, Dataset, Network, Unsupported, load_trainer, unavailable
 from impls.gpu_fused import BLOCKS, Fit
 from impls.gpu_graph import STEPS_A_GRAPH, replays
@@ -93,6 +95,7 @@ def test_every_kernel_of_gpu_graph_computes_the_same(monkeypatch, multiprocessor
     assert any(launch.startswith("forward") and launch.endswith(kernel) for launch in Device.launches)
 
 
+on_the_cpu = pytest.mark.skipif(unavailable("gpu") is None, reason="needs a machine without a GPU")
 HOPPER = {"clusters": True, "room": 227 * 1024}
 
 
@@ -181,6 +184,16 @@ def test_without_cupy_the_trainer_imports_and_says_how_to_mend_it(name):
 def test_who_cannot_run_here_says_what_would_mend_it(name):
     reason = unavailable(name)
     assert reason is None or "pip install" in reason or "`nvidia-smi` must list one" in reason
+
+
+@on_the_cpu
+def test_a_peer_that_finds_a_gpu_says_before_it_is_timed_that_its_limits_cannot_be_measured(monkeypatch):
+    class Peer(Loop):
+        device = "gpu"
+
+    monkeypatch.setattr("tests.test_gpu_seam.Peer", Peer, raising=False)
+    assert unavailable("tests.test_gpu_seam:Peer") is None
+    assert re.search(r"measured with CuPy\. CuPy .*: .*(pip install|nvidia-smi)", absent("tests.test_gpu_seam:Peer"))
 
 
 def test_a_driver_too_old_for_pytorch_is_a_reason_and_no_error():
