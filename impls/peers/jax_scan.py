@@ -53,7 +53,9 @@ class JaxCpu(Trainer):
             self._parameters = self._parameters_of(network)
 
     def network(self) -> Network:
-        return Network([np.asarray(w) for w, _ in self._parameters], [np.asarray(b)[:, np.newaxis] for _, b in self._parameters])
+        with self._settings():
+            read = jax.tree.map(jnp.copy, self._parameters)  # a copy, because JAX keeps on the host what was read of an array before
+        return Network([np.asarray(w) for w, _ in read], [np.asarray(b)[:, np.newaxis] for _, b in read])
 
     def _epoch(self, order: Order) -> None:
         with self._settings():
