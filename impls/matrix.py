@@ -147,6 +147,7 @@ class Matrix(Trainer):
         return MiniBatch([None, *a], delta, slabs, self.xp.array(self.learning_rate / size, self.dtype))
 
     def _slabs(self, a: Any, delta: Any) -> list[tuple[Any, Any, Any]]:
+        """Return a layer's a and delta, cut into rows that the cache holds, and room for as many."""
         m, n = a.shape
         rows = max(min(self.cache // (n * self.dtype.itemsize), m), 1)
         room = self._empty(rows, n)
