@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import importlib
 import warnings
 from functools import cached_property
 from typing import Any
@@ -124,7 +123,7 @@ def _nccl() -> Any:
     """Return CuPy's NCCL, which `import cupy` alone does not load, or None where the library is missing."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # CuPy's, of what is missing: there are other ways
-        nccl = importlib.import_module("cupy.cuda.nccl")
+        from cupy.cuda import nccl
     return nccl if nccl.available else None
 
 
