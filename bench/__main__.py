@@ -282,7 +282,7 @@ def _versus(given: argparse.Namespace) -> int:
 
 
 def _gate(given: argparse.Namespace) -> int:
-    from bench import gate, records, selftest
+    from bench import gate, records, selftest, whole
     from bench.process import ContenderError
     from bench.verify import VerificationError
 
@@ -311,7 +311,7 @@ def _gate(given: argparse.Namespace) -> int:
     except OSError as error:  # the verdict stands all the same
         _refuse(f"no charts: {error}")
     if given.summary:
-        given.summary.write_text(report.markdown(), encoding="utf-8")
+        whole.write(given.summary, report.markdown())
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
             with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as summary:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import disturbances, records
+from bench import disturbances, records, whole
 from bench.compare import Comparison, comparison
 from bench.intervals import Interval
 from bench.setups import FACTS, Job, Setup, Timings, ladder, timings
@@ -43,7 +43,7 @@ def report(paths: Sequence[Path], file: Path, *, broken: Callable[[Path, InputEr
     records.check_writable(file.parent, option="-o")
     page = _page(_figures(table), _raw([source for source in sources if source not in left_out]))
     try:
-        file.write_text(page, encoding="utf-8")
+        whole.write(file, page)
     except OSError as error:
         raise InputError(f"-o {file}: cannot write it ({error.strerror}); name another file") from error
 

@@ -55,6 +55,17 @@ def test_the_raw_rows_are_all_in_it(page, tmp_path):
     assert len(records.read([copy])) == len(records.read(records.files([page.parent.parent])))
 
 
+def test_the_rows_of_a_run_that_was_killed_can_be_read_again_from_the_page(tmp_path):
+    writer = records.Writer(tmp_path / "a.csv")
+    writer.add(rows(NAMED))
+    cut = writer.partial
+    cut.write_bytes(cut.read_bytes()[:-9])
+    assert main(["report", str(cut), "-o", str(tmp_path / "report.html")]) == 0
+    copy = tmp_path / "raw.csv"
+    copy.write_bytes(gzip.decompress(base64.b64decode(part(tmp_path / "report.html", "raw"))))
+    assert len(records.read([copy])) == len(rows(NAMED)) - 1
+
+
 def test_what_a_csv_says_is_never_markup(page):
     text = page.read_text(encoding="utf-8")
     assert "<img src=x" not in text
