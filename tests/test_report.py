@@ -12,6 +12,7 @@ import pytest
 
 from bench import records
 from bench.__main__ import main
+from bench.report import _figures
 from tests.doors import ROOT
 from tests.rows import rows, written
 
@@ -53,6 +54,18 @@ def test_the_raw_rows_are_all_in_it(page, tmp_path):
     copy = tmp_path / "raw.csv"
     copy.write_bytes(gzip.decompress(base64.b64decode(part(page, "raw"))))
     assert len(records.read([copy])) == len(records.read(records.files([page.parent.parent])))
+
+
+def test_runs_that_disagree_show_their_own_facts(tmp_path):
+    for run, time, columns in (
+        ("a", 0.1, {"library": "numpy 2.3.0", "accuracy": 0.8, "peak_flops": 1e11, "memory_gib": 16.0}),
+        ("b", 0.2, {"library": "numpy 2.4.6", "accuracy": 0.9, "peak_flops": 2e11, "memory_gib": 32.0}),
+    ):
+        written(tmp_path / f"{run}.csv", {("nielsen", "matrix"): time}, run_id=run, **columns)
+    figures = _figures(records.read(records.files([tmp_path])))
+    assert [machine["memory_gib"] for machine in figures["machines"]] == [16.0, 32.0]
+    shown = [(cell["library"], cell["accuracy"], cell["peak"][0]) for cell in figures["cells"]]
+    assert shown == [("numpy 2.3.0", 0.8, 100), ("numpy 2.4.6", 0.9, 200)]
 
 
 def test_the_rows_of_a_run_that_was_killed_can_be_read_again_from_the_page(tmp_path):

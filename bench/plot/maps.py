@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from bench.crossings import Cells, grids
+from bench.crossings import grids
 from bench.format import digits
+from bench.intervals import Sample
 from bench.plot import style
 from bench.setups import Timings, ladder
 
-Map = tuple[str, Cells]
+Map = tuple[str, Mapping[tuple[int, int], Mapping[str, Sample]]]  # its name, and (width, batch size) -> trainer -> epochs
 
 
 def of(times: Timings) -> list[Map]:
     """Return, each with its name, the setups' grids that have two sizes at least in both directions and two trainers."""
-    found = []
-    for (setup, kind), cells in grids(times).items():
+    found: list[Map] = []
+    for (setup, kind), grid in grids(times).items():
+        cells = {place: times.of(job)[setup] for place, job in grid.items()}
         widths, sizes = ({place[axis] for place in cells} for axis in (0, 1))
         if len(widths) > 1 and len(sizes) > 1 and len({name for cell in cells.values() for name in cell}) > 1:
             found.append((f"{setup.label}, {kind}", cells))

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from bench.format import counted
+from bench.setups import Job
 from impls import TRAINERS
 
 # Okabe and Ito's colours and some of P. Tol's, told apart by colour-blind eyes; one for every trainer of the ladder. Where two are
@@ -52,9 +53,9 @@ def ink(background: str) -> str:
     return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "white"
 
 
-def job(row: pd.Series[Any]) -> str:
-    """Return what a row's epoch was, in a line."""
-    return f"{row['workload']}: {row['layers']}, batch {row['batch_size']}, {row['examples']:,} examples"
+def title(job: Job) -> str:
+    """Return what an epoch was, in a line; `subtitle` says the rest."""
+    return f"{job.workload}: {job.layers}, batch {job.batch_size}, {job.examples:,} examples"
 
 
 def subtitle(rows: pd.DataFrame) -> str:
