@@ -76,7 +76,7 @@ def _work(row: pd.Series[Any]) -> Work | None:
 
 def _unknown_code(table: pd.DataFrame) -> Iterator[str]:
     if table["dirty"].any():
-        yield "the code was changed since its commit (column dirty), so nobody can measure the same; measure a commit"
+        yield "the code was changed since its commit, or is in none (column dirty), so nobody can measure the same; measure a commit"
     if (table["commit"] == "").any():
         yield "no commit says which code was measured; run it in a clone"
 

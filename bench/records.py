@@ -36,7 +36,7 @@ class Row:
     run_id: str  # the same for all rows of a run: its start and a random part
     started_at: str  # of the run, UTC, ISO 8601
     commit: str  # of the code under test
-    dirty: bool | None  # whether tracked files differed from that commit
+    dirty: bool | None  # whether the suite's code, or the trainer's, was other than in that commit
     kind: str  # "timing": every round starts from the same weights; "training": round after round on from the last
     workload: str
     dataset: str  # "mnist", or "idx-" and the first digits of the data's checksum

@@ -188,6 +188,7 @@ def test_fleet_runs_the_main_job_on_every_host_and_names_the_slow_one(strangers,
     assert set(found["machine"]) == {"box-1", "box-2"}
     assert set(found["ranks"]) == {1}
     assert found.groupby("machine")["round"].apply(list).tolist() == [list(range(1, 401))] * 2
+    assert found["dirty"].all(), "no commit holds the trainer"
     assert "2 hosts, all together: sound, lame" in output.stdout
     assert re.search(r"^sound +box-1 +\d+ +[\d.]+ [mu]?s", output.stdout, re.MULTILINE)
     text = next(tmp_path.glob("*.csv")).read_text()
