@@ -10,10 +10,11 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 
 from bench.format import plain
 from bench.options import declare, parse, spelled
@@ -30,21 +31,59 @@ _JOB = ("--workload", "--dtype", "--examples", "--seed")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    with _reader_may_leave("stdout"), _reader_may_leave("stderr"):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     given = _parser().parse_args(arguments)
     for number in _STOPPING:
         if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
             signal.signal(number, _stop)
     try:
         return int(given.run(given))
-    except BrokenPipeError:  # whoever reads the output, head for one, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except (InputError, OSError) as error:
         _refuse(error)
         return 2
     except Stopped as stopped:
         print("epochbench: interrupted; what was finished is kept in the *.partial.csv, if there was anything", file=sys.stderr)
         return 128 + stopped.number
+
+
+@contextmanager
+def _reader_may_leave(name: str) -> Iterator[None]:
+    """Let whoever reads a standard stream have enough, as head does: the rest is lost, and the command goes on to its exit code."""
+    stream = getattr(sys, name)
+    setattr(sys, name, _Outlet(stream))
+    try:
+        yield
+    finally:
+        getattr(sys, name).flush()
+        setattr(sys, name, stream)
+
+
+class _Outlet:
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        try:
+            self._stream.write(text)
+        except BrokenPipeError:
+            self._close()
+        return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._close()
+
+    def _close(self) -> None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 class Stopped(BaseException):
