@@ -78,7 +78,9 @@ class Row:
     graph_node_seconds: float | None  # of a kernel in a CUDA graph
     load: float | None  # share of the processors' time that other processes took meanwhile
     steal: float | None  # and other virtual machines
-    flops_after: float | None  # operations a second that the device did right after the case; peak_flops is the run's best so far
+    flops_after: (
+        float | None
+    )  # operations a second that the device did right after the case, if it was measured then; peak_flops is the run's best
 
 
 COLUMNS = tuple(field.name for field in fields(Row))

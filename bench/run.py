@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
@@ -86,7 +85,6 @@ class Run:
     warnings: list[str] = field(default_factory=list)
     _oracles: dict[Workload, Oracle] = field(default_factory=dict)
     _peaks: dict[tuple[str, str], list[Peaks]] = field(default_factory=dict)
-    _done: Counter[Case] = field(default_factory=Counter)
 
     def trainer(self, case: Case) -> tuple[Trainer, Dataset]:
         """Return the case's trainer, ready to train from the workload's start, and the data of its epoch."""
@@ -144,10 +142,15 @@ class Run:
         }
 
     def withdraw(self, case: Case) -> None:
-        """Take back the rows of a case, the last one, whose trainer was found out later."""
-        del self.rows[len(self.rows) - self._done.pop(case, 0) :]
+        """Take back the rows of a case whose trainer was found out later."""
+        theirs = self.of(case)
+        before = self.rows.index(theirs[0]) if theirs else len(self.rows)
+        after = [row for row in self.rows[before:] if row not in theirs]
+        self.rows[before:] = after
         with suppress(WriteError):  # tried again at the end
-            self.writer.keep(len(self.rows))
+            self.writer.keep(before)
+        with suppress(WriteError):
+            self.writer.add(after)
 
     def record(
         self,
@@ -205,7 +208,7 @@ class Run:
                 graph_node_seconds=peaks.node,
                 load=taken.load,
                 steal=taken.steal,
-                flops_after=measured[-1].flops,
+                flops_after=None if together or self.kind == "training" else measured[-1].flops,  # the case is over only then
             )
             for number, (second, accuracy) in enumerate(zip(seconds, accuracies, strict=True), start=1)
         ]
@@ -219,7 +222,6 @@ class Run:
             self.warnings.append(f"{case} beat its limit: the machine was busy when that was measured, so take no share of it for true")
         if not done and (warning := self.clock.warning(typical)):
             self.warnings.append(f"{case}: {warning}")
-        self._done[case] += len(rows)
         self.rows += rows
         self.writer.add(rows)
 

@@ -23,7 +23,7 @@ from bench.options import Options
 from bench.prediction import MOST, WORTH, Compute, Link, Model, ladder
 from bench.run import Case, Run, measured_peaks, prepare
 from bench.tables import Table
-from bench.verify import Oracle, VerificationError
+from bench.verify import ContractError, Oracle, VerificationError
 from bench.workload import Workload
 from impls import InputError, Unsupported, load_trainer
 
@@ -69,6 +69,8 @@ def scale(asked: Callable[[], Options], say: Callable[[str], None] = print) -> i
             if not cells:
                 continue
             times = _time(run, every, cells, peaks[load_trainer(trainer).device], say)
+            if times is None:
+                continue
             model = _model(run, every, workload, trainer, groups)
             for table in _tables(run, workload, trainer, times, model):
                 say(f"\n{table.text()}")
@@ -123,8 +125,7 @@ def _verified(run: Run, every: Any, cells: Sequence[Cell], say: Callable[[str], 
         errors, wrongs, absents = zip(*every.allgather((error, wrong, absent)), strict=True)
         if any(wrongs):
             failed = True
-            run.failed[cell.case] = max(wrongs)
-            say(f"FAILED {cell.case}: {run.failed[cell.case]}")
+            _failed(run, cell.case, max(wrongs), say)
         elif any(absents):
             say(f"skipped {cell.case} over {counted(cell.size, 'rank')}: {max(absents)}")
         else:
@@ -132,13 +133,24 @@ def _verified(run: Run, every: Any, cells: Sequence[Cell], say: Callable[[str], 
     return {} if failed else dict(reversed(found.items()))
 
 
-def _time(run: Run, every: Any, cells: dict[Cell, float], peaks: Sequence[Peaks], say: Callable[[str], None]) -> dict[tuple[str, int], Any]:
-    """Time all cells in turn, record them, and return their epochs' seconds by workload and number of ranks."""
+def _failed(run: Run, case: Case, reason: str, say: Callable[[str], None]) -> None:
+    run.failed[case] = reason
+    say(f"FAILED {case}: {reason}")
+
+
+def _time(
+    run: Run, every: Any, cells: dict[Cell, float], peaks: Sequence[Peaks], say: Callable[[str], None]
+) -> dict[tuple[str, int], Any] | None:
+    """Time all cells in turn, record them, and return their epochs' seconds by workload and number of ranks.
+
+    None, on all ranks, and no rows, if the trainer breaks its contract over some.
+    """
     found: dict[tuple[str, int], Any] = {}
     rounds = run.options.rounds
     sweeps = min(_SWEEPS, rounds or _SWEEPS)
     for sweep in range(sweeps):
         for cell, error in cells.items():
+            broken = ""
             if cell.mine:
                 wanted = rounds and rounds // sweeps + (sweep < rounds % sweeps)
                 meter = Meter()
@@ -147,12 +159,20 @@ def _time(run: Run, every: Any, cells: dict[Cell, float], peaks: Sequence[Peaks]
                 if every.rank == 0:
                     together = [sum(getattr(peak, rate) for peak in peaks[: cell.size]) for rate in ("flops", "bytes")]
                     accuracies = [trainer.network().accuracy(run.splits.test)] * len(seconds)
-                    run.record(cell.case, trainer, seconds, accuracies, error, taken, Peaks(*together))
+                    try:
+                        run.record(cell.case, trainer, seconds, accuracies, error, taken, Peaks(*together))
+                    except ContractError as told:
+                        broken = f"over {counted(cell.size, 'rank')} it {told}"
                     found.setdefault((cell.case.workload.name, cell.size), []).extend(seconds)
                     name = f"{cell.case} over {counted(cell.size, 'rank')}"
                     say(f"[{sweep + 1}/{sweeps}] {name:<32}  {duration(float(np.median(seconds)))} an epoch")
                 del trainer
             ranks.meet(every)
+            if broken := every.bcast(broken):
+                for case in {cell.case for cell in cells}:
+                    run.withdraw(case)
+                _failed(run, cell.case, broken, say)
+                return None
     return found
 
 

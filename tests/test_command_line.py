@@ -48,6 +48,7 @@ def test_train_writes_a_row_an_epoch_and_overlays_the_trainers(tmp_path):
     assert rows["trainer"].tolist() == ["loop", "loop", "matrix", "matrix"]
     assert rows["round"].tolist() == [1, 2, 1, 2]
     assert set(rows["kind"]) == {"training"}
+    assert rows["flops_after"].isna().all(), "an epoch's row is written before the case is over"
     (drawing,) = tmp_path.glob("*.svg")
     assert all(f"{name}: best" in drawing.read_text(encoding="utf-8") for name in ("loop", "matrix"))
     assert list(tmp_path.glob("*learning-nielsen.png"))

@@ -31,6 +31,11 @@ class Deaf(Mpi):
     def _sum(self):
         pass
 
+class Hasty(Mpi):
+    def _epoch(self, order):
+        if self.examples < 400 or self._ranks.size == 1:  # and not timed over two
+            super()._epoch(order)
+
 class Raises(Mpi):
     def _sum(self):
         if self._ranks.rank == 1 and self.examples == 400:
@@ -64,15 +69,18 @@ def of(directory):
 
 @pytest.fixture(scope="module")
 def scaled(tmp_path_factory, strangers):
-    """A run of scale over two ranks, with a good and a wrong trainer: its output and its directory."""
+    """A run of scale over two ranks, with a good trainer and wrong ones: its output and its directory."""
     results = tmp_path_factory.mktemp("scaled")
-    return mpiexec(2, *("-m", "bench", "scale", *QUICK, "--trainers", "mpi,strangers:Deaf", "--results", results), env=strangers), results
+    return mpiexec(
+        2, *("-m", "bench", "scale", *QUICK, "--trainers", "strangers:Hasty,mpi,strangers:Deaf", "--results", results), env=strangers
+    ), results
 
 
 @needs_mpi
 def test_scale_times_the_same_and_grown_mini_batches_over_one_rank_and_two(scaled):
     found = of(scaled[1])
-    assert set(found["trainer"]) == {"mpi"}, "over two ranks the other is wrong"
+    assert set(found["trainer"]) == {"mpi"}, "over two ranks the others are wrong"
+    assert found["flops_after"].isna().all(), "what the ranks do at most was measured before"
     counts = found.groupby(["workload", "batch_size", "ranks"])["round"].apply(list).to_dict()
     assert counts == {("nielsen", 10, 1): [1, 2, 3], ("nielsen", 10, 2): [1, 2, 3], ("nielsen-x2", 20, 2): [1, 2, 3]}
     assert (found["max_error"] < 1e-4).all()
@@ -85,6 +93,12 @@ def test_scale_times_the_same_and_grown_mini_batches_over_one_rank_and_two(scale
 def test_scale_refuses_a_trainer_whose_ranks_do_not_sum_their_gradients(scaled):
     assert scaled[0].returncode == 1
     assert re.search(r"FAILED nielsen-strangers:Deaf: over 2 ranks it does not compute what the float64 loop computes", scaled[0].stdout)
+
+
+@needs_mpi
+def test_scale_refuses_a_trainer_that_returns_too_soon_and_keeps_none_of_its_rows(scaled):
+    assert re.search(r"FAILED nielsen-strangers:Hasty: over 2 ranks it returns too soon: ", scaled[0].stdout)
+    assert "Traceback" not in scaled[0].stderr
 
 
 @needs_mpi
