@@ -13,13 +13,14 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from bench.format import plain
 from bench.options import declare, parse, spelled
 from bench.processors import THREAD_VARIABLES
-from impls import InputError
+from impls import TRAINERS, InputError, unavailable
 
 if TYPE_CHECKING:
     from bench.compare import Comparison
@@ -106,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         description="What is done with measurements. To take them: pytest bench --benchmark-only",
         formatter_class=argparse.RawDescriptionHelpFormatter,  # a command is not to be broken at its hyphens
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     plot = commands.add_parser("plot", help="draw the charts of one or more CSVs")
@@ -191,7 +193,18 @@ def _parser() -> argparse.ArgumentParser:
     machine.add_argument("--json", action="store_true", help="as one JSON object")
     machine.add_argument("--machine", metavar="NAME", help="what results call it")
     machine.set_defaults(run=_machine)
+
+    trainers = commands.add_parser("trainers", help="which trainers there are; of those that cannot run here, why, and what mends it")
+    trainers.add_argument("--json", action="store_true", help="as one JSON object")
+    trainers.set_defaults(run=_trainers)
     return parser
+
+
+def _version() -> str:
+    try:
+        return metadata.version("epochbench")
+    except metadata.PackageNotFoundError:  # a clone that is not installed
+        return "of this clone"
 
 
 def _take_csvs(parser: argparse.ArgumentParser) -> None:
@@ -212,6 +225,10 @@ def _compare(given: argparse.Namespace) -> int:
 
     if given.json and given.markdown:
         raise InputError("--json and --markdown: give one or the other")
+    if given.between and (given.over_time or not given.directory):
+        raise InputError("--between names what is mapped in the charts of -o DIR: give that too, and no --over-time")
+    if given.baseline and given.over_time:
+        raise InputError("--baseline and --over-time: give one or the other; over time, each machine is held against itself")
     broken = _skipped if given.skip_broken else None
     if given.over_time:
         past = history(given.csv, broken=broken)
@@ -395,6 +412,16 @@ def _machine(given: argparse.Namespace) -> int:
         print(f"{label:<15} {value}")
     if warning:
         print(f"warning: {warning}")
+    return 0
+
+
+def _trainers(given: argparse.Namespace) -> int:
+    reasons = {name: unavailable(name) for name in TRAINERS}
+    if given.json:
+        print(json.dumps(reasons))
+        return 0
+    for name, reason in reasons.items():
+        print(f"{name:<12} {plain(reason) if reason else 'runs here'}")
     return 0
 
 

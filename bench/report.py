@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bench import disturbances, records, whole
 from bench.compare import Comparison, comparison
 from bench.intervals import Interval
+from bench.palette import colour
 from bench.setups import BASELINE, FACTS, Job, Setup, Timings, ladder, timings
 from impls import InputError
 
@@ -71,7 +72,7 @@ def _raw(sources: Sequence[Path]) -> str:
 
 def _figures(table: pd.DataFrame) -> dict[str, Any]:
     """Return what the page shows, ready for JSON."""
-    times = timings(table)
+    times, trainers = timings(table), ladder(table["trainer"])
     training = table[table["kind"] == "training"]
     answer = comparison(times, baseline=None) if times.setups else None
     return {
@@ -86,7 +87,8 @@ def _figures(table: pd.DataFrame) -> dict[str, Any]:
             *(f"{d.fact} differs: do not compare {d.therefore}" for d in (answer.differences if answer else ())),
             *disturbances.told(disturbances.found(table)),
         ],
-        "trainers": ladder(table["trainer"]),
+        "trainers": trainers,
+        "colours": [colour(trainer) for trainer in trainers],
     }
 
 

@@ -20,7 +20,7 @@ from bench.format import counted, digits, duration, duration_interval
 from bench.intervals import Interval
 from bench.limits import Peaks, epoch_work
 from bench.options import Options
-from bench.prediction import MOST, WORTH, Compute, Link, Model, ladder
+from bench.prediction import MOST, WORTH, Compute, Link, Model, doublings
 from bench.run import Case, Run, measured_peaks, prepare
 from bench.tables import Table
 from bench.verify import ContractError, Oracle, VerificationError
@@ -60,7 +60,7 @@ def scale(asked: Callable[[], Options], say: Callable[[str], None] = print) -> i
     run = ranks.together(every, lambda: _prepared(options, every.size))
     processors = ", each with its own processors" if apart else "; they share processors, so nothing can be gained by more"
     say(f"{counted(every.size, 'rank')} of {counted(run.threads, 'thread')} on {counted(ranks.hosts(every), 'host')}{processors}")
-    groups = {size: every.Split(0 if every.rank < size else 1) for size in ladder(every.size)}
+    groups = {size: every.Split(0 if every.rank < size else 1) for size in doublings(every.size)}
     every.Barrier()
     peaks = {device: every.allgather(measured_peaks(device, options.workloads[0].dtype)) for device in _devices(options)}
     for trainer in options.trainers:
@@ -214,7 +214,7 @@ def _model(run: Run, every: Any, workload: Workload, trainer: str, groups: dict[
     times = [(size, sent, _allreduce(members, sent)) for size, members in groups.items() if size > 1 and every.rank < size
              for sent in (*_SIZES, gradient)]  # fmt: skip
     ranks.meet(every)
-    shares = sorted({-(-workload.batch_size // size) for size in ladder(MOST)})
+    shares = sorted({-(-workload.batch_size // size) for size in doublings(MOST)})
     steps = [(share, _step(every, single, workload, data, share)) for share in shares]
     alone.Free()
     return Model(Compute.fitted(steps), Link.fitted(every.bcast(times)), gradient, len(data))
@@ -267,7 +267,7 @@ def _tables(run: Run, workload: Workload, trainer: str, times: dict[tuple[str, i
         "if all are connected as these are",
     ]
     headings = ("ranks", "mini-batch", "epoch (95 %)", "speedup", "efficiency", "predicted epoch", "speedup", "efficiency", "off by")
-    sizes = sorted({*ladder(MOST), *(size for _, size in times)})
+    sizes = sorted({*doublings(MOST), *(size for _, size in times)})
     strong = [_row(size, m, times.get((workload.name, size)), times, workload, model, m) for size in sizes]
     yield Table(f"{trainer}, strong scaling: {title}", headings, strong, notes)
     grown = [size for size in sizes if size * m <= len(data)]

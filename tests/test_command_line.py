@@ -1,6 +1,7 @@
 """`python -m bench` from the outside: its commands, exit codes and refusals."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -15,7 +16,7 @@ from bench.__main__ import main
 from bench.limits import Peaks
 from bench.options import parse
 from bench.train import train
-from impls import InputError, Unsupported
+from impls import TRAINERS, InputError, Unsupported
 from impls.matrix import Matrix
 from tests.doors import ROOT, command
 from tests.rows import written
@@ -38,6 +39,23 @@ def test_machine_tells_the_same_as_text_and_as_json():
     for column in ("cpu", "numpy", "python", "blas", "os"):
         assert told[column]
         assert told[column] in text
+
+
+def test_every_trainer_is_listed_with_what_it_lacks(capsys, monkeypatch):
+    monkeypatch.setattr("impls.mpi.Mpi.unavailable", lambda: "gone fishing")
+    assert main(["trainers"]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert list(lines) == list(TRAINERS)
+    assert (lines["loop"], lines["mpi"]) == ("runs here", "gone fishing")
+    assert main(["trainers", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["loop"] is None
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert re.fullmatch(r"epochbench \d+\.\d+.*\n", capsys.readouterr().out)
 
 
 def test_train_writes_a_row_an_epoch_and_overlays_the_trainers(tmp_path):

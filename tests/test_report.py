@@ -12,6 +12,7 @@ import pytest
 
 from bench import records
 from bench.__main__ import main
+from bench.palette import colour
 from bench.report import _figures
 from tests.doors import ROOT
 from tests.rows import rows, written
@@ -179,6 +180,11 @@ def test_a_hostile_name_is_shown_as_text(browser):
     assert find(browser, "img") == []
     assert browser.execute_script("return document.querySelectorAll('#ladder svg text').length") > 0
     assert HOSTILE[:9] in browser.execute_script("return document.querySelector('#ladder svg').textContent")
+
+
+def test_a_trainer_has_the_colour_that_it_has_in_the_charts(browser):
+    marks = find(browser, "#roofline svg .mark-symbol.role-mark path")
+    assert {mark.get_attribute("fill") for mark in marks} == {colour(name) for _, name in [*NAMED, *GRID] if name != "gpu"}
 
 
 def test_the_selectors_choose_what_is_shown(browser):

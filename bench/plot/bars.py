@@ -9,6 +9,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bench.format import digits, duration
 from bench.intervals import Interval, Sample
+from bench.palette import colour
 from bench.plot import style
 from bench.setups import BASELINE, Job, ladder
 
@@ -37,12 +38,12 @@ def _bars(jobs: Panels, title: str, unit: str, measure: Callable[[Mapping[str, S
     for axis, (job, bars) in zip(axes, panels, strict=True):
         axis.set_title(style.title(job))
         for place, (name, bar, label) in enumerate(bars):
-            colour = "#8c8c8c" if name == BASELINE else style.colour(name)
+            shade = "#8c8c8c" if name == BASELINE else colour(name)
             if measure is _speedups:  # a ratio has a natural start, 1; a time on a log axis has none, so it is a point
-                axis.barh(place, bar.value - 1, left=1, height=0.62, color=colour)
+                axis.barh(place, bar.value - 1, left=1, height=0.62, color=shade)
             axis.errorbar(
                 bar.value, place, xerr=[[bar.value - bar.low], [bar.high - bar.value]], color="black", capsize=4, lw=1.3,
-                marker="" if measure is _speedups else style.look(name)["marker"], mfc=colour, ms=9,
+                marker="" if measure is _speedups else style.look(name)["marker"], mfc=shade, ms=9,
             )  # fmt: skip
             axis.annotate(label, (bar.high, place), xytext=(9, 0), textcoords="offset points", va="center", fontweight="bold")
         axis.set_xscale("log")

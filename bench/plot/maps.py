@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 from bench.crossings import grids
 from bench.format import digits
 from bench.intervals import Sample
+from bench.palette import colour
 from bench.plot import style
 from bench.setups import Timings, ladder
 
@@ -42,8 +43,8 @@ def draw(maps: Sequence[Map], between: tuple[str, str] | None) -> Figure:
         for place, cell in cells.items():
             x, y = spots[place]
             best = min(cell, key=lambda name: cell[name].value)
-            left.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=style.colour(best), ec="white", lw=2))
-            left.annotate(best, (x, y), ha="center", va="center", fontweight="bold", fontsize=9, color=style.ink(style.colour(best)))
+            left.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=colour(best), ec="white", lw=2))
+            left.annotate(best, (x, y), ha="center", va="center", fontweight="bold", fontsize=9, color=style.ink(colour(best)))
             if slower in cell and faster in cell:
                 speedup[y, x] = cell[slower].value / cell[faster].value
         far = max(10.0, np.nanmax(np.maximum(speedup, 1 / speedup))) if np.isfinite(speedup).any() else 10.0

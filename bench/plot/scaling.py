@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
+from bench.palette import COLOURS, MARKERS
 from bench.setups import Timings
 
 if TYPE_CHECKING:
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     import pandas as pd
-
-# A line a job and kind of scaling: told apart by colour, marker and dashes.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")
-_MARKERS = "osD^vPd"
 
 
 def several_ranks(rows: pd.DataFrame) -> pd.Series[bool]:
@@ -37,9 +34,10 @@ def draw(times: Timings, subtitle: str) -> Figure:
     sizes = sorted(setup.ranks for setup in times.setups)
     speed.plot([1, sizes[-1]], [1, sizes[-1]], color="#8c8c8c", ls=":", label="ideal")
     efficiency.axhline(1, color="#8c8c8c", ls=":", label="ideal")
+    # A line a job and kind of scaling: told apart by colour, marker and dashes.
     for place, (name, (x, value, low, high)) in enumerate(_lines(times)):
         look = {
-            "color": _COLOURS[place // 2 % len(_COLOURS)], "marker": _MARKERS[place // 2 % len(_MARKERS)],
+            "color": COLOURS[place // 2 % len(COLOURS)], "marker": MARKERS[place // 2 % len(MARKERS)],
             "ls": "--" if place % 2 else "-", "capsize": 3, "lw": 1.5, "ms": 6, "mfc": "white" if place % 2 else None,
         }  # fmt: skip
         speed.errorbar(x, value, yerr=(value - low, high - value), label=name, **look)

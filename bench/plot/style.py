@@ -14,16 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from bench.format import counted
+from bench.palette import colour, marker
 from bench.setups import Job
-from impls import TRAINERS
 
-# Okabe and Ito's colours and some of P. Tol's, told apart by colour-blind eyes; one for every trainer of the ladder. Where two are
-# alike in grey the markers differ.
-_COLOURS = (
-    *("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#661100"),
-    *("#DDCC77", "#000000", "#882255", "#999933", "#44AA99", "#332288"),
-)
-_MARKERS = "osD^vPdhX*<>p"
 _TALLEST = 60_000  # pixels; Agg draws no more than 2^16
 _STYLE: Any = {
     "font.size": 10,
@@ -37,14 +30,9 @@ _STYLE: Any = {
 }
 
 
-def colour(trainer: str) -> str:
-    """Return the trainer's colour, the same in every chart."""
-    return _COLOURS[_place(trainer) % len(_COLOURS)]
-
-
 def look(trainer: str) -> dict[str, Any]:
     """Return the trainer's colour and marker, the same in every chart, as Matplotlib's arguments."""
-    return {"color": colour(trainer), "marker": _MARKERS[_place(trainer) % len(_MARKERS)]}
+    return {"color": colour(trainer), "marker": marker(trainer)}
 
 
 def ink(background: str) -> str:
@@ -97,8 +85,3 @@ class PlainLog(LogFormatter):
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         return f"{x:g}" if super().__call__(x, pos) else ""
-
-
-def _place(trainer: str) -> int:
-    names = list(TRAINERS)
-    return names.index(trainer) if trainer in names else len(names) + sum(map(ord, trainer))
