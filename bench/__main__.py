@@ -10,15 +10,15 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING
 
 from bench.format import plain
 from bench.options import declare, parse, spelled
+from bench.outlet import reader_may_leave
 from bench.processors import THREAD_VARIABLES
 from impls import TRAINERS, InputError, unavailable
 
@@ -32,7 +32,7 @@ _JOB = ("--workload", "--dtype", "--examples", "--seed")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    with _reader_may_leave("stdout"), _reader_may_leave("stderr"):
+    with reader_may_leave("stdout"), reader_may_leave("stderr"):
         return _run(arguments)
 
 
@@ -42,49 +42,15 @@ def _run(arguments: Sequence[str] | None) -> int:
         if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
             signal.signal(number, _stop)
     try:
-        return int(given.run(given))
+        code = int(given.run(given))
+        sys.stdout.flush()  # what cannot be written is told
+        return code
     except (InputError, OSError) as error:
         _refuse(error)
         return 2
     except Stopped as stopped:
         print("epochbench: interrupted; what was finished is kept in the *.partial.csv, if there was anything", file=sys.stderr)
         return 128 + stopped.number
-
-
-@contextmanager
-def _reader_may_leave(name: str) -> Iterator[None]:
-    """Let whoever reads a standard stream have enough, as head does: the rest is lost, and the command goes on to its exit code."""
-    stream = getattr(sys, name)
-    setattr(sys, name, _Outlet(stream))
-    try:
-        yield
-    finally:
-        getattr(sys, name).flush()
-        setattr(sys, name, stream)
-
-
-class _Outlet:
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    def write(self, text: str) -> int:
-        try:
-            self._stream.write(text)
-        except BrokenPipeError:
-            self._close()
-        return len(text)
-
-    def flush(self) -> None:
-        try:
-            self._stream.flush()
-        except BrokenPipeError:
-            self._close()
-
-    def _close(self) -> None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 class Stopped(BaseException):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -107,6 +108,14 @@ def test_the_answer_stays_no_when_its_reader_has_had_enough(tmp_path, widths):
         process.stdout.close()
         assert process.stderr.read() == b""
     assert process.returncode == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_an_answer_that_a_full_disk_refuses_is_bad_output_in_one_line(tmp_path):
+    csv = written(tmp_path / "a.csv", {("nielsen", "matrix"): 1.0})
+    with Path("/dev/full").open("w") as full:
+        told = subprocess.run([sys.executable, "-m", "bench", "check", str(csv)], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (told.returncode, told.stderr) == (2, "epochbench: [Errno 28] No space left on device\n")
 
 
 @pytest.fixture
