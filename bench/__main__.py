@@ -12,13 +12,15 @@ import signal
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.format import plain
 from bench.options import declare, parse, spelled
+from bench.outlet import reader_may_leave
 from bench.processors import THREAD_VARIABLES
-from impls import InputError
+from impls import TRAINERS, InputError, unavailable
 
 if TYPE_CHECKING:
     from bench.compare import Comparison
@@ -30,15 +32,19 @@ _JOB = ("--workload", "--dtype", "--examples", "--seed")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    with reader_may_leave("stdout"), reader_may_leave("stderr"):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     given = _parser().parse_args(arguments)
     for number in _STOPPING:
         if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
             signal.signal(number, _stop)
     try:
-        return int(given.run(given))
-    except BrokenPipeError:  # whoever reads the output, head for one, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        code = int(given.run(given))
+        sys.stdout.flush()  # what cannot be written is told
+        return code
     except (InputError, OSError) as error:
         _refuse(error)
         return 2
@@ -67,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         description="What is done with measurements. To take them: pytest bench --benchmark-only",
         formatter_class=argparse.RawDescriptionHelpFormatter,  # a command is not to be broken at its hyphens
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     plot = commands.add_parser("plot", help="draw the charts of one or more CSVs")
@@ -152,7 +159,18 @@ def _parser() -> argparse.ArgumentParser:
     machine.add_argument("--json", action="store_true", help="as one JSON object")
     machine.add_argument("--machine", metavar="NAME", help="what results call it")
     machine.set_defaults(run=_machine)
+
+    trainers = commands.add_parser("trainers", help="which trainers there are; of those that cannot run here, why, and what mends it")
+    trainers.add_argument("--json", action="store_true", help="as one JSON object")
+    trainers.set_defaults(run=_trainers)
     return parser
+
+
+def _version() -> str:
+    try:
+        return metadata.version("epochbench")
+    except metadata.PackageNotFoundError:  # a clone that is not installed
+        return "of this clone"
 
 
 def _take_csvs(parser: argparse.ArgumentParser) -> None:
@@ -173,6 +191,10 @@ def _compare(given: argparse.Namespace) -> int:
 
     if given.json and given.markdown:
         raise InputError("--json and --markdown: give one or the other")
+    if given.between and (given.over_time or not given.directory):
+        raise InputError("--between names what is mapped in the charts of -o DIR: give that too, and no --over-time")
+    if given.baseline and given.over_time:
+        raise InputError("--baseline and --over-time: give one or the other; over time, each machine is held against itself")
     broken = _skipped if given.skip_broken else None
     if given.over_time:
         past = history(given.csv, broken=broken)
@@ -282,7 +304,7 @@ def _versus(given: argparse.Namespace) -> int:
 
 
 def _gate(given: argparse.Namespace) -> int:
-    from bench import gate, records, selftest
+    from bench import gate, records, selftest, whole
     from bench.process import ContenderError
     from bench.verify import VerificationError
 
@@ -311,7 +333,7 @@ def _gate(given: argparse.Namespace) -> int:
     except OSError as error:  # the verdict stands all the same
         _refuse(f"no charts: {error}")
     if given.summary:
-        given.summary.write_text(report.markdown(), encoding="utf-8")
+        whole.write(given.summary, report.markdown())
     if os.environ.get("GITHUB_STEP_SUMMARY"):
         try:
             with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as summary:
@@ -356,6 +378,16 @@ def _machine(given: argparse.Namespace) -> int:
         print(f"{label:<15} {value}")
     if warning:
         print(f"warning: {warning}")
+    return 0
+
+
+def _trainers(given: argparse.Namespace) -> int:
+    reasons = {name: unavailable(name) for name in TRAINERS}
+    if given.json:
+        print(json.dumps(reasons))
+        return 0
+    for name, reason in reasons.items():
+        print(f"{name:<12} {plain(reason) if reason else 'runs here'}")
     return 0
 
 

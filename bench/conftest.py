@@ -169,10 +169,10 @@ def _place(run: Run, case: Case) -> str:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Give the CSV its name and draw the charts, also when cases failed. An interrupted run keeps its partial CSV."""
+    """Give the CSV its name and draw the charts, also when cases failed. A run that did not reach all keeps its partial CSV."""
     run = session.config.stash.get(RUN, None)
     if run is not None and WATCH in session.config.stash:
-        stopped = exitstatus == pytest.ExitCode.INTERRUPTED
+        stopped = bool(run.unfinished())
         run.close(stopped=stopped)
         if not stopped:
             session.config.stash[WATCH].rest("charts")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-import subprocess
 import sys
 import tarfile
 from collections.abc import Mapping
@@ -13,6 +12,7 @@ from pathlib import Path
 
 import bench
 import impls
+from bench import provenance
 from impls import TRAINERS, InputError, place
 
 
@@ -102,10 +102,10 @@ def commit(revision: str) -> str:
 def working_tree() -> str:
     """Return how to call the code as it stands: the commit, and whether it was changed; without git, just what it is."""
     try:
-        changed = " with changes" if git("status", "--porcelain", "--", ".", ":!results").strip() else ""
-        return git("rev-parse", "--short=12", "HEAD").strip() + changed
+        found, changed = provenance.state(_checkout())
     except InputError:
         return "the code as it stands"
+    return f"{found} with changes" if changed else found
 
 
 def git(*arguments: str) -> str:
@@ -114,15 +114,7 @@ def git(*arguments: str) -> str:
 
 
 def _git(*arguments: str) -> bytes:
-    command = ["git", "--no-optional-locks", "-C", str(_checkout()), *arguments]  # those would write the index
-    try:
-        return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
-    except FileNotFoundError:
-        raise InputError("git is not installed; it is needed to look at another revision") from None
-    except subprocess.TimeoutExpired as error:
-        raise InputError(f"git {arguments[0]} did not answer within 60 s") from error
-    except subprocess.CalledProcessError as error:
-        raise InputError(f"git {' '.join(arguments)}: {error.stderr.decode(errors='replace').strip() or 'failed'}") from error
+    return provenance.git(_checkout(), *arguments)
 
 
 def _checkout() -> Path:

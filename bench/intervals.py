@@ -32,6 +32,10 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    def json(self) -> dict[str, float | None]:
+        """Return it for JSON, which has no infinity: an end that there is not is null."""
+        return {name: end if math.isfinite(end) else None for name, end in self._asdict().items()}
+
 
 class Sample:
     """The values of one run or more of the same thing. Runs differ by more than their values do, so runs are drawn again too.

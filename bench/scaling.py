@@ -20,10 +20,10 @@ from bench.format import counted, digits, duration, duration_interval
 from bench.intervals import Interval
 from bench.limits import Peaks, epoch_work
 from bench.options import Options
-from bench.prediction import MOST, WORTH, Compute, Link, Model, ladder
+from bench.prediction import MOST, WORTH, Compute, Link, Model, doublings
 from bench.run import Case, Run, measured_peaks, prepare
 from bench.tables import Table
-from bench.verify import Oracle, VerificationError
+from bench.verify import ContractError, Oracle, VerificationError
 from bench.workload import Workload
 from impls import InputError, Unsupported, load_trainer
 
@@ -60,7 +60,7 @@ def scale(asked: Callable[[], Options], say: Callable[[str], None] = print) -> i
     run = ranks.together(every, lambda: _prepared(options, every.size))
     processors = ", each with its own processors" if apart else "; they share processors, so nothing can be gained by more"
     say(f"{counted(every.size, 'rank')} of {counted(run.threads, 'thread')} on {counted(ranks.hosts(every), 'host')}{processors}")
-    groups = {size: every.Split(0 if every.rank < size else 1) for size in ladder(every.size)}
+    groups = {size: every.Split(0 if every.rank < size else 1) for size in doublings(every.size)}
     for trainer in options.trainers:
         cast(Any, load_trainer(trainer)).settle(every)
     every.Barrier()
@@ -71,6 +71,8 @@ def scale(asked: Callable[[], Options], say: Callable[[str], None] = print) -> i
             if not any(cell.size > 1 for cell in cells):
                 continue
             times = _time(run, every, cells, peaks[load_trainer(trainer).device], say)
+            if times is None:
+                continue
             model, sums_with = _model(run, every, workload, trainer, {cell.size: cell.members for cell in cells})
             for table in _tables(run, workload, trainer, times, model, sums_with):
                 say(f"\n{table.text()}")
@@ -125,8 +127,7 @@ def _verified(run: Run, every: Any, cells: Sequence[Cell], say: Callable[[str], 
         errors, wrongs, absents = zip(*every.allgather((error, wrong, absent)), strict=True)
         if any(wrongs):
             failed = True
-            run.failed[cell.case] = max(wrongs)
-            say(f"FAILED {cell.case}: {run.failed[cell.case]}")
+            _failed(run, cell.case, max(wrongs), say)
         elif any(absents):
             say(f"skipped {cell.case} over {counted(cell.size, 'rank')}: {max(absents)}")
         else:
@@ -134,13 +135,24 @@ def _verified(run: Run, every: Any, cells: Sequence[Cell], say: Callable[[str], 
     return {} if failed else found
 
 
-def _time(run: Run, every: Any, cells: dict[Cell, float], peaks: Sequence[Peaks], say: Callable[[str], None]) -> dict[tuple[str, int], Any]:
-    """Time all cells in turn, record them, and return their epochs' seconds by workload and number of ranks."""
+def _failed(run: Run, case: Case, reason: str, say: Callable[[str], None]) -> None:
+    run.failed[case] = reason
+    say(f"FAILED {case}: {reason}")
+
+
+def _time(
+    run: Run, every: Any, cells: dict[Cell, float], peaks: Sequence[Peaks], say: Callable[[str], None]
+) -> dict[tuple[str, int], Any] | None:
+    """Time all cells in turn, record them, and return their epochs' seconds by workload and number of ranks.
+
+    None, on all ranks, and no rows, if the trainer breaks its contract over some.
+    """
     found: dict[tuple[str, int], Any] = {}
     rounds = run.options.rounds
     sweeps = min(_SWEEPS, rounds or _SWEEPS)
     for sweep in range(sweeps):
         for cell, error in cells.items():
+            broken = ""
             if cell.mine:
                 wanted = rounds and rounds // sweeps + (sweep < rounds % sweeps)
                 meter = Meter()
@@ -149,12 +161,20 @@ def _time(run: Run, every: Any, cells: dict[Cell, float], peaks: Sequence[Peaks]
                 if every.rank == 0:
                     together = [sum(getattr(peak, rate) for peak in peaks[: cell.size]) for rate in ("flops", "bytes")]
                     accuracies = [trainer.network().accuracy(run.splits.test)] * len(seconds)
-                    run.record(cell.case, trainer, seconds, accuracies, error, taken, Peaks(*together))
+                    try:
+                        run.record(cell.case, trainer, seconds, accuracies, error, taken, Peaks(*together))
+                    except ContractError as told:
+                        broken = f"over {counted(cell.size, 'rank')} it {told}"
                     found.setdefault((cell.case.workload.name, cell.size), []).extend(seconds)
                     name = f"{cell.case} over {counted(cell.size, 'rank')}"
                     say(f"[{sweep + 1}/{sweeps}] {name:<32}  {duration(float(np.median(seconds)))} an epoch")
                 del trainer
             ranks.meet(every)
+            if broken := every.bcast(broken):
+                for case in {cell.case for cell in cells}:
+                    run.withdraw(case)
+                _failed(run, cell.case, broken, say)
+                return None
     return found
 
 
@@ -201,7 +221,7 @@ def _model(run: Run, every: Any, workload: Workload, trainer: str, groups: dict[
             gradient, sums_with = over.message, over.sums_with
             times += [(size, sent, _allreduce(over, members, sent)) for sent in (*_SIZES, gradient)]
     ranks.meet(every)
-    shares = sorted({-(-workload.batch_size // size) for size in ladder(MOST)})
+    shares = sorted({-(-workload.batch_size // size) for size in doublings(MOST)})
     steps = [(share, _step(every, single, workload, data, share)) for share in shares]
     alone.Free()
     times, gradient, sums_with = every.bcast((times, gradient, sums_with))
@@ -254,7 +274,7 @@ def _tables(run: Run, workload: Workload, trainer: str, times: dict[tuple[str, i
         "if all are connected as these are",
     ]
     headings = ("ranks", "mini-batch", "epoch (95 %)", "speedup", "efficiency", "predicted epoch", "speedup", "efficiency", "off by")
-    sizes = sorted({*ladder(MOST), *(size for _, size in times)})
+    sizes = sorted({*doublings(MOST), *(size for _, size in times)})
     strong = [_row(size, m, times.get((workload.name, size)), times, workload, model, m) for size in sizes]
     yield Table(f"{trainer}, strong scaling: {title}", headings, strong, notes)
     grown = [size for size in sizes if size * m <= len(data)]
