@@ -32,6 +32,15 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    @property
+    def known(self) -> bool:
+        """Whether it has ends; of too few values it has none."""
+        return self.high < math.inf
+
+    def plain(self) -> tuple[float, float | None, float | None]:
+        """Return it for JSON, which has no infinity: an end that it does not have is None."""
+        return (self.value, self.low, self.high) if self.known else (self.value, None, None)
+
 
 class Sample:
     """The values of one run or more of the same thing. Runs differ by more than their values do, so runs are drawn again too.
