@@ -16,7 +16,7 @@ _LOCK = "in-use"  # held, by flock, for as long as the process lives that the ro
 
 @contextmanager
 def room() -> Iterator[Path]:
-    """Yield a new empty directory; it is removed at the end. So are rooms of the same user whose process is gone.
+    """Yield a new directory; it is removed at the end. So are rooms of the same user whose process is gone.
 
     Windows has no such lock, and keeps what a killed process has left.
     """

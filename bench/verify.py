@@ -99,6 +99,8 @@ def apart(one: Network, other: Network, start: Network, shaken: Callable[[], Net
     shaken  trains the other's epoch once more as `rounding.shaken` has it; asked only if they are further apart than verification allows
     Both figures are a `distance`; so far apart are trainers that do different things, or one that does not always do the same.
     """
+    if all(np.array_equal(p, right) for p, right in zip(_arrays(one), _arrays(other), strict=True)):
+        return None  # as most are, and seen sooner than a distance
     found, allowed = distance(one, other, start), TOLERANCE[start.dtype.name]
     if found <= allowed:
         return None
@@ -119,7 +121,7 @@ def check_repeats(first: Network, last: Network, start: Network, shaken: Callabl
 
 def check_finite(network: Network) -> None:
     """Raise ContractError if a weight or bias is no number."""
-    if not all(np.isfinite(array).all() for array in (*network.weights, *network.biases)):
+    if not all(np.isfinite(array).all() for array in _arrays(network)):
         raise ContractError("returns weights that are not finite numbers after an epoch")
 
 
@@ -130,7 +132,7 @@ def distance(one: Network, other: Network, start: Network) -> float:
     """
     each = [
         _norm(p - right) / max(_norm(right - before), np.finfo(float).tiny)
-        for p, right, before in zip(_arrays(one), _arrays(other), _arrays(start), strict=True)
+        for p, right, before in zip(*(_arrays(network.astype(np.float64)) for network in (one, other, start)), strict=True)
     ]
     return float(np.max(each))  # NaN if any is, which Python's max passes over
 
@@ -142,7 +144,7 @@ def _train(trainer: type[Trainer], job: Job) -> Network:
 
 
 def _arrays(network: Network) -> list[Array]:
-    return [array.astype(np.float64) for array in (*network.weights, *network.biases)]
+    return [*network.weights, *network.biases]
 
 
 def _norm(array: Array) -> float:
