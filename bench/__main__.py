@@ -11,15 +11,17 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.format import plain
 from bench.judging import MARGIN, SECONDS
 from bench.options import declare, parse, spelled
+from bench.outlet import reader_may_leave
 from bench.processors import THREAD_VARIABLES
 from bench.stopping import Stopped, listen
-from impls import InputError
+from impls import TRAINERS, InputError, unavailable
 
 if TYPE_CHECKING:
     from bench.compare import Comparison
@@ -33,18 +35,21 @@ _JOB = ("--workload", "--dtype", "--examples", "--seed")
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    with reader_may_leave("stdout"), reader_may_leave("stderr"):
+        return _run(arguments)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     given = _parser().parse_args(arguments)
     listen()
     try:
-        return int(given.run(given))
-    except BrokenPipeError:  # whoever reads the output, head for one, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        code = int(given.run(given))
+        sys.stdout.flush()  # what cannot be written is told
+        return code
     except (InputError, OSError) as error:
         _refuse(error)
         return 2
     except Stopped as stopped:
-        _progress("")
         _refuse(f"interrupted{getattr(given, 'interrupted', '')}")
         return 128 + stopped.number
 
@@ -55,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
         description="What is done with measurements. To take them: pytest bench --benchmark-only",
         formatter_class=argparse.RawDescriptionHelpFormatter,  # a command is not to be broken at its hyphens
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     plot = commands.add_parser("plot", help="draw the charts of one or more CSVs")
@@ -140,7 +146,18 @@ def _parser() -> argparse.ArgumentParser:
     machine.add_argument("--json", action="store_true", help="as one JSON object")
     machine.add_argument("--machine", metavar="NAME", help="what results call it")
     machine.set_defaults(run=_machine)
+
+    trainers = commands.add_parser("trainers", help="which trainers there are; of those that cannot run here, why, and what mends it")
+    trainers.add_argument("--json", action="store_true", help="as one JSON object")
+    trainers.set_defaults(run=_trainers)
     return parser
+
+
+def _version() -> str:
+    try:
+        return metadata.version("epochbench")
+    except metadata.PackageNotFoundError:  # a clone that is not installed
+        return "of this clone"
 
 
 def _take_csvs(parser: argparse.ArgumentParser) -> None:
@@ -161,6 +178,10 @@ def _compare(given: argparse.Namespace) -> int:
 
     if given.json and given.markdown:
         raise InputError("--json and --markdown: give one or the other")
+    if given.between and (given.over_time or not given.directory):
+        raise InputError("--between names what is mapped in the charts of -o DIR: give that too, and no --over-time")
+    if given.baseline and given.over_time:
+        raise InputError("--baseline and --over-time: give one or the other; over time, each machine is held against itself")
     broken = _skipped if given.skip_broken else None
     if given.over_time:
         past = history(given.csv, broken=broken)
@@ -188,7 +209,8 @@ def _compare(given: argparse.Namespace) -> int:
 
 
 def _refuse(error: Exception | str) -> None:
-    """Say on one line why something is not done."""
+    """Say on one line why something is not done, in place of the progress."""
+    _progress("")
     print(f"epochbench: {plain(str(error))}", file=sys.stderr)
 
 
@@ -253,7 +275,6 @@ def _versus(given: argparse.Namespace) -> int:
     try:
         answer = versus(*sides, options, seconds=given.seconds, progress=_progress)
     except ContenderError as error:
-        _progress("")
         _refuse(error)
         return 3 if error.absent else 1
     _progress("")
@@ -287,9 +308,9 @@ def _gate(given: argparse.Namespace) -> int:
     _progress("")
     print(report.json() if given.json else report.text())
     if given.summary:
-        _summarize(given.summary, report.markdown(), mode="w")
+        _summarize(given.summary, report.markdown(), at_the_end=False)
     if os.environ.get("GITHUB_STEP_SUMMARY"):
-        _summarize(Path(os.environ["GITHUB_STEP_SUMMARY"]), report.markdown(), mode="a")
+        _summarize(Path(os.environ["GITHUB_STEP_SUMMARY"]), report.markdown(), at_the_end=True)
     code = report.exit_code(strict=given.strict)
     if report.broken_off:
         if code == 1:  # the answer is no, whatever the others would have been
@@ -304,11 +325,16 @@ def _gate(given: argparse.Namespace) -> int:
     return code
 
 
-def _summarize(file: Path, text: str, *, mode: str) -> None:
+def _summarize(file: Path, text: str, *, at_the_end: bool) -> None:
     """Write the gate's table to a file, or say why not; the verdict stands all the same."""
+    from bench import whole
+
     try:
-        with file.open(mode, encoding="utf-8") as summary:
-            summary.write(text)
+        if at_the_end:
+            with file.open("a", encoding="utf-8") as summary:
+                summary.write(text)
+        else:
+            whole.write(file, text)
     except OSError as error:
         _refuse(f"no summary: {error}")
 
@@ -323,7 +349,6 @@ def _self_test(given: argparse.Namespace, options: Options) -> int:
     try:
         rates = selftest.self_test(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
     except ContenderError as error:
-        _progress("")
         _refuse(error)
         return 3
     _progress("")
@@ -366,6 +391,16 @@ def _machine(given: argparse.Namespace) -> int:
         print(f"{label:<15} {value}")
     if warning:
         print(f"warning: {warning}")
+    return 0
+
+
+def _trainers(given: argparse.Namespace) -> int:
+    reasons = {name: unavailable(name) for name in TRAINERS}
+    if given.json:
+        print(json.dumps(reasons))
+        return 0
+    for name, reason in reasons.items():
+        print(f"{name:<12} {plain(reason) if reason else 'runs here'}")
     return 0
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _TOO_FAST = 1.1
 
 _TEXTS = ("workload", "dataset", "trainer", "library", "machine", "cpu", "gpu", "gpu_driver", "os", "python", "numpy", "blas", "cuda")
+_CHOSEN = ("workload", "trainer", "machine")  # by a person, who may have put a name there
 _VERSIONED = ("library", "gpu_driver", "python", "numpy", "blas", "cuda")  # may hold four numbers with dots between
 _PERSONAL = {
     "a path": re.compile(r"(^|\s)(~|[A-Za-z]:)?[/\\]\w|[/\\](home|Users)[/\\]"),
@@ -76,21 +77,31 @@ def _work(row: pd.Series[Any]) -> Work | None:
 
 def _unknown_code(table: pd.DataFrame) -> Iterator[str]:
     if table["dirty"].any():
-        yield "the code was changed since its commit (column dirty), so nobody can measure the same; measure a commit"
+        yield "the code was changed since its commit, or is in none (column dirty), so nobody can measure the same; measure a commit"
     if (table["commit"] == "").any():
         yield "no commit says which code was measured; run it in a clone"
 
 
 def _personal(table: pd.DataFrame) -> Iterator[str]:
-    here = {"this machine's host name": platform.node(), "your user name": getpass.getuser()}
     for column in _TEXTS:
         for value in table[column].unique():
             for what, pattern in _PERSONAL.items():
                 if pattern.search(value) and not (what == "a network address" and column in _VERSIONED):
                     yield f"column {column}: {value!r} looks like {what}"
+    here = {"this machine's host name": platform.node(), "your user name": _user()}
+    for column in _CHOSEN:
+        for value in table[column].unique():
             for what, name in here.items():
                 if len(name) > 2 and name != "root" and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", value, re.IGNORECASE):
                     yield f"column {column}: {value!r} holds {what}"
     for machine in table["machine"].unique():
         if machine != slug(machine):
             yield f"column machine: {machine!r} is no short name of letters, digits and hyphens, such as {slug(machine)}"
+
+
+def _user() -> str:
+    """Return the user's name; nothing where the system knows none for the number, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return ""

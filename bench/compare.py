@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -97,11 +96,11 @@ class Comparison:
         setups = [asdict(setup) | {"facts": facts[setup]} for setup in self.timings.setups]
         cells: defaultdict[Job, list[dict[str, Any]]] = defaultdict(list)
         for (job, trainer, setup), cell in self.cells.items():
-            ends = {"epoch": _ends(cell.epoch), "speedup": _ends(cell.speedup)}
+            ends = {"epoch": cell.epoch.json(), "speedup": cell.speedup and cell.speedup.json()}
             cells[job].append({"trainer": trainer, "setup": setup.label} | ends | {"runs": cell.runs, "rounds": cell.rounds})
         winners: defaultdict[Job, list[dict[str, Any]]] = defaultdict(list)
         for (job, setup), won in self.winners.items():
-            second = {"second": won.second, "ahead": _ends(won.ahead), "level": won.level}
+            second = {"second": won.second, "ahead": won.ahead and won.ahead.json(), "level": won.level}
             winners[job].append({"setup": setup.label, "trainer": won.trainer} | second)
         tables = [
             {
@@ -111,7 +110,7 @@ class Comparison:
             }
             for job in self.timings.jobs
         ]
-        crossed = [asdict(crossing) | {"setup": crossing.setup.label, "at": _ends(crossing.at)} for crossing in self.crossings]
+        crossed = [asdict(crossing) | {"setup": crossing.setup.label, "at": crossing.at.json()} for crossing in self.crossings]
         differing = [
             {"fact": d.fact, "values": {setup.label: values for setup, values in d.values.items()}, "do_not_compare": d.therefore}
             for d in self.differences
@@ -245,9 +244,3 @@ def _won(winner: Winner) -> str:
 def _listed(values: Sequence[str], most: int = 4) -> str:
     shown = [value or "-" for value in values]
     return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "") or "-"
-
-
-def _ends(interval: Interval | None) -> dict[str, Any] | None:
-    if interval is None:
-        return None
-    return {name: value if math.isfinite(value) else None for name, value in interval._asdict().items()}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import shutil
-import subprocess
 import sys
 import tarfile
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import impls
+from bench import provenance
 from impls import TRAINERS, InputError, place
 
 
@@ -118,10 +118,10 @@ def working_tree(*, ours: bool = False) -> str:
     if ours and _checkout() != home():
         return "as installed"
     try:
-        changed = " with changes" if git("status", "--porcelain", "--", ".", ":!results").strip() else ""
-        return git("rev-parse", "--short=12", "HEAD").strip() + changed
+        found, changed = provenance.state(_root())
     except InputError:
         return "the code as it stands"
+    return f"{found} with changes" if changed else found
 
 
 def git(*arguments: str) -> str:
@@ -130,18 +130,15 @@ def git(*arguments: str) -> str:
 
 
 def _git(*arguments: str) -> bytes:
+    return provenance.git(_root(), *arguments)
+
+
+def _root() -> Path:
+    """Return the root of the checkout. Raises InputError if there is none."""
     checkout = _checkout()
     if checkout is None:
         raise InputError(f"{Path.cwd()} is no git checkout: other revisions are to be had in a clone of the repository only")
-    command = ["git", "--no-optional-locks", "-C", str(checkout), *arguments]  # those would write the index
-    try:
-        return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
-    except FileNotFoundError:
-        raise InputError("git is not installed; it is needed to look at another revision") from None
-    except subprocess.TimeoutExpired as error:
-        raise InputError(f"git {arguments[0]} did not answer within 60 s") from error
-    except subprocess.CalledProcessError as error:
-        raise InputError(f"git {' '.join(arguments)}: {error.stderr.decode(errors='replace').strip() or 'failed'}") from error
+    return checkout
 
 
 def _checkout() -> Path | None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from bench.format import digits
 from bench.intervals import Interval, Sample, between
-from bench.setups import Setup, Timings
+from bench.setups import Job, Setup, Timings
 
 Axis = Literal["batch_size", "width"]
 _LINES: tuple[tuple[Axis, int, int], ...] = (("batch_size", 1, 0), ("width", 0, 1))  # which of (width, batch size) moves, and which not
@@ -54,29 +54,35 @@ class Crossing:
         return f"{self.ahead} passes {self.behind} at {digits(self.at.value)} ({low} to {high})"
 
 
-Cells = Mapping[tuple[int, int], Mapping[str, Sample]]  # (width, batch size) -> trainer -> its epochs
+Grid = Mapping[tuple[int, int], Job]  # (width, batch size) -> what was timed there
 
 
-def grids(timings: Timings) -> dict[tuple[Setup, str], Cells]:
+def grids(timings: Timings) -> dict[tuple[Setup, str], Grid]:
     """Return the grids of each setup, one of each kind of job. Of several jobs in one cell, that with the most examples stands."""
-    found: dict[tuple[Setup, str], dict[tuple[int, int], Mapping[str, Sample]]] = {}
+    found: dict[tuple[Setup, str], dict[tuple[int, int], Job]] = {}
     for job in sorted(timings.jobs, key=lambda job: job.examples):
         if job.width is not None:
-            for setup, epochs in timings.of(job).items():
-                found.setdefault((setup, job.kind), {})[job.width, job.batch_size] = epochs
+            for setup in timings.of(job):
+                found.setdefault((setup, job.kind), {})[job.width, job.batch_size] = job
     order = {setup: place for place, setup in enumerate(timings.setups)}
     return {key: dict(sorted(found[key].items())) for key in sorted(found, key=lambda key: (order[key[0]], key[1]))}
 
 
+def lines(grid: Grid) -> Iterator[tuple[Axis, int, dict[int, Job]]]:
+    """Yield the grid's rows and columns: the axis that they lie along, the size that is fixed, and the jobs by the other."""
+    for axis, moving, still in _LINES:
+        for fixed in sorted({place[still] for place in grid}):
+            yield axis, fixed, {place[moving]: job for place, job in grid.items() if place[still] == fixed}
+
+
 def crossings(timings: Timings) -> list[Crossing]:
     """Return where, on each setup's grids, one trainer passes another and stays ahead."""
-    found = []
-    for (setup, kind), cells in grids(timings).items():
-        for axis, moving, still in _LINES:
-            for fixed in sorted({place[still] for place in cells}):
-                line = {place[moving]: epochs for place, epochs in cells.items() if place[still] == fixed}
-                found += list(_along(setup, kind, axis, fixed, line))
-    return found
+    return [
+        crossing
+        for (setup, kind), grid in grids(timings).items()
+        for axis, fixed, line in lines(grid)
+        for crossing in _along(setup, kind, axis, fixed, {x: timings.of(job)[setup] for x, job in line.items()})
+    ]
 
 
 def _along(setup: Setup, kind: str, axis: Axis, fixed: int, line: Mapping[int, Mapping[str, Sample]]) -> Iterator[Crossing]:

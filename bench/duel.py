@@ -217,7 +217,8 @@ def keeping(pairs: Iterable[Pair], kept: list[Pair]) -> Iterator[Pair]:
 
 def look(pairs: Sequence[Pair], number: int) -> Interval:
     """Return the median ratio of the pairs, a over b, as it is seen at the look of that number, counted from 1."""
-    return Interval(*(math.exp(value) for value in intervals.watched([pair.log_ratio for pair in pairs], number)))
+    logs = intervals.watched([pair.log_ratio for pair in pairs], number)
+    return Interval(*map(math.exp, logs)) if logs.known else logs._replace(value=math.exp(logs.value))
 
 
 def _short_rounds(workload: Workload, splits: Splits, round_seconds: Callable[[], float], job: Path) -> Workload:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench import descent, processors, ranks, records
+from bench import descent, processors, ranks, records, whole
 from bench.format import counted, duration_interval, times_interval
 from bench.intervals import Interval, Sample
 from bench.machine import describe, slug
@@ -75,11 +75,14 @@ def fleet(asked: Callable[[], Options], job: Sequence[str], *, in_turn: bool, sa
         say(f"{counted(len(hosts), 'host')}, {'one after the other' if in_turn else 'all together'}: {', '.join(h.name for h in hosts)}")
     for turn in [[host] for host in hosts] if in_turn else [hosts]:
         child = _Child(mine, job, path.with_name(f"{path.stem}-{mine.number}")) if mine in turn else None
-        waited = len(turn) if every.rank == 0 else 0
+        waited = sum(host.rank != 0 for host in turn) if every.rank == 0 else 0
         while child or waited:
             if child and (outcome := child.outcome()):
-                every.isend(outcome, 0)
                 child = None
+                if every.rank == 0:
+                    collected(outcome)
+                else:
+                    every.send(outcome, 0)
             elif waited and every.iprobe():
                 collected(every.recv())
                 waited -= 1
@@ -135,11 +138,9 @@ class _Child:
 
 
 def _write(path: Path, finished: Sequence[Outcome]) -> None:
-    """Write the rows of all hosts so far, in their order, under one header, by replacing the file in one step."""
+    """Write the rows of all hosts so far, in their order, under one header."""
     lines = [line for outcome in sorted(finished, key=lambda outcome: outcome.host.number) for line in outcome.csv.splitlines()]
-    beside = path.with_name(f".{path.name}.tmp")
-    beside.write_text("".join(f"{line}\n" for i, line in enumerate(lines) if i == 0 or line != lines[0]), encoding="utf-8")
-    beside.replace(path)
+    whole.write(path, "".join(f"{line}\n" for i, line in enumerate(lines) if i == 0 or line != lines[0]))
 
 
 def _told(path: Path, finished: Sequence[Outcome], say: Callable[[str], None]) -> int:

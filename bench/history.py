@@ -65,8 +65,8 @@ class History:
         plain = [asdict(course) | {"job": course.job._asdict()} for course in self.courses]
         for course in plain:
             for point in course["points"]:
-                point["epoch"] = point["epoch"]._asdict()
-                point["change"] = point["change"]._asdict() if point["change"] else None
+                point["epoch"] = point["epoch"].json()
+                point["change"] = point["change"] and point["change"].json()
         disturbed = [one._asdict() for one in self.disturbed]
         return json.dumps({"courses": plain, "disturbed": disturbed}, allow_nan=False, default=lambda number: number.item())
 

@@ -35,11 +35,11 @@ class Interval(NamedTuple):
     @property
     def known(self) -> bool:
         """Whether it has ends; of too few values it has none."""
-        return self.high < math.inf
+        return math.isfinite(self.high)
 
-    def plain(self) -> tuple[float, float | None, float | None]:
-        """Return it for JSON, which has no infinity: an end that it does not have is None."""
-        return (self.value, self.low, self.high) if self.known else (self.value, None, None)
+    def json(self) -> dict[str, float | None]:
+        """Return it for JSON, which has no infinity: an end that there is not is null."""
+        return {name: end if math.isfinite(end) else None for name, end in self._asdict().items()}
 
 
 class Sample:

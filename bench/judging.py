@@ -18,7 +18,7 @@ Stages = dict[str, list[Pair]]
 FIRST, AFRESH = "first", "afresh"
 MARGIN = 0.01
 SECONDS = 90.0
-NOTHING_KNOWN = Interval(1.0, 0.0, float("inf"))
+_NOTHING_KNOWN = Interval(1.0, float("-inf"), float("inf"))
 
 
 def judge(pairs: Iterable[Pair], *, margin: float, seconds: float, stages: Stages | None = None) -> tuple[Found, Interval, Stages]:
@@ -33,7 +33,7 @@ def judge(pairs: Iterable[Pair], *, margin: float, seconds: float, stages: Stage
 
     def measured(stage: str, seconds: float) -> tuple[Found, Interval]:
         found: Found = "undecided"
-        ratio = NOTHING_KNOWN
+        ratio = _NOTHING_KNOWN
         for _, ratio in duel.looks(duel.keeping(endless, stages.setdefault(stage, [])), seconds):
             if (found := _found(ratio, margin)) != "undecided":
                 break

@@ -5,6 +5,7 @@ No host name, user name or path is read, so none can leave the machine with a re
 
 from __future__ import annotations
 
+import ctypes
 import platform
 import re
 import subprocess
@@ -101,19 +102,20 @@ def _cpu() -> str:
 
 
 def _gpu() -> dict[str, Any]:
-    """Return the first NVIDIA GPU's columns, as nvidia-smi tells them: memory, and the highest clock of its multiprocessors."""
+    """Return the columns of the GPU in use, as nvidia-smi tells them: memory, and the highest clock of its multiprocessors."""
     nothing: dict[str, Any] = {"gpu": "", "gpu_driver": "", "cuda": ""}
+    bus = _gpu_in_use()
+    if bus is None:
+        return nothing
     fields = "name,driver_version,memory.total,clocks.max.sm"
+    query = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits", f"--id={bus}"]
     try:
-        query = subprocess.run(
-            ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits", "--id=0"], capture_output=True, text=True, timeout=30
-        )
-        banner = subprocess.run(["nvidia-smi"], capture_output=True, text=True, timeout=30)
+        told, banner = (subprocess.run(command, capture_output=True, text=True, timeout=30) for command in (query, query[:1]))
     except (OSError, subprocess.TimeoutExpired):
         return nothing
-    if query.returncode or query.stdout.count(",") != fields.count(","):
+    if told.returncode or told.stdout.count(",") != fields.count(","):
         return nothing
-    name, driver, mebibytes, clock = (part.strip() for part in query.stdout.split(","))
+    name, driver, mebibytes, clock = (part.strip() for part in told.stdout.split(","))
     version = re.search(r"CUDA Version:\s*([\d.]+)", banner.stdout)
     return {
         "gpu": name,
@@ -122,3 +124,17 @@ def _gpu() -> dict[str, Any]:
         "gpu_memory_gib": round(float(mebibytes) / 1024, 1) if mebibytes.isdigit() else None,
         "gpu_clock_mhz": float(clock) if clock.isdigit() else None,
     }
+
+
+def _gpu_in_use() -> str | None:
+    """Return where on the PCI bus CUDA's device 0 is, on which all compute; None without one.
+
+    Asked of the driver: nvidia-smi numbers GPUs by their place, CUDA by their speed, and by CUDA_VISIBLE_DEVICES.
+    """
+    try:
+        cuda = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return None
+    device, bus = ctypes.c_int(), ctypes.create_string_buffer(32)
+    failed = cuda.cuInit(0) or cuda.cuDeviceGet(ctypes.byref(device), 0) or cuda.cuDeviceGetPCIBusId(bus, len(bus), device)
+    return None if failed else bus.value.decode()

@@ -93,12 +93,12 @@ class Model:
         return self.compute.seconds(-(-size // ranks)) + self.link.allreduce(ranks, self.gradient)
 
     def enough(self, batch_size: int) -> int:
-        """Return the first number of ranks, of `ladder(MOST)`, of which twice as many would shorten the epoch by less than WORTH."""
-        sizes = ladder(MOST)
+        """Return the first number of ranks, of `doublings(MOST)`, of which twice as many would shorten the epoch by less than WORTH."""
+        sizes = doublings(MOST)
         helped = (size for size in sizes if self.epoch(2 * size, batch_size) > (1 - WORTH) * self.epoch(size, batch_size))
         return next(helped, MOST)
 
 
-def ladder(most: int) -> list[int]:
+def doublings(most: int) -> list[int]:
     """Return 1, 2, 4, ... up to `most`, and that."""
     return sorted({2**i for i in range(most.bit_length()) if 2**i <= most} | {most})

@@ -15,7 +15,7 @@ from dataclasses import Field, dataclass, fields
 from datetime import datetime
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from impls.errors import InputError
 
@@ -36,7 +36,7 @@ class Row:
     run_id: str  # the same for all rows of a run: its start and a random part
     started_at: str  # of the run, UTC, ISO 8601
     commit: str  # of the code under test
-    dirty: bool | None  # whether tracked files differed from that commit
+    dirty: bool | None  # whether the suite's code, or the trainer's, was other than in that commit
     kind: str  # "timing": every round starts from the same weights; "training": round after round on from the last
     workload: str
     dataset: str  # "mnist", or "idx-" and the first digits of the data's checksum
@@ -78,7 +78,9 @@ class Row:
     graph_node_seconds: float | None  # of a kernel in a CUDA graph
     load: float | None  # share of the processors' time that other processes took meanwhile
     steal: float | None  # and other virtual machines
-    flops_after: float | None  # operations a second that the device did right after the case; peak_flops is the run's best so far
+    flops_after: (
+        float | None
+    )  # operations a second that the device did right after the case, if it was measured then; peak_flops is the run's best
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
@@ -251,20 +253,19 @@ def read(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None] | 
 def _read(path: Path) -> list[Column]:
     lines, rows = [], []
     try:
-        with path.open("rb") as file:
-            reader = csv.reader(_lines(file, partial=path.name.endswith(_PARTIAL)), strict=True)
-            schema = _schema(path, next(reader, []))
-            for row in reader:
-                if row[:2] == ["schema", "run_id"]:  # files that were put together
-                    schema = _schema(path, row, reader.line_num)
-                    continue
-                columns = len(_HEADERS[schema])
-                if len(row) != columns:
-                    raise InputError(f"{path}, line {reader.line_num}: {len(row)} cells instead of {columns}; the row is broken")
-                if row[0] != str(schema):
-                    raise InputError(f"{path}, line {reader.line_num}: schema {_shown(row[0])} under a header of schema {schema}")
-                lines.append(reader.line_num)
-                rows.append(row + [""] * (len(COLUMNS) - columns))
+        reader = csv.reader(_lines(path), strict=True)
+        schema = _schema(path, next(reader, []))
+        for row in reader:
+            if row[:2] == ["schema", "run_id"]:  # files that were put together
+                schema = _schema(path, row, reader.line_num)
+                continue
+            columns = len(_HEADERS[schema])
+            if len(row) != columns:
+                raise InputError(f"{path}, line {reader.line_num}: {len(row)} cells instead of {columns}; the row is broken")
+            if row[0] != str(schema):
+                raise InputError(f"{path}, line {reader.line_num}: schema {_shown(row[0])} under a header of schema {schema}")
+            lines.append(reader.line_num)
+            rows.append(row + [""] * (len(COLUMNS) - columns))
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is not UTF-8 text ({error.reason}); is it a CSV of this suite?") from error
     except csv.Error as error:
@@ -276,21 +277,21 @@ def _read(path: Path) -> list[Column]:
     return [_typed(cells, field, path, lines) for field, cells in zip(fields(Row), zip(*rows, strict=True), strict=True)]
 
 
-def _lines(file: BinaryIO, *, partial: bool) -> Iterator[str]:
-    """Yield the lines; of a partial file, not the one that a run was writing when it died."""
-    for line in file:
-        if line.endswith(b"\n") or not partial:
-            yield line.decode()
+def _lines(path: Path) -> Iterator[str]:
+    """Yield a file's lines; of a partial one, not that which a run was writing when it died."""
+    with path.open("rb") as file:
+        for line in file:
+            if line.endswith(b"\n") or not path.name.endswith(_PARTIAL):
+                yield line.decode()
 
 
 def neutral(path: Path) -> str:
-    """Return the text of a CSV that `read` accepts, with every formula in its texts made plain text as the writer does."""
+    """Return the text of a CSV that `read` accepts: the lines that it reads, every formula made plain text as the writer does."""
     texts = [field.type == "str" for field in fields(Row)]
     out = io.StringIO()
-    with path.open(encoding="utf-8", newline="") as file:
-        csv.writer(out, lineterminator="\n").writerows(
-            [_cell(_text(cell)) if text else cell for cell, text in zip(row, texts, strict=False)] for row in csv.reader(file)
-        )
+    csv.writer(out, lineterminator="\n").writerows(
+        [_cell(_text(cell)) if text else cell for cell, text in zip(row, texts, strict=False)] for row in csv.reader(_lines(path))
+    )
     return out.getvalue()
 
 

@@ -14,16 +14,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import disturbances, records
+from bench import disturbances, records, whole
 from bench.compare import Comparison, comparison
 from bench.intervals import Interval
-from bench.setups import FACTS, Job, Setup, Timings, ladder, timings
+from bench.palette import colour
+from bench.setups import BASELINE, FACTS, Job, Setup, Timings, ladder, timings
 from impls import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_BASELINE = "loop"
 
 
 def report(paths: Sequence[Path], file: Path, *, broken: Callable[[Path, InputError], None] | None = None) -> None:
@@ -43,7 +42,7 @@ def report(paths: Sequence[Path], file: Path, *, broken: Callable[[Path, InputEr
     records.check_writable(file.parent, option="-o")
     page = _page(_figures(table), _raw([source for source in sources if source not in left_out]))
     try:
-        file.write_text(page, encoding="utf-8")
+        whole.write(file, page)
     except OSError as error:
         raise InputError(f"-o {file}: cannot write it ({error.strerror}); name another file") from error
 
@@ -73,7 +72,7 @@ def _raw(sources: Sequence[Path]) -> str:
 
 def _figures(table: pd.DataFrame) -> dict[str, Any]:
     """Return what the page shows, ready for JSON."""
-    times = timings(table)
+    times, trainers = timings(table), ladder(table["trainer"])
     training = table[table["kind"] == "training"]
     answer = comparison(times, baseline=None) if times.setups else None
     return {
@@ -82,30 +81,29 @@ def _figures(table: pd.DataFrame) -> dict[str, Any]:
             {"title": job.title, "kind": job.kind, "width": job.width, "batch": int(job.batch_size), "examples": int(job.examples)}
             for job in times.jobs
         ],
-        "cells": list(_cells(table, answer)) if answer else [],
+        "cells": list(_cells(answer)) if answer else [],
         "curves": list(_curves(training)),
         "notes": [
             *(f"{d.fact} differs: do not compare {d.therefore}" for d in (answer.differences if answer else ())),
             *disturbances.told(disturbances.found(table)),
         ],
-        "trainers": ladder(table["trainer"]),
+        "trainers": trainers,
+        "colours": [colour(trainer) for trainer in trainers],
     }
 
 
 def _machines(table: pd.DataFrame, times: Timings) -> Iterator[dict[str, Any]]:
     """Yield each setup, and each machine that only trained, with what is known of it."""
-    hardware = table.drop_duplicates("machine", keep="last").set_index("machine").to_dict("index")
+    hardware = {setup: row for (setup, _, _), row in times.rows.items()}
     for setup in times.setups:
         facts = {fact: ", ".join(filter(None, times.facts.get((setup, fact), ()))) for fact in FACTS}
         yield (
             {"label": setup.label, "machine": setup.machine, "runs": len(setup.runs), "threads": int(setup.threads)}
-            | _hardware(hardware[setup.machine])
+            | _hardware(hardware[setup])
             | facts
         )
-    timed = {setup.machine for setup in times.setups}
-    for machine, row in hardware.items():
-        if machine in timed:
-            continue
+    trained = table[~table["machine"].isin([setup.machine for setup in times.setups])]
+    for machine, row in trained.drop_duplicates("machine", keep="last").set_index("machine").to_dict("index").items():
         facts = {fact: ("yes" if row[fact] else "no") if fact == "dirty" else row[fact] for fact in FACTS}
         yield {"label": machine, "machine": machine, "runs": 1, "threads": int(row["threads"])} | _hardware(row) | facts
 
@@ -114,14 +112,12 @@ def _hardware(row: Mapping[Any, Any]) -> dict[str, Any]:
     return {"cpu": row["cpu"], "cores": int(row["cores"]), "memory_gib": float(row["memory_gib"]), "gpu": row["gpu"]}
 
 
-def _cells(table: pd.DataFrame, answer: Comparison) -> Iterator[dict[str, Any]]:
+def _cells(answer: Comparison) -> Iterator[dict[str, Any]]:
     """Yield what is known of each trainer on each job and setup. `job` and `machine` are places in the lists of those."""
-    keys = ["machine", "threads", "ranks", *records.JOB, "trainer"]
-    rows = table[table["kind"] == "timing"].drop_duplicates(keys).set_index(keys).to_dict("index")
     jobs = {job: place for place, job in enumerate(answer.timings.jobs)}
     setups = {setup: place for place, setup in enumerate(answer.timings.setups)}
     for (job, trainer, setup), cell in answer.cells.items():
-        row = rows[setup.machine, setup.threads, setup.ranks, *job, trainer]
+        row = answer.timings.rows[setup, job, trainer]
         rate = row["flops"] / cell.epoch.value / 1e9
         limit = row["fraction_of_limit"] * row["seconds"] / cell.epoch.value
         yield {
@@ -143,8 +139,8 @@ def _cells(table: pd.DataFrame, answer: Comparison) -> Iterator[dict[str, Any]]:
 
 
 def _speedup(times: Timings, job: Job, trainer: str, setup: Setup) -> Interval | None:
-    base = times.epochs.get((setup, job, _BASELINE))
-    return base.over(times.epochs[setup, job, trainer]) if base and trainer != _BASELINE else None
+    base = times.epochs.get((setup, job, BASELINE))
+    return base.over(times.epochs[setup, job, trainer]) if base and trainer != BASELINE else None
 
 
 def _curves(training: pd.DataFrame) -> Iterator[dict[str, Any]]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import subprocess
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from bench import blas, clock, processors, records
+from bench import blas, clock, processors, provenance, records
 from bench.clock import Clock
 from bench.conduct import InputsChangedError, unchanged
 from bench.disturbances import Shares
@@ -28,7 +27,7 @@ from bench.ranks import launched
 from bench.records import Row, WriteError
 from bench.verify import ContractError, Oracle
 from bench.workload import Workload
-from impls import Dataset, InputError, Network, Splits, Trainer, load_trainer, unavailable
+from impls import TRAINERS, Dataset, InputError, Network, Splits, Trainer, load_trainer, unavailable
 
 # How many times as fast as its fastest product of matrices a machine cannot be. Not 1: the product may be measured while the machine
 # is busy; and a trainer may do nothing with the four fifths of the pixels that are 0, without saying so.
@@ -59,6 +58,7 @@ class Case:
 class Run:
     """What the cases of a run share. Make one with `prepare`.
 
+    dirty            whether each trainer's code is other than the commit's
     reached          what was last being done to each case that was begun
     skipped, failed  the cases that gave no row, and why
     finished         those that ended, whichever way
@@ -71,7 +71,7 @@ class Run:
     run_id: str
     started_at: str
     commit: str
-    dirty: bool | None
+    dirty: dict[str, bool | None]
     cases: list[Case]
     kind: Literal["timing", "training"]
     writer: records.Writer
@@ -85,7 +85,6 @@ class Run:
     warnings: list[str] = field(default_factory=list)
     _oracles: dict[Workload, Oracle] = field(default_factory=dict)
     _peaks: dict[tuple[str, str], list[Peaks]] = field(default_factory=dict)
-    _done: Counter[Case] = field(default_factory=Counter)
 
     def trainer(self, case: Case) -> tuple[Trainer, Dataset]:
         """Return the case's trainer, ready to train from the workload's start, and the data of its epoch."""
@@ -143,10 +142,15 @@ class Run:
         }
 
     def withdraw(self, case: Case) -> None:
-        """Take back the rows of a case, the last one, whose trainer was found out later."""
-        del self.rows[len(self.rows) - self._done.pop(case, 0) :]
+        """Take back the rows of a case whose trainer was found out later."""
+        theirs = self.of(case)
+        before = self.rows.index(theirs[0]) if theirs else len(self.rows)
+        after = [row for row in self.rows[before:] if row not in theirs]
+        self.rows[before:] = after
         with suppress(WriteError):  # tried again at the end
-            self.writer.keep(len(self.rows))
+            self.writer.keep(before)
+        with suppress(WriteError):
+            self.writer.add(after)
 
     def record(
         self,
@@ -175,7 +179,7 @@ class Run:
                 run_id=self.run_id,
                 started_at=self.started_at,
                 commit=self.commit,
-                dirty=self.dirty,
+                dirty=self.dirty[case.trainer],
                 kind=self.kind,
                 workload=workload.name,
                 dataset=self.splits.training.name,
@@ -204,7 +208,7 @@ class Run:
                 graph_node_seconds=peaks.node,
                 load=taken.load,
                 steal=taken.steal,
-                flops_after=measured[-1].flops,
+                flops_after=None if together or self.kind == "training" else measured[-1].flops,  # the case is over only then
             )
             for number, (second, accuracy) in enumerate(zip(seconds, accuracies, strict=True), start=1)
         ]
@@ -218,7 +222,6 @@ class Run:
             self.warnings.append(f"{case} beat its limit: the machine was busy when that was measured, so take no share of it for true")
         if not done and (warning := self.clock.warning(typical)):
             self.warnings.append(f"{case}: {warning}")
-        self._done[case] += len(rows)
         self.rows += rows
         self.writer.add(rows)
 
@@ -275,7 +278,7 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
     machine = describe(options.machine)
     now = datetime.now(UTC)
     run_id = records.new_id(now)
-    commit, dirty = _commit()
+    commit, dirty = _provenance(trainers)
     narrow = (checked := blas.check()) and checked.warning()
     return Run(
         options=options,
@@ -294,18 +297,20 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
     )
 
 
-def _commit() -> tuple[str, bool | None]:
-    """Return the commit of the checkout that this package is in, and whether it was changed since; ("", None) outside of one."""
+def _provenance(trainers: Mapping[str, str | None]) -> tuple[str, dict[str, bool | None]]:
+    """Return the commit of the checkout that this package is in, and whether each trainer's code is other than there.
+
+    trainers  why each cannot run here, if it cannot
+    Outside of a checkout there is no commit, and nothing is known.
+    """
     root = Path(__file__).resolve().parent.parent
-
-    def git(*arguments: str) -> str:
-        return subprocess.run(
-            ["git", "--no-optional-locks", "-C", str(root), *arguments], capture_output=True, text=True, check=True, timeout=30
-        ).stdout.strip()
-
+    if not (root / ".git").exists():
+        return "", dict.fromkeys(trainers)
     try:
-        if Path(git("rev-parse", "--show-toplevel")).resolve() != root:
-            return "", None
-        return git("rev-parse", "--short=12", "HEAD"), bool(git("status", "--porcelain", "--untracked-files=no"))
-    except (OSError, subprocess.SubprocessError):
-        return "", None
+        commit, changed = provenance.state(root)
+        mine = {name: load_trainer(name).__module__ for name, absent in trainers.items() if name not in TRAINERS and not absent}
+        files = {name: getattr(sys.modules[module], "__file__", None) for name, module in mine.items()}
+        strange = [name for name, file in files.items() if not (file and provenance.holds(root, Path(file)))]
+    except InputError:
+        return "", dict.fromkeys(trainers)
+    return commit, {name: changed or name in strange for name in trainers}

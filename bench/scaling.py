@@ -20,10 +20,10 @@ from bench.format import counted, digits, duration, duration_interval
 from bench.intervals import Interval
 from bench.limits import Peaks, epoch_work
 from bench.options import Options
-from bench.prediction import MOST, WORTH, Compute, Link, Model, ladder
+from bench.prediction import MOST, WORTH, Compute, Link, Model, doublings
 from bench.run import Case, Run, measured_peaks, prepare
 from bench.tables import Table
-from bench.verify import Oracle, VerificationError
+from bench.verify import ContractError, Oracle, VerificationError
 from bench.workload import Workload
 from impls import InputError, Unsupported, load_trainer
 
@@ -60,7 +60,7 @@ def scale(asked: Callable[[], Options], say: Callable[[str], None] = print) -> i
     run = ranks.together(every, lambda: _prepared(options, every.size))
     processors = ", each with its own processors" if apart else "; they share processors, so nothing can be gained by more"
     say(f"{counted(every.size, 'rank')} of {counted(run.threads, 'thread')} on {counted(ranks.hosts(every), 'host')}{processors}")
-    groups = {size: every.Split(0 if every.rank < size else 1) for size in ladder(every.size)}
+    groups = {size: every.Split(0 if every.rank < size else 1) for size in doublings(every.size)}
     every.Barrier()
     peaks = {device: every.allgather(measured_peaks(device, options.workloads[0].dtype)) for device in _devices(options)}
     for trainer in options.trainers:
@@ -69,6 +69,8 @@ def scale(asked: Callable[[], Options], say: Callable[[str], None] = print) -> i
             if not cells:
                 continue
             times = _time(run, every, cells, peaks[load_trainer(trainer).device], say)
+            if times is None:
+                continue
             model = _model(run, every, workload, trainer, groups)
             for table in _tables(run, workload, trainer, times, model):
                 say(f"\n{table.text()}")
@@ -123,8 +125,7 @@ def _verified(run: Run, every: Any, cells: Sequence[Cell], say: Callable[[str], 
         errors, wrongs, absents = zip(*every.allgather((error, wrong, absent)), strict=True)
         if any(wrongs):
             failed = True
-            run.failed[cell.case] = max(wrongs)
-            say(f"FAILED {cell.case}: {run.failed[cell.case]}")
+            _failed(run, cell.case, max(wrongs), say)
         elif any(absents):
             say(f"skipped {cell.case} over {counted(cell.size, 'rank')}: {max(absents)}")
         else:
@@ -132,13 +133,24 @@ def _verified(run: Run, every: Any, cells: Sequence[Cell], say: Callable[[str], 
     return {} if failed else dict(reversed(found.items()))
 
 
-def _time(run: Run, every: Any, cells: dict[Cell, float], peaks: Sequence[Peaks], say: Callable[[str], None]) -> dict[tuple[str, int], Any]:
-    """Time all cells in turn, record them, and return their epochs' seconds by workload and number of ranks."""
+def _failed(run: Run, case: Case, reason: str, say: Callable[[str], None]) -> None:
+    run.failed[case] = reason
+    say(f"FAILED {case}: {reason}")
+
+
+def _time(
+    run: Run, every: Any, cells: dict[Cell, float], peaks: Sequence[Peaks], say: Callable[[str], None]
+) -> dict[tuple[str, int], Any] | None:
+    """Time all cells in turn, record them, and return their epochs' seconds by workload and number of ranks.
+
+    None, on all ranks, and no rows, if the trainer breaks its contract over some.
+    """
     found: dict[tuple[str, int], Any] = {}
     rounds = run.options.rounds
     sweeps = min(_SWEEPS, rounds or _SWEEPS)
     for sweep in range(sweeps):
         for cell, error in cells.items():
+            broken = ""
             if cell.mine:
                 wanted = rounds and rounds // sweeps + (sweep < rounds % sweeps)
                 meter = Meter()
@@ -147,12 +159,20 @@ def _time(run: Run, every: Any, cells: dict[Cell, float], peaks: Sequence[Peaks]
                 if every.rank == 0:
                     together = [sum(getattr(peak, rate) for peak in peaks[: cell.size]) for rate in ("flops", "bytes")]
                     accuracies = [trainer.network().accuracy(run.splits.test)] * len(seconds)
-                    run.record(cell.case, trainer, seconds, accuracies, error, taken, Peaks(*together))
+                    try:
+                        run.record(cell.case, trainer, seconds, accuracies, error, taken, Peaks(*together))
+                    except ContractError as told:
+                        broken = f"over {counted(cell.size, 'rank')} it {told}"
                     found.setdefault((cell.case.workload.name, cell.size), []).extend(seconds)
                     name = f"{cell.case} over {counted(cell.size, 'rank')}"
                     say(f"[{sweep + 1}/{sweeps}] {name:<32}  {duration(float(np.median(seconds)))} an epoch")
                 del trainer
             ranks.meet(every)
+            if broken := every.bcast(broken):
+                for case in {cell.case for cell in cells}:
+                    run.withdraw(case)
+                _failed(run, cell.case, broken, say)
+                return None
     return found
 
 
@@ -194,7 +214,7 @@ def _model(run: Run, every: Any, workload: Workload, trainer: str, groups: dict[
     times = [(size, sent, _allreduce(members, sent)) for size, members in groups.items() if size > 1 and every.rank < size
              for sent in (*_SIZES, gradient)]  # fmt: skip
     ranks.meet(every)
-    shares = sorted({-(-workload.batch_size // size) for size in ladder(MOST)})
+    shares = sorted({-(-workload.batch_size // size) for size in doublings(MOST)})
     steps = [(share, _step(every, single, workload, data, share)) for share in shares]
     alone.Free()
     return Model(Compute.fitted(steps), Link.fitted(every.bcast(times)), gradient, len(data))
@@ -247,7 +267,7 @@ def _tables(run: Run, workload: Workload, trainer: str, times: dict[tuple[str, i
         "if all are connected as these are",
     ]
     headings = ("ranks", "mini-batch", "epoch (95 %)", "speedup", "efficiency", "predicted epoch", "speedup", "efficiency", "off by")
-    sizes = sorted({*ladder(MOST), *(size for _, size in times)})
+    sizes = sorted({*doublings(MOST), *(size for _, size in times)})
     strong = [_row(size, m, times.get((workload.name, size)), times, workload, model, m) for size in sizes]
     yield Table(f"{trainer}, strong scaling: {title}", headings, strong, notes)
     grown = [size for size in sizes if size * m <= len(data)]

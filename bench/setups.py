@@ -22,12 +22,16 @@ from impls import TRAINERS
 if TYPE_CHECKING:
     import pandas as pd
 
+BASELINE = "loop"  # the trainer whose epoch the others' are held against
+
 # Two runs on one machine, nothing changed, differ by 5 % now and then: on a shared machine one time in ten.
 AGREE = 1.05
 _MOST_GROUPS = 20  # of a machine's runs, with which a run is compared; with more of them no pooling makes sense of that machine
 
 # What may differ between setups besides the machine, and so be the true reason for a difference.
 FACTS = ("blas", "blas_kernels", "numpy", "python", "os", "gpu_driver", "cuda", "commit", "dirty")
+
+_PLACE = ("machine", "threads", "ranks", "run_id")
 
 Epochs = npt.NDArray[np.float64]  # (rounds,) seconds of one run, in their order
 
@@ -76,10 +80,14 @@ class Setup:
 
 @dataclass(frozen=True, eq=False)
 class Timings:
-    """All timed rounds: for each setup, job and trainer a sample of the seconds of each run. Setups are in the order of the rows."""
+    """All timed rounds: for each setup, job and trainer a sample of the seconds of each run. Setups are in the order of the rows.
+
+    rows  the first row of each, by its columns: what is known besides the seconds
+    """
 
     setups: tuple[Setup, ...]
     epochs: Mapping[tuple[Setup, Job, str], Sample]
+    rows: Mapping[tuple[Setup, Job, str], Mapping[Any, Any]]
     facts: Mapping[tuple[Setup, str], tuple[str, ...]]  # values of each of FACTS, and of "library of TRAINER"
     disturbed: Sequence[Disturbance]
 
@@ -114,7 +122,7 @@ def ladder(names: Iterable[str]) -> list[str]:
 def timings(table: pd.DataFrame) -> Timings:
     """Return the timed rounds of a table that `records.read` returned; a round that is in it twice counts once."""
     rows = table[table["kind"] == "timing"]
-    keys = ["machine", "threads", "ranks", "run_id", *records.JOB, "trainer"]
+    keys = [*_PLACE, *records.JOB, "trainer"]
     rows = rows.drop_duplicates([*keys, "round", "seconds"])
     measured: dict[tuple[str, int, int], dict[str, dict[tuple[Job, str], Epochs]]] = {}
     for key, seconds in grouped(rows, keys):
@@ -137,7 +145,13 @@ def timings(table: pd.DataFrame) -> Timings:
             for run_id in group:
                 for (timed, trainer), seconds in by_run[run_id].items():
                     runs.setdefault((setup, timed, trainer), []).append(seconds)
-    return Timings(tuple(setups), {key: Sample(epochs) for key, epochs in runs.items()}, _facts(rows, setups), disturbances.found(rows))
+    of = {(setup.machine, setup.threads, setup.ranks, run): setup for setup in setups for run in setup.runs}
+    first: dict[tuple[Setup, Job, str], Mapping[Any, Any]] = {}
+    for row in rows.drop_duplicates(keys).to_dict("records"):
+        whose = of[tuple(row[name] for name in _PLACE)]
+        first.setdefault((whose, Job(*(row[name] for name in records.JOB)), row["trainer"]), row)
+    samples = {key: Sample(epochs) for key, epochs in runs.items()}
+    return Timings(tuple(setups), samples, first, _facts(rows, of), disturbances.found(rows))
 
 
 def grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], Epochs]]:
@@ -191,13 +205,11 @@ def _level(one: Epochs, other: Epochs) -> bool:
     return low <= 1 <= high
 
 
-def _facts(rows: pd.DataFrame, setups: Sequence[Setup]) -> dict[tuple[Setup, str], tuple[str, ...]]:
-    place = ["machine", "threads", "ranks", "run_id"]
-    of = {(setup.machine, setup.threads, setup.ranks, run): setup for setup in setups for run in setup.runs}
+def _facts(rows: pd.DataFrame, of: Mapping[tuple[Any, ...], Setup]) -> dict[tuple[Setup, str], tuple[str, ...]]:
     found: dict[tuple[Setup, str], dict[str, None]] = {}
-    for *key, trainer, library in rows[[*place, "trainer", "library"]].drop_duplicates().itertuples(index=False):
+    for *key, trainer, library in rows[[*_PLACE, "trainer", "library"]].drop_duplicates().itertuples(index=False):
         found.setdefault((of[tuple(key)], f"library of {trainer}"), {})[library] = None
-    for machine, threads, ranks, run, *values in rows[[*place, *FACTS]].drop_duplicates().itertuples(index=False):
+    for machine, threads, ranks, run, *values in rows[[*_PLACE, *FACTS]].drop_duplicates().itertuples(index=False):
         setup = of[machine, threads, ranks, run]
         for fact, value in zip(FACTS, values, strict=True):
             shown = ("yes" if value else "no") if fact == "dirty" else str(value)

@@ -14,8 +14,8 @@ from bench import disturbances, intervals
 from bench.format import counted, duration, duration_interval, times_interval
 from bench.intervals import FEWEST
 from bench.run import Case, Run
+from bench.setups import BASELINE
 
-BASELINE = "loop"
 _NEVER_CUT = 1000  # a table takes the width it needs; a terminal wraps what a name makes too long
 
 

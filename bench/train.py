@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import closing
+from typing import NamedTuple
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -45,14 +47,19 @@ def train(options: Options, *, epochs: int, until: float | None, say: Callable[[
                 reached.append(_train(run, case, watch, epochs, until, bar, say))
                 watch.finish(case)
     except BaseException:
+        run.close(stopped=True)
         for case, how_far in run.unfinished().items():
             say(f"{case.trainer}: {how_far}")
-        run.close(stopped=True)
         raise
+    if len(run.skipped) == len(run.cases):
+        raise InputError(
+            "; ".join(f"--trainer {case.trainer} cannot train {case.workload.name}: {run.skipped[case]}" for case in run.cases)
+        )
     run.close()
     run.draw()
-    for case, reason in run.failed.items():
-        say(f"{case.trainer}: FAILED: {reason}")
+    for kind, noted in (("skipped", run.skipped), ("FAILED", run.failed)):
+        for case, reason in noted.items():
+            say(f"{case.trainer}: {kind}: {reason}")
     for warning in (*run.warnings, *disturbances.told(disturbances.found(run.table()), run=False)):
         say(f"warning: {warning}")
     for file in run.files:
@@ -61,51 +68,70 @@ def train(options: Options, *, epochs: int, until: float | None, say: Callable[[
 
 
 def _train(run: Run, case: Case, watch: Watch, epochs: int, until: float | None, bar: Progress, say: Callable[[str], None]) -> bool:
-    """Train one case and return whether it reached `until`, and did not fail: what fails is noted in the run."""
-    try:
-        with run.lend(case) as (start, order), watch.over(case) as doing:
-            doing("verifying")
-            max_error = run.max_error(case)
-            trainer, data = run.trainer(case)
-            conduct = Conduct(trainer, start, order)
-            task = bar.add_task(case.trainer, total=epochs, now="")
-            seconds: list[float] = []
-            accuracies: list[float] = []
-            meter = Meter()
-            for epoch in range(1, epochs + 1):
-                order = data.order(seed=case.workload.seed, epoch=epoch - 1)
-                doing(f"epoch {epoch} of {epochs}", slowest=max(seconds, default=None))
-                began = time.perf_counter()
-                trainer.train_epoch(order)
-                seconds.append(time.perf_counter() - began)
-                accuracies.append(conduct.look().accuracy(run.splits.test))
-                watch.rest("recording")
-                run.record(case, trainer, seconds[-1:], accuracies[-1:], max_error, meter.shares())
-                bar.update(task, advance=1, now=f"{accuracies[-1]:.2%}", refresh=True)
-                say(f"{case.trainer:<8} epoch {epoch:>3}  {duration(seconds[-1]):>8}  test accuracy {accuracies[-1]:.2%}")
-                if until is not None and accuracies[-1] >= until:
-                    break
-            doing("verifying again")
-            conduct.check(seconds, repeated=False)
-            run.max_error(case)
-    except Unsupported as reason:
-        raise InputError(f"--trainer {case.trainer} cannot train {case.workload.name}: {reason}") from reason
-    except ContractError as error:
-        run.failed[case] = str(error)
-        run.withdraw(case)
-        return False
-    except (BrokenOffError, WriteError) as error:
-        run.failed[case] = str(error)
-        return False
-    except Exception as error:  # whatever a trainer raises is its failure alone
-        run.failed[case] = f"{type(error).__name__}: {error}"
-        return False
-    best = max(accuracies)
+    """Train one case and return whether it reached `until`, and did not fail: what fails, or is skipped, is noted in the run."""
+    task = bar.add_task(case.trainer, total=epochs, now="")
+    done: list[Epoch] = []
+    with closing(_epochs(run, case, watch, epochs, until)) as training:
+        while True:
+            try:
+                done.append(next(training))
+            except StopIteration:
+                break
+            except Unsupported as reason:
+                run.skipped[case] = str(reason)
+                return True
+            except ContractError as error:
+                run.failed[case] = str(error)
+                run.withdraw(case)
+                return False
+            except (BrokenOffError, WriteError) as error:
+                run.failed[case] = str(error)
+                return False
+            except Exception as error:  # whatever a trainer raises is its failure alone
+                run.failed[case] = f"{type(error).__name__}: {error}"
+                return False
+            now = f"{done[-1].accuracy:.2%}"
+            bar.update(task, advance=1, now=now, refresh=True)
+            say(f"{case.trainer:<8} epoch {len(done):>3}  {duration(done[-1].seconds):>8}  test accuracy {now}")
+    best = max(epoch.accuracy for epoch in done)
     say(
-        f"{case.trainer}: best test accuracy {best:.2%} in epoch {accuracies.index(best) + 1}, "
-        f"{duration(sum(seconds))} of training for {counted(len(seconds), 'epoch')}"
+        f"{case.trainer}: best test accuracy {best:.2%} in epoch {[epoch.accuracy for epoch in done].index(best) + 1}, "
+        f"{duration(sum(epoch.seconds for epoch in done))} of training for {counted(len(done), 'epoch')}"
     )
     if until is not None and best < until:
         say(f"{case.trainer}: {until:.2%} was not reached in {epochs} epochs")
         return False
     return True
+
+
+class Epoch(NamedTuple):
+    """How long an epoch took, and the test accuracy after it."""
+
+    seconds: float
+    accuracy: float
+
+
+def _epochs(run: Run, case: Case, watch: Watch, epochs: int, until: float | None) -> Generator[Epoch]:
+    """Train and yield each epoch when it is recorded; what is raised is the trainer's failure, or the disk's."""
+    with run.lend(case) as (start, order), watch.over(case) as doing:
+        doing("verifying")
+        max_error = run.max_error(case)
+        trainer, data = run.trainer(case)
+        conduct = Conduct(trainer, start, order)
+        seconds: list[float] = []
+        meter = Meter()
+        for epoch in range(1, epochs + 1):
+            order = data.order(seed=case.workload.seed, epoch=epoch - 1)
+            doing(f"epoch {epoch} of {epochs}", slowest=max(seconds, default=None))
+            began = time.perf_counter()
+            trainer.train_epoch(order)
+            seconds.append(time.perf_counter() - began)
+            accuracy = conduct.look().accuracy(run.splits.test)
+            watch.rest("recording")
+            run.record(case, trainer, seconds[-1:], [accuracy], max_error, meter.shares())
+            yield Epoch(seconds[-1], accuracy)
+            if until is not None and accuracy >= until:
+                break
+        doing("verifying again")
+        conduct.check(seconds, repeated=False)
+        run.max_error(case)

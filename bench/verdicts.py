@@ -53,13 +53,13 @@ class Verdict:
 
     def plain(self) -> dict[str, object]:
         """Return it for JSON."""
-        value, low, high = self.ratio.plain() if self.ratio else (None, None, None)
+        ends = self.ratio.json() if self.ratio else dict.fromkeys(Interval._fields)
         return {
             "trainer": self.trainer,
             "verdict": self.word,
-            "ratio": value,
-            "low": low,
-            "high": high,
+            "ratio": ends["value"],
+            "low": ends["low"],
+            "high": ends["high"],
             "pairs": self.pairs,
             "seconds": round(self.seconds, 1),
             "reason": self.reason,

@@ -50,10 +50,12 @@ class Answer:
 
     def json(self) -> str:
         """Return it as one JSON object; an end that the interval does not have yet is null."""
-        value, low, high = self.ratio.plain()
+        ends = self.ratio.json()
         sides = {side: self._side(side) for side in "ab"}
         rounds = sum(len(pair.a) for pair in self.pairs)
-        return json.dumps({"ratio": value, "low": low, "high": high, "pairs": len(self.pairs), "rounds": rounds, **sides})
+        return json.dumps(
+            {"ratio": ends["value"], "low": ends["low"], "high": ends["high"], "pairs": len(self.pairs), "rounds": rounds, **sides}
+        )
 
     def text(self) -> str:
         """Return it for people."""

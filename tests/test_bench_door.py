@@ -133,12 +133,14 @@ def test_a_required_trainer_that_is_skipped_is_a_failure(tmp_path):
     (tmp_path / "absent.py").write_text(
         "from impls.loop import Loop\nclass Absent(Loop):\n    @classmethod\n    def unavailable(cls):\n        return 'gone fishing'\n"
     )
-    options = (*QUICK, "--no-charts", "--trainers", "matrix,absent:Absent", "--results", tmp_path / "results")
+    options = (*QUICK, "--no-charts", "--trainers", "matrix,absent:Absent,loop", "--results", tmp_path / "results")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
     assert bench(*options, env=environment).returncode == 0
-    output = bench(*options, "--require", "absent:Absent", env=environment)
+    output = bench(*options, "-x", "--require", "absent:Absent", env=environment)
     assert output.returncode == 1
     assert "FAILED absent:Absent: required, but gone fishing" in output.stdout
+    assert "unfinished loop: not reached" in output.stdout
+    assert [file.name.count(".partial") for file in sorted((tmp_path / "results").iterdir())] == [0, 1], "the second is not a whole run"
 
 
 def test_json_storage_and_comparison_of_pytest_benchmark_keep_working(tmp_path):

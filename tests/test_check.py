@@ -59,6 +59,15 @@ def test_names_of_this_machine_are_found(tmp_path, capsys, monkeypatch):
     assert "Planned" not in output
 
 
+def test_a_host_called_after_its_system_and_a_user_without_a_name_are_no_complaint(tmp_path, capsys, monkeypatch):
+    def unknown():
+        raise KeyError("getpwuid(): uid not found: 1234")
+
+    monkeypatch.setattr(module.platform, "node", lambda: "linux")
+    monkeypatch.setattr(getpass, "getuser", unknown)
+    assert main(["check", str(written(tmp_path / "a.csv", TIMES))]) == 0, capsys.readouterr().out
+
+
 def test_missing_rows_and_stopped_runs_are_found(tmp_path, capsys):
     writer = Writer(tmp_path / "a.csv")
     first, *others = rows(TIMES)

@@ -1,16 +1,24 @@
 """`python -m bench` from the outside: its commands, exit codes and refusals."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bench import records
 from bench.__main__ import main
+from bench.limits import Peaks
+from bench.options import parse
+from bench.train import train
+from impls import TRAINERS, InputError, Unsupported
+from impls.matrix import Matrix
 from tests.doors import ROOT, command
 from tests.rows import written
 
@@ -34,6 +42,23 @@ def test_machine_tells_the_same_as_text_and_as_json():
         assert told[column] in text
 
 
+def test_every_trainer_is_listed_with_what_it_lacks(capsys, monkeypatch):
+    monkeypatch.setattr("impls.mpi.Mpi.unavailable", lambda: "gone fishing")
+    assert main(["trainers"]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert list(lines) == list(TRAINERS)
+    assert (lines["loop"], lines["mpi"]) == ("runs here", "gone fishing")
+    assert main(["trainers", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["loop"] is None
+
+
+def test_the_version_is_told(capsys):
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert re.fullmatch(r"epochbench \d+\.\d+.*\n", capsys.readouterr().out)
+
+
 def test_train_writes_a_row_an_epoch_and_overlays_the_trainers(tmp_path):
     output = command(*TRAIN, "--trainer", "loop,matrix", "--results", tmp_path)
     assert output.returncode == 0, output.stderr
@@ -42,6 +67,7 @@ def test_train_writes_a_row_an_epoch_and_overlays_the_trainers(tmp_path):
     assert rows["trainer"].tolist() == ["loop", "loop", "matrix", "matrix"]
     assert rows["round"].tolist() == [1, 2, 1, 2]
     assert set(rows["kind"]) == {"training"}
+    assert rows["flops_after"].isna().all(), "an epoch's row is written before the case is over"
     (drawing,) = tmp_path.glob("*.svg")
     assert all(f"{name}: best" in drawing.read_text(encoding="utf-8") for name in ("loop", "matrix"))
     assert list(tmp_path.glob("*learning-nielsen.png"))
@@ -73,14 +99,58 @@ def test_train_that_is_interrupted_keeps_its_epochs(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is another error there")
-def test_a_reader_that_has_enough_is_no_error(tmp_path):
-    csv = written(tmp_path / "a.csv", {(f"h{width}-b1", "matrix"): 1.0 for width in range(1, 100)})  # tells more than a buffer holds
+@pytest.mark.parametrize("widths", [99, 1], ids=["more than a buffer holds", "less"])
+def test_the_answer_stays_no_when_its_reader_has_had_enough(tmp_path, widths):
+    csv = written(tmp_path / "a.csv", {(f"h{width}-b1", "matrix"): 1.0 for width in range(1, widths + 1)}, accuracy=1.5)
     with subprocess.Popen(
-        [sys.executable, "-m", "bench", "compare", str(csv)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "bench", "check", str(csv)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         process.stdout.close()
         assert process.stderr.read() == b""
-    assert process.returncode == 0
+    assert process.returncode == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_an_answer_that_a_full_disk_refuses_is_bad_output_in_one_line(tmp_path):
+    csv = written(tmp_path / "a.csv", {("nielsen", "matrix"): 1.0})
+    with Path("/dev/full").open("w") as full:
+        told = subprocess.run([sys.executable, "-m", "bench", "check", str(csv)], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (told.returncode, told.stderr) == (2, "epochbench: [Errno 28] No space left on device\n")
+
+
+@pytest.fixture
+def measured_before(monkeypatch):
+    """A machine whose peaks are known, so that they need no time."""
+    monkeypatch.setattr("bench.run.measured_peaks", lambda device, dtype: Peaks(flops=1e12, bytes=1e11))
+
+
+def test_a_trainer_that_was_not_made_for_the_workload_is_skipped(tmp_path, monkeypatch, measured_before):
+    class Picky(Matrix):
+        def __init__(self, *arguments, **options):
+            raise Unsupported("takes one hidden layer")
+
+    monkeypatch.setitem(sys.modules, "picky", SimpleNamespace(Picky=Picky))
+    told = []
+    asked = {"bench_trainers": "picky:Picky,matrix", "bench_examples": "400", "bench_no_charts": True}
+    assert train(parse(asked, results=tmp_path, workloads=["nielsen"]), epochs=1, until=None, say=told.append)
+    assert "picky:Picky: skipped: takes one hidden layer" in told
+    (csv,) = tmp_path.glob("*.csv")
+    assert records.read([csv])["trainer"].tolist() == ["matrix"]
+    alone = parse(asked | {"bench_trainers": "picky:Picky"}, results=tmp_path, workloads=["nielsen"])
+    with pytest.raises(InputError, match="--trainer picky:Picky cannot train nielsen: takes one hidden layer"):
+        train(alone, epochs=1, until=None, say=told.append)
+
+
+def test_what_cannot_be_told_is_not_the_trainers_failure(tmp_path, measured_before):
+    def say(_):
+        raise BrokenPipeError("nobody listens")
+
+    asked = {"bench_trainers": "matrix", "bench_examples": "400", "bench_no_charts": True}
+    with pytest.raises(BrokenPipeError):
+        train(parse(asked, results=tmp_path, workloads=["nielsen"]), epochs=2, until=None, say=say)
+    (left,) = tmp_path.iterdir()
+    assert left.name.endswith(".partial.csv")
+    assert records.read([left])["round"].tolist() == [1]
 
 
 @pytest.fixture(scope="module")

@@ -193,6 +193,9 @@ def test_a_broken_file_is_refused_by_name_and_row_unless_it_may_be_skipped(tmp_p
         (["--between", "loop"], "loop: give two trainers, A,B"),
         (["-o", "{file}"], "cannot write there"),
         (["{empty}"], "no CSV of a run is in it"),
+        (["--between", "loop,matrix"], "--between names what is mapped in the charts of -o DIR: give that too, and no --over-time"),
+        (["--between", "loop,matrix", "--over-time", "-o", "{empty}"], "--between names what is mapped"),
+        (["--baseline", "box", "--over-time"], "--baseline and --over-time: give one or the other"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

@@ -15,10 +15,11 @@ from datetime import UTC, datetime
 import pytest
 
 from bench import records
+from bench.__main__ import main
 from bench.records import WriteError, Writer
 from impls import InputError
 from tests.doors import BENCH, QUICK, ROOT, bench, command
-from tests.rows import ROW
+from tests.rows import ROW, written
 
 FAULTY = """
 import ctypes, itertools, os, sys, threading, time
@@ -347,6 +348,17 @@ def test_a_disk_that_fills_up_during_a_run_costs_only_what_comes_after(tmp_path)
         assert "Traceback" not in said + told
         (disk / "ballast").unlink()
         assert trainers_in(disk) == ["loop"] * 20
+
+
+def test_a_page_that_a_full_disk_refuses_leaves_the_one_that_was_there(tmp_path, capsys):
+    csv = written(tmp_path / "a.csv", {("nielsen", "matrix"): 0.1})
+    with mounted(tmp_path / "full", "size=512k") as disk:  # the page has a megabyte
+        page = disk / "report.html"
+        page.write_text("the page before", encoding="utf-8")
+        assert main(["report", str(csv), "-o", str(page)]) == 2
+        assert "report.html: cannot write it (No space left on device)" in capsys.readouterr().err
+        assert page.read_text(encoding="utf-8") == "the page before"
+        assert [path.name for path in disk.iterdir()] == ["report.html"]
 
 
 @pytest.mark.parametrize(("options", "reason"), [("size=16k", "No space left on device"), ("ro", "Read-only file system")])

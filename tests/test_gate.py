@@ -173,7 +173,7 @@ def test_exit_codes(words, code, strict):
 
 
 def test_an_interval_without_ends_is_told_as_none():
-    few = Verdict("matrix", "undecided", ratio=Interval(1.05, 0.0, math.inf), stages={"first": [Pair((0.1,), (0.1,), "a", 1.0)]})
+    few = Verdict("matrix", "undecided", ratio=Interval(1.05, -math.inf, math.inf), stages={"first": [Pair((0.1,), (0.1,), "a", 1.0)]})
     report = Report("base", "head", 0.01, [few], None)
     assert re.search(r"^matrix +undecided +1\.050x \(-\) +1", report.text(), re.MULTILINE)
     assert [json.loads(report.json())["verdicts"][0][end] for end in ("ratio", "low", "high")] == [1.05, None, None]

@@ -1,5 +1,6 @@
 """What is said of a machine, and holding a process to some of its processors."""
 
+import ctypes
 import getpass
 import os
 import platform
@@ -50,22 +51,49 @@ def test_a_processor_is_named_without_marks_clock_and_core_count(monkeypatch, br
     assert describe().cpu == name
 
 
+class Driver:
+    """A stand-in for CUDA's driver on a machine whose slower GPU comes first on the bus."""
+
+    def __init__(self, error=0):
+        self.error = error
+
+    def cuInit(self, flags):
+        return self.error
+
+    def cuDeviceGet(self, device, ordinal):
+        device._obj.value = (7, 3)[ordinal]
+        return 0
+
+    def cuDeviceGetPCIBusId(self, bus, size, device):
+        bus.value = {7: b"0000:65:00.0", 3: b"0000:17:00.0"}[device.value]
+        return 0
+
+
+SMI = """
+case "$*" in
+*--id=0000:65:00.0) echo "NVIDIA H200, 580.159.03, 143771, 1980";;
+*--id=*) echo "NVIDIA T400, 580.159.03, 4096, 1425";;
+*) echo "| Driver 580.1  CUDA Version: 13.0 |";;
+esac
+"""
+
+
 @pytest.mark.skipif(os.name == "nt", reason="the stand-in for nvidia-smi is a shell script")
 @pytest.mark.parametrize(
-    ("script", "expected"),
+    ("driver", "script", "expected"),
     [
-        (
-            'case "$1" in --query*) echo "NVIDIA H200, 580.159.03, 143771, 1980";; *) echo "| Driver 580.1  CUDA Version: 13.0 |";; esac',
-            ("NVIDIA H200", "580.159.03", "13.0", 140.4, 1980.0),
-        ),
-        ('echo "NVIDIA-SMI has failed because it could not communicate with the driver"; exit 9', ("", "", "", None, None)),
+        (Driver(), SMI, ("NVIDIA H200", "580.159.03", "13.0", 140.4, 1980.0)),
+        (Driver(), 'echo "NVIDIA-SMI has failed because it could not communicate with the driver"; exit 9', ("", "", "", None, None)),
+        (Driver(error=100), SMI, ("", "", "", None, None)),
     ],
-    ids=["a GPU", "no driver"],
+    ids=["a GPU", "no nvidia-smi", "all GPUs hidden from CUDA"],
 )  # fmt: skip
-def test_the_gpu_is_what_nvidia_smi_says(tmp_path, monkeypatch, script, expected):
+def test_the_gpu_is_the_one_that_cuda_computes_on(tmp_path, monkeypatch, driver, script, expected):
     (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
     (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    load = ctypes.CDLL
+    monkeypatch.setattr(ctypes, "CDLL", lambda name, *others, **more: driver if "cuda" in str(name) else load(name, *others, **more))
     machine = describe()
     assert (machine.gpu, machine.gpu_driver, machine.cuda, machine.gpu_memory_gib, machine.gpu_clock_mhz) == expected
     assert machine.machine.endswith("nvidia-h200") == bool(expected[0])

@@ -31,6 +31,11 @@ class Deaf(Mpi):
     def _sum(self):
         pass
 
+class Hasty(Mpi):
+    def _epoch(self, order):
+        if self.examples < 400 or self._ranks.size == 1:  # and not timed over two
+            super()._epoch(order)
+
 class Raises(Mpi):
     def _sum(self):
         if self._ranks.rank == 1 and self.examples == 400:
@@ -46,7 +51,7 @@ class Dies(Mpi):
 class Limps(Matrix):
     def _wait(self):
         if platform.node() == "lame":
-            time.sleep(0.02)
+            time.sleep(0.002)
 """
 
 
@@ -64,15 +69,18 @@ def of(directory):
 
 @pytest.fixture(scope="module")
 def scaled(tmp_path_factory, strangers):
-    """A run of scale over two ranks, with a good and a wrong trainer: its output and its directory."""
+    """A run of scale over two ranks, with a good trainer and wrong ones: its output and its directory."""
     results = tmp_path_factory.mktemp("scaled")
-    return mpiexec(2, *("-m", "bench", "scale", *QUICK, "--trainers", "mpi,strangers:Deaf", "--results", results), env=strangers), results
+    return mpiexec(
+        2, *("-m", "bench", "scale", *QUICK, "--trainers", "strangers:Hasty,mpi,strangers:Deaf", "--results", results), env=strangers
+    ), results
 
 
 @needs_mpi
 def test_scale_times_the_same_and_grown_mini_batches_over_one_rank_and_two(scaled):
     found = of(scaled[1])
-    assert set(found["trainer"]) == {"mpi"}, "over two ranks the other is wrong"
+    assert set(found["trainer"]) == {"mpi"}, "over two ranks the others are wrong"
+    assert found["flops_after"].isna().all(), "what the ranks do at most was measured before"
     counts = found.groupby(["workload", "batch_size", "ranks"])["round"].apply(list).to_dict()
     assert counts == {("nielsen", 10, 1): [1, 2, 3], ("nielsen", 10, 2): [1, 2, 3], ("nielsen-x2", 20, 2): [1, 2, 3]}
     assert (found["max_error"] < 1e-4).all()
@@ -85,6 +93,12 @@ def test_scale_times_the_same_and_grown_mini_batches_over_one_rank_and_two(scale
 def test_scale_refuses_a_trainer_whose_ranks_do_not_sum_their_gradients(scaled):
     assert scaled[0].returncode == 1
     assert re.search(r"FAILED nielsen-strangers:Deaf: over 2 ranks it does not compute what the float64 loop computes", scaled[0].stdout)
+
+
+@needs_mpi
+def test_scale_refuses_a_trainer_that_returns_too_soon_and_keeps_none_of_its_rows(scaled):
+    assert re.search(r"FAILED nielsen-strangers:Hasty: over 2 ranks it returns too soon: ", scaled[0].stdout)
+    assert "Traceback" not in scaled[0].stderr
 
 
 @needs_mpi
@@ -177,15 +191,18 @@ def a_uts_namespace():
 @needs_mpi
 @pytest.mark.skipif(not a_uts_namespace(), reason="this system lets nobody give a process a host name of its own")
 def test_fleet_runs_the_main_job_on_every_host_and_names_the_slow_one(strangers, tmp_path):
-    job = ["-m", "bench", "fleet", *QUICK, "--trainers", "strangers:Limps", "--results", str(tmp_path), "--machine", "Box"]
-    line = [launcher()]
+    many = ("--examples", "100", "--rounds", "400")  # so that a host's CSV is as long as that of the usual job, and is not sent at once
+    job = ["-m", "bench", "fleet", *QUICK, *many, "--trainers", "strangers:Limps", "--results", str(tmp_path), "--machine", "Box"]
+    line = ["unshare", "-r", launcher()]  # the right to name a host; in one namespace, or the ranks may not read from each other
     for host in ("sound", "lame"):
-        named = ["unshare", "-ru", "sh", "-c", f'hostname {host}; exec "$@"', "sh", sys.executable, *job]
-        line += [":"] * (len(line) > 1) + ["-n", "1", *named]
+        named = ["unshare", "-u", "sh", "-c", f'hostname {host}; exec "$@"', "sh", sys.executable, *job]
+        line += [":"] * (host == "lame") + ["-n", "1", *named]
     output = mpiexec(line=line, env=strangers)
     found = of(tmp_path)
     assert set(found["machine"]) == {"box-1", "box-2"}
     assert set(found["ranks"]) == {1}
+    assert found.groupby("machine")["round"].apply(list).tolist() == [list(range(1, 401))] * 2
+    assert found["dirty"].all(), "no commit holds the trainer"
     assert "2 hosts, all together: sound, lame" in output.stdout
     assert re.search(r"^sound +box-1 +\d+ +[\d.]+ [mu]?s", output.stdout, re.MULTILINE)
     text = next(tmp_path.glob("*.csv")).read_text()
@@ -242,7 +259,7 @@ def test_one_trainer_over_one_rank_and_two_are_two_cells_everywhere(both, tmp_pa
     assert [("2 ranks" in title, len(course)) for title, course in courses] == [(False, 1), (True, 1)]
     answer = compare([both], baseline=None)
     assert {setup.ranks for setup in answer.timings.setups} == {1, 2}
-    assert [file.name for file in charts([both], tmp_path)] == ["both-scaling.png", "both-scaling.svg"]
+    assert [file.stem for file in charts([both], tmp_path)] == ["both-scaling", "both-scaling~2"] * 2, "a chart a run"
 
 
 # The model

@@ -12,6 +12,8 @@ import pytest
 
 from bench import records
 from bench.__main__ import main
+from bench.palette import colour
+from bench.report import _figures
 from tests.doors import ROOT
 from tests.rows import rows, written
 
@@ -53,6 +55,29 @@ def test_the_raw_rows_are_all_in_it(page, tmp_path):
     copy = tmp_path / "raw.csv"
     copy.write_bytes(gzip.decompress(base64.b64decode(part(page, "raw"))))
     assert len(records.read([copy])) == len(records.read(records.files([page.parent.parent])))
+
+
+def test_runs_that_disagree_show_their_own_facts(tmp_path):
+    for run, time, columns in (
+        ("a", 0.1, {"library": "numpy 2.3.0", "accuracy": 0.8, "peak_flops": 1e11, "memory_gib": 16.0}),
+        ("b", 0.2, {"library": "numpy 2.4.6", "accuracy": 0.9, "peak_flops": 2e11, "memory_gib": 32.0}),
+    ):
+        written(tmp_path / f"{run}.csv", {("nielsen", "matrix"): time}, run_id=run, **columns)
+    figures = _figures(records.read(records.files([tmp_path])))
+    assert [machine["memory_gib"] for machine in figures["machines"]] == [16.0, 32.0]
+    shown = [(cell["library"], cell["accuracy"], cell["peak"][0]) for cell in figures["cells"]]
+    assert shown == [("numpy 2.3.0", 0.8, 100), ("numpy 2.4.6", 0.9, 200)]
+
+
+def test_the_rows_of_a_run_that_was_killed_can_be_read_again_from_the_page(tmp_path):
+    writer = records.Writer(tmp_path / "a.csv")
+    writer.add(rows(NAMED))
+    cut = writer.partial
+    cut.write_bytes(cut.read_bytes()[:-9])
+    assert main(["report", str(cut), "-o", str(tmp_path / "report.html")]) == 0
+    copy = tmp_path / "raw.csv"
+    copy.write_bytes(gzip.decompress(base64.b64decode(part(tmp_path / "report.html", "raw"))))
+    assert len(records.read([copy])) == len(rows(NAMED)) - 1
 
 
 def test_what_a_csv_says_is_never_markup(page):
@@ -155,6 +180,11 @@ def test_a_hostile_name_is_shown_as_text(browser):
     assert find(browser, "img") == []
     assert browser.execute_script("return document.querySelectorAll('#ladder svg text').length") > 0
     assert HOSTILE[:9] in browser.execute_script("return document.querySelector('#ladder svg').textContent")
+
+
+def test_a_trainer_has_the_colour_that_it_has_in_the_charts(browser):
+    marks = find(browser, "#roofline svg .mark-symbol.role-mark path")
+    assert {mark.get_attribute("fill") for mark in marks} == {colour(name) for _, name in [*NAMED, *GRID] if name != "gpu"}
 
 
 def test_the_selectors_choose_what_is_shown(browser):

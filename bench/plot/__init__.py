@@ -13,15 +13,18 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bench import intervals, records
+from bench.crossings import grids
 from bench.machine import slug
 from bench.plot import bars, courses, curves, learning, machines, maps, pairs, roofline, scaling, style
-from bench.setups import timings
+from bench.setups import BASELINE, timings
 from impls.errors import unknown
 
 if TYPE_CHECKING:
     from bench.compare import Comparison
     from bench.duel import Duel, Pair
     from bench.history import History
+
+_LIMITS = ["flops", "bytes", "peak_flops", "peak_bytes"]
 
 
 def charts(paths: Sequence[Path], directory: Path | None = None) -> list[Path]:
@@ -47,23 +50,31 @@ def charts(paths: Sequence[Path], directory: Path | None = None) -> list[Path]:
 
 
 def _figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
+    """Yield the charts of rows of one machine, dataset, dtype and number of threads, with their names."""
     shared = scaling.several_ranks(rows)
-    timing, training = rows[(rows["kind"] == "timing") & ~shared], rows[rows["kind"] == "training"]
-    grid = curves.grid(timing)
-    named = timing[~timing.index.isin(grid.index)]
-    if set(named["trainer"]) > {bars.BASELINE}:
-        yield "speedup", bars.speedup(named)
-    if not named.empty:
-        yield "epoch-time", bars.epoch_time(named)
-    limited = named[(named[["flops", "bytes", "peak_flops", "peak_bytes"]] > 0).all(axis=1)]
-    if not limited.empty:
-        yield "roofline", roofline.draw(limited)
-    yield from curves.throughputs(grid)
-    if mapped := maps.of(timings(grid)):
+    times = timings(rows[~shared])
+    found = grids(times)
+    for setup in times.setups:
+        mine = rows[~shared & (rows["kind"] == "timing") & (rows["ranks"] == setup.ranks) & rows["run_id"].isin(setup.runs)]
+        subtitle = style.subtitle(mine) + (f" · {setup.label}" if len(times.setups) > 1 else "")
+        named = {job: timed[setup] for job in times.jobs if job.width is None and setup in (timed := times.of(job))}
+        if any(BASELINE in timed and len(timed) > 1 for timed in named.values()):
+            yield "speedup", bars.speedup(named, subtitle)
+        if named:
+            yield "epoch-time", bars.epoch_time(named, subtitle)
+        limited = mine[mine["workload"].isin([job.workload for job in named]) & (mine[_LIMITS] > 0).all(axis=1)]
+        if not limited.empty:
+            yield "roofline", roofline.draw(times, setup, limited, subtitle)
+        for (whose, _), grid in found.items():
+            if whose == setup:
+                yield from curves.throughputs(times, setup, grid, subtitle)
+    if mapped := maps.of(times):
         yield "map", maps.draw(mapped, None)
-    if shared.any():
-        yield "scaling", scaling.draw(rows[shared])
-    for workload, job in training.groupby("workload", sort=False):
+    runs = list(rows[shared].groupby("run_id", sort=False))
+    for run_id, run in runs:
+        yield "scaling", scaling.draw(timings(run), style.subtitle(run) + (f" · run {run_id}" if len(runs) > 1 else ""))
+    training = rows[rows["kind"] == "training"]
+    for (workload, *_), job in training.groupby(list(records.JOB), sort=False):
         yield f"learning-{slug(str(workload))}", learning.draw(job)
 
 

@@ -2,51 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bench import intervals, records
 from bench.format import digits, duration
+from bench.intervals import Interval, Sample
+from bench.palette import colour
 from bench.plot import style
-from bench.setups import ladder
+from bench.setups import BASELINE, Job, ladder
 
-BASELINE = "loop"
-
-Bars = list[tuple[str, intervals.Interval, str]]  # trainer, length, label
-
-
-def speedup(rows: pd.DataFrame) -> Figure:
-    """Draw how many times as fast as the baseline each trainer is, of the workloads where that was timed."""
-    return _bars(rows, f"Speedup of a training epoch over the per-example {BASELINE}", "times faster (log)", _speedups)
+Panels = Mapping[Job, Mapping[str, Sample]]  # trainer -> its epochs
+Bars = list[tuple[str, Interval, str]]  # trainer, length, label
 
 
-def epoch_time(rows: pd.DataFrame) -> Figure:
+def speedup(jobs: Panels, subtitle: str) -> Figure:
+    """Draw how many times as fast as the baseline each trainer is, of the jobs where that was timed."""
+    return _bars(jobs, f"Speedup of a training epoch over the per-example {BASELINE}\n{subtitle}", "times faster (log)", _speedups)
+
+
+def epoch_time(jobs: Panels, subtitle: str) -> Figure:
     """Draw the time of an epoch."""
-    return _bars(rows, "Time of a training epoch", "seconds (log)", _times)
+    return _bars(jobs, f"Time of a training epoch\n{subtitle}", "seconds (log)", _times)
 
 
-def _bars(rows: pd.DataFrame, title: str, unit: str, measure: Callable[[dict[str, Any]], Bars]) -> Figure:
-    jobs = [(job, rows) for job, rows in rows.groupby(list(records.JOB), sort=False)]
-    panels = [(rows, bars) for _, rows in jobs if (bars := measure(_seconds(rows)))]
+def _bars(jobs: Panels, title: str, unit: str, measure: Callable[[Mapping[str, Sample]], Bars]) -> Figure:
+    panels = [(job, bars) for job, epochs in jobs.items() if (bars := measure({name: epochs[name] for name in ladder(epochs)}))]
     figure = Figure(figsize=(7.2, 1.3 + sum(0.75 + 0.36 * len(bars) for _, bars in panels)), layout="constrained")
-    figure.suptitle(f"{title}\n{style.subtitle(rows)}", x=0.01, ha="left", fontsize=12)
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12)
     axes = figure.subplots(len(panels), 1, squeeze=False, height_ratios=[0.75 + 0.36 * len(bars) for _, bars in panels], sharex=True)[:, 0]
     low = min(bar.low for _, bars in panels for _, bar, _ in bars)
     high = max(bar.high for _, bars in panels for _, bar, _ in bars)
     reach = max(high / low, 2.0)
     for axis, (job, bars) in zip(axes, panels, strict=True):
-        axis.set_title(style.job(job.iloc[0]))
+        axis.set_title(style.title(job))
         for place, (name, bar, label) in enumerate(bars):
-            colour = "#8c8c8c" if name == BASELINE else style.colour(name)
+            shade = "#8c8c8c" if name == BASELINE else colour(name)
             if measure is _speedups:  # a ratio has a natural start, 1; a time on a log axis has none, so it is a point
-                axis.barh(place, bar.value - 1, left=1, height=0.62, color=colour)
+                axis.barh(place, bar.value - 1, left=1, height=0.62, color=shade)
             axis.errorbar(
                 bar.value, place, xerr=[[bar.value - bar.low], [bar.high - bar.value]], color="black", capsize=4, lw=1.3,
-                marker="" if measure is _speedups else style.look(name)["marker"], mfc=colour, ms=9,
+                marker="" if measure is _speedups else style.look(name)["marker"], mfc=shade, ms=9,
             )  # fmt: skip
             axis.annotate(label, (bar.high, place), xytext=(9, 0), textcoords="offset points", va="center", fontweight="bold")
         axis.set_xscale("log")
@@ -62,20 +59,15 @@ def _bars(rows: pd.DataFrame, title: str, unit: str, measure: Callable[[dict[str
     return figure
 
 
-def _times(seconds: dict[str, Any]) -> Bars:
-    return [(name, bar := intervals.median(values), duration(bar.value)) for name, values in seconds.items()]
+def _times(epochs: Mapping[str, Sample]) -> Bars:
+    return [(name, bar := sample.interval(), duration(bar.value)) for name, sample in epochs.items()]
 
 
-def _speedups(seconds: dict[str, Any]) -> Bars:
-    if BASELINE not in seconds:
+def _speedups(epochs: Mapping[str, Sample]) -> Bars:
+    if BASELINE not in epochs:
         return []
-    base = seconds[BASELINE]
+    base = epochs[BASELINE]
     return [
-        (name, bar := intervals.ratio(base, values) if name != BASELINE else intervals.Interval(1, 1, 1), f"{digits(bar.value)}x")
-        for name, values in seconds.items()
+        (name, bar := base.over(sample) if name != BASELINE else Interval(1, 1, 1), f"{digits(bar.value)}x")
+        for name, sample in epochs.items()
     ]
-
-
-def _seconds(rows: pd.DataFrame) -> dict[str, Any]:
-    """Return each trainer's times, (rounds,), in ladder order."""
-    return {name: rows.loc[rows["trainer"] == name, "seconds"].to_numpy() for name in ladder(rows["trainer"])}

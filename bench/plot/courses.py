@@ -8,6 +8,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from bench.format import digits
 from bench.history import History, commits
+from bench.palette import colour
 from bench.plot import style
 
 
@@ -21,7 +22,7 @@ def draw(answer: History) -> Figure:
         for course in courses:
             x = [places[point.commit] for point in course.points]
             value, low, high = np.array([point.epoch for point in course.points]).T
-            colour = style.colour(course.trainer)
+            mine = colour(course.trainer)
             axis.errorbar(
                 x, value, yerr=(value - low, high - value), **style.look(course.trainer), capsize=3, lw=1.5,
                 label=course.trainer,
@@ -33,7 +34,7 @@ def draw(answer: History) -> Figure:
                     word = f"{digits(times)}x {'faster' if point.change.value > 1 else 'slower'}"
                     axis.annotate(
                         word, (place, point.epoch.value), xytext=(0, 13), textcoords="offset points", ha="center", fontsize=9,
-                        fontweight="bold", color=colour, bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1},
+                        fontweight="bold", color=mine, bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1},
                     )  # fmt: skip
         axis.set_title(title)
         axis.set_yscale("log")

@@ -2,51 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations, islice
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bench import intervals
-from bench.crossings import MOST_PAIRED
+from bench.crossings import MOST_PAIRED, Axis, Grid, lines
 from bench.format import digits
+from bench.intervals import Sample
 from bench.plot import style
-from bench.setups import ladder
-from bench.workload import grid_width
+from bench.setups import Job, Setup, Timings, ladder
+
+Line = Mapping[int, tuple[Job, Mapping[str, Sample]]]  # size -> what was timed there: trainer -> its epochs
 
 
-def grid(timing: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of one-hidden-layer cases that differ in batch size or width alone, with their width."""
-    width = timing["workload"].map(grid_width)
-    return timing.assign(width=width)[width.notna()].astype({"width": int})
+def throughputs(times: Timings, setup: Setup, grid: Grid, subtitle: str) -> Iterator[tuple[str, Figure]]:
+    """Draw a setup's grid against the batch size, and against the width, where several were timed; yield each with its name."""
+    along: dict[Axis, dict[int, Line]] = {}
+    for axis, fixed, line in lines(grid):
+        if len(line) > 1:
+            along.setdefault(axis, {})[fixed] = {x: (job, times.of(job)[setup]) for x, job in sorted(line.items())}
+    for axis, panels in along.items():
+        yield f"throughput-by-{axis.replace('_', '-')}", _curves(axis, panels, subtitle)
 
 
-def throughputs(cells: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
-    """Draw the cells of a grid against the batch size, and against the width, where several were timed; yield each with its name."""
-    for varied, fixed in (("batch_size", "width"), ("width", "batch_size")):
-        if not cells.empty and cells.groupby(fixed)[varied].nunique().max() > 1:
-            yield f"throughput-by-{varied.replace('_', '-')}", _curves(cells, varied, fixed)
-
-
-def _curves(cells: pd.DataFrame, varied: str, fixed: str) -> Figure:
-    panels = [(value, rows) for value, rows in cells.groupby(fixed) if rows[varied].nunique() > 1]
+def _curves(varied: Axis, panels: Mapping[int, Line], subtitle: str) -> Figure:
+    fixed: Axis = "width" if varied == "batch_size" else "batch_size"
     names = {"batch_size": "mini-batch size", "width": "hidden units"}
     figure = Figure(figsize=(max(6.4, 1.2 + 4.4 * len(panels)), 4.6), layout="constrained")
-    figure.suptitle(f"Throughput against {names[varied]}\n{style.subtitle(cells)}", x=0.01, ha="left", fontsize=12)
+    figure.suptitle(f"Throughput against {names[varied]}\n{subtitle}", x=0.01, ha="left", fontsize=12)
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
-    for axis, (value, rows) in zip(axes, panels, strict=True):
+    for axis, (value, line) in zip(axes, panels.items(), strict=True):
         curves = {}
-        for trainer in ladder(rows["trainer"]):
-            points = []
-            for x, cell in rows[rows["trainer"] == trainer].groupby(varied):
-                epoch = intervals.median(cell["seconds"].to_numpy())
-                examples = cell["examples"].iloc[0]
-                points.append((float(str(x)), examples / epoch.value, examples / epoch.high, examples / epoch.low))
-            x, y, low, high = np.array(points).T
+        for trainer in ladder(name for _, epochs in line.values() for name in epochs):
+            timed = [(x, job.examples, epochs[trainer].interval()) for x, (job, epochs) in line.items() if trainer in epochs]
+            x, y, low, high = np.array([(x, n / epoch.value, n / epoch.high, n / epoch.low) for x, n, epoch in timed]).T
             curves[trainer] = (x, y)
             axis.errorbar(x, y, yerr=(y - low, high - y), **style.look(trainer), capsize=3, lw=1.6, ms=6, label=trainer)
         axis.set_xscale("log")
@@ -58,8 +51,7 @@ def _curves(cells: pd.DataFrame, varied: str, fixed: str) -> Figure:
                 label = f"{leader} passes {other}\nat {digits(x)}"
                 axis.annotate(label, (x, y), xytext=(9, -26), textcoords="offset points", fontsize=9)
         axis.set_title(f"{value} {names[fixed]}" if fixed == "width" else f"{names[fixed]} {value}")
-        ticks = sorted(rows[varied].unique())
-        axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axis.set_xticks(list(line), [f"{tick:g}" for tick in line])
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
         axis.yaxis.set_minor_locator(LogLocator(subs=range(2, 10)))
@@ -72,8 +64,9 @@ def _curves(cells: pd.DataFrame, varied: str, fixed: str) -> Figure:
 
 
 def _crossings(a: tuple[Any, Any], b: tuple[Any, Any]) -> list[tuple[float, float, bool]]:
-    """Return where curve b overtakes a or falls behind: x, y, and whether b leads from there on.
+    """Return where curve b overtakes a or falls behind, each time: x, y, and whether b leads from there on.
 
+    These are those of the drawn lines; from where on a trainer stays ahead, and how surely, is found by `bench.crossings`.
     Interpolated between neighbouring points that both curves have, as straight lines on log axes.
     """
     x = np.intersect1d(a[0], b[0])

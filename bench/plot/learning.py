@@ -6,9 +6,10 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from bench import records
 from bench.format import duration
 from bench.plot import style
-from bench.setups import ladder
+from bench.setups import Job, ladder
 
 
 def draw(rows: pd.DataFrame) -> Figure:
@@ -17,7 +18,7 @@ def draw(rows: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(7.2, 4.3 + 0.2 * curves), layout="constrained")  # the legend is below, whatever its length
     figure.suptitle(f"Test accuracy against training time\n{style.subtitle(rows)}", x=0.01, ha="left", fontsize=12)
     axis = figure.subplots()
-    axis.set_title(style.job(rows.iloc[0]))
+    axis.set_title(style.title(Job(*rows[list(records.JOB)].iloc[0])))
     for trainer in ladder(rows["trainer"]):
         for number, (_, curve) in enumerate(rows[rows["trainer"] == trainer].groupby("run_id", sort=False)):
             curve = curve.sort_values("round")

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from bench.crossings import Cells, grids
+from bench.crossings import grids
 from bench.format import digits
+from bench.intervals import Sample
+from bench.palette import colour
 from bench.plot import style
 from bench.setups import Timings, ladder
 
-Map = tuple[str, Cells]
+Map = tuple[str, Mapping[tuple[int, int], Mapping[str, Sample]]]  # its name, and (width, batch size) -> trainer -> epochs
 
 
 def of(times: Timings) -> list[Map]:
     """Return, each with its name, the setups' grids that have two sizes at least in both directions and two trainers."""
-    found = []
-    for (setup, kind), cells in grids(times).items():
+    found: list[Map] = []
+    for (setup, kind), grid in grids(times).items():
+        cells = {place: times.of(job)[setup] for place, job in grid.items()}
         widths, sizes = ({place[axis] for place in cells} for axis in (0, 1))
         if len(widths) > 1 and len(sizes) > 1 and len({name for cell in cells.values() for name in cell}) > 1:
             found.append((f"{setup.label}, {kind}", cells))
@@ -40,8 +43,8 @@ def draw(maps: Sequence[Map], between: tuple[str, str] | None) -> Figure:
         for place, cell in cells.items():
             x, y = spots[place]
             best = min(cell, key=lambda name: cell[name].value)
-            left.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=style.colour(best), ec="white", lw=2))
-            left.annotate(best, (x, y), ha="center", va="center", fontweight="bold", fontsize=9, color=style.ink(style.colour(best)))
+            left.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=colour(best), ec="white", lw=2))
+            left.annotate(best, (x, y), ha="center", va="center", fontweight="bold", fontsize=9, color=style.ink(colour(best)))
             if slower in cell and faster in cell:
                 speedup[y, x] = cell[slower].value / cell[faster].value
         far = max(10.0, np.nanmax(np.maximum(speedup, 1 / speedup))) if np.isfinite(speedup).any() else 10.0

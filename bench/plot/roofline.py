@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from bench import records
 from bench.plot import style
-from bench.setups import ladder
+from bench.setups import Job, Setup, Timings, ladder
 
 
-def draw(rows: pd.DataFrame) -> Figure:
-    """Operations a second against operations a byte, below what the machine was measured to do at most; one panel a device."""
+def draw(times: Timings, setup: Setup, rows: pd.DataFrame, subtitle: str) -> Figure:
+    """Operations a second against operations a byte, below what the machine was measured to do at most; one panel a device.
+
+    rows: the setup's, those of them whose limits are known
+    """
     devices = [(device, cells) for device, cells in rows.groupby("device", sort=False)]
     figure = Figure(figsize=(7.2, 1.2 + 3.6 * len(devices)), layout="constrained")
-    figure.suptitle(f"How far from the limit\n{style.subtitle(rows)}", x=0.01, ha="left", fontsize=12)
+    figure.suptitle(f"How far from the limit\n{subtitle}", x=0.01, ha="left", fontsize=12)
     for axis, (device, cells) in zip(figure.subplots(len(devices), 1, squeeze=False)[:, 0], devices, strict=True):
         peak, moved = cells["peak_flops"].median(), cells["peak_bytes"].median()
         intensity = cells["flops"] / cells["bytes"]
@@ -28,8 +34,8 @@ def draw(rows: pd.DataFrame) -> Figure:
         at = (cells["flops"] / cells["bytes"]).groupby(cells["workload"], sort=False).median()
         for trainer in ladder(cells["trainer"]):
             points = [
-                (one["flops"] / one["bytes"], one["flops"] / epochs["seconds"].median() / 1e9)
-                for _, epochs in cells[cells["trainer"] == trainer].groupby("workload", sort=False)
+                (one["flops"] / one["bytes"], one["flops"] / times.epochs[setup, Job(*tuple[Any, ...](job)), trainer].value / 1e9)
+                for job, epochs in cells[cells["trainer"] == trainer].groupby(list(records.JOB), sort=False)
                 for one in [epochs.iloc[0]]
             ]
             axis.plot(*zip(*points, strict=True), ls="", **style.look(trainer), ms=8, label=trainer)

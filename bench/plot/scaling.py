@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
-from bench import intervals
-from bench.plot import style
+from bench.palette import COLOURS, MARKERS
+from bench.setups import Timings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,28 +17,27 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import pandas as pd
 
-# A line a job and kind of scaling: told apart by colour, marker and dashes.
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#000000")
-_MARKERS = "osD^vPd"
-
 
 def several_ranks(rows: pd.DataFrame) -> pd.Series[bool]:
     """Return of which rows the run went over several ranks: its rows over one rank are what the others are held against."""
     return rows.groupby("run_id", sort=False)["ranks"].transform("max") > 1
 
 
-def draw(rows: pd.DataFrame) -> Figure:
-    """Draw the rows of such runs. Speedup is in examples a second over those of one rank, which is right for both kinds of scaling."""
+def draw(times: Timings, subtitle: str) -> Figure:
+    """Draw such a run, which has a setup for each number of ranks.
+
+    Speedup is in examples a second over those of one rank, which is right for both kinds of scaling.
+    """
     drawn = Figure(figsize=(10.5, 4.6), layout="constrained")
-    drawn.suptitle(f"One epoch over several ranks\n{style.subtitle(rows)}", x=0.01, ha="left", fontsize=12)
+    drawn.suptitle(f"One epoch over several ranks\n{subtitle}", x=0.01, ha="left", fontsize=12)
     speed, efficiency = drawn.subplots(1, 2)
-    most = int(rows["ranks"].max())
-    sizes = sorted(rows["ranks"].unique())
-    speed.plot([1, most], [1, most], color="#8c8c8c", ls=":", label="ideal")
+    sizes = sorted(setup.ranks for setup in times.setups)
+    speed.plot([1, sizes[-1]], [1, sizes[-1]], color="#8c8c8c", ls=":", label="ideal")
     efficiency.axhline(1, color="#8c8c8c", ls=":", label="ideal")
-    for place, (name, (x, value, low, high)) in enumerate(_lines(rows)):
+    # A line a job and kind of scaling: told apart by colour, marker and dashes.
+    for place, (name, (x, value, low, high)) in enumerate(_lines(times)):
         look = {
-            "color": _COLOURS[place // 2 % len(_COLOURS)], "marker": _MARKERS[place // 2 % len(_MARKERS)],
+            "color": COLOURS[place // 2 % len(COLOURS)], "marker": MARKERS[place // 2 % len(MARKERS)],
             "ls": "--" if place % 2 else "-", "capsize": 3, "lw": 1.5, "ms": 6, "mfc": "white" if place % 2 else None,
         }  # fmt: skip
         speed.errorbar(x, value, yerr=(value - low, high - value), label=name, **look)
@@ -59,17 +58,19 @@ def draw(rows: pd.DataFrame) -> Figure:
     return drawn
 
 
-def _lines(rows: pd.DataFrame) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
+def _lines(times: Timings) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
     """Yield, for each job and trainer over one rank, its strong scaling and its weak: a name, and ranks, speedup and its interval."""
-    for (trainer, workload), alone in rows[rows["ranks"] == 1].groupby(["trainer", "workload"], sort=False):
-        base = alone["seconds"].to_numpy()
-        mine = rows[(rows["trainer"] == trainer) & (rows["layers"] == alone["layers"].iloc[0])]
-        for kind, cells in (
-            ("strong", mine[mine["workload"] == workload]),
-            ("weak", mine[mine["workload"].str.fullmatch(rf"{workload}-x\d+")]),
+    over = sorted((setup for setup in times.setups if setup.ranks > 1), key=lambda setup: setup.ranks)
+    for (one, job, trainer), alone in times.epochs.items():
+        if one.ranks > 1:
+            continue
+        for kind, jobs in (
+            ("strong", [job for _ in over]),
+            ("weak", [job._replace(workload=f"{job.workload}-x{s.ranks}", batch_size=s.ranks * job.batch_size) for s in over]),
         ):
             points = [(1.0, 1.0, 1.0, 1.0)]
-            for size, epochs in cells[cells["ranks"] > 1].groupby("ranks"):
-                points.append((float(str(size)), *intervals.ratio(base, epochs["seconds"].to_numpy())))
+            for setup, shared in zip(over, jobs, strict=True):
+                if epochs := times.epochs.get((setup, shared, trainer)):
+                    points.append((float(setup.ranks), *alone.over(epochs)))
             if len(points) > 1:
-                yield f"{workload} {trainer}, {kind}", np.array(points).T
+                yield f"{job.workload} {trainer}, {kind}", np.array(points).T

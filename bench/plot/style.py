@@ -14,15 +14,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from bench.format import counted
-from impls import TRAINERS
+from bench.palette import colour, marker
+from bench.setups import Job
 
-# Okabe and Ito's colours and some of P. Tol's, told apart by colour-blind eyes; one for every trainer of the ladder. Where two are
-# alike in grey the markers differ.
-_COLOURS = (
-    *("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#661100"),
-    *("#DDCC77", "#000000", "#882255", "#999933", "#44AA99", "#332288"),
-)
-_MARKERS = "osD^vPdhX*<>p"
 _TALLEST = 60_000  # pixels; Agg draws no more than 2^16
 _STYLE: Any = {
     "font.size": 10,
@@ -36,14 +30,9 @@ _STYLE: Any = {
 }
 
 
-def colour(trainer: str) -> str:
-    """Return the trainer's colour, the same in every chart."""
-    return _COLOURS[_place(trainer) % len(_COLOURS)]
-
-
 def look(trainer: str) -> dict[str, Any]:
     """Return the trainer's colour and marker, the same in every chart, as Matplotlib's arguments."""
-    return {"color": colour(trainer), "marker": _MARKERS[_place(trainer) % len(_MARKERS)]}
+    return {"color": colour(trainer), "marker": marker(trainer)}
 
 
 def ink(background: str) -> str:
@@ -52,9 +41,9 @@ def ink(background: str) -> str:
     return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "white"
 
 
-def job(row: pd.Series[Any]) -> str:
-    """Return what a row's epoch was, in a line."""
-    return f"{row['workload']}: {row['layers']}, batch {row['batch_size']}, {row['examples']:,} examples"
+def title(job: Job) -> str:
+    """Return what an epoch was, in a line; `subtitle` says the rest."""
+    return f"{job.workload}: {job.layers}, batch {job.batch_size}, {job.examples:,} examples"
 
 
 def subtitle(rows: pd.DataFrame) -> str:
@@ -96,8 +85,3 @@ class PlainLog(LogFormatter):
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         return f"{x:g}" if super().__call__(x, pos) else ""
-
-
-def _place(trainer: str) -> int:
-    names = list(TRAINERS)
-    return names.index(trainer) if trainer in names else len(names) + sum(map(ord, trainer))
