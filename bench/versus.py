@@ -109,24 +109,23 @@ def versus(a: Side, b: Side, options: Options, *, seconds: float, progress: Call
     if len(options.workloads) != 1:
         raise InputError(f"versus takes one workload, not {len(options.workloads)}: {', '.join(w.name for w in options.workloads)}")
     begin, splits = time.monotonic(), options.splits()
-    with room() as directory:
-        one, other = (contender(s.name, directory / label, python=s.python, env=s.env) for label, s in (("a", a), ("b", b)))
-        progress("verifying both")
-        match = duel.prepare(one, other, options.workloads[0], splits, directory, threads=options.threads, seconds=seconds)
-        pairs: list[Pair] = []
-        looks = 0
-        broken_off: Stopped | ContenderError | None = None
-        try:
+    pairs: list[Pair] = []
+    looks = 0
+    try:
+        with room() as directory:
+            one, other = (contender(s.name, directory / label, python=s.python, env=s.env) for label, s in (("a", a), ("b", b)))
+            progress("verifying both")
+            match = duel.prepare(one, other, options.workloads[0], splits, directory, threads=options.threads, seconds=seconds)
             for found, ratio in duel.looks(duel.keeping(match.pairs(), pairs), seconds - (time.monotonic() - begin)):
                 looks += 1
                 progress(f"{counted(len(found), 'pair')}: {digits(ratio.value)}x ({_ends(ratio)})")
                 if _is_clear(ratio):
-                    return Answer(match, ratio, pairs)
-        except (Stopped, ContenderError) as error:
-            if not pairs:
-                raise
-            broken_off, ratio = error, duel.look(pairs, looks + 1)
-        return Answer(match, ratio, pairs, broken_off)
+                    break
+    except (Stopped, ContenderError) as error:
+        if not pairs:
+            raise
+        return Answer(match, duel.look(pairs, looks + 1), pairs, error)
+    return Answer(match, ratio, pairs)
 
 
 def _ends(ratio: Interval) -> str:
