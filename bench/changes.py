@@ -29,7 +29,7 @@ def merge_base() -> str:
 
 
 def changed(base: str) -> list[str]:
-    """Return the trainers whose code in the working tree differs from the base's: a file of theirs, or one that it imports.
+    """Return the trainers whose code in the working tree differs from the base's: a file of theirs, one that it imports, or the class.
 
     A file that is no Python, such as a kernel's source, belongs to those whose code names it.
     """
@@ -37,12 +37,21 @@ def changed(base: str) -> list[str]:
     listed += git("ls-files", "--others", "--exclude-standard", "-z", "--", "impls")
     differ = {Path(name) for name in listed.split("\0") if name}
     others = {path.name for path in differ if path.suffix != ".py"}
+    before = _registered(base) if Path("impls/__init__.py") in differ else TRAINERS
     names = []
     for name, place in TRAINERS.items():
         code = _imported(place.partition(":")[0])
-        if differ & code.keys() or any(other in text for other in others for text in code.values()):
+        if before.get(name, place) != place or differ & code.keys() or any(other in text for other in others for text in code.values()):
             names.append(name)
     return names
+
+
+def _registered(base: str) -> dict[str, str]:
+    """Return the base's TRAINERS; none if it has none that is written down as ours is."""
+    for node in ast.parse(git("show", f"{base}:impls/__init__.py")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TRAINERS" and isinstance(node.value, ast.Dict):
+            return {str(name): str(place) for name, place in ast.literal_eval(node.value).items()}
+    return {}
 
 
 def _imported(module: str) -> dict[Path, str]:

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 from bench import changes
+from bench.__main__ import main
 from bench.duel import Pair
 from bench.intervals import Interval
 from bench.verdicts import Report, Verdict
@@ -231,8 +232,25 @@ def test_a_change_in_what_all_share_concerns_all(repository, monkeypatch):
     git(repository, "mv", "impls/aligned.py", "impls/align.py")
     assert {"matrix", "compiled", "gpu", "mpi"} <= set(changes.changed("main")), "what imports a file that is gone"
     git(repository, "mv", "impls/align.py", "impls/aligned.py")
+    change(repository, "impls.peers.torch_eager:TorchCpu", "impls.matrix:Matrix", file="__init__.py")
+    monkeypatch.setitem(TRAINERS, "torch_cpu", "impls.matrix:Matrix")
+    assert "torch_cpu" in changes.changed("change~0")
     change(repository, "from __future__", "# slower\nfrom __future__", file="network.py")
     assert changes.changed("main") == list(TRAINERS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--workload", "nielsen,wide"], "gate takes one workload, not 2: nielsen, wide"),
+        (["--self-test", "--strict"], "--strict does not go with --self-test"),
+        (["--self-test", "--summary", "gate.md"], "--summary does not go with --self-test"),
+        (["--self-test", "--trainers", "loop,matrix"], "--self-test takes one trainer, not 2: loop, matrix"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(capsys, arguments, says):
+    assert main(["gate", *arguments]) == 2
+    assert says in capsys.readouterr().err
 
 
 def test_revisions_that_are_not_here(repository, tmp_path):
