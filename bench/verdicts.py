@@ -113,7 +113,7 @@ class Report:
         return self._table("epochbench gate: ").markdown() + "\n"
 
     def _table(self, title: str) -> Table:
-        notes = [f"{v.trainer}: {v.reason}" for v in self.verdicts if v.reason]
+        notes = [v.reason if v.reason.startswith(v.trainer) else f"{v.trainer}: {v.reason}" for v in self.verdicts if v.reason]
         notes += [self.unwritten] if self.unwritten else []
         notes += sorted({f"measured on {v.duel.title}, {counted(v.duel.threads, 'thread')}" for v in self.verdicts if v.duel})
         if not self.verdicts:
