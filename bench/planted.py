@@ -7,8 +7,9 @@ that method of that trainer, a unit being a few microseconds of work that a care
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
+from inspect import isgeneratorfunction
 from typing import Any
 
 import numpy as np
@@ -71,22 +72,33 @@ def variable(trainer: str, method: str, kind: str, units: float) -> dict[str, st
 
 
 def plant(trainer: str, method: str, kind: str, units: float) -> type[Any]:
-    """Return the trainer's class with the slowdown in it. Fractions of a unit are saved up until they are a whole one."""
-    base, work = load_trainer(trainer), KINDS[kind]
+    """Return the trainer's class with the slowdown in it. Fractions of a unit are saved up until they are a whole one.
+
+    A method that lists operations, to be done many times, lists the slowdown among them.
+    """
+    base = load_trainer(trainer)
     original = getattr(base, method)
 
     class Planted(base):  # type: ignore[misc, valid-type]
         owed = 0.0
 
+        def _work(self) -> None:
+            self.owed += units
+            while self.owed >= 1:
+                self.owed -= 1
+                KINDS[kind]()
+
     @wraps(original)
     def slowed(self: Any, *arguments: Any) -> Any:
-        self.owed += units
-        while self.owed >= 1:
-            self.owed -= 1
-            work()
+        self._work()
         return original(self, *arguments)
 
-    setattr(Planted, method, slowed)
+    @wraps(original)
+    def slowed_list(self: Any, *arguments: Any) -> Iterator[Any]:
+        yield self._work, ()
+        yield from original(self, *arguments)
+
+    setattr(Planted, method, slowed_list if isgeneratorfunction(original) else slowed)
     return Planted
 
 

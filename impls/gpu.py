@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from impls.dataset import Dataset
-from impls.matrix import Matrix
+from impls.matrix import Matrix, Operation
 
 try:
     import cupy
@@ -36,24 +37,24 @@ class Gpu(Matrix):
         return None
 
     def _place(self, data: Dataset) -> None:
-        super()._place(data)
         kernel = self.xp.ElementwiseKernel
         self._activate_kernel = kernel("T z", "T a", "a = T(0.5) * tanh(T(0.5) * z) + T(0.5)", "activate")
-        self._cost_derivative_kernel = kernel("T a, T y, T step", "T delta", "delta = (a - y) * step", "cost_derivative")
+        self._cost_derivative_kernel = kernel("T a, T y, T rate", "T delta", "delta = (a - y) * rate", "cost_derivative")
         self._sigmoid_prime_kernel = kernel("T above, T a", "T delta", "delta = above * (a * (T(1) - a))", "times_sigmoid_prime")
+        super()._place(data)
         # A step of each size compiles every kernel and wakes cuBLAS, so that no epoch pays for it. `load` then sets the weights.
         self._parameters[...] = 0
         for m in self._batches:
             self._epoch(np.arange(m))
 
-    def _activate(self, z: Any) -> None:
-        self._activate_kernel(z, z)
+    def _activate(self, z: Any) -> Iterator[Operation]:
+        yield self._activate_kernel, (z, z)
 
-    def _cost_derivative(self, a: Any, y: Any, step: Any, delta: Any) -> None:
-        self._cost_derivative_kernel(a, y, step, delta)
+    def _cost_derivative(self, a: Any, y: Any, rate: Any, delta: Any) -> Iterator[Operation]:
+        yield self._cost_derivative_kernel, (a, y, rate, delta)
 
-    def _times_sigmoid_prime(self, delta: Any, a: Any, room: Any) -> None:
-        self._sigmoid_prime_kernel(delta, a, delta)
+    def _times_sigmoid_prime(self, delta: Any, a: Any, room: Any) -> Iterator[Operation]:
+        yield self._sigmoid_prime_kernel, (delta, a, delta)
 
     def _wait(self) -> None:
         self.xp.cuda.get_current_stream().synchronize()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import mpi4py
 
 from impls.dataset import Dataset
-from impls.matrix import Matrix
+from impls.matrix import Matrix, Operation
 
 # MPI is loaded by `unavailable` and started by the first trainer: a process that only lists trainers joins no job.
 mpi4py.rc.initialize = False
@@ -61,10 +62,10 @@ class Mpi(Matrix):
         first = self._ranks.rank * each + min(self._ranks.rank, over)
         return slice(first, first + each + (self._ranks.rank < over))
 
-    def _update(self) -> None:
+    def _update(self) -> Iterator[Operation]:
         if not self._alone:
-            self._sum()
-        super()._update()
+            yield self._sum, ()
+        yield from super()._update()
 
     def _sum(self) -> None:
         """Replace the gradient by its sum over the ranks."""

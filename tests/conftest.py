@@ -1,9 +1,15 @@
 """Fixtures that several files need."""
 
+import os
+
 import numpy as np
 import pytest
 
 import impls
+
+# What tests start is no worker of pytest-xdist: pytest-benchmark would measure nothing in one.
+for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID"):
+    os.environ.pop(name, None)
 
 
 @pytest.fixture(scope="session")

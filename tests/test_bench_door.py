@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -143,11 +144,22 @@ def test_a_required_trainer_that_is_skipped_is_a_failure(tmp_path):
     assert [file.name.count(".partial") for file in sorted((tmp_path / "results").iterdir())] == [0, 1], "the second is not a whole run"
 
 
-def test_json_storage_and_comparison_of_pytest_benchmark_keep_working(tmp_path):
-    options = (*QUICK, "--no-charts", "--trainers", "loop,matrix", "--results", tmp_path, f"--benchmark-storage={tmp_path / 'stored'}")
-    first = bench(*options, f"--benchmark-json={tmp_path / 'run.json'}", "--benchmark-save=first")
-    assert first.returncode == 0, first.stdout
-    stored = json.loads((tmp_path / "run.json").read_text())
+def stored_in(directory):
+    storage = f"--benchmark-storage={directory / 'stored'}"
+    return (*QUICK, "--no-charts", "--trainers", "matrix", "--results", directory / "results", storage)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """A directory with one run in pytest-benchmark's storage, and in a JSON file."""
+    directory = tmp_path_factory.mktemp("stored")
+    output = bench(*stored_in(directory), f"--benchmark-json={directory / 'run.json'}", "--benchmark-save=first")
+    assert output.returncode == 0, output.stdout
+    return directory
+
+
+def test_the_json_of_pytest_benchmark_has_the_facts_of_a_case(stored):
+    stored = json.loads((stored / "run.json").read_text())
     facts = {case["name"]: case["extra_info"] for case in stored["benchmarks"]}["test_epoch[nielsen-matrix]"]
     assert facts["layers"] == "784-30-10"
     assert facts["trainer"] == "matrix"
@@ -155,27 +167,29 @@ def test_json_storage_and_comparison_of_pytest_benchmark_keep_working(tmp_path):
     assert not [key for key in stored["machine_info"]["cpu"] if key.startswith("hz")], "these change with the clock frequency"
     assert "node" not in stored["machine_info"]
 
-    second = bench(*options, "--benchmark-compare=0001")
-    assert second.returncode == 0
-    assert "machine_info is different" not in second.stdout + second.stderr
-    assert re.search(r"nielsen-matrix\] \(NOW\)", second.stdout)
-    assert re.search(r"nielsen-matrix\] \(0001_first\)", second.stdout)
 
+def test_a_run_is_compared_with_a_stored_one_and_judged_against_it(stored, tmp_path):
+    options = (*stored_in(stored), "--benchmark-compare=0001", "--benchmark-compare-fail=median:900%")
+    output = bench(*options)
+    assert output.returncode == 0
+    assert "machine_info is different" not in output.stdout + output.stderr
+    assert re.search(r"nielsen-matrix\] \(NOW\)", output.stdout)
+    assert re.search(r"nielsen-matrix\] \(0001_first\)", output.stdout)
 
-def test_compare_fail_judges_against_a_stored_run_and_says_if_there_is_none(tmp_path):
-    options = (*QUICK, "--no-charts", "--trainers", "matrix", "--results", tmp_path, f"--benchmark-storage={tmp_path / 'stored'}")
-    for compare in ([], ["--benchmark-compare"]):
-        output = bench(*options, *compare, "--benchmark-compare-fail=median:5%")
-        assert output.returncode == pytest.ExitCode.USAGE_ERROR
-        assert "no stored run to compare with in" in output.stderr
-        assert "Traceback" not in output.stdout + output.stderr
-    assert bench(*options, "--benchmark-autosave").returncode == 0
-    assert bench(*options, "--benchmark-compare", "--benchmark-compare-fail=median:900%").returncode == 0
-    (stored,) = (tmp_path / "stored").rglob("*.json")
-    stored.write_text(re.sub(r'"median": [\d.e-]+', '"median": 1e-9', stored.read_text()))
-    failed = bench(*options, "--benchmark-compare", "--benchmark-compare-fail=median:900%")
+    shutil.copytree(stored, tmp_path, dirs_exist_ok=True)
+    (first,) = (tmp_path / "stored").rglob("*.json")
+    first.write_text(re.sub(r'"median": [\d.e-]+', '"median": 1e-9', first.read_text()))
+    failed = bench(*stored_in(tmp_path), *options[-2:])
     assert failed.returncode != 0
     assert "Performance has regressed" in failed.stdout + failed.stderr
+
+
+@pytest.mark.parametrize("compare", [[], ["--benchmark-compare"]], ids=str)
+def test_compare_fail_says_at_the_start_that_nothing_is_stored(compare, tmp_path):
+    output = bench(*stored_in(tmp_path), *compare, "--benchmark-compare-fail=median:5%")
+    assert output.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "no stored run to compare with in" in output.stderr
+    assert "Traceback" not in output.stdout + output.stderr
 
 
 def test_a_grid_makes_curves(tmp_path):
@@ -218,30 +232,10 @@ def test_one_thread_is_recorded_as_one(tmp_path):
     assert "kernels, 1 thread\n" in output.stdout
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--trainers", "matrx"], "unknown trainer 'matrx': did you mean matrix?"),
-        (["--trainers", "no.such:Thing"], "trainer 'no.such:Thing' cannot be imported: ModuleNotFoundError"),
-        (["--trainers", "json:JSONDecoder"], "trainer 'json:JSONDecoder' is no subclass of impls.Trainer"),
-        (["--workload", "nielson"], "unknown workload 'nielson': did you mean nielsen?"),
-        (["--workload", "wide", "--batch-size", "10"], "give one or the other"),
-        (["--batch-size", "0"], "--batch-size 0: give a whole number, 1 or more"),
-        (["--examples", "60000"], "--examples 60000: the training set has 50,000"),
-        (["--examples", "50", "--workload", "wide"], "workload wide: batch size 100 does not fit 50 examples"),
-        (["--data", "nowhere"], "nowhere is not a directory"),
-        (["--results", "pyproject.toml"], "--results pyproject.toml: cannot write there"),
-        (["--threads", "100000"], "--threads 100000: this process may run on"),
-        (["--require", "matix"], "--require matix: it is not among the trainers to run"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
-)
-def test_bad_input_is_a_usage_error_in_one_line(options, message, tmp_path):
-    results = [] if "--results" in options else ["--results", tmp_path]
-    output = bench(*options, *results)
+def test_bad_input_is_a_usage_error_in_one_line(tmp_path):
+    output = bench("--trainers", "matrx", "--results", tmp_path)
     assert output.returncode == pytest.ExitCode.USAGE_ERROR
     (error,) = [line for line in output.stderr.splitlines() if line]
-    assert error.startswith("ERROR: ")
-    assert message in error
+    assert error.startswith("ERROR: unknown trainer 'matrx': did you mean matrix?")
     assert "Traceback" not in output.stdout + output.stderr
     assert not list(tmp_path.iterdir())

@@ -193,9 +193,13 @@ def test_the_same_rows_make_the_same_drawing(trained, tmp_path):
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_bad_input_is_one_line_and_exit_code_2(arguments, message):
-    output = command(*arguments)
-    assert output.returncode == 2
-    assert message in output.stderr.splitlines()[-1]
-    assert "Traceback" not in output.stderr
-    assert not output.stdout
+def test_bad_input_is_one_line_and_exit_code_2(arguments, message, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    try:
+        code = main(arguments)
+    except SystemExit as stopped:  # argparse's
+        code = stopped.code
+    output = capsys.readouterr()
+    assert code == 2
+    assert message in output.err.splitlines()[-1]
+    assert not output.out

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.options import declare, parse
+from bench.run import prepare
 from impls import TRAINERS, InputError
 
 
@@ -49,6 +50,31 @@ def test_everything_given():
 def test_a_number_that_is_none_is_refused_by_name(option, value):
     with pytest.raises(InputError, match=f"^{option} {value}: give a whole number, 1 or more$"):
         given(f"{option}={value}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--trainers", "matrx"], "unknown trainer 'matrx': did you mean matrix?"),
+        (["--trainers", "no.such:Thing"], "trainer 'no.such:Thing' cannot be imported: ModuleNotFoundError"),
+        (["--trainers", "json:JSONDecoder"], "trainer 'json:JSONDecoder' is no subclass of impls.Trainer"),
+        (["--workload", "nielson"], "unknown workload 'nielson': did you mean nielsen?"),
+        (["--workload", "wide", "--batch-size", "10"], "give one or the other"),
+        (["--examples", "60000"], "--examples 60000: the training set has 50,000"),
+        (["--examples", "50", "--workload", "wide"], "workload wide: batch size 100 does not fit 50 examples"),
+        (["--data", "nowhere"], "nowhere is not a directory"),
+        (["--results", "pyproject.toml"], "--results pyproject.toml: cannot write there"),
+        (["--threads", "100000"], "--threads 100000: this process may run on"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_run_is_refused_before_anything_is_written(arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").touch()
+    with pytest.raises(InputError) as error:
+        prepare(given("--results", "results", *arguments), kind="timing")
+    assert message in str(error.value)
+    assert not (tmp_path / "results").exists()
 
 
 def test_other_refusals():

@@ -168,7 +168,7 @@ def test_bad_input_on_all_ranks_is_told_and_ends_them(arguments, message):
 
 @needs_mpi
 def test_a_process_that_a_rank_starts_is_no_rank():
-    child = "from impls.mpi import world; print('size', world().size)"
+    child = "import sys; from impls.mpi import world; sys.stdout.write(f'size {world().size}\\n')"
     start = f"subprocess.run([sys.executable, '-c', {child!r}], env=alone(os.environ))"
     program = f"import os, subprocess, sys\nfrom bench.ranks import alone\n{start}"
     assert mpiexec(2, "-c", program).stdout.count("size 1\n") == 2

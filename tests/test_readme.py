@@ -56,7 +56,7 @@ def test_every_column_is_described_in_its_order():
 
 
 def test_options_that_the_readme_uses_exist():
-    known = {"--extra", "--help"}
+    known = {"--extra", "--help", "--dist"}
     declare(lambda *flags, **_: known.update(flags))
     (commands,) = [action for action in _parser()._actions if action.choices]
     known |= {flag for command in commands.choices.values() for action in command._actions for flag in action.option_strings}
