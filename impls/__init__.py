@@ -86,16 +86,12 @@ def load_trainer(name: str) -> type[Trainer]:
     except (Exception, SystemExit) as error:  # a stranger's module may raise anything at import
         if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
             raise Unsupported(f"{error.name} is not installed: pip install '.[{EXTRAS[error.name]}]'") from error
-        if name in TRAINERS and _of_a_library(error):  # that is there and does not load
+        ours = isinstance(error, ImportError) and (error.name or "").partition(".")[0] == __name__
+        if (
+            name in TRAINERS and not ours and isinstance(error, (ImportError, OSError, RuntimeError))
+        ):  # a library is there and does not load
             raise Unsupported(f"{name} does not load here: {type(error).__name__}: {error}") from error
         raise InputError(f"trainer {name!r} cannot be imported: {type(error).__name__}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Trainer)):
         raise InputError(f"trainer {name!r} is no subclass of impls.Trainer")
     return found
-
-
-def _of_a_library(error: BaseException) -> bool:
-    """Return whether an import failed for a library's sake; what this package cannot import of itself is its own fault."""
-    if isinstance(error, ImportError):
-        return (error.name or "").partition(".")[0] != __name__
-    return isinstance(error, (OSError, RuntimeError))
