@@ -88,7 +88,7 @@ class Report:
 
         files = []
         for verdict in self.verdicts:
-            if self.csv and verdict.duel and verdict.ratio:
+            if self.csv and verdict.duel and verdict.ratio and verdict.ratio.known:
                 stem = self.csv.with_name(f"{self.csv.stem}-{slug(verdict.trainer)}")
                 files += plot.ratios(verdict.duel, list(verdict.stages.values())[-1], verdict.ratio, stem)
         return files

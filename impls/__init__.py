@@ -87,9 +87,7 @@ def load_trainer(name: str) -> type[Trainer]:
         if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
             raise Unsupported(f"{error.name} is not installed: pip install '.[{EXTRAS[error.name]}]'") from error
         ours = isinstance(error, ImportError) and (error.name or "").partition(".")[0] == __name__
-        if (
-            name in TRAINERS and not ours and isinstance(error, (ImportError, OSError, RuntimeError))
-        ):  # a library is there and does not load
+        if name in TRAINERS and not ours and isinstance(error, (ImportError, OSError, RuntimeError)):  # of a library that does not load
             raise Unsupported(f"{name} does not load here: {type(error).__name__}: {error}") from error
         raise InputError(f"trainer {name!r} cannot be imported: {type(error).__name__}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Trainer)):
