@@ -264,7 +264,7 @@ def versus(*arguments, **others):
 
 
 def test_versus_tells_a_matrix_from_a_loop_and_what_differs(tmp_path):
-    output = versus("matrix", "loop", "--seconds", "30", "--a-env", "SOME=thing", "-o", tmp_path)
+    output = versus("matrix", "loop", "--seconds", "12", "--a-env", "SOME=thing", "-o", tmp_path)
     assert output.returncode == 0, output.stderr
     assert re.search(r"A takes 0\.\d+ times as long as B .* A is [\d.]+ times as fast", output.stdout)
     assert "differs: env: SOME=thing | as it is" in output.stdout
