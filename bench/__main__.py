@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import signal
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
@@ -17,16 +16,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.format import plain
+from bench.judging import MARGIN, SECONDS
 from bench.options import declare, parse, spelled
 from bench.outlet import reader_may_leave
 from bench.processors import THREAD_VARIABLES
+from bench.stopping import Stopped, listen
 from impls import TRAINERS, InputError, unavailable
 
 if TYPE_CHECKING:
     from bench.compare import Comparison
     from bench.history import History
+    from bench.options import Options
 
-_STOPPING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_KEPT = "; what was finished is kept in the *.partial.csv, if there was anything"
+_TOLD = "; what was measured before that is told, if there was anything"
 _JOB = ("--workload", "--dtype", "--examples", "--seed")
 
 
@@ -38,9 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None) -> int:
     given = _parser().parse_args(arguments)
-    for number in _STOPPING:
-        if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
-            signal.signal(number, _stop)
+    listen()
     try:
         code = int(given.run(given))
         sys.stdout.flush()  # what cannot be written is told
@@ -49,22 +50,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         _refuse(error)
         return 2
     except Stopped as stopped:
-        print("epochbench: interrupted; what was finished is kept in the *.partial.csv, if there was anything", file=sys.stderr)
+        _refuse(f"interrupted{getattr(given, 'interrupted', '')}")
         return 128 + stopped.number
-
-
-class Stopped(BaseException):
-    """Ctrl-C or a termination signal: raised wherever the program is, so that it cleans up on its way out."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-def _stop(number: int, _: object) -> None:
-    for again in _STOPPING:  # an impatient second one must not break the cleaning up
-        signal.signal(again, signal.SIG_IGN)
-    raise Stopped(number)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -119,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     train.add_argument("--epochs", type=int, default=30, metavar="N", help="epochs to train (30)")
     train.add_argument("--until", type=_share, metavar="ACCURACY", help="stop at this test accuracy, 0.95 or 95%%; else exit 1")
-    train.set_defaults(run=_train)
+    train.set_defaults(run=_train, interrupted=_KEPT)
 
     versus = commands.add_parser("versus", help="which of two is faster here and now, and by how much")
     for name in "AB":
@@ -133,27 +120,27 @@ def _parser() -> argparse.ArgumentParser:
         )
     versus.add_argument("--json", action="store_true", help="as one JSON object")
     versus.add_argument("-o", dest="directory", type=Path, metavar="DIR", help="put the pairs' CSV and chart there")
-    versus.set_defaults(run=_versus)
+    versus.set_defaults(run=_versus, interrupted=_TOLD)
 
     gate = commands.add_parser("gate", help="is the working tree slower than its base?")
     declare(gate.add_argument, "--trainers", *_JOB, "--data", "--threads", "--results", "--machine", "--no-charts")
     gate.add_argument("--base", metavar="REVISION", help="what to compare with (where HEAD left the main branch)")
-    gate.add_argument("--margin", type=_share, default=0.01, metavar="SHARE", help="how much slower is slower (1%%)")
-    gate.add_argument("--seconds", type=_seconds, default=90.0, metavar="S", help="at most so long for each trainer (90)")
+    gate.add_argument("--margin", type=_share, default=MARGIN, metavar="SHARE", help=f"how much slower is slower ({MARGIN:.0%}%)")
+    gate.add_argument("--seconds", type=_seconds, default=SECONDS, metavar="S", help=f"at most so long for each trainer ({SECONDS:.0f})")
     gate.add_argument("--strict", action="store_true", help="exit 3 if a trainer could not be judged")
     gate.add_argument("--summary", type=Path, metavar="FILE.md", help="write the table there, as Markdown")
     gate.add_argument("--json", action="store_true", help="as one JSON object")
     gate.add_argument("--self-test", action="store_true", help="instead, measure how reliable the gate is on this machine")
-    gate.set_defaults(run=_gate)
+    gate.set_defaults(run=_gate, interrupted=_TOLD)
 
     scale = commands.add_parser("scale", help="under mpiexec: the same epoch over 1, 2, 4, ... ranks, and a prediction for more")
     declare(scale.add_argument, "--trainers", *_JOB, "--rounds", "--data", "--threads", "--results", "--machine", "--no-charts")
-    scale.set_defaults(run=_scale)
+    scale.set_defaults(run=_scale, interrupted=_KEPT)
 
     fleet = commands.add_parser("fleet", help="under mpiexec: the main job once on every host, and which host is slow; exit 1 if one is")
     declare(fleet.add_argument)
     fleet.add_argument("--in-turn", action="store_true", help="one host after the other (all together)")
-    fleet.set_defaults(run=_fleet)
+    fleet.set_defaults(run=_fleet, interrupted=_KEPT)
 
     machine = commands.add_parser("machine", help="what this machine is")
     machine.add_argument("--json", action="store_true", help="as one JSON object")
@@ -222,7 +209,8 @@ def _compare(given: argparse.Namespace) -> int:
 
 
 def _refuse(error: Exception | str) -> None:
-    """Say on one line why something is not done."""
+    """Say on one line why something is not done, in place of the progress."""
+    _progress("")
     print(f"epochbench: {plain(str(error))}", file=sys.stderr)
 
 
@@ -278,7 +266,6 @@ def _train(given: argparse.Namespace) -> int:
 def _versus(given: argparse.Namespace) -> int:
     from bench import records
     from bench.process import ContenderError
-    from bench.verify import VerificationError
     from bench.versus import Side, versus
 
     options = parse(given, results=given.directory or Path("results/local"), trainers=[], workloads=["nielsen"])
@@ -287,60 +274,86 @@ def _versus(given: argparse.Namespace) -> int:
     sides = Side(given.a, given.a_python, dict(given.a_env)), Side(given.b, given.b_python, dict(given.b_env))
     try:
         answer = versus(*sides, options, seconds=given.seconds, progress=_progress)
-    except (ContenderError, VerificationError) as error:
-        _progress("")
+    except ContenderError as error:
         _refuse(error)
-        return 3 if isinstance(error, ContenderError) and error.absent else 1
+        return 3 if error.absent else 1
     _progress("")
     print(answer.json() if given.json else answer.text())
     if given.directory:
         from bench import plot
 
         csv = answer.save(given.directory, options.machine)
-        files = [csv, *plot.ratios(answer.duel, answer.pairs, answer.ratio, csv.with_suffix(""))]
+        files = [csv, *(plot.ratios(answer.duel, answer.pairs, answer.ratio, csv.with_suffix("")) if answer.ratio.known else [])]
         if not given.json:
             _name(files)
-    return 0
+    if isinstance(answer.broken_off, ContenderError):
+        _refuse(answer.broken_off)
+        return 1
+    if answer.broken_off:
+        raise answer.broken_off
+    return 0 if answer.ratio.known else 3
 
 
 def _gate(given: argparse.Namespace) -> int:
-    from bench import gate, records, selftest, whole
-    from bench.process import ContenderError
-    from bench.verify import VerificationError
+    from bench import gate, records
 
     options = parse(given, results=Path("results/local"), trainers=[], workloads=["nielsen"])
+    if given.self_test:
+        return _self_test(given, options)
     if given.summary:
         records.check_writable(given.summary.parent, option="--summary")
         if given.summary.is_dir():
             raise InputError(f"--summary {given.summary}: that is a directory; name a file")
-    if given.self_test:
-        try:
-            rates = selftest.self_test(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
-        except (ContenderError, VerificationError) as error:
-            _progress("")
-            _refuse(error)
-            return 3
-        _progress("")
-        print(json.dumps([asdict(rate) for rate in rates]) if given.json else selftest.text(rates))
-        return 0
     report = gate.gate(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
     _progress("")
     print(report.json() if given.json else report.text())
+    if given.summary:
+        _summarize(given.summary, report.markdown(), at_the_end=False)
+    if os.environ.get("GITHUB_STEP_SUMMARY"):
+        _summarize(Path(os.environ["GITHUB_STEP_SUMMARY"]), report.markdown(), at_the_end=True)
+    code = report.exit_code(strict=given.strict)
+    if report.broken_off:
+        if code == 1:  # the answer is no, whatever the others would have been
+            return code
+        raise report.broken_off
     try:
         charts = report.draw() if options.charts else []
         if not given.json:
             _name(charts)
     except OSError as error:  # the verdict stands all the same
         _refuse(f"no charts: {error}")
-    if given.summary:
-        whole.write(given.summary, report.markdown())
-    if os.environ.get("GITHUB_STEP_SUMMARY"):
-        try:
-            with Path(os.environ["GITHUB_STEP_SUMMARY"]).open("a", encoding="utf-8") as summary:
-                summary.write(report.markdown())
-        except OSError as error:  # the verdict stands all the same
-            _refuse(f"no summary of the step: {error}")
-    return report.exit_code(strict=given.strict)
+    return code
+
+
+def _summarize(file: Path, text: str, *, at_the_end: bool) -> None:
+    """Write the gate's table to a file, or say why not; the verdict stands all the same."""
+    from bench import whole
+
+    try:
+        if at_the_end:
+            with file.open("a", encoding="utf-8") as summary:
+                summary.write(text)
+        else:
+            whole.write(file, text)
+    except OSError as error:
+        _refuse(f"no summary: {error}")
+
+
+def _self_test(given: argparse.Namespace, options: Options) -> int:
+    from bench import selftest
+    from bench.process import ContenderError
+
+    for option in ("--summary", "--strict"):
+        if getattr(given, option.removeprefix("--")):
+            raise InputError(f"{option} does not go with --self-test, which has no verdicts")
+    try:
+        rates = selftest.self_test(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
+    except ContenderError as error:
+        _refuse(error)
+        return 3
+    _progress("")
+    print(json.dumps([asdict(rate) for rate in rates]) if given.json else selftest.text(rates))
+    return 0
 
 
 def _scale(given: argparse.Namespace) -> int:

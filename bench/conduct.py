@@ -12,11 +12,10 @@ import numpy.typing as npt
 
 from bench.early import TRIES, early, look
 from bench.format import duration
-from bench.verify import TOLERANCE, ContractError, distance
+from bench.rounding import shaken
+from bench.verify import ContractError, check_finite, check_repeats
 from impls import Network, Trainer
 from impls.trainer import Order
-
-_FURTHER = 3  # times as far as rounding alone leads, so far may the results of two rounds be apart
 
 
 class Conduct:
@@ -45,36 +44,17 @@ class Conduct:
         repeated  whether each was the same epoch from the start; then raise also if the last one's result is another than the first's
         """
         first, last = self._results[0], self._results[-1]
-        if not all(np.isfinite(array).all() for array in _arrays(last)):
-            raise ContractError("returns weights that are not finite numbers after an epoch")
+        check_finite(last)
         quickest = min(seconds)
         while early(min(self._left), quickest) and len(self._left) < TRIES:
-            self._again(self._order)
+            self._again(self._start, self._order)
         if early(left := min(self._left), quickest):
             raise ContractError(f"returns before its work is done: {duration(left)} of it are left then")
         if repeated:
-            self._check_repeats(first, last)
+            check_repeats(first, last, self._start, lambda: self._again(*shaken(self._start, last, self._order, self._trainer.batch_size)))
 
-    def _check_repeats(self, first: Network, last: Network) -> None:
-        """Raise if the first and the last epoch end apart by more than rounding.
-
-        A trainer that adds in the same order every time ends at the same bits. One that does not, with atomic additions or threads
-        that share as they come, ends where rounding leads, and that can be far: thousands of steps amplify it, on `nielsen` in float32
-        to a tenth of the distance trained. How far is seen from one more epoch, in which each mini-batch is taken backwards.
-        """
-        if all(np.array_equal(a, b) for a, b in zip(_arrays(first), _arrays(last), strict=True)):
-            return
-        m = self._trainer.batch_size
-        backwards = self._again(np.concatenate([self._order[i : i + m][::-1] for i in range(0, len(self._order), m)]))
-        apart, rounding = distance(first, last, self._start), distance(backwards, last, self._start)
-        if not apart <= TOLERANCE[self._trainer.dtype.name] + _FURTHER * rounding:
-            raise ContractError(
-                f"changes its answer while it is timed: its last epoch ends {apart:.1e} of the distance trained from its first; "
-                f"rounding explains {rounding:.1e}"
-            )
-
-    def _again(self, order: Order) -> Network:
-        self._trainer.load(self._start)
+    def _again(self, start: Network, order: Order) -> Network:
+        self._trainer.load(start)
         self._trainer.train_epoch(order)
         return self.look()
 
@@ -101,7 +81,3 @@ def unchanged(**given: Sequence[npt.NDArray[Any]]) -> Iterator[None]:
 
 def _checksum(arrays: Sequence[npt.NDArray[Any]]) -> list[int]:
     return [zlib.crc32(np.ascontiguousarray(array).data) for array in arrays]
-
-
-def _arrays(network: Network) -> list[npt.NDArray[Any]]:
-    return [*network.weights, *network.biases]

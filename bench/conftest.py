@@ -12,6 +12,7 @@ import pytest
 from bench import summary
 from bench.options import declare, parse
 from bench.run import Case, Run, prepare
+from bench.stopping import catch
 from bench.watch import Watch
 from impls import InputError
 
@@ -48,19 +49,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def _stop_as_by_ctrl_c(config: pytest.Config) -> None:
-    """Let a signal to end the process end the run as Ctrl-C does, with its summary. One that is ignored, by nohup, stays so."""
+    """Let a signal to end the process end the run as Ctrl-C does, with its summary."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt(f"stopped by {signal.Signals(number).name}")
 
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {number: signal.signal(number, stop) for number in numbers if signal.getsignal(number) is not signal.SIG_IGN}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    config.add_cleanup(restore)
+    config.add_cleanup(catch(stop, "SIGTERM", "SIGHUP"))
 
 
 def _refuse_to_compare_with_nothing(config: pytest.Config) -> None:

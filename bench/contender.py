@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import bench
 import impls
 from bench import provenance
 from impls import TRAINERS, InputError, place
@@ -41,7 +40,7 @@ class Contender:
 def contender(name: str, directory: Path, *, python: str | None = None, env: Mapping[str, str] | None = None) -> Contender:
     """Return the contender called `trainer` or `trainer@revision`, with its code laid out in the directory, which must be empty.
 
-    Raises InputError if there is no such trainer, revision or interpreter.
+    Raises InputError if there is no such trainer, revision or interpreter, or the checkout's code is not the one that runs.
     """
     trainer, at, revision = name.partition("@")
     if at and not revision:
@@ -54,7 +53,8 @@ def contender(name: str, directory: Path, *, python: str | None = None, env: Map
     executable = str(Path(executable).absolute())  # the worker runs elsewhere; not resolved, which would leave a virtual environment
     found = commit(revision) if at else None
     stage(directory, found, ours=trainer in TRAINERS)
-    return Contender(name, trainer, directory, found[:12] if found else working_tree(), bool(found), executable, dict(env or {}))
+    code = found[:12] if found else working_tree(ours=trainer in TRAINERS)
+    return Contender(name, trainer, directory, code, bool(found), executable, dict(env or {}))
 
 
 def stage(directory: Path, revision: str | None, *, ours: bool) -> None:
@@ -64,7 +64,7 @@ def stage(directory: Path, revision: str | None, *, ours: bool) -> None:
           today's impls/ if it has none; and the working tree is where it is, the current directory.
     Nothing is written to the repository: no worktree is registered, neither index nor stash is touched.
     """
-    caches = shutil.ignore_patterns("__pycache__")
+    caches, running = shutil.ignore_patterns("__pycache__"), home()
     if revision is not None:
         try:
             archive = _git("archive", "--format=tar", revision, *(["impls"] if ours else []))
@@ -74,9 +74,9 @@ def stage(directory: Path, revision: str | None, *, ours: bool) -> None:
             tar.extraction_filter = _inside
             tar.extractall(directory)
         shutil.rmtree(directory / "bench", ignore_errors=True)
-    shutil.copytree(Path(bench.__file__).parent, directory / "bench", ignore=caches)
+    shutil.copytree(running / "bench", directory / "bench", ignore=caches)
     if not (directory / "impls").is_dir():
-        shutil.copytree(Path(impls.__file__).parent, directory / "impls", ignore=caches)
+        shutil.copytree(running / "impls", directory / "impls", ignore=caches)
 
 
 def _inside(member: tarfile.TarInfo, directory: str) -> tarfile.TarInfo | None:
@@ -99,10 +99,26 @@ def commit(revision: str) -> str:
         raise InputError(f"unknown revision {revision}: {remedy}") from error
 
 
-def working_tree() -> str:
-    """Return how to call the code as it stands: the commit, and whether it was changed; without git, just what it is."""
+def home() -> Path:
+    """Return the directory that holds the bench/ and impls/ that run here.
+
+    Raises InputError if the current directory is in a checkout that has others: those would be meant, and not be measured.
+    """
+    running, checkout = Path(impls.__file__).resolve().parent.parent, _checkout()
+    if checkout and (checkout / "impls" / "trainer.py").is_file() and not checkout.samefile(running):
+        raise InputError(f"the code that runs is that of {running}, not of this checkout: call python -m bench in {checkout}")
+    return running
+
+
+def working_tree(*, ours: bool = False) -> str:
+    """Return how to call the code as it stands: the commit, and whether it was changed; without git, just what it is.
+
+    ours  whether it is a trainer of impls/, which are the checkout's only if it has some
+    """
+    if ours and _checkout() != home():
+        return "as installed"
     try:
-        found, changed = provenance.state(_checkout())
+        found, changed = provenance.state(_root())
     except InputError:
         return "the code as it stands"
     return f"{found} with changes" if changed else found
@@ -114,13 +130,18 @@ def git(*arguments: str) -> str:
 
 
 def _git(*arguments: str) -> bytes:
-    return provenance.git(_checkout(), *arguments)
+    return provenance.git(_root(), *arguments)
 
 
-def _checkout() -> Path:
+def _root() -> Path:
+    """Return the root of the checkout. Raises InputError if there is none."""
+    checkout = _checkout()
+    if checkout is None:
+        raise InputError(f"{Path.cwd()} is no git checkout: other revisions are to be had in a clone of the repository only")
+    return checkout
+
+
+def _checkout() -> Path | None:
     """Return the root of the checkout: the current directory or the nearest above it that has a .git."""
-    here = Path.cwd()
-    for directory in (here, *here.parents):
-        if (directory / ".git").exists():
-            return directory
-    raise InputError(f"{here} is no git checkout: other revisions are to be had in a clone of the repository only")
+    here = Path.cwd().resolve()
+    return next((directory for directory in (here, *here.parents) if (directory / ".git").exists()), None)

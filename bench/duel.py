@@ -12,29 +12,32 @@ from __future__ import annotations
 import itertools
 import math
 import random
+import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench import intervals, processors
+from bench import intervals, processors, verify
 from bench.contender import Contender
 from bench.intervals import Interval
+from bench.job import Job
 from bench.layout import Layout
 from bench.process import ContenderError, Process
-from bench.verify import Oracle, VerificationError
-from bench.worker import Job, read_network
+from bench.verify import ContractError, Oracle
 from bench.workload import Workload
-from impls import Splits
+from impls import Network, Splits
 
 READY = 120.0  # seconds in which a contender must have loaded its libraries and compiled what it compiles
 ROUNDS = 6  # a pair. More tell little: pairs differ from one another by more than the median over rounds is unsure
+STEPS = "steps.npz"  # in a duel's directory, the job by which the contenders are verified
 _ROUND_SECONDS = 0.04  # of both epochs together. Longer: fewer pairs in the time; shorter: the clock of the machine shows
-FIRST_LOOK = 8  # pairs; with fewer no interval has both ends
+_FIRST_LOOK = 8  # pairs; with fewer than 7 no interval has both ends, and with 7 they are the least and the largest ratio
 _MORE = 1.5  # times as many pairs at the next look
 
 
@@ -63,18 +66,20 @@ class Duel:
     """Two contenders, verified, on one job. Make one with `prepare`.
 
     title        the job in a line
-    facts        what each runs on: versions, BLAS kernels, threads
-    left_behind  for each, the names of processes that it left and that had to be killed
+    start        where each epoch of it begins
+    facts        of "a" and "b", what each runs on: versions, BLAS kernels, threads
+    left_behind  of "a" and "b", the names of processes that it left and that had to be killed
     """
 
     a: Contender
     b: Contender
     title: str
     job: Path
+    start: Network
     threads: int
     patience: float
-    facts: tuple[dict[str, Any], dict[str, Any]]
-    left_behind: tuple[set[str], set[str]]
+    facts: Mapping[str, dict[str, Any]]
+    left_behind: Mapping[str, set[str]]
 
     def pairs(self) -> Iterator[Pair]:
         """Measure pair after pair, without end. Raises ContenderError when a contender fails."""
@@ -85,13 +90,15 @@ class Duel:
         begin = time.monotonic()
         with ExitStack() as stack:
             processes: dict[str, Process] = {}
+            firsts: dict[str, Network] = {}
             layout = Layout.thrown()
             for name, contender in random.sample([("a", self.a), ("b", self.b)], 2):
                 processes[name] = stack.enter_context(Process(contender, self.job, self.threads, layout))
             for process in processes.values():
                 process.reply(READY)
-            for process in processes.values():
+            for name, process in processes.items():
                 process.first_epoch(self.patience)  # it touches memory and fills caches
+                firsts[name] = process.network(self._file(name), self.patience)
                 process.sleep()
             order = "".join(random.choice(("ab", "ba")) for _ in range(math.ceil(ROUNDS / 2)))[:ROUNDS]  # AB BA or BA AB
             seconds: dict[str, list[float]] = {"a": [], "b": []}
@@ -101,9 +108,28 @@ class Duel:
                     process.wake()
                     seconds[name].append(process.epoch(self.patience))
                     process.sleep()
-        for name, left in zip("ab", self.left_behind, strict=True):
+            self._check(processes, firsts)
+        for name, left in self.left_behind.items():
             left.update(processes[name].left_behind)
         return Pair(tuple(seconds["a"]), tuple(seconds["b"]), order, time.monotonic() - begin)
+
+    def _check(self, processes: Mapping[str, Process], firsts: Mapping[str, Network]) -> None:
+        """Raise ContenderError if one's last epoch did not end where its first did, or the two not where the other did."""
+        lasts: dict[str, Network] = {}
+        for name, process in processes.items():
+            process.wake()
+            last = lasts[name] = process.network(self._file(name), self.patience)
+            with _blamed(process.contender):
+                verify.check_finite(last)
+                verify.check_repeats(firsts[name], last, self.start, self._shaken(process, name))
+        if far := verify.apart(lasts["a"], lasts["b"], self.start, self._shaken(processes["b"], "b")):
+            raise ContenderError(self.a, f"computes something else than {self.b.name} while it is timed: {verify.told(*far)}")
+
+    def _shaken(self, process: Process, name: str) -> Callable[[], Network]:
+        return partial(process.shaken, self._file(name), self.patience)
+
+    def _file(self, name: str) -> Path:
+        return self.job.with_name(f"{name}.npz")
 
 
 def prepare(
@@ -113,34 +139,56 @@ def prepare(
 
     threads  as for `processors.hold`
     seconds  that the whole may take; a contender whose epoch takes so long, or a minute, is taken to hang
+    The right answer is that of b's code, the base of a comparison: its `loop`, in float64.
     A workload that does not say how many examples gets as many as make a short round.
-    Raises ContenderError if one cannot run, VerificationError, naming it, if one computes something else.
+    Raises ContenderError, naming it, if one cannot run or computes something else; b before a.
     """
     threads, patience = processors.hold(threads), min(60.0, max(5.0, seconds))
-    oracle = Oracle(workload, splits)
-    short = Job(oracle.start, oracle.data, oracle.order, workload.batch_size, workload.learning_rate).write(directory / "verify.npz")
-    facts: list[dict[str, Any]] = []
-    for contender in (b, a):  # the base of a comparison comes second, and is blamed first
+    short = verify.steps(workload, splits).write(directory / STEPS)
+    facts, results = {}, {}
+    for name, contender in (("b", b), ("a", a)):
         with Process(contender, short, threads) as process:
-            facts.insert(0, process.reply(READY))
+            facts[name] = process.reply(READY)
             process.epoch(patience)
-            result = directory / f"{contender.source.name}.npz"
-            process.request(do="save", to=str(result))
-            process.reply(patience)
-        try:
-            with np.load(result, allow_pickle=False) as file:
-                oracle.error(read_network(file))
-        except VerificationError as error:
-            raise VerificationError(f"{contender.name} {error}") from error
-        except (OSError, ValueError, KeyError) as error:
-            raise ContenderError(contender, f"gave back no network: {error}") from error
+            results[name] = process.network(directory / "result.npz", patience)
+    with _blamed(b):
+        oracle = Oracle(workload, splits, partial(_trained, b, directory, threads), whose=f" of {b.code}")
+    for name, contender in (("b", b), ("a", a)):
+        with _blamed(contender):
+            oracle.error(results[name])
     job = directory / "job.npz"
     if workload.examples is None:
         workload = _short_rounds(workload, splits, lambda: _epochs((a, b), job, threads, patience), job)
     else:
         _write_job(workload, splits, job)
-    title = workload.title(oracle.start.layers, len(workload.data(splits)))
-    return Duel(a, b, title, job, threads, patience, (facts[0], facts[1]), (set(), set()))
+    start = workload.network(workload.data(splits))
+    title = workload.title(start.layers, len(workload.data(splits)))
+    return Duel(a, b, title, job, start, threads, patience, facts, {"a": set(), "b": set()})
+
+
+def start(contender: Contender, directory: Path, threads: int) -> None:
+    """Start a contender on the steps by which a duel in that directory verifies it. Raises ContenderError if it cannot run them."""
+    with Process(contender, directory / STEPS, threads) as process:
+        process.reply(READY)
+
+
+@contextmanager
+def _blamed(contender: Contender) -> Iterator[None]:
+    """Raise a broken contract as the contender's failure."""
+    try:
+        yield
+    except ContractError as error:
+        raise ContenderError(contender, str(error)) from error
+
+
+def _trained(base: Contender, directory: Path, threads: int, trainer: str, job: Job) -> Network:
+    """Return where a job leads with a trainer of the base's impls/, under this interpreter."""
+    oracle = replace(base, name=f"{trainer} of {base.code}", trainer=trainer, python=sys.executable, env={})
+    with Process(oracle, job.write(directory / "oracle.npz"), threads) as process:
+        process.reply(READY)
+        process.request(do="epoch")
+        process.reply(READY)
+        return process.network(directory / "answer.npz", READY)
 
 
 def looks(pairs: Iterable[Pair], seconds: float) -> Iterator[tuple[list[Pair], Interval]]:
@@ -148,17 +196,29 @@ def looks(pairs: Iterable[Pair], seconds: float) -> Iterator[tuple[list[Pair], I
     and a last time when the next pair would not end within the seconds. The interval holds however often it is looked at.
     """
     found: list[Pair] = []
-    spent, longest, look, due = 0.0, 0.0, 1, FIRST_LOOK
+    spent, longest, number, due = 0.0, 0.0, 1, _FIRST_LOOK
     for pair in pairs:
         found.append(pair)
         spent, longest = spent + pair.seconds, max(longest, pair.seconds)
         late = spent + longest > seconds
         if len(found) >= due or late:
-            logs = intervals.watched([pair.log_ratio for pair in found], look)
-            yield found, Interval(*(math.exp(value) for value in logs))
-            look, due = look + 1, math.ceil(len(found) * _MORE)
+            yield found, look(found, number)
+            number, due = number + 1, math.ceil(len(found) * _MORE)
         if late:
             return
+
+
+def keeping(pairs: Iterable[Pair], kept: list[Pair]) -> Iterator[Pair]:
+    """Yield the pairs, and put each into the list first, where it stays if the next one cannot be measured."""
+    for pair in pairs:
+        kept.append(pair)
+        yield pair
+
+
+def look(pairs: Sequence[Pair], number: int) -> Interval:
+    """Return the median ratio of the pairs, a over b, as it is seen at the look of that number, counted from 1."""
+    logs = intervals.watched([pair.log_ratio for pair in pairs], number)
+    return Interval(*map(math.exp, logs)) if logs.known else logs._replace(value=math.exp(logs.value))
 
 
 def _short_rounds(workload: Workload, splits: Splits, round_seconds: Callable[[], float], job: Path) -> Workload:

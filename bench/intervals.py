@@ -32,6 +32,11 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    @property
+    def known(self) -> bool:
+        """Whether it has ends; of too few values it has none."""
+        return math.isfinite(self.high)
+
     def json(self) -> dict[str, float | None]:
         """Return it for JSON, which has no infinity: an end that there is not is null."""
         return {name: end if math.isfinite(end) else None for name, end in self._asdict().items()}

@@ -21,7 +21,9 @@ from bench import descent, ranks
 from bench.contender import Contender
 from bench.early import TRIES, early
 from bench.format import duration
+from bench.job import read_network
 from bench.layout import Layout
+from impls import Network
 
 _LONGEST_REPLY = 65_536  # characters; the longest honest one has a few hundred
 _TOKEN = "EPOCHBENCH_WORKER"
@@ -29,7 +31,7 @@ _GRACE = 1.0  # seconds in which an ended worker and its children may go by them
 
 
 class ContenderError(Exception):
-    """A contender could not be measured: it raised, crashed, hung or talked nonsense. The message names it and says what it did.
+    """A contender failed: it raised, crashed, hung, talked nonsense or computes something else. The message names it and says what it did.
 
     absent  whether that is because it was not made for this machine or workload
     """
@@ -135,6 +137,21 @@ class Process:
             if not early(left[-1], seconds):
                 return
         raise ContenderError(self.contender, f"returns before its work is done: {duration(min(left))} of it are left then")
+
+    def network(self, file: Path, timeout: float) -> Network:
+        """Return where the last epoch ended, by way of the file."""
+        self.request(do="save", to=str(file))
+        self.reply(timeout)
+        try:
+            return read_network(file)
+        except (OSError, ValueError, KeyError) as error:
+            raise ContenderError(self.contender, f"gave back no network: {error}") from error
+
+    def shaken(self, file: Path, timeout: float) -> Network:
+        """Train the epoch as `rounding.shaken` has it, and return where it ends."""
+        self.request(do="shake")
+        self.reply(timeout)
+        return self.network(file, timeout)
 
     def sleep(self) -> None:
         """Stop the worker where it stands, so that no thread of it spins while another is measured. Windows: no effect."""

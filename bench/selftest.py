@@ -6,20 +6,20 @@ replacement, and judged as the gate would, each pair costing the time that it to
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 
 from bench import duel, planted
+from bench.changes import merge_base
 from bench.contender import Contender, commit, contender
 from bench.duel import Duel, Pair
-from bench.gate import judge, merge_base
+from bench.judging import judge
 from bench.options import Options
-from impls import place
+from bench.room import room
+from impls import InputError, place
 
 LEVELS = (0.02, 0.03, 0.05, 0.10)
 RELIABLY = 0.95  # of the trials
@@ -43,11 +43,13 @@ class Rates:
 
 def self_test(options: Options, *, base: str | None, margin: float, seconds: float, progress: Callable[[str], None]) -> list[Rates]:
     """Record pairs for `seconds` of unchanged code and of each level of slowdown, and return how trials of them are judged."""
+    for kind, asked in (("trainer", options.trainers), ("workload", [workload.name for workload in options.workloads])):
+        if len(asked) > 1:
+            raise InputError(f"--self-test takes one {kind}, not {len(asked)}: {', '.join(asked)}")
     trainer = options.trainers[0] if options.trainers else "matrix"
     place(trainer)
     revision = commit(base) if base else merge_base()
-    with tempfile.TemporaryDirectory(prefix="epochbench-") as room:
-        directory = Path(room)
+    with room() as directory:
         one, other = (contender(f"{trainer}@{revision[:12]}", directory / name) for name in ("base", "head"))
         progress("verifying")
         match = duel.prepare(one, other, options.workloads[0], options.splits(), directory, threads=options.threads or 1, seconds=seconds)

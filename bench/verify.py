@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 
+from bench.job import Job
 from bench.limits import epoch_work
 from bench.workload import Workload
 from impls import Network, Splits, Trainer, load_trainer
@@ -13,8 +17,9 @@ from impls.network import Array
 # most in float32 and 2e-14 in float64, on the named workloads. A missing 1/m, a stale bias or a skipped example is off by 1e-2 or more.
 TOLERANCE = {"float32": 1e-3, "float64": 1e-9}
 
-# Above this much work the oracle is the float64 matrix trainer, which the tests hold to the loop: minutes would pass otherwise.
+# Above this much work the oracle is `matrix`, minutes would pass otherwise; and it is held to `loop` on this much of it first.
 _LOOP_FLOPS = 20e9
+_FURTHER = 3  # times as far as rounding was seen to lead, so far may two results be apart
 
 
 class ContractError(Exception):
@@ -25,49 +30,99 @@ class VerificationError(ContractError):
     """The trainer does not compute what the oracle computes. The message says by how much."""
 
 
-class Oracle:
-    """The right answer for one workload: a few steps of the float64 loop from the workload's start, on its data.
+def trained(name: str, job: Job) -> Network:
+    """Train the job with the trainer of that name, here, and return where it ends."""
+    return _train(load_trainer(name), job)
 
-    data   the examples of those steps
-    start  the initial network, in the workload's dtype
-    order  (len(data),), the order in which the examples are taken
+
+def steps(workload: Workload, splits: Splits) -> Job:
+    """Return the steps by which a trainer is verified: a few of the workload's own, from its start.
+
+    They are 2 to 40 whole mini-batches, about 200 examples, and a short last mini-batch where there can be one. No more than that: each
+    step amplifies the rounding of those before it, in a correct trainer too.
+    """
+    data, m = workload.data(splits), workload.batch_size
+    data = data.first(min(len(data), min(max(2, 200 // m), 40) * m + m // 2))
+    return Job(workload.network(data), data, data.order(seed=workload.seed), m, workload.learning_rate)
+
+
+class Oracle:
+    """The right answer for one workload: where its `steps` lead in float64, by the loop or, where that would take minutes, by `matrix`.
+
+    `matrix` must first end where the loop does, on fewer examples.
     """
 
-    def __init__(self, workload: Workload, splits: Splits) -> None:
-        data = workload.data(splits)
-        m = workload.batch_size
-        # 2 to 40 whole mini-batches, about 200 examples, and a short last mini-batch where there can be one. No more steps than that:
-        # each amplifies the rounding of those before it, in a correct trainer too.
-        self.data = data.first(min(len(data), min(max(2, 200 // m), 40) * m + m // 2))
-        self.start = workload.network(self.data)
-        self.order = self.data.order(seed=workload.seed)
-        self._workload = workload
-        name = "loop" if epoch_work(self.start.layers, len(self.data), 8).flops <= _LOOP_FLOPS else "matrix"
-        self._answer = self._train(load_trainer(name), self.start.astype(np.float64))  # before a trainer had the data in its hands
+    def __init__(self, workload: Workload, splits: Splits, train: Callable[[str, Job], Network] = trained, *, whose: str = "") -> None:
+        """Compute the answer.
+
+        train  trains a job with one of the ladder's trainers
+        whose  what messages add to the oracle's name, where it is not the code that runs here
+        Raises VerificationError if `matrix` is needed and is no oracle.
+        """
+        self._job = steps(workload, splits)  # and the answer is known before a trainer has the data in its hands
+        exact = replace(self._job, start=self._job.start.astype(np.float64))
+        each = epoch_work(exact.start.layers, len(exact.data), 8).flops / len(exact.data)
+        by_loop = int(_LOOP_FLOPS / each)  # examples
+        self._name = f"the float64 loop{whose}"
+        if by_loop < len(exact.data):
+            few = exact.data.first(max(1, by_loop))
+            short = replace(exact, data=few, order=few.order(seed=workload.seed))
+            self._check(train("matrix", short), train("loop", short), short, "matrix, the oracle of so large a workload, ")
+            self._name = f"the float64 matrix{whose}"
+        self._answer = train("loop" if by_loop >= len(exact.data) else "matrix", exact)
 
     def max_error(self, trainer: type[Trainer]) -> float:
         """Train a fresh trainer on the oracle's steps and return its `error`."""
-        return self.error(self._train(trainer, self.start))
+        return self.error(_train(trainer, self._job))
 
     def error(self, result: Network) -> float:
         """Return the `distance` of a network trained on the oracle's steps from the oracle's.
 
         Raises VerificationError if that is above the dtype's TOLERANCE, or not a number.
         """
-        error = distance(result, self._answer, self.start)
-        tolerance = TOLERANCE[self._workload.dtype]
-        if not error <= tolerance:  # so that NaN fails too
+        return self._check(result, self._answer, self._job)
+
+    def _check(self, result: Network, answer: Network, job: Job, who: str = "") -> float:
+        error, dtype = distance(result, answer, job.start), job.start.dtype.name
+        if not error <= TOLERANCE[dtype]:  # so that NaN fails too
             raise VerificationError(
-                f"does not compute what the float64 loop computes: after {len(self.data)} examples it is off by {error:.1e} of "
-                f"the distance trained; {tolerance:.0e} is allowed in {self._workload.dtype}"
+                f"{who}does not compute what {self._name} computes: after {len(job.data)} examples it is off by {error:.1e} of "
+                f"the distance trained; {TOLERANCE[dtype]:.0e} is allowed in {dtype}"
             )
         return error
 
-    def _train(self, trainer: type[Trainer], start: Network) -> Network:
-        workload = self._workload
-        run = trainer(Network(start.weights, start.biases), self.data, batch_size=workload.batch_size, learning_rate=workload.learning_rate)
-        run.train_epoch(self.order.copy())
-        return run.network()
+
+def apart(one: Network, other: Network, start: Network, shaken: Callable[[], Network]) -> tuple[float, float] | None:
+    """Return how far apart two results of one epoch are and how much of it rounding explains, if it does not explain all; else None.
+
+    start   where both began
+    shaken  trains the other's epoch once more as `rounding.shaken` has it; asked only if they are further apart than verification allows
+    Both figures are a `distance`; so far apart are trainers that do different things, or one that does not always do the same.
+    """
+    if all(np.array_equal(p, right) for p, right in zip(_arrays(one), _arrays(other), strict=True)):
+        return None  # as most are, and seen sooner than a distance
+    found, allowed = distance(one, other, start), TOLERANCE[start.dtype.name]
+    if found <= allowed:
+        return None
+    rounding = distance(shaken(), other, start)
+    return None if found <= allowed + _FURTHER * rounding else (found, rounding)
+
+
+def told(found: float, rounding: float) -> str:
+    """Return in words what `apart` returned."""
+    return f"{found:.1e} of the distance trained apart, of which rounding explains {rounding:.1e}"
+
+
+def check_repeats(first: Network, last: Network, start: Network, shaken: Callable[[], Network]) -> None:
+    """Raise ContractError if a trainer's first and last epoch from the start are `apart`."""
+    if far := apart(first, last, start, shaken):
+        raise ContractError(f"changes its answer while it is timed: its first and its last epoch end {told(*far)}")
+
+
+def check_finite(network: Network) -> None:
+    """Raise ContractError if a weight or bias is no number."""
+    if not all(np.isfinite(array).all() for array in _arrays(network)):
+        raise ContractError("returns weights that are not finite numbers after an epoch")
 
 
 def distance(one: Network, other: Network, start: Network) -> float:
@@ -77,13 +132,19 @@ def distance(one: Network, other: Network, start: Network) -> float:
     """
     each = [
         _norm(p - right) / max(_norm(right - before), np.finfo(float).tiny)
-        for p, right, before in zip(_arrays(one), _arrays(other), _arrays(start), strict=True)
+        for p, right, before in zip(*(_arrays(network.astype(np.float64)) for network in (one, other, start)), strict=True)
     ]
     return float(np.max(each))  # NaN if any is, which Python's max passes over
 
 
+def _train(trainer: type[Trainer], job: Job) -> Network:
+    run = trainer(Network(job.start.weights, job.start.biases), job.data, batch_size=job.batch_size, learning_rate=job.learning_rate)
+    run.train_epoch(job.order.copy())
+    return run.network()
+
+
 def _arrays(network: Network) -> list[Array]:
-    return [array.astype(np.float64) for array in (*network.weights, *network.biases)]
+    return [*network.weights, *network.biases]
 
 
 def _norm(array: Array) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from bench import duel, intervals, records
-from bench.contender import contender
+from bench.contender import Contender, contender
 from bench.duel import Duel, Pair
 from bench.format import counted, digits, duration, plain
 from bench.intervals import Interval
 from bench.machine import describe
 from bench.options import Options
+from bench.process import ContenderError
+from bench.room import room
+from bench.stopping import Stopped
 from impls import InputError
 
 _CLEAR = math.log(1.01)  # how far an interval may reach to either side of the ratio, on a log scale; or further, if it is far from 1:
@@ -36,19 +38,23 @@ class Side:
 
 @dataclass(frozen=True)
 class Answer:
-    """A duel's result: the ratio of a's epoch time to b's, and what it was made of."""
+    """A duel's result: the ratio of a's epoch time to b's, and what it was made of.
+
+    broken_off  what ended it after these pairs, if anything did: a signal, or a contender that failed
+    """
 
     duel: Duel
     ratio: Interval
     pairs: list[Pair]
+    broken_off: Stopped | ContenderError | None = None
 
     def json(self) -> str:
         """Return it as one JSON object; an end that the interval does not have yet is null."""
-        known = {end: value if 0 < value < float("inf") else None for end, value in self.ratio._asdict().items()}
+        ends = self.ratio.json()
         sides = {side: self._side(side) for side in "ab"}
         rounds = sum(len(pair.a) for pair in self.pairs)
         return json.dumps(
-            {"ratio": known["value"], "low": known["low"], "high": known["high"], "pairs": len(self.pairs), "rounds": rounds, **sides}
+            {"ratio": ends["value"], "low": ends["low"], "high": ends["high"], "pairs": len(self.pairs), "rounds": rounds, **sides}
         )
 
     def text(self) -> str:
@@ -61,13 +67,13 @@ class Answer:
             f"A  {a['name']:<{width}}  {duration(a['median'])} an epoch",
             f"B  {b['name']:<{width}}  {duration(b['median'])} an epoch",
             "",
-            f"A takes {ratio.value:.3f} times as long as B (95 %: {ratio.low:.3f} to {ratio.high:.3f}): {_in_words(ratio)}",
+            f"A takes {ratio.value:.3f} times as long as B (95 %: {_ends(ratio)}): {_in_words(ratio)}",
             f"{counted(len(self.pairs), 'pair')} of processes, {sum(len(pair.a) for pair in self.pairs)} rounds",
         ]
         lines += [f"differs: {what}: {self._shown(a, what)} | {self._shown(b, what)}" for what in sorted({*a, *b} - {"name", "median"})
                   if a.get(what) != b.get(what)]  # fmt: skip
         lines += [plain(f"warning: {side['name']} left processes behind, which were ended: {', '.join(sorted(left))}")
-                  for side, left in zip((a, b), match.left_behind, strict=True) if left]  # fmt: skip
+                  for side, left in zip((a, b), match.left_behind.values(), strict=True) if left]  # fmt: skip
         return "\n".join(lines)
 
     def save(self, directory: Path, machine: str | None) -> Path:
@@ -78,14 +84,14 @@ class Answer:
         return writer.close()
 
     def _side(self, side: str) -> dict[str, Any]:
-        contender, facts = (self.duel.a, self.duel.facts[0]) if side == "a" else (self.duel.b, self.duel.facts[1])
+        contender: Contender = getattr(self.duel, side)
         median = intervals.median(duel.merged(self.pairs, side)).value
         return {
             "name": contender.name,
             "median": median,
             "code": contender.code,
             "interpreter": contender.python,
-            **facts,
+            **self.duel.facts[side],
             "env": dict(contender.env),
         }
 
@@ -96,22 +102,34 @@ class Answer:
 
 
 def versus(a: Side, b: Side, options: Options, *, seconds: float, progress: Callable[[str], None]) -> Answer:
-    """Verify both sides, then measure until the answer is clear, and at the longest for the seconds."""
+    """Verify both sides, then measure until the answer is clear, and at the longest for the seconds.
+
+    Raises ContenderError, or Stopped, if that comes before the first pair; after it, the answer tells what stands.
+    """
     if len(options.workloads) != 1:
         raise InputError(f"versus takes one workload, not {len(options.workloads)}: {', '.join(w.name for w in options.workloads)}")
     begin, splits = time.monotonic(), options.splits()
-    with tempfile.TemporaryDirectory(prefix="epochbench-") as room:
-        directory = Path(room)
-        one, other = (contender(s.name, directory / label, python=s.python, env=s.env) for label, s in (("a", a), ("b", b)))
-        progress("verifying both")
-        match = duel.prepare(one, other, options.workloads[0], splits, directory, threads=options.threads, seconds=seconds)
-        pairs: list[Pair] = []
-        ratio = Interval(1.0, 0.0, float("inf"))
-        for pairs, ratio in duel.looks(match.pairs(), seconds - (time.monotonic() - begin)):
-            progress(f"{counted(len(pairs), 'pair')}: {digits(ratio.value)}x ({digits(ratio.low)} to {ratio.high:.4g})")
-            if _is_clear(ratio):
-                break
-        return Answer(match, ratio, pairs)
+    pairs: list[Pair] = []
+    looks = 0
+    try:
+        with room() as directory:
+            one, other = (contender(s.name, directory / label, python=s.python, env=s.env) for label, s in (("a", a), ("b", b)))
+            progress("verifying both")
+            match = duel.prepare(one, other, options.workloads[0], splits, directory, threads=options.threads, seconds=seconds)
+            for found, ratio in duel.looks(duel.keeping(match.pairs(), pairs), seconds - (time.monotonic() - begin)):
+                looks += 1
+                progress(f"{counted(len(found), 'pair')}: {digits(ratio.value)}x ({_ends(ratio)})")
+                if _is_clear(ratio):
+                    break
+    except (Stopped, ContenderError) as error:
+        if not pairs:
+            raise
+        return Answer(match, duel.look(pairs, looks + 1), pairs, error)
+    return Answer(match, ratio, pairs)
+
+
+def _ends(ratio: Interval) -> str:
+    return f"{ratio.low:.3f} to {ratio.high:.3f}" if ratio.known else "-"
 
 
 def _is_clear(ratio: Interval) -> bool:
@@ -120,7 +138,7 @@ def _is_clear(ratio: Interval) -> bool:
 
 
 def _in_words(ratio: Interval) -> str:
-    if ratio.high == math.inf:
+    if not ratio.known:
         return "too few pairs to tell; give more --seconds"
     if ratio.low <= 1 <= ratio.high:
         return "no difference can be seen"

@@ -1,11 +1,14 @@
-"""One process that trains when it is told to: `python -m bench.worker TRAINER JOB THREADS`, requests in, replies out, a JSON object a line.
+"""One process that trains when it is told to: `python -m bench.worker TRAINER JOB THREADS PINNED`.
 
-    {"do": "epoch"}              train an epoch from the job's start    {"seconds": 0.05}
-    {"do": "look"}               look at what it has left to do then    {"left": 0.0}
-    {"do": "save", "to": FILE}   write the weights and biases there     {}
+Requests in, replies out, a JSON object a line:
 
-Its first reply, to no request, tells what it runs on. Any reply may be {"error": why} instead, or {"absent": why} if the trainer
-cannot run here. It ends when its input does.
+    {"do": "epoch"}              train an epoch from the job's start          {"seconds": 0.05}
+    {"do": "look"}               look at what it has left to do then          {"left": 0.0}
+    {"do": "shake"}              train another, led away by rounding alone    {}
+    {"do": "save", "to": FILE}   write the weights and biases there           {}
+
+PINNED, True or False, says whether the trainer's module must be in the working directory. Its first reply, to no request, tells what it
+runs on. Any reply may be {"error": why} instead, or {"absent": why} if the trainer cannot run here. It ends when its input does.
 """
 
 from __future__ import annotations
@@ -17,60 +20,16 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
-import numpy.typing as npt
 
 import impls
 from bench import descent, machine, processors
 from bench.early import look
-from impls import Dataset, Network
-
-
-@dataclass(frozen=True)
-class Job:
-    """An epoch to train, complete in itself, so that every trainer that is given it trains the same.
-
-    start   the initial network
-    data    the examples
-    order   (len(data),), the order in which they are taken
-    """
-
-    start: Network
-    data: Dataset
-    order: npt.NDArray[np.int64]
-    batch_size: int
-    learning_rate: float
-
-    def write(self, path: Path) -> Path:
-        """Write it to one file, which is not compressed, because it is read again for every process."""
-        facts = {"batch_size": self.batch_size, "learning_rate": self.learning_rate, "classes": self.data.classes}
-        with path.open("wb") as file:
-            np.savez(
-                file, images=self.data.images, labels=self.data.labels, order=self.order, facts=json.dumps(facts), **_arrays(self.start)
-            )
-        return path
-
-    @classmethod
-    def read(cls, path: Path) -> Job:
-        """Read what `write` wrote."""
-        with np.load(path, allow_pickle=False) as file:
-            facts: dict[str, Any] = json.loads(str(file["facts"]))
-            data = Dataset(file["images"], file["labels"], facts.pop("classes"))
-            return cls(start=read_network(file), data=data, order=file["order"], **facts)
-
-
-def read_network(file: Any) -> Network:
-    """Return the network in an open .npz file that holds w0, w1, ... and b0, b1, ..."""
-    depth = sum(name.startswith("w") for name in file)
-    return Network([file[f"w{number}"] for number in range(depth)], [file[f"b{number}"] for number in range(depth)])
-
-
-def _arrays(network: Network) -> dict[str, Any]:
-    return {f"{letter}{number}": a for letter, all in (("w", network.weights), ("b", network.biases)) for number, a in enumerate(all)}
+from bench.job import Job, write_network
+from bench.rounding import shaken
 
 
 def main(trainer: str, job: Path, threads: int, *, pinned: bool) -> None:
@@ -121,9 +80,13 @@ def serve(name: str, job: Job, threads: int, requests: TextIO, reply: Any, *, pi
             reply(seconds=time.perf_counter() - begin)
         elif request["do"] == "look":
             reply(left=look(trainer)[1])
+        elif request["do"] == "shake":
+            start, order = shaken(job.start, trainer.network(), job.order, job.batch_size)
+            trainer.load(start)
+            trainer.train_epoch(order)
+            reply()
         else:
-            with Path(request["to"]).open("wb") as file:
-                np.savez(file, **_arrays(trainer.network()))
+            write_network(trainer.network(), Path(request["to"]))
             reply()
 
 

@@ -92,7 +92,8 @@ def load_trainer(name: str) -> type[Trainer]:
     except (Exception, SystemExit) as error:  # a stranger's module may raise anything at import
         if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
             raise Unsupported(f"{error.name} is not installed: pip install '.[{EXTRAS[error.name]}]'") from error
-        if name in TRAINERS and isinstance(error, (ImportError, OSError, RuntimeError)):  # of a library that is there and does not load
+        ours = isinstance(error, ImportError) and (error.name or "").partition(".")[0] == __name__
+        if name in TRAINERS and not ours and isinstance(error, (ImportError, OSError, RuntimeError)):  # of a library that does not load
             raise Unsupported(f"{name} does not load here: {type(error).__name__}: {error}") from error
         raise InputError(f"trainer {name!r} cannot be imported: {type(error).__name__}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Trainer)):

@@ -9,16 +9,20 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import psutil
 import pytest
 
-from bench import duel, gate
+from bench import duel
+from bench.contender import Contender
 from bench.duel import Pair
 from bench.intervals import watched
-from bench.worker import Job
+from bench.job import Job
+from bench.judging import judge
+from bench.versus import Answer
 from bench.workload import named
 from tests.doors import ROOT, command
 
@@ -81,7 +85,7 @@ def test_a_few_wild_pairs_do_not_move_it():
     ],
 )
 def test_verdicts(ratio, spread, word):
-    found, interval, stages = gate.judge(noisy(ratio, spread), margin=0.01, seconds=90)
+    found, interval, stages = judge(noisy(ratio, spread), margin=0.01, seconds=90)
     assert found == word
     assert interval.low <= interval.value <= interval.high
     assert sum(pair.seconds for stage in stages.values() for pair in stage) <= 90
@@ -89,17 +93,33 @@ def test_verdicts(ratio, spread, word):
 
 
 def test_unchanged_code_is_not_called_slower():
-    words = [gate.judge(noisy(1.0, 0.02, seed), margin=0.01, seconds=90)[0] for seed in range(200)]
+    words = [judge(noisy(1.0, 0.02, seed), margin=0.01, seconds=90)[0] for seed in range(200)]
     assert words.count("slower") == 0
 
 
 def test_a_slowdown_that_does_not_repeat_is_none():
     spread = itertools.cycle([0.997, 1.003])
     bad_luck = pairs([1.05 * next(spread) for _ in range(8)])
-    word, ratio, stages = gate.judge(itertools.chain(bad_luck, noisy(1.0, 0.005)), margin=0.01, seconds=90)
+    word, ratio, stages = judge(itertools.chain(bad_luck, noisy(1.0, 0.005)), margin=0.01, seconds=90)
     assert word == "not slower"
     assert ratio.high < 1.01, "the ratio told is that of the fresh pairs"
     assert len(stages["first"]) == 8
+
+
+@pytest.mark.parametrize(("seconds", "pairs_afresh"), [(4.1, 1), (6.0, 4)])
+def test_a_slowdown_that_there_is_no_time_to_repeat_is_undecided_and_told(seconds, pairs_afresh):
+    spread = itertools.cycle([0.997, 1.003])
+    stages = {}
+    word, ratio, _ = judge((pair for [pair] in (pairs([1.05 * next(spread)]) for _ in itertools.count())),
+                           margin=0.01, seconds=seconds, stages=stages)  # fmt: skip
+    assert word == "undecided"
+    assert 1.03 < ratio.low < ratio.high < 1.07, "the first interval is kept"
+    assert [len(stages[stage]) for stage in ("first", "afresh")] == [8, pairs_afresh]
+
+
+def test_seven_pairs_have_an_interval():
+    assert not duel.look(pairs([1.0] * 6), 1).known
+    assert duel.look(pairs([1.0] * 7), 1).known
 
 
 # --- real processes -----------------------------------------------------------------------------------------------------------------
@@ -150,6 +170,23 @@ class TalksNonsense(Matrix):
 class Wrong(Matrix):
     def _epoch(self, order):
         super()._epoch(order[::-1])
+
+class WrongLater(Matrix):
+    def _epoch(self, order):
+        super()._epoch(order if self.examples < 300 else order[:-10])  # there are 500; verified are fewer
+
+class Drifts(Matrix):
+    epochs = 0
+
+    def _epoch(self, order):
+        self.epochs += 1
+        super()._epoch(order if self.epochs < 4 else order[::-1])
+
+class Overflows(Matrix):
+    def _epoch(self, order):
+        super()._epoch(order)
+        if self.examples >= 300:
+            self._parameters[0] = float("nan")
 
 class Chatty(Matrix):
     def _epoch(self, order):
@@ -202,12 +239,32 @@ def left_in(room):
     return [[path.name for path in Path(tmp).iterdir()], processes]
 
 
+@contextmanager
+def pseudo_terminal():
+    """What stands in for a terminal, and a function that returns what was shown on it, waiting until that has some text in it."""
+    import pty
+
+    ours, theirs = pty.openpty()
+
+    def read(until=""):
+        shown = ""
+        while until not in shown or not shown:
+            shown += os.read(ours, 65536).decode()
+        return shown
+
+    try:
+        yield theirs, read
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
 def versus(*arguments, **others):
     return command("versus", *FAST, *arguments, **others)
 
 
 def test_versus_tells_a_matrix_from_a_loop_and_what_differs(tmp_path):
-    output = versus("matrix", "loop", "--seconds", "30", "--a-env", "SOME=thing", "-o", tmp_path)
+    output = versus("matrix", "loop", "--seconds", "12", "--a-env", "SOME=thing", "-o", tmp_path)
     assert output.returncode == 0, output.stderr
     assert re.search(r"A takes 0\.\d+ times as long as B .* A is [\d.]+ times as fast", output.stdout)
     assert "differs: env: SOME=thing | as it is" in output.stdout
@@ -224,17 +281,38 @@ def test_an_interpreter_may_be_given_by_a_relative_path(tmp_path):
     output = command(
         "versus", "--seconds", "1", "--examples", "500", "matrix", "loop", "--a-python", "./python", cwd=tmp_path, env=environment
     )
-    assert output.returncode == 0, output.stderr
-    assert "A takes" in output.stdout
+    assert output.returncode == 3, output.stderr
+    assert "(95 %: -): too few pairs to tell; give more --seconds" in output.stdout
+
+
+def answer(*ratios, **others):
+    """What versus answers after pairs of those ratios."""
+    one, other = (
+        Contender(name, name, Path(), "abc", pinned=False, env=env) for name, env in (("loop", {"SOME": "thing"}), ("matrix", {}))
+    )
+    facts = {"threads": 1, "numpy": "2"}
+    match = duel.Duel(one, other, "a job", Path(), None, 1, 60.0, {"a": facts, "b": facts}, {"a": {"cat"}, "b": set()})
+    found = list(pairs(ratios))
+    return Answer(match, duel.look(found, 1), found, **others)
 
 
 def test_versus_as_json():
-    answer = json.loads(versus("loop", "matrix", "--seconds", "30", "--json", "--a-env", "SOME=thing").stdout)
-    assert list(answer) == ["ratio", "low", "high", "pairs", "rounds", "a", "b"]
-    assert 1 < answer["low"] < answer["ratio"] < answer["high"]
-    assert answer["rounds"] == answer["pairs"] * duel.ROUNDS
-    assert answer["a"]["env"] == {"SOME": "thing"}
-    assert answer["a"]["threads"] == answer["b"]["threads"] == 1
+    told = json.loads(answer(*(2 + 0.01 * i for i in range(8))).json())
+    assert list(told) == ["ratio", "low", "high", "pairs", "rounds", "a", "b"]
+    assert 2 <= told["low"] < told["ratio"] < told["high"] < 2.1
+    assert (told["pairs"], told["rounds"]) == (8, 32)
+    assert (told["a"]["env"], told["a"]["threads"]) == ({"SOME": "thing"}, 1)
+    few = json.loads(answer(2.0, 2.1).json())
+    assert few["ratio"] == pytest.approx(2.05, rel=0.01)
+    assert few["low"] is few["high"] is None, "JSON knows no infinity"
+
+
+def test_versus_as_text():
+    text = answer(2.0, 2.1).text()
+    assert "A takes 2.049 times as long as B (95 %: -): too few pairs to tell; give more --seconds" in text
+    assert "differs: env: SOME=thing | as it is" in text
+    assert "warning: loop left processes behind, which were ended: cat" in text
+    assert text.count("warning") == 1
 
 
 @pytest.mark.parametrize(
@@ -248,7 +326,10 @@ def test_versus_as_json():
         ("Hangs", "hangs: no reply within 5 s"),
         ("Lazy", "returns before its work is done: "),
         ("TalksNonsense", "prints garbage where a reply belongs: 'Traceback of something"),
-        ("Wrong", "does not compute what the float64 loop computes"),
+        ("Wrong", "does not compute what the float64 loop of "),
+        ("WrongLater", "computes something else than matrix while it is timed: "),
+        ("Drifts", "changes its answer while it is timed: its first and its last epoch end "),
+        ("Overflows", "returns weights that are not finite numbers after an epoch"),
         ("Missing", "has no attribute 'Missing'"),
     ],
 )
@@ -274,7 +355,7 @@ def test_children_that_a_contender_leaves_are_ended_and_named(room, name):
     if name == "CrashingParent":
         assert "ended with exit code 3" in output.stderr
     else:
-        assert output.returncode == 0, output.stderr
+        assert output.returncode == 3, output.stderr  # too few pairs
         assert f"warning: misbehaving:{name} left processes behind, which were ended: python" in output.stdout
     assert not [
         p
@@ -296,6 +377,21 @@ def test_a_stopped_duel_leaves_nothing_behind(room, name):
     assert process.returncode == 128 + signal.Signals[name]
     assert told.startswith("epochbench: interrupted")
     assert left_in(room) == [[], []]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such signals")
+def test_what_was_measured_before_ctrl_c_is_told_and_kept(tmp_path):
+    arguments = [sys.executable, "-m", "bench", "versus", "matrix", "loop", *FAST, "--seconds", "100", "--json", "-o", str(tmp_path)]
+    with pseudo_terminal() as (screen, read), subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=screen) as process:
+        shown = read(until="pair")
+        process.send_signal(signal.SIGINT)
+        told, _ = process.communicate(timeout=20)
+        shown += read()
+    assert process.returncode == 130
+    assert json.loads(told)["pairs"] >= 8
+    assert shown.endswith("\r\x1b[Kepochbench: interrupted; what was measured before that is told, if there was anything\r\n")
+    (csv,) = tmp_path.glob("*-versus-*.csv")
+    assert len(csv.read_text().splitlines()) == 1 + json.loads(told)["rounds"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,80 @@
+"""What the working tree changes, and since when: the base of a comparison, and the trainers whose code differs from it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from bench.contender import git, home
+from impls import TRAINERS, InputError
+
+
+def merge_base() -> str:
+    """Return the commit at which the history of HEAD left the main branch."""
+    for main in ("origin/HEAD", "origin/main", "origin/master", "main", "master"):
+        try:
+            tip = git("rev-parse", "--verify", "--quiet", f"{main}^{{commit}}").strip()
+        except InputError:
+            continue
+        try:
+            return git("merge-base", "HEAD", tip).strip()
+        except InputError as error:
+            raise InputError(
+                f"no merge base with {main} in this clone: git fetch --unshallow (actions/checkout: fetch-depth: 0)"
+            ) from error
+    git("rev-parse", "HEAD")  # says so where there is no git at all
+    raise InputError(
+        "no main branch in this clone: git fetch origin main:main (actions/checkout: fetch-depth: 0), or name the base, --base REVISION"
+    )
+
+
+def changed(base: str) -> list[str]:
+    """Return the trainers whose code in the working tree differs from the base's: a file of theirs, one that it imports, or the class.
+
+    A file that is no Python, such as a kernel's source, belongs to those whose code names it.
+    """
+    listed = git("diff", "--name-only", "--no-renames", "-z", base, "--", "impls")  # of a renamed file, both names
+    listed += git("ls-files", "--others", "--exclude-standard", "-z", "--", "impls")
+    differ = {Path(name) for name in listed.split("\0") if name}
+    others = {path.name for path in differ if path.suffix != ".py"}
+    before = _registered(base) if Path("impls/__init__.py") in differ else TRAINERS
+    names = []
+    for name, place in TRAINERS.items():
+        code = _imported(place.partition(":")[0])
+        if before.get(name, place) != place or differ & code.keys() or any(other in text for other in others for text in code.values()):
+            names.append(name)
+    return names
+
+
+def _registered(base: str) -> dict[str, str]:
+    """Return the base's TRAINERS; none if it has none that is written down as ours is."""
+    for node in ast.parse(git("show", f"{base}:impls/__init__.py")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TRAINERS" and isinstance(node.value, ast.Dict):
+            return {str(name): str(place) for name, place in ast.literal_eval(node.value).items()}
+    return {}
+
+
+def _imported(module: str) -> dict[Path, str]:
+    """Return the files, with their text, that a module of impls is made of: its own and those it imports from impls.
+
+    A file that it imports and that is not there, because it was removed or renamed, is one of them, with no text. The package's
+    __init__.py is none: it only lists.
+    """
+    root = home()
+    found: dict[Path, str] = {}
+    waiting = [module]
+    while waiting:
+        path = Path(*waiting.pop().split(".")).with_suffix(".py")
+        if path in found:
+            continue
+        found[path] = (root / path).read_text(encoding="utf-8") if (root / path).is_file() else ""
+        try:
+            tree = ast.parse(found[path])
+        except SyntaxError:  # the trainer's verdict will tell
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("impls"):
+                waiting += [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
+            elif isinstance(node, ast.Import):
+                waiting += [name.name for name in node.names]
+    return found

@@ -1,0 +1,126 @@
+"""What the gate says: a verdict a trainer, told in a terminal, on a page and to a program."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from bench.duel import Duel
+from bench.format import counted, plain
+from bench.intervals import Interval
+from bench.judging import Found, Stages
+from bench.machine import slug
+from bench.tables import Table
+
+# broken          the working tree crashes or computes something else
+# not comparable  the base does
+# absent          neither was made for this machine
+# not reached     the gate was broken off before
+Word = Found | Literal["broken", "not comparable", "absent", "not reached"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says of a trainer.
+
+    ratio       the working tree's epoch time over the base's, measured in `stages`, if the word rests on one
+    broken_off  what ended the gate while this trainer was measured, if anything did
+    """
+
+    trainer: str
+    word: Word
+    ratio: Interval | None = None
+    stages: Stages = field(default_factory=dict)
+    seconds: float = 0.0
+    reason: str = ""
+    duel: Duel | None = None
+    broken_off: BaseException | None = None
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs were measured."""
+        return sum(map(len, self.stages.values()))
+
+    def row(self) -> tuple[str, ...]:
+        """Return it as the cells of a table."""
+        ratio = "-"
+        if self.ratio:
+            ratio = f"{self.ratio.value:.3f}x ({f'{self.ratio.low:.3f}-{self.ratio.high:.3f}' if self.ratio.known else '-'})"
+        return self.trainer, self.word, ratio, str(self.pairs), f"{self.seconds:.0f}"
+
+    def plain(self) -> dict[str, object]:
+        """Return it for JSON."""
+        ends = self.ratio.json() if self.ratio else dict.fromkeys(Interval._fields)
+        return {
+            "trainer": self.trainer,
+            "verdict": self.word,
+            "ratio": ends["value"],
+            "low": ends["low"],
+            "high": ends["high"],
+            "pairs": self.pairs,
+            "seconds": round(self.seconds, 1),
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
+class Report:
+    """The verdicts on a working tree, `head`, against its `base`, and the file that holds the pairs, or why there is none."""
+
+    base: str
+    head: str
+    margin: float
+    verdicts: Sequence[Verdict]
+    csv: Path | None
+    unwritten: str = ""
+
+    @property
+    def broken_off(self) -> BaseException | None:
+        """What ended the gate before all trainers were judged, if anything did."""
+        return next((verdict.broken_off for verdict in self.verdicts if verdict.broken_off), None)
+
+    def draw(self) -> list[Path]:
+        """Draw the ratios that each verdict rests on, pair by pair, beside the CSV; return the files."""
+        from bench import plot
+
+        files = []
+        for verdict in self.verdicts:
+            if self.csv and verdict.duel and verdict.ratio and verdict.ratio.known:
+                stem = self.csv.with_name(f"{self.csv.stem}-{slug(verdict.trainer)}")
+                files += plot.ratios(verdict.duel, list(verdict.stages.values())[-1], verdict.ratio, stem)
+        return files
+
+    def exit_code(self, *, strict: bool) -> int:
+        """Return 1 if a trainer is slower or broken, 3 if one could not be judged and the gate is strict, else 0."""
+        words = {verdict.word for verdict in self.verdicts}
+        if words & {"slower", "broken"}:
+            return 1
+        return 3 if strict and words & {"undecided", "not comparable", "not reached"} else 0
+
+    def json(self) -> str:
+        """Return it as one JSON object; an end that an interval does not have is null."""
+        return json.dumps({"base": self.base, "head": self.head, "margin": self.margin, "verdicts": [v.plain() for v in self.verdicts]})
+
+    def text(self) -> str:
+        """Return it for a terminal."""
+        return "\n".join([self._table("").text(), *([str(self.csv)] if self.csv else [])])
+
+    def markdown(self) -> str:
+        """Return it for a pull request."""
+        return self._table("epochbench gate: ").markdown() + "\n"
+
+    def _table(self, title: str) -> Table:
+        notes = [v.reason if v.reason.startswith(v.trainer) else f"{v.trainer}: {v.reason}" for v in self.verdicts if v.reason]
+        notes += [self.unwritten] if self.unwritten else []
+        notes += sorted({f"measured on {v.duel.title}, {counted(v.duel.threads, 'thread')}" for v in self.verdicts if v.duel})
+        if not self.verdicts:
+            notes = ["no trainer's code differs: nothing to judge; --trainers NAME,... judges all the same"]
+        return Table(
+            f"{title}{self.head} against {self.base}: slower means by more than {self.margin:.1%}",
+            ["trainer", "verdict", "time, new / base (95 %)", "pairs", "seconds"],
+            [verdict.row() for verdict in self.verdicts],
+            [plain(note) for note in notes],
+        )

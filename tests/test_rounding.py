@@ -1,0 +1,42 @@
+"""What rounding explains, and what it does not: trainers that are right end apart after many steps too."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bench.job import Job
+from bench.rounding import shaken
+from bench.verify import TOLERANCE, apart, distance, trained
+from bench.workload import grid, named
+
+
+def job(workload, splits, examples):
+    workload = replace(workload, examples=examples)
+    data = workload.data(splits)
+    return Job(workload.network(data), data, data.order(seed=0), workload.batch_size, workload.learning_rate)
+
+
+@pytest.mark.parametrize(
+    ("workload", "examples", "explained"),
+    [(named("nielsen"), 4000, False), (grid([1], [30])[0], 500, True)],  # mini-batches of 1, and large steps: rounding leads anywhere
+    ids=["nielsen", "batch 1"],
+)
+def test_right_trainers_are_told_from_one_that_leaves_out_its_last_mini_batches(mnist, workload, examples, explained):
+    given = job(workload, mnist, examples)
+    loop, matrix = trained("loop", given), trained("matrix", given)
+
+    def again():
+        start, order = shaken(given.start, matrix, given.order, given.batch_size)
+        return trained("matrix", replace(given, start=start, order=order))
+
+    assert (distance(loop, matrix, given.start) > TOLERANCE["float32"]) == explained
+    assert apart(loop, matrix, given.start, again) is None
+    fewer = trained("matrix", replace(given, order=np.concatenate([given.order[:-30], given.order[:30]])))
+    assert (apart(fewer, matrix, given.start, again) is None) == explained
+
+
+def test_two_results_at_the_same_bits_need_no_further_epoch(mnist):
+    given = job(named("nielsen"), mnist, 100)
+    result = trained("matrix", given)
+    assert apart(result, trained("matrix", given), given.start, lambda: pytest.fail("trained once more")) is None
