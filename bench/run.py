@@ -251,6 +251,14 @@ class Run:
         return epoch_work(trainer.layers, trainer.examples, trainer.dtype.itemsize, share=share)
 
 
+def absent(trainer: str) -> str | None:
+    """Return why a trainer cannot be measured here, with the command that would mend it, or None if it can."""
+    reason = unavailable(trainer)
+    if reason is None and load_trainer(trainer).device == "gpu" and (missing := unavailable("gpu")):
+        return f"what a GPU does at most is measured with CuPy. {missing}"
+    return reason
+
+
 def measured_peaks(device: str, dtype: str) -> Peaks:
     """Measure what the device does at most, now."""
     if device == "gpu":
@@ -270,7 +278,7 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
     if launched() > ranks:
         raise InputError(f"this is one of {launched()} ranks, and would measure as if it were alone: mpiexec is for scale and fleet")
     threads = processors.hold(options.threads)
-    trainers = {name: unavailable(name) for name in options.trainers}
+    trainers = {name: absent(name) for name in options.trainers}
     splits = options.splits()
     for workload in options.workloads:
         workload.data(splits)

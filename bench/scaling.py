@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -61,18 +61,20 @@ def scale(asked: Callable[[], Options], say: Callable[[str], None] = print) -> i
     processors = ", each with its own processors" if apart else "; they share processors, so nothing can be gained by more"
     say(f"{counted(every.size, 'rank')} of {counted(run.threads, 'thread')} on {counted(ranks.hosts(every), 'host')}{processors}")
     groups = {size: every.Split(0 if every.rank < size else 1) for size in doublings(every.size)}
+    for trainer in options.trainers:
+        cast(Any, load_trainer(trainer)).settle(every)
     every.Barrier()
     peaks = {device: every.allgather(measured_peaks(device, options.workloads[0].dtype)) for device in _devices(options)}
     for trainer in options.trainers:
         for workload in options.workloads:
             cells = _verified(run, every, _cells(run, workload, trainer, every, groups), say)
-            if not cells:
+            if not any(cell.size > 1 for cell in cells):
                 continue
             times = _time(run, every, cells, peaks[load_trainer(trainer).device], say)
             if times is None:
                 continue
-            model = _model(run, every, workload, trainer, groups)
-            for table in _tables(run, workload, trainer, times, model):
+            model, sums_with = _model(run, every, workload, trainer, {cell.size: cell.members for cell in cells})
+            for table in _tables(run, workload, trainer, times, model, sums_with):
                 say(f"\n{table.text()}")
     if every.rank == 0 and run.rows:
         run.close()
@@ -112,7 +114,7 @@ def _cells(run: Run, workload: Workload, trainer: str, every: Any, groups: dict[
 def _verified(run: Run, every: Any, cells: Sequence[Cell], say: Callable[[str], None]) -> dict[Cell, float]:
     """Return the cells that the trainer can do, with their largest errors; none if over some ranks it is not what the oracle computes."""
     found, failed = {}, False
-    for cell in reversed(cells):  # all ranks first: then each GPU trainer knows its device
+    for cell in cells:
         error, wrong, absent = 0.0, "", ""
         if cell.mine:
             try:
@@ -130,7 +132,7 @@ def _verified(run: Run, every: Any, cells: Sequence[Cell], say: Callable[[str], 
             say(f"skipped {cell.case} over {counted(cell.size, 'rank')}: {max(absents)}")
         else:
             found[cell] = max(errors)
-    return {} if failed else dict(reversed(found.items()))
+    return {} if failed else found
 
 
 def _failed(run: Run, case: Case, reason: str, say: Callable[[str], None]) -> None:
@@ -205,19 +207,25 @@ def _seconds(work: Callable[[], object]) -> float:
 # --- the model, fitted to what is measured apart from the epochs --------------------------------------------------------------------
 
 
-def _model(run: Run, every: Any, workload: Workload, trainer: str, groups: dict[int, Any]) -> Model:
+def _model(run: Run, every: Any, workload: Workload, trainer: str, groups: dict[int, Any]) -> tuple[Model, str]:
+    """Return the model, and what sums the gradients."""
     data = workload.data(run.splits)
     alone = every.Split(every.rank)
     kind: Any = load_trainer(trainer)
     single = kind.over(alone)
-    gradient = single(workload.network(data), data.first(1), batch_size=1, learning_rate=workload.learning_rate).message
-    times = [(size, sent, _allreduce(members, sent)) for size, members in groups.items() if size > 1 and every.rank < size
-             for sent in (*_SIZES, gradient)]  # fmt: skip
+    times: list[tuple[int, int, float]] = []
+    gradient, sums_with = 0, ""
+    for size, members in groups.items():
+        if size > 1 and every.rank < size:
+            over = kind.over(members)(workload.network(data), data.first(1), batch_size=1, learning_rate=workload.learning_rate)
+            gradient, sums_with = over.message, over.sums_with
+            times += [(size, sent, _allreduce(over, members, sent)) for sent in (*_SIZES, gradient)]
     ranks.meet(every)
     shares = sorted({-(-workload.batch_size // size) for size in doublings(MOST)})
     steps = [(share, _step(every, single, workload, data, share)) for share in shares]
     alone.Free()
-    return Model(Compute.fitted(steps), Link.fitted(every.bcast(times)), gradient, len(data))
+    times, gradient, sums_with = every.bcast((times, gradient, sums_with))
+    return Model(Compute.fitted(steps), Link.fitted(times), gradient, len(data)), sums_with
 
 
 def _step(every: Any, kind: Any, workload: Workload, data: Any, share: int) -> float:
@@ -234,15 +242,13 @@ def _step(every: Any, kind: Any, workload: Workload, data: Any, share: int) -> f
     return float(np.median(_slowest(every, seconds))) / steps
 
 
-def _allreduce(members: Any, size: int) -> float:
-    """Return the seconds of an Allreduce of so many bytes: of the slowest rank, the median."""
-    from mpi4py import MPI
-
-    gradient = np.zeros(max(size // 4, 1), np.float32)
+def _allreduce(trainer: Any, members: Any, size: int) -> float:
+    """Return the seconds in which the trainer sums so many bytes over its ranks: of the slowest, the median."""
+    exchange = trainer.exchange(size)
 
     def repeated(times: int) -> float:
         members.Barrier()
-        return _seconds(lambda: [members.Allreduce(MPI.IN_PLACE, gradient) for _ in range(times)])
+        return _seconds(lambda: exchange(times))
 
     (first,) = _slowest(members, [repeated(10)])
     times = min(max(int(_LONG_ENOUGH / (first / 10)), 1), 1000)
@@ -252,7 +258,7 @@ def _allreduce(members: Any, size: int) -> float:
 # --- tables -------------------------------------------------------------------------------------------------------------------------
 
 
-def _tables(run: Run, workload: Workload, trainer: str, times: dict[tuple[str, int], Any], model: Model) -> Iterable[Table]:
+def _tables(run: Run, workload: Workload, trainer: str, times: dict[tuple[str, int], Any], model: Model, sums_with: str) -> Iterable[Table]:
     """Yield the strong and the weak scaling: what was measured, and what is predicted up to MOST ranks."""
     if not times:
         return
@@ -262,7 +268,8 @@ def _tables(run: Run, workload: Workload, trainer: str, times: dict[tuple[str, i
     enough = model.enough(m)
     notes = [
         f"predicted: a step {duration(model.compute.fixed)} and its products at {_per_second(flops, model.compute.example)}FLOP/s, "
-        f"an Allreduce of {model.gradient:,} bytes: {duration(model.link.alpha)} a message, {_per_second(1, model.link.beta)}B/s",
+        f"an Allreduce of {model.gradient:,} bytes with {sums_with}: {duration(model.link.alpha)} a message, "
+        f"{_per_second(1, model.link.beta)}B/s",
         f"predicted: from {counted(enough, 'rank')} on, twice as many shorten the epoch by less than {WORTH:.0%}, "
         "if all are connected as these are",
     ]

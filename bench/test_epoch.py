@@ -21,6 +21,9 @@ from bench.verify import ContractError
 from bench.watch import BrokenOffError, Watch
 from impls import Unsupported
 
+# What a trainer's libraries warn of is listed in the end. It is no reason to time nothing.
+pytestmark = pytest.mark.filterwarnings("default")
+
 SECONDS_A_CASE = 5.0
 ROUNDS = range(FEWEST, 41)
 WARM_UP_SECONDS = 0.5  # and one epoch at least: caches fill, clocks rise

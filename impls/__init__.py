@@ -12,6 +12,9 @@ trainer.network().accuracy(data)
 from __future__ import annotations
 
 import importlib
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from impls.dataset import Dataset, Splits, mnist, read_directory, read_idx
 from impls.errors import InputError, Unsupported, unknown
@@ -69,7 +72,9 @@ def place(name: str) -> tuple[str, str]:
 def unavailable(name: str) -> str | None:
     """Return why the trainer of that name cannot run on this machine, with the command that would mend it, or None if it can."""
     try:
-        return load_trainer(name).unavailable()
+        kind = load_trainer(name)
+        with _warnings_to_be_read():
+            return kind.unavailable()
     except Unsupported as reason:
         return str(reason)
 
@@ -82,7 +87,8 @@ def load_trainer(name: str) -> type[Trainer]:
     """
     module_name, class_name = place(name)
     try:
-        found = getattr(importlib.import_module(module_name), class_name)
+        with _warnings_to_be_read():
+            found = getattr(importlib.import_module(module_name), class_name)
     except (Exception, SystemExit) as error:  # a stranger's module may raise anything at import
         if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
             raise Unsupported(f"{error.name} is not installed: pip install '.[{EXTRAS[error.name]}]'") from error
@@ -93,3 +99,11 @@ def load_trainer(name: str) -> type[Trainer]:
     if not (isinstance(found, type) and issubclass(found, Trainer)):
         raise InputError(f"trainer {name!r} is no subclass of impls.Trainer")
     return found
+
+
+@contextmanager
+def _warnings_to_be_read() -> Iterator[None]:
+    """What a trainer's libraries warn of, at import and when they look for a device, is no error here, whatever it is elsewhere."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        yield

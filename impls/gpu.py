@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from impls.dataset import Dataset
-from impls.matrix import Matrix, Operation
+from impls.matrix import Matrix, Operation, Slabs
 
 try:
     import cupy
@@ -26,7 +26,7 @@ class Gpu(Matrix):
     xp = cupy
     library = "cupy"
     device = "gpu"
-    cache = 1 << 28  # nothing is cut into slabs, and few gathers are launched
+    cache = 1 << 28  # so that few gathers are launched
 
     @classmethod
     def unavailable(cls) -> str | None:
@@ -56,16 +56,17 @@ class Gpu(Matrix):
     def _times_sigmoid_prime(self, delta: Any, a: Any, room: Any) -> Iterator[Operation]:
         yield self._sigmoid_prime_kernel, (delta, a, delta)
 
+    def _slabs(self, a: Any, delta: Any) -> Slabs:
+        return [(a, delta, None)]  # a kernel passes over a layer once, and needs no room
+
     def _wait(self) -> None:
         self.xp.cuda.get_current_stream().synchronize()
 
     def _empty(self, *shape: int) -> Any:
         return self.xp.empty(shape, self.dtype)  # starts on a multiple of 512 bytes
 
-    @staticmethod
-    def _gather(rows: Any, examples: Any, out: Any) -> None:
-        cupy.take(rows, examples, axis=0, out=out)
+    def _gather(self, rows: Any, examples: Any, out: Any) -> None:
+        self.xp.take(rows, examples, axis=0, out=out)
 
-    @staticmethod
-    def _to_host(array: Any) -> Any:
-        return cupy.asnumpy(array)
+    def _to_host(self, array: Any) -> Any:
+        return self.xp.asnumpy(array)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -12,10 +13,10 @@ from impls.gpu_kernels import GpuKernels
 from impls.trainer import Order
 
 BLOCKS = 8  # the largest cluster that every device of compute capability 9.0 and later can hold
-SHARED_KIB = 227  # of a block, at most, on any device so far
-# Of a thread, what its weights, the pixels of two chunks and their products may fill, in 32-bit registers, by itemsize and threads of a
-# block. The rest is for addresses and what the compiler needs; more than this spills (tests/test_kernels.py).
-REGISTERS = {4: {128: 208, 256: 208, 512: 80}, 8: {128: 150, 256: 150, 512: 60}}
+THREADS = (128, 256)  # of a block; with more, a thread has registers for less than half as much
+# Of a thread, what its weights, the pixels of two chunks and their products may fill, in 32-bit registers, by itemsize. The rest of the
+# 255 is for addresses and what else the compiler needs: the shapes in tests/test_kernels.py compile without spills.
+REGISTERS = {4: 208, 8: 150}
 MOST = 32  # examples at once; more would need more addresses than is set aside
 
 
@@ -28,31 +29,33 @@ class GpuFused(GpuKernels):
     """
 
     def _place(self, data: Dataset) -> None:
-        self._m = min(self.batch_size, self.examples)
-        fit = Fit.of(self.layers, self._m, self.dtype.itemsize)
         xp = self.xp
         device = xp.cuda.Device()
-        capability, room = int(device.compute_capability), device.attributes["MaxSharedMemoryPerBlockOptin"]
+        capability, multiprocessors = int(device.compute_capability), device.attributes["MultiProcessorCount"]
+        clusters = capability >= 90
         if capability < 75:
             raise Unsupported(f"gpu_fused needs compute capability 7.5; this device has {capability / 10}")
-        if fit.shared_bytes > room:
-            raise Unsupported(f"gpu_fused needs {fit.shared_bytes / 1024:.0f} KiB of shared memory here; this device has {room / 1024:.0f}")
+        if multiprocessors < BLOCKS:  # the blocks wait for one another
+            raise Unsupported(f"gpu_fused needs {BLOCKS} multiprocessors; this device has {multiprocessors}")
+        self._m = min(self.batch_size, self.examples)
+        room = device.attributes["MaxSharedMemoryPerBlockOptin"]
+        self._fit = fit = Fit.of(self.layers, self._m, self.dtype.itemsize, clusters=clusters, room=room)
         super()._place(data)
-        clusters = capability >= 90
-        files = ("hardware.cuh", "warp.cuh", "sizes.cuh", "cluster.cuh" if clusters else "grid.cuh", "epoch.cu")
-        (self._kernel,) = self._compiled(files, ("epoch",), cooperative=not clusters, **fit.macros(self.layers))
-        self._kernel.max_dynamic_shared_size_bytes = fit.shared_bytes
-        self._fit = fit
+        files = ("hardware.cuh", "sigmoid.cuh", "warp.cuh", "sizes.cuh", "cluster.cuh" if clusters else "grid.cuh", "epoch.cu")
+        (kernel,) = self._compiled(files, ("epoch",), **fit.macros(self.layers))
+        kernel.max_dynamic_shared_size_bytes = fit.shared_bytes
+        # Told at the launch, because to tell the module has CuPy before 14.2 link a library that a pip installation may lack.
+        self._launch = partial(kernel.kernel, enable_cooperative_groups=not clusters)
         self._labels = xp.asarray(data.labels.astype(np.int32))
         self._board = xp.zeros(fit.board_bytes, np.uint8)
 
     def _epoch(self, order: Order) -> None:
-        self._order.set(order.astype(np.int32))
+        self._send(order)
         self._board.fill(0)
         (w_1, w_2), (b_1, b_2) = self._w, self._b
         sizes = (np.int32(self.examples), np.int32(self._m), self.dtype.type(self.learning_rate))
         arguments = (self._images, self._labels, self._order, w_1, b_1, w_2, b_2, self._board, *sizes)
-        self._kernel((BLOCKS,), (self._fit.threads,), arguments, shared_mem=self._fit.shared_bytes)
+        self._launch((BLOCKS,), (self._fit.threads,), arguments, shared_mem=self._fit.shared_bytes)
 
 
 class Fit(NamedTuple):
@@ -72,35 +75,39 @@ class Fit(NamedTuple):
     board_bytes: int
 
     @classmethod
-    def of(cls, layers: tuple[int, ...], batch_size: int, itemsize: int) -> Fit:
-        """Return the fit with the fewest chunks, then the fewest idle threads. Raises Unsupported, with the reason, if there is none."""
+    def of(cls, layers: tuple[int, ...], batch_size: int, itemsize: int, *, clusters: bool, room: int) -> Fit:
+        """Return the fit with the fewest chunks, then the fewest idle threads. Raises Unsupported, with the reason, if there is none.
+
+        clusters  whether the blocks meet in a cluster, or else through device memory
+        room      bytes of shared memory that a block of the device can have
+        """
         if len(layers) != 3:
             raise Unsupported(f"gpu_fused trains networks with one hidden layer; {'-'.join(map(str, layers))} has {len(layers) - 2}")
         pixels, hidden, outputs = layers
-        units, registers = -(-hidden // BLOCKS), REGISTERS[itemsize]
+        units, reals = -(-hidden // BLOCKS), REGISTERS[itemsize] * 4 // itemsize
 
         def most(threads: int) -> int:
             """How many examples fit a thread's registers: for each its pixels, twice, and a product with each of the units."""
             columns = -(-pixels // threads)
-            return min((registers[threads] * 4 // itemsize - columns * units) // (2 * columns + units), MOST)
+            return min((reals - columns * units) // (2 * columns + units), MOST)
 
-        possible = [threads for threads in registers if most(threads) > 0]
+        possible = [threads for threads in THREADS if most(threads) > 0]
         if not possible:
             raise Unsupported(f"{pixels}-{hidden}-{outputs}: the weights do not fit the registers of gpu_fused's {BLOCKS} multiprocessors")
         threads = min(possible, key=lambda threads: (-(-batch_size // most(threads)), -(-pixels // threads) * threads))
         chunks = -(-batch_size // most(threads))
         chunk = -(-batch_size // chunks)
         examples = chunks * chunk  # room for them, as in sizes.cuh
-        board = 2 * BLOCKS * (outputs * examples + 4) * itemsize + 64
+        parts = BLOCKS * (outputs * examples + 4) * itemsize  # of z_2, of a step, by all blocks
         # Of epoch.cu's struct Shared: the mailbox; z_1 of each warp, a_1, delta_1; delta_2; w_2, b_1, b_2; rows, labels
-        reals = units * examples * (threads // 32 + 2) + outputs * examples + outputs * units + units + outputs
-        shared = board + reals * itemsize + 3 * examples * 4
-        if shared > SHARED_KIB * 1024:
+        others = units * examples * (threads // 32 + 2) + outputs * examples + outputs * units + units + outputs
+        shared = (2 if clusters else 1) * parts + 64 + others * itemsize + 3 * examples * 4
+        if shared > room:
             raise Unsupported(
-                f"{pixels}-{hidden}-{outputs}, batch {batch_size}: gpu_fused needs {shared / 1024:.0f} KiB of shared memory, "
-                f"and a multiprocessor has {SHARED_KIB} at most"
+                f"{pixels}-{hidden}-{outputs}, batch {batch_size}: gpu_fused needs {shared / 1024:.0f} KiB of shared memory a block; "
+                f"this device has {room / 1024:.0f}"
             )
-        return cls(threads, chunk, chunks, shared, board)
+        return cls(threads, chunk, chunks, shared, 2 * parts + 64)
 
     def macros(self, layers: tuple[int, ...]) -> dict[str, int]:
         """Return the sizes that the kernel is compiled for."""

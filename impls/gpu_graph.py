@@ -16,6 +16,7 @@ from impls.trainer import Order
 STEPS_A_GRAPH = 256  # so many that to start a replay costs little beside it, so few that to build the graph does, too
 SIDE, DEPTH = 16, 16  # threads along a tile's side; how much of a product's common dimension is in shared memory at once
 HIGH, WIDE = 2, 4  # elements of a warp where there are no tiles
+MINI_BATCH = np.dtype([("order", np.uintp), ("start", np.uintp), ("offset", np.int32)], align=True)  # struct MiniBatch of layers.cu
 
 
 class Launch(NamedTuple):
@@ -29,7 +30,7 @@ class Launch(NamedTuple):
 
 
 class GpuGraph(GpuKernels):
-    """Any number of layers; with L of them, a step is L - 1 kernels forward, the turn at the output, L - 2 backward, one update.
+    """Any number of layers; with L of them, a step is L - 1 kernels forward, the turn at the output, L - 2 backward if L > 1, one update.
 
     CuPy's matrix products cannot be captured, so the kernels (kernels/layers.cu) bring their own. On the device besides: y (n, n_L),
     the desired outputs of all examples; a_l of the hidden layers and delta_l, (m, n_l), of one mini-batch.
@@ -55,18 +56,22 @@ class GpuGraph(GpuKernels):
         plan = replays(self.examples, self.batch_size)
         batch_sizes = sorted({m for sizes, _ in plan for m in sizes})
         names = tuple(sorted({launch.kernel for m in batch_sizes for launch in self._launches(0, m)} | {"advance"}))
-        kernels = self._compiled(("hardware.cuh", "warp.cuh", "layers.cu"), names, SIDE=SIDE, DEPTH=DEPTH, HIGH=HIGH, WIDE=WIDE)
+        kernels = self._compiled(
+            ("hardware.cuh", "sigmoid.cuh", "warp.cuh", "layers.cu"), names, SIDE=SIDE, DEPTH=DEPTH, HIGH=HIGH, WIDE=WIDE
+        )
         self._kernels = dict(zip(names, kernels, strict=True))
         self._stream = xp.cuda.Stream(non_blocking=True)
         self._wait()
         with self._stream:
             for m in batch_sizes:  # a kernel may be loaded at its first launch only, and a capture would not survive that
                 self._step(0, m)
+            self._advance(0)
+            self._stream.synchronize()  # or these steps might go on while `load` sets the weights, on another stream
             self._graphs = [(self._capture(sizes), times) for sizes, times in plan]
 
     def _epoch(self, order: Order) -> None:
         with self._stream:
-            self._order.set(order.astype(np.int32))
+            self._send(order)
             self._start.fill(0)
             for graph, times in self._graphs:
                 for _ in range(times):
@@ -82,7 +87,7 @@ class GpuGraph(GpuKernels):
         offsets = [0, *accumulate(sizes)]
         for offset, m in zip(offsets, sizes, strict=False):
             self._step(offset, m)
-        self._kernels["advance"]((1,), (1,), (self._start, np.int32(offsets[-1])))
+        self._advance(offsets[-1])
         graph = self._stream.end_capture()
         graph.upload()  # or the first replay would
         return graph
@@ -91,28 +96,30 @@ class GpuGraph(GpuKernels):
         for launch in self._launches(offset, m):
             self._kernels[launch.kernel](launch.grid, (launch.threads,), launch.arguments, shared_mem=launch.shared)
 
+    def _advance(self, examples: int) -> None:
+        self._kernels["advance"]((1,), (1,), (self._start, np.int32(examples)))
+
     def _launches(self, offset: int, m: int) -> Iterator[Launch]:
         """Yield the kernels of one step, in order, on the mini-batch of m examples that begins `offset` after the replay's start."""
-        place = (self._order, self._start, np.int32(offset))
-        null = np.intp(0)
+        batch = np.array((self._order.data.ptr, self._start.data.ptr, offset), MINI_BATCH)
+        as_they_are = np.zeros((), MINI_BATCH)  # of hidden activations, which lie in the mini-batch's order already
         layers, w, b, a, delta, below = self.layers, self._w, self._b, self._a, self._delta, self._below
         depth = len(w)
 
         for i, (n_below, n) in enumerate(pairwise(layers[:-1])):
-            rows = (null, *place[1:]) if i else place  # hidden activations lie in the mini-batch's order already
-            yield self._forward(m, n, below[i], *rows, w[i], b[i], a[i], *_integers(m, n_below, n))
+            yield self._forward(m, n, below[i], as_they_are if i else batch, w[i], b[i], a[i], *_integers(m, n_below, n))
 
         *_, n_below, n = layers
         eta_over_m = self.dtype.type(self.learning_rate / m)
-        beneath = delta[-2] if depth > 1 else null
-        arguments = (below[-1], np.int32(depth == 1), *place, self._y, w[-1], b[-1], delta[-1], beneath, *_integers(n_below, n), eta_over_m)
+        beneath = delta[-2] if depth > 1 else np.intp(0)
+        arguments = (below[-1], np.int32(depth == 1), batch, self._y, w[-1], b[-1], delta[-1], beneath, *_integers(n_below, n), eta_over_m)
         yield Launch("output", (m,), 32 * min(n, 16), n * self.dtype.itemsize, arguments)
 
         for i in range(depth - 3, -1, -1):
             n, n_above = layers[i + 1], layers[i + 2]
             yield self._tiled("backward", m, n, delta[i + 1], w[i + 1], a[i], delta[i], *_integers(m, n_above, n))
 
-        yield self._tiled("update", max(layers[1:]), max(layers[:-1]) + 1, self._table, *place, np.int32(m), layers=depth)
+        yield self._tiled("update", max(layers[1:]), max(layers[:-1]) + 1, self._table, batch, np.int32(m), layers=depth)
 
     def _forward(self, m: int, n: int, *arguments: Any) -> Launch:
         """Return the forward kernel of a layer: by tiles, or, where those would leave most of the device idle, by warps."""

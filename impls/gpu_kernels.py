@@ -11,6 +11,7 @@ import numpy as np
 from impls.dataset import Dataset
 from impls.gpu import Gpu
 from impls.network import Network
+from impls.trainer import Order
 
 KERNELS = Path(__file__).parent / "kernels"
 
@@ -26,6 +27,7 @@ class GpuKernels(Gpu):
         xp = self.xp
         self._images = xp.array(data.images, dtype=self.dtype, order="C")
         self._order = xp.zeros(self.examples, np.int32)
+        self._host_order = np.frombuffer(xp.cuda.alloc_pinned_memory(self._order.nbytes), np.int32, self.examples)
         self._w = [xp.zeros((n, below), self.dtype) for below, n in pairwise(self.layers)]
         self._b = [xp.zeros((1, n), self.dtype) for n in self.layers[1:]]
 
@@ -36,19 +38,19 @@ class GpuKernels(Gpu):
     def network(self) -> Network:
         return Network([self._to_host(w) for w in self._w], [self._to_host(b).T for b in self._b])
 
-    def _compiled(self, files: tuple[str, ...], kernels: tuple[str, ...], *, cooperative: bool = False, **sizes: int) -> list[Any]:
+    def _send(self, order: Order) -> None:
+        """Start to copy the epoch's order to the device, from memory that stays where it is until that is done."""
+        self._host_order[...] = order
+        self._order.set(self._host_order)
+
+    def _compiled(self, files: tuple[str, ...], kernels: tuple[str, ...], **sizes: int) -> list[Any]:
         """Return the kernels of these names, compiled for the device from the files of impls/kernels, one after the other.
 
-        cooperative  launch them so that all blocks run at once, or not at all
-        sizes        macros that the files use, besides REAL
+        sizes  macros that the files use, besides REAL
         """
         # Joined and not included: CuPy looks up compiled code by the text it is given, and would miss a change in an included file.
         code = "\n".join((KERNELS / file).read_text(encoding="utf-8") for file in files)
         macros = {"REAL": "float" if self.dtype == np.float32 else "double", **sizes}
-        module = self.xp.RawModule(
-            code=code,
-            options=("-std=c++17", *(f"-D{name}={value}" for name, value in macros.items())),
-            enable_cooperative_groups=cooperative,
-            name_expressions=kernels,
-        )
+        options = ("-std=c++17", *(f"-D{name}={value}" for name, value in macros.items()))
+        module = self.xp.RawModule(code=code, options=options, name_expressions=kernels)
         return [module.get_function(name) for name in kernels]

@@ -21,6 +21,9 @@ _MOST_AHEAD = 64  # mini-batches gathered at once: more would spare nothing, and
 Operation = tuple[Callable[..., Any], tuple[Any, ...]]
 """A function and its arguments; the last of an array function's is where the result goes."""
 
+Slabs = list[tuple[Any, Any, Any]]
+"""Rows of a layer's a and delta, and an array of their shape to work in."""
+
 
 class Matrix(Trainer):
     """Trains on mini-batches of m examples, every intermediate in a buffer that is used again at the next step.
@@ -51,7 +54,7 @@ class Matrix(Trainer):
         self._parameters, self._w = self._end_to_end()
         self._gradient, self._nabla_w = self._end_to_end()
         # As arrays of the right dtype, because NumPy takes twice as long over a Python number as over a small array.
-        self._half, self._one = xp.array(0.5, self.dtype), xp.array(1, self.dtype)
+        self._half, self._one = np.array(0.5, self.dtype), np.array(1, self.dtype)
         whole, last = divmod(self.examples, m)
         self._batches = {size: self._mini_batch(size, steps) for size, steps in ((m, whole), (last, 1)) if size and steps}
 
@@ -159,13 +162,14 @@ class Matrix(Trainer):
 
     def _layers(self, m: int, rate: Any) -> Layers:
         a, delta = ([self._empty(m, n) for n in self._widths[1:]] for _ in range(2))
-        slabs = []
-        for mine, its_delta, n in zip(a, delta, self._widths[1:], strict=True):
-            rows = max(min(self.cache // (n * self.dtype.itemsize), m), 1)
-            room = self._empty(rows, n)
-            starts = range(0, m, rows)
-            slabs.append([(mine[i : i + rows], its_delta[i : i + rows], room[: min(rows, m - i)]) for i in starts])
-        return Layers(a, delta, slabs, rate)
+        return Layers(a, delta, [self._slabs(*layer) for layer in zip(a, delta, strict=True)], rate)
+
+    def _slabs(self, a: Any, delta: Any) -> Slabs:
+        """Return a layer's a and delta, cut into rows that the cache holds, and room for as many."""
+        m, n = a.shape
+        rows = max(min(self.cache // (n * self.dtype.itemsize), m), 1)
+        room = self._empty(rows, n)
+        return [(a[i : i + rows], delta[i : i + rows], room[: min(rows, m - i)]) for i in range(0, m, rows)]
 
     def _zeros(self, *shape: int) -> Any:
         array = self._empty(*shape)
@@ -176,13 +180,11 @@ class Matrix(Trainer):
         """Return an array of the library's, its values not set."""
         return aligned.empty(shape, self.dtype)
 
-    @staticmethod
-    def _gather(rows: Any, examples: Any, out: Any) -> None:
+    def _gather(self, rows: Any, examples: Any, out: Any) -> None:
         """Copy rows[examples] into out. The mode spares NumPy a buffer; the order has been checked already."""
         rows.take(examples, axis=0, out=out, mode="clip")
 
-    @staticmethod
-    def _to_host(array: Any) -> Any:
+    def _to_host(self, array: Any) -> Any:
         return array
 
 
@@ -212,5 +214,5 @@ class Layers:
 
     a: list[Any]
     delta: list[Any]
-    slabs: list[list[tuple[Any, Any, Any]]]
+    slabs: list[Slabs]
     rate: Any

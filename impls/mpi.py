@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any, ClassVar
 
 import mpi4py
@@ -42,17 +43,47 @@ class Mpi(Matrix):
             return f"mpi4py finds no MPI ({str(error).splitlines()[0]}): pip install '.[mpi]', or load the module of your cluster's"
         return None
 
+    @classmethod
+    def settle(cls, ranks: Any) -> None:
+        """Give each rank of a host what it computes on. All ranks of the job call this together, before they make trainers over some.
+
+        A trainer over all of them does so by itself. On processors there is nothing to give.
+        """
+
     @property
     def ranks(self) -> int:
         return int(self._ranks.size)
+
+    @property
+    def sums_with(self) -> str:
+        """What sums the gradients."""
+        return "MPI"
 
     @property
     def message(self) -> int:
         """The bytes that a step's Allreduce sums."""
         return int(self._gradient.nbytes)
 
+    def exchange(self, size: int) -> Callable[[int], None]:
+        """Return a function that sums so many bytes over the ranks as a step does, as often as it is told, and waits for the last."""
+        array = self._zeros(max(size // self.dtype.itemsize, 1))
+
+        def sums(times: int) -> None:
+            for _ in range(times):
+                self._allreduce(array)
+            self._wait()
+
+        return sums
+
+    @cached_property
+    def _ranks(self) -> Any:
+        if self.communicator is not None:
+            return self.communicator
+        every = world()
+        self.settle(every)
+        return every
+
     def _place(self, data: Dataset) -> None:
-        self._ranks = self.communicator or world()
         self._alone = self._ranks.size == 1
         super()._place(data)
 
@@ -69,9 +100,13 @@ class Mpi(Matrix):
 
     def _sum(self) -> None:
         """Replace the gradient by its sum over the ranks."""
+        self._allreduce(self._gradient)
+
+    def _allreduce(self, array: Any) -> None:
+        """Replace an array of the library's by its sum over the ranks, before anything that is done to it afterwards."""
         from mpi4py import MPI
 
-        self._ranks.Allreduce(MPI.IN_PLACE, self._gradient)
+        self._ranks.Allreduce(MPI.IN_PLACE, array)
 
 
 def world() -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+import warnings
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,58 +12,62 @@ import numpy as np
 from impls.dataset import Dataset
 from impls.errors import Unsupported
 from impls.gpu import Gpu
-from impls.mpi import Mpi, world
+from impls.mpi import Mpi
 
 
 class MpiGpu(Mpi, Gpu):
     """`Mpi` on CuPy arrays. The ranks of a host take its devices in their order, one each.
 
     The gradients are summed by the best that all ranks have: NCCL, which stays on the devices' streams; an MPI that reads device
-    memory (CUDA-aware); else through pinned memory of the host.
+    memory (CUDA-aware); else through pinned memory of the host. Raises Unsupported if two of the ranks have the same device.
     """
 
     @classmethod
     def unavailable(cls) -> str | None:
         return Mpi.unavailable() or Gpu.unavailable()
 
+    @classmethod
+    def settle(cls, ranks: Any) -> None:
+        """Make a device CuPy's current one. A launcher may have shown every rank its own alone."""
+        place, _ = _on_this_host(ranks, None)
+        cls.xp.cuda.Device(place % cls.xp.cuda.runtime.getDeviceCount()).use()
+
+    @property
+    def sums_with(self) -> str:
+        return str(self._summing.name)
+
     def _place(self, data: Dataset) -> None:
-        self._ranks = self.communicator or world()
-        self._take_device()
-        self._summing = self._way()
+        _, taken = _on_this_host(self._ranks, self.xp.cuda.Device().pci_bus_id)
+        ranks, devices = len(taken), len(set(taken))
+        here = f"{ranks} ranks on a host with {devices} CUDA devices: start one for each device at most" if devices < ranks else ""
+        if told := max(self._ranks.allgather(here)):  # all refuse, or some would wait for those that did
+            raise Unsupported(told)
         super()._place(data)
 
-    def _take_device(self) -> None:
+    @cached_property
+    def _summing(self) -> OverNccl | OverDeviceMemory | OverHost:
+        """What replaces an array on the device by its sum over the ranks."""
         from mpi4py import MPI
 
-        here = self._ranks.Split_type(MPI.COMM_TYPE_SHARED)  # the ranks of this host
-        devices = self.xp.cuda.runtime.getDeviceCount()
-        place, ranks = here.rank, here.size
-        here.Free()
-        if self._ranks.allreduce(ranks > devices, MPI.LOR):  # all refuse, or some would wait for those that did
-            raise Unsupported(f"{ranks} ranks on a host with {devices} CUDA devices: start one for each device at most")
-        self.xp.cuda.Device(place).use()
-
-    def _way(self) -> Callable[[Any], None]:
-        """Return the function that replaces an array on the device by its sum over the ranks."""
-        from mpi4py import MPI
-
-        if self._ranks.allreduce(_nccl(self.xp) is not None, MPI.LAND):
-            return OverNccl(self.xp, self._ranks)
+        nccl = _nccl()
+        if self._ranks.allreduce(nccl is not None, MPI.LAND):
+            return OverNccl(nccl, self.xp, self._ranks)
         if self._ranks.allreduce(_reads_device_memory(), MPI.LAND):
             return OverDeviceMemory(self.xp, self._ranks)
         return OverHost(self.xp, self._ranks)
 
-    def _sum(self) -> None:
-        self._summing(self._gradient)
+    def _allreduce(self, array: Any) -> None:
+        self._summing(array)
 
 
 class OverNccl:
     """Sums on the devices, behind what is in the stream: the host waits for nothing."""
 
-    def __init__(self, xp: Any, ranks: Any) -> None:
-        self._xp, self._nccl = xp, _nccl(xp)
-        name = ranks.bcast(self._nccl.get_unique_id() if ranks.rank == 0 else None)
-        self._communicator = self._nccl.NcclCommunicator(ranks.size, name, ranks.rank)
+    name = "NCCL"
+
+    def __init__(self, nccl: Any, xp: Any, ranks: Any) -> None:
+        self._nccl, self._xp = nccl, xp
+        self._communicator = nccl.NcclCommunicator(ranks.size, ranks.bcast(nccl.get_unique_id() if ranks.rank == 0 else None), ranks.rank)
 
     def __call__(self, array: Any) -> None:
         kind = self._nccl.NCCL_FLOAT32 if array.dtype == np.float32 else self._nccl.NCCL_FLOAT64
@@ -72,6 +77,8 @@ class OverNccl:
 
 class OverDeviceMemory:
     """Hands device memory to MPI, when what is in the stream is done."""
+
+    name = "MPI that reads device memory"
 
     def __init__(self, xp: Any, ranks: Any) -> None:
         self._xp, self._ranks = xp, ranks
@@ -84,27 +91,40 @@ class OverDeviceMemory:
 
 
 class OverHost:
-    """Copies to the host, sums there, and copies back; the host's memory is pinned at the first call."""
+    """Copies to the host, sums there, and copies back; the host's memory is pinned at the first call for that many bytes."""
+
+    name = "MPI through the host's memory"
 
     def __init__(self, xp: Any, ranks: Any) -> None:
         self._xp, self._ranks = xp, ranks
-        self._host: Any = None
+        self._host = np.empty(0)
 
     def __call__(self, array: Any) -> None:
         from mpi4py import MPI
 
-        if self._host is None:
+        if self._host.nbytes != array.nbytes:
             self._host = np.frombuffer(self._xp.cuda.alloc_pinned_memory(array.nbytes), array.dtype, array.size)
         array.get(out=self._host)  # waits for the stream
         self._ranks.Allreduce(MPI.IN_PLACE, self._host)
-        array.set(self._host)
-        self._xp.cuda.get_current_stream().synchronize()  # or the next step might overwrite what is still being copied
+        array.set(self._host)  # the next `get` comes after it in the stream
 
 
-def _nccl(xp: Any) -> Any:
-    """Return CuPy's NCCL, or None where there is none."""
-    nccl = getattr(xp.cuda, "nccl", None)
-    return nccl if getattr(nccl, "available", False) else None
+def _on_this_host(ranks: Any, mine: Any) -> tuple[int, list[Any]]:
+    """Return this rank's place among those of its host, and what each of them gave. All ranks call it together."""
+    from mpi4py import MPI
+
+    here = ranks.Split_type(MPI.COMM_TYPE_SHARED)
+    found = here.rank, here.allgather(mine)
+    here.Free()
+    return found
+
+
+def _nccl() -> Any:
+    """Return CuPy's NCCL, which `import cupy` alone does not load, or None where the library is missing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # CuPy's, of what is missing: there are other ways
+        from cupy.cuda import nccl
+    return nccl if nccl.available else None
 
 
 def _reads_device_memory() -> bool:

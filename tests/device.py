@@ -1,13 +1,14 @@
-"""A stand-in for CuPy where there is no GPU, as strict about host and device, that plays kernels on the CPU (tests/simt.h)."""
+"""A stand-in for CuPy where there is no GPU, as strict about host and device, and as late with its work, that plays kernels on the CPU
+(tests/simt.cpp)."""
 
-import contextlib
 import ctypes
 import functools
 import shutil
 import subprocess
 import sys
-import tempfile
 import types
+import weakref
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,12 +19,55 @@ from impls.gpu import Gpu
 from impls.gpu_fused import GpuFused
 from impls.gpu_graph import GpuGraph
 from impls.gpu_kernels import KERNELS
-from impls.matrix import Matrix
+from tests.kept import kept
 
-SIMT = Path(__file__).parent / "simt.h"
+HERE = Path(__file__).parent
 COMPILER = shutil.which("g++")
 
 needs_compiler = pytest.mark.skipif(COMPILER is None or sys.platform != "linux", reason="needs g++ on Linux, to play kernels on the CPU")
+
+
+class Stream:
+    """Does what it was given when somebody waits for it, and not before."""
+
+    ptr = 0
+    stack: ClassVar[list["Stream"]] = []  # that of a `with` is current; none: the null stream
+
+    def __init__(self, non_blocking=False):
+        self.queue, self.captured = [], None
+
+    def __enter__(self):
+        Stream.stack.append(self)
+        return self
+
+    def __exit__(self, *_):
+        Stream.stack.pop()
+
+    def begin_capture(self):
+        self.captured = []
+
+    def end_capture(self):
+        plays, self.captured = self.captured, None
+        return types.SimpleNamespace(launch=lambda: [start(play) for play in plays], upload=lambda: None)
+
+    def synchronize(self):
+        assert self.captured is None
+        works, self.queue = self.queue, []
+        for work in works:
+            work()
+
+
+NULL = Stream()
+
+
+def current():
+    return Stream.stack[-1] if Stream.stack else NULL
+
+
+def start(work):
+    """Give work to the current stream."""
+    stream = current()
+    (stream.queue if stream.captured is None else stream.captured).append(work)
 
 
 class DeviceArray(np.ndarray):
@@ -32,10 +76,10 @@ class DeviceArray(np.ndarray):
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
         _on_device(*inputs, *options.get("out", ()))
         plain = [value.view(np.ndarray) if isinstance(value, DeviceArray) else value for value in inputs]
-        if "out" in options:
-            options["out"] = tuple(value.view(np.ndarray) for value in options["out"])
+        (out,) = options.pop("out")
         Device.launches.append(ufunc.__name__)
-        return getattr(ufunc, method)(*plain, **options).view(DeviceArray)
+        start(partial(getattr(ufunc, method), *plain, **options, out=out.view(np.ndarray)))
+        return out
 
     def __getitem__(self, key):
         _on_device(*(key if isinstance(key, tuple) else (key,)))
@@ -43,21 +87,33 @@ class DeviceArray(np.ndarray):
 
     def __setitem__(self, key, value):
         _on_device(key, value)
-        super().__setitem__(key, value)
+        value = value.view(np.ndarray) if isinstance(value, DeviceArray) else value
+        start(partial(np.ndarray.__setitem__, self.view(np.ndarray), key, value))
+
+    def fill(self, value):
+        self[...] = value
 
     def take(self, indices, axis=None, out=None):  # CuPy has no mode
         _on_device(indices, out)
         Device.launches.append("take")
-        np.ndarray.take(self.view(np.ndarray), indices.view(np.ndarray), axis=axis, out=out.view(np.ndarray), mode="clip")
+        start(partial(self.view(np.ndarray).take, indices.view(np.ndarray), axis=axis, out=out.view(np.ndarray), mode="clip"))
         return out
 
     def get(self, out):
+        current().synchronize()
         out[...] = self.view(np.ndarray)
         return out
 
     def set(self, host):
-        assert host.dtype == self.dtype
-        self.view(np.ndarray)[...] = host
+        """Copies when its turn comes: from memory that is gone by then, if nobody keeps it."""
+        assert (host.dtype, host.shape) == (self.dtype, self.shape)
+        there = weakref.ref(host)
+
+        def copy():
+            assert there() is not None, "a copy from host memory that was freed before it was made"
+            self.view(np.ndarray)[...] = there()
+
+        start(copy)
 
     @property
     def data(self):
@@ -75,6 +131,15 @@ class Device:
 
     add, subtract, multiply, tanh = np.add, np.subtract, np.multiply, np.tanh
     launches: ClassVar[list[str]] = []
+    together: ClassVar[set[str]] = set()  # kernels that were launched so that all their blocks run at once
+
+    @staticmethod
+    def take(rows, examples, axis, out):
+        return rows.take(examples, axis=axis, out=out)
+
+    @staticmethod
+    def asnumpy(array):
+        return array.get(out=np.empty(array.shape, array.dtype))
 
     @staticmethod
     def array(value, dtype=None, order="K"):
@@ -88,17 +153,15 @@ class Device:
 
     @staticmethod
     def zeros(shape, dtype):
-        return np.zeros(shape, dtype).view(DeviceArray)
-
-    @staticmethod
-    def ones(shape, dtype):
-        return np.ones(shape, dtype).view(DeviceArray)
+        array = Device.empty(shape, dtype) if np.dtype(dtype).kind == "f" else np.full(shape, 99, dtype).view(DeviceArray)
+        array.fill(0)
+        return array
 
     @staticmethod
     def dot(a, b, out):
         _on_device(a, b, out)
         Device.launches.append("dot")
-        np.dot(a.view(np.ndarray), b.view(np.ndarray), out=out.view(np.ndarray))
+        start(partial(np.dot, a.view(np.ndarray), b.view(np.ndarray), out=out.view(np.ndarray)))
 
     class ElementwiseKernel:
         """Evaluates the kernel's one assignment as Python, which it also is, on whole arrays."""
@@ -114,36 +177,41 @@ class Device:
             Device.launches.append(self.name)
             *inputs, out = (array.view(np.ndarray) for array in arrays)
             assert out.shape == np.broadcast_shapes(*(array.shape for array in inputs))
-            out[...] = eval(self.expression, {"T": out.dtype.type, "tanh": np.tanh}, dict(zip(self.inputs, inputs, strict=True)))
+            names = {"T": out.dtype.type, "tanh": np.tanh, **dict(zip(self.inputs, inputs, strict=True))}
+            start(lambda: np.copyto(out, eval(self.expression, names)))
 
     class RawModule:
-        """Kernels compiled as C++ for the CPU. `seed` and `without` are tests/simt.h's, for all that is launched; `barriers` is how many
+        """Kernels compiled as C++ for the CPU. `seed` and `without` are tests/simt.cpp's, for all that is launched; `barriers` is how many
         the latest module has."""
 
         seed, without, barriers = 0, -1, 0
 
-        def __init__(self, *, code, options, enable_cooperative_groups, name_expressions):
+        def __init__(self, *, code, options, name_expressions):
             hardware = (KERNELS / "hardware.cuh").read_text(encoding="utf-8")
             assert code.startswith(hardware)
-            self._library = played(code.removeprefix(hardware), tuple(options), tuple(name_expressions))
+            self._library = played(code.removeprefix(hardware), options, name_expressions)
             Device.RawModule.barriers = ctypes.c_int.in_dll(self._library, "barriers").value
 
         def get_function(self, name):
             return _Kernel(name, self._library[_symbol(name)])
 
     class cuda:
-        """Streams that are never behind, and graphs that remember launches."""
+        """Devices, streams, and graphs that remember launches."""
 
         class Device:
             compute_capability = "90"
             attributes: ClassVar[dict[str, int]] = {"MultiProcessorCount": 8, "MaxSharedMemoryPerBlockOptin": 227 * 1024}
-            used: ClassVar[list[int]] = []
+            current = 0
 
-            def __init__(self, number=0):
-                self._number = number
+            def __init__(self, number=None):
+                self._number = Device.cuda.Device.current if number is None else number
 
             def use(self):
-                Device.cuda.Device.used.append(self._number)
+                Device.cuda.Device.current = self._number
+
+            @property
+            def pci_bus_id(self):
+                return f"0000:{self._number:02x}:00.0"
 
         class runtime:
             @staticmethod
@@ -154,25 +222,8 @@ class Device:
         def alloc_pinned_memory(size):
             return bytearray(size)
 
-        class Stream(contextlib.nullcontext):
-            def __init__(self, non_blocking):
-                super().__init__()
-
-            ptr = 0
-
-            def synchronize(self):
-                pass
-
-            def begin_capture(self):
-                _Kernel.captured = []
-
-            def end_capture(self):
-                plays, _Kernel.captured = _Kernel.captured, None
-                return types.SimpleNamespace(launch=lambda: [play() for play in plays], upload=lambda: None)
-
-        @staticmethod
-        def get_current_stream():
-            return Device.cuda.Stream(non_blocking=False)
+        Stream = Stream
+        get_current_stream = staticmethod(current)
 
 
 class OnDevice:
@@ -180,31 +231,16 @@ class OnDevice:
 
     xp = Device
 
-    def _empty(self, *shape):
-        return self.xp.empty(shape, self.dtype)
-
-    @staticmethod
-    def _gather(rows, examples, out):
-        rows.take(examples, axis=0, out=out)
-
-    @staticmethod
-    def _to_host(array):
-        return array.view(np.ndarray)
-
 
 class Unbuilt(Device):
     """The stand-in for where no kernel needs to run: it remembers which are asked for, and counts launches all the same."""
 
     class RawModule:
-        def __init__(self, *, code, options, enable_cooperative_groups, name_expressions):
+        def __init__(self, *, code, options, name_expressions):
             Unbuilt.asked = (code, options, name_expressions)
 
         def get_function(self, name):
             return _Kernel(name, lambda launch, arguments: 0)
-
-
-class MatrixOnCpu(OnDevice, Matrix):
-    pass
 
 
 class GpuOnCpu(OnDevice, Gpu):
@@ -238,17 +274,22 @@ class _Launch(ctypes.Structure):
 
 
 class _Kernel:
-    captured = None
     max_dynamic_shared_size_bytes = 48 * 1024
 
     def __init__(self, name, function):
         self.name, self._function = name, function
 
     def __call__(self, grid, block, arguments, shared_mem=0):
+        self.kernel(grid, block, arguments, shared_mem)
+
+    def kernel(self, grid, block, arguments, shared_mem=0, enable_cooperative_groups=False):
         assert len(block) == 1
         assert 0 <= shared_mem <= self.max_dynamic_shared_size_bytes
-        assert all(isinstance(argument, (DeviceArray, np.generic)) for argument in arguments)  # a Python number would pass as 64 bits
+        # A Python number would pass as 64 bits; a host array passes by value, if it is one struct.
+        assert all(isinstance(x, (DeviceArray, np.generic)) or (x.shape == () and x.dtype.names) for x in arguments)
         assert all(argument.flags.c_contiguous for argument in arguments if isinstance(argument, DeviceArray))
+        if enable_cooperative_groups:
+            Device.together.add(self.name)
         values = [np.intp(argument.ctypes.data) if isinstance(argument, DeviceArray) else argument for argument in arguments]
         cells = [np.array(value) for value in values]
         pointers = (ctypes.c_void_p * len(cells))(*(cell.ctypes.data for cell in cells))
@@ -259,10 +300,7 @@ class _Kernel:
             if self._function(ctypes.byref(launch), pointers):
                 raise TimeoutError(f"{self.name} waits for what never comes")
 
-        if _Kernel.captured is None:
-            play()
-        else:
-            _Kernel.captured.append(play)
+        start(play)
 
 
 def _symbol(name):
@@ -270,15 +308,31 @@ def _symbol(name):
 
 
 @functools.cache
+def _compiler():
+    return subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True).stdout
+
+
+def _built(name, code, *options):
+    """The path of a library, compiled from C++ for the CPU. A jump from one stack to another is meant: no check is to forbid it."""
+
+    def build(path):
+        command = [COMPILER, "-std=c++17", "-w", "-U_FORTIFY_SOURCE", "-shared", "-fPIC", f"-I{HERE}", *options, "-xc++", "-", "-o", path]
+        built = subprocess.run(command, input=code, capture_output=True, text=True)
+        assert built.returncode == 0, f"{name}: {built.stderr}"
+
+    return kept(build, _compiler(), (HERE / "simt.h").read_text(encoding="utf-8"), code, *options)
+
+
+@functools.cache
+def _player():
+    """What plays kernels, loaded so that they find it."""
+    return ctypes.CDLL(str(_built("simt.cpp", (HERE / "simt.cpp").read_text(encoding="utf-8"), "-O2")), mode=ctypes.RTLD_GLOBAL)
+
+
+@functools.cache
 def played(code, options, kernels):
     """Compile kernels for the CPU and return the library."""
-    folder = Path(tempfile.mkdtemp())
-    text = [f'#include "{SIMT}"', code, *(f"PLAY({_symbol(name)}, {name})" for name in kernels)]
+    _player()
+    text = ['#include "simt.h"', code, *(f"PLAY({_symbol(name)}, {name})" for name in kernels)]
     text.append('extern "C" const int barriers = __COUNTER__;')
-    (folder / "kernels.cpp").write_text("\n".join(text), encoding="utf-8")
-    command = [COMPILER, "-O1", "-w", "-shared", "-fPIC", *options, "kernels.cpp", "-o", "kernels.so"]
-    built = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr
-    library = ctypes.CDLL(str(folder / "kernels.so"))
-    shutil.rmtree(folder)
-    return library
+    return ctypes.CDLL(str(_built("kernels", "\n".join(text), "-O1", *options)))

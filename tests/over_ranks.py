@@ -5,6 +5,7 @@ python tests/over_ranks.py FILE: to FILE, pickled, {(trainer, ranks, case): [eac
 
 import pickle
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from impls import Dataset, Network, Unsupported
 from impls.mpi import Mpi, world
 from impls.mpi_gpu import MpiGpu
-from tests.device import Device, OnDevice
+from tests.device import Device, OnDevice, start
 
 CASES = {  # layers, examples, batch size
     "divides": ([6, 5, 3], 24, 12),
@@ -28,6 +29,12 @@ class MpiGpuOnCpu(OnDevice, MpiGpu):
     pass
 
 
+class NoNccl:
+    """CuPy's module where the library is missing."""
+
+    available = False
+
+
 class Nccl:
     """Plays NCCL with MPI, and holds its callers to what it asks of them."""
 
@@ -35,7 +42,7 @@ class Nccl:
 
     @staticmethod
     def get_unique_id():
-        return tuple(range(128))
+        return bytes(range(128))
 
     class NcclCommunicator:
         def __init__(self, ranks, name, rank):
@@ -45,20 +52,34 @@ class Nccl:
             assert source == target
             assert (kind, operation, stream) == (Nccl.NCCL_FLOAT64, Nccl.NCCL_SUM, 0)
             here = np.ctypeslib.as_array((np.ctypeslib.ctypes.c_double * count).from_address(source))
-            here[...] = world().allreduce(here.copy())
+            start(lambda: np.copyto(here, world().allreduce(here.copy())))
 
 
 class NcclOnCpu(MpiGpuOnCpu):
-    class xp(Device):
-        class cuda(Device.cuda):
-            nccl = Nccl
+    pass
 
 
 class TooFew(MpiGpuOnCpu):
+    """Of four ranks one shares another's device."""
+
     class xp(Device):
         class cuda(Device.cuda):
             class runtime:
                 getDeviceCount = staticmethod(lambda: 3)
+
+
+class Bound(MpiGpuOnCpu):
+    """Each rank sees one device, another one, as Slurm's --gpus-per-task=1 has it."""
+
+    class xp(Device):
+        class cuda(Device.cuda):
+            class runtime:
+                getDeviceCount = staticmethod(lambda: 1)
+
+            class Device(Device.cuda.Device):
+                @property
+                def pci_bus_id(self):
+                    return f"{world().rank:x}:{super().pci_bus_id}"
 
 
 KINDS = {1: (Mpi, MpiGpuOnCpu), 2: (Mpi,), 3: (Mpi, MpiGpuOnCpu), 4: (Mpi, NcclOnCpu)}  # over so many ranks
@@ -81,16 +102,26 @@ def train(kind, case, epochs=2):
 
 def main(file):
     every, found = world(), {}
+    MpiGpuOnCpu.settle(every)
+    for package in ("cupy", "cupy.cuda"):  # which do not load the module of NCCL by themselves, as CuPy's do not
+        sys.modules[package] = types.ModuleType(package)
+        sys.modules[package].__path__ = []
     for ranks in range(1, every.size + 1):
         some = every.Split(0 if every.rank < ranks else 1)
         if every.rank < ranks:
             for kind in KINDS[ranks]:
+                sys.modules["cupy.cuda.nccl"] = Nccl if kind is NcclOnCpu else NoNccl
                 for case in CASES:
                     trainer = train(kind.over(some), case)
                     assert trainer.ranks == ranks
                     network = trainer.network()
                     found[kind.__name__, ranks, case] = some.gather([*network.weights, *network.biases])
-    found["devices"] = every.gather(Device.cuda.Device.used[-1])
+                    if kind is not Mpi:
+                        assert trainer.sums_with == ("NCCL" if kind is NcclOnCpu else "MPI through the host's memory")
+    alone = every.Split(every.rank)
+    train(MpiGpuOnCpu.over(alone), "divides")
+    found["devices"] = every.gather(Device.cuda.Device.current)
+    train(Bound, "divides")
     try:
         train(TooFew, "divides")
     except Unsupported as reason:

@@ -22,7 +22,7 @@ from tests.doors import BENCH, QUICK, ROOT, bench, command
 from tests.rows import ROW, written
 
 FAULTY = """
-import ctypes, itertools, os, sys, threading, time
+import ctypes, itertools, os, sys, threading, time, warnings
 import numpy as np
 from impls.loop import Loop
 from impls.matrix import Matrix
@@ -150,6 +150,15 @@ class ChangesEverybodysAnswer(Matrix):
     def _epoch(self, order):
         type(self).epochs += 1
         super()._epoch(order if self.epochs < 2 else order[::-1])
+
+class Warns(Matrix):  # as libraries do
+    @classmethod
+    def unavailable(cls):
+        warnings.warn("the driver is old")
+
+    def _epoch(self, order):
+        warnings.warn("and slow")
+        super()._epoch(order)
 """
 
 REASONS = {
@@ -209,7 +218,7 @@ def trainers_in(directory):
 def faults(faulty, tmp_path_factory):
     """A run of all of them between two that are right: its output, and its results."""
     place = tmp_path_factory.mktemp("results")
-    names = ",".join(f"faulty:{name}" for name in REASONS if name != "Hangs" or sys.platform != "win32")
+    names = ",".join(f"faulty:{name}" for name in [*REASONS, "Warns"] if name != "Hangs" or sys.platform != "win32")
     return bench(
         *QUICK, "--threads", "1", "--no-charts", "--patience", "2", "--trainers", f"loop,{names},matrix", "--results", place, env=faulty
     ), place
@@ -224,8 +233,13 @@ def test_a_faulty_trainer_is_named_with_its_reason(faults, name):
 
 def test_the_others_are_measured_all_the_same(faults):
     assert faults[0].returncode == 1
-    assert trainers_in(faults[1]) == ["loop"] * 3 + ["matrix"] * 3
+    assert trainers_in(faults[1]) == ["loop"] * 3 + ["faulty:Warns"] * 3 + ["matrix"] * 3
     assert "Error" not in faults[0].stderr
+
+
+def test_what_a_library_warns_of_is_told_and_no_fault(faults):
+    assert "the driver is old" in faults[0].stderr
+    assert "and slow" in faults[0].stdout
 
 
 # --- faults that end the process ----------------------------------------------------------------------------------------------------

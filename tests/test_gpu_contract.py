@@ -1,4 +1,7 @@
-"""The trainers' contract, held without a GPU: host code on the stand-in for CuPy, kernels played on the CPU."""
+"""The trainers' contract, held without a GPU: host code on the stand-in for CuPy, kernels played on the CPU.
+
+Of its tests those that see more than the base class, which is the same for every trainer.
+"""
 
 import pytest
 
@@ -8,12 +11,8 @@ from tests.test_trainers import (  # noqa: F401 (collected here once more, for o
     test_a_step_is_minus_eta_times_the_finite_difference_gradient,
     test_a_step_worked_out_by_hand,
     test_an_order_may_be_of_any_whole_type,
-    test_another_network_cannot_be_loaded,
     test_any_depth_and_batch_size_agrees_with_one_step_at_a_time,
-    test_bad_settings_are_refused,
-    test_layers_that_do_not_fit_the_data_are_refused,
     test_nothing_of_the_callers_is_changed_and_nothing_of_it_is_kept,
-    test_orders_that_do_not_fit_are_refused,
     test_same_arguments_same_bits_and_load_goes_back_to_the_start,
 )
 

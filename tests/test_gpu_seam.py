@@ -1,5 +1,6 @@
 """What the GPU trainers do on the host, where there is no GPU: on a stand-in for CuPy. And the few tests that need one."""
 
+import re
 import subprocess
 import sys
 import threading
@@ -9,20 +10,13 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from impls import Dataset, Network, Unsupported, load_trainer
-from impls.gpu_fused import BLOCKS, SHARED_KIB, Fit
+from bench.run import absent
+from impls import TRAINERS, Dataset, Network, Unsupported, load_trainer, unavailable
+from impls.gpu_fused import BLOCKS, Fit
 from impls.gpu_graph import STEPS_A_GRAPH, replays
 from impls.loop import Loop
-from impls.matrix import Matrix
-from tests.device import Device, FusedOnCpu, GpuOnCpu, GraphOnCpu, MatrixOnCpu, UnbuiltFused, UnbuiltGraph, needs_compiler
+from tests.device import Device, GpuOnCpu, GraphOnCpu, UnbuiltFused, UnbuiltGraph, needs_compiler
 from tests.test_trainers import distance, same_bits, trained
-
-
-@pytest.mark.parametrize("batch_size", [1, 5, 23])
-def test_matrix_keeps_to_device_arrays_and_computes_the_same(small, batch_size):
-    start, order = Network.scaled([6, 5, 3]), small.order(seed=0)
-    mine, right = (trained(kind, start, small, batch_size=batch_size, order=order) for kind in (MatrixOnCpu, Matrix))
-    assert same_bits(mine, right)
 
 
 def test_the_stand_in_refuses_what_cupy_refuses():
@@ -42,13 +36,11 @@ def launches(kind, layers, steps):
 
 
 # For L layers, of each layer a product forward, a backward one for w, and below it one for delta; besides
-# matrix  gather; multiply, tanh, multiply, add a layer; subtract, multiply; 3 for sigmoid'(z) a layer; step
-# gpu     gather; activation a layer; cost derivative; sigmoid'(z) a layer; step
+# gather; activation a layer; cost derivative; sigmoid'(z) a layer; step
 @pytest.mark.parametrize("depth", [1, 2, 4])
 @pytest.mark.parametrize(
     ("kind", "a_step"),
     [
-        pytest.param(MatrixOnCpu, lambda depth: 3 * depth - 1 + 7 * depth + 3, id="matrix"),
         pytest.param(GpuOnCpu, lambda depth: 3 * depth - 1 + 2 * depth + 2, id="gpu"),
         pytest.param(UnbuiltGraph, lambda depth: max(2 * depth - 1, 2), id="gpu_graph"),
     ],
@@ -103,6 +95,10 @@ def test_every_kernel_of_gpu_graph_computes_the_same(monkeypatch, multiprocessor
     assert any(launch.startswith("forward") and launch.endswith(kernel) for launch in Device.launches)
 
 
+on_the_cpu = pytest.mark.skipif(unavailable("gpu") is None, reason="needs a machine without a GPU")
+HOPPER = {"clusters": True, "room": 227 * 1024}
+
+
 @pytest.mark.parametrize(
     ("layers", "batch_size", "reason"),
     [
@@ -114,22 +110,51 @@ def test_every_kernel_of_gpu_graph_computes_the_same(monkeypatch, multiprocessor
 )
 def test_gpu_fused_says_what_it_cannot_hold(layers, batch_size, reason):
     with pytest.raises(Unsupported, match=reason):
-        Fit.of(layers, batch_size, itemsize=4)
+        Fit.of(layers, batch_size, itemsize=4, **HOPPER)
 
 
-@pytest.mark.parametrize(("capability", "reason"), [("70", r"needs compute capability 7\.5"), ("75", "needs .* KiB of shared memory here")])
-def test_gpu_fused_says_what_the_device_cannot_hold(monkeypatch, capability, reason):
-    monkeypatch.setattr(Device.cuda.Device, "compute_capability", capability)
-    monkeypatch.setitem(Device.cuda.Device.attributes, "MaxSharedMemoryPerBlockOptin", 64 * 1024)
+@pytest.fixture
+def wide(monkeypatch):
+    """Make gpu_fused for the job `wide` on a device of that capability, with so much shared memory and so many multiprocessors."""
     data = Dataset(np.ones((100, 784)), np.zeros(100, int), classes=10)
+
+    def make(capability, kib=227, multiprocessors=132):
+        monkeypatch.setattr(Device.cuda.Device, "compute_capability", capability)
+        monkeypatch.setitem(Device.cuda.Device.attributes, "MaxSharedMemoryPerBlockOptin", kib * 1024)
+        monkeypatch.setitem(Device.cuda.Device.attributes, "MultiProcessorCount", multiprocessors)
+        return UnbuiltFused(Network.scaled([784, 100, 10]), data, batch_size=100, learning_rate=1.0)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("device", "reason"),
+    [
+        (("70",), r"needs compute capability 7\.5"),
+        (("75", 64), r"needs \d+ KiB of shared memory a block; this device has 64"),
+        (("120", 99), r"needs \d+ KiB of shared memory a block; this device has 99"),
+        (("86", 99, 7), "needs 8 multiprocessors; this device has 7"),  # fewer blocks would wait for the others for ever
+    ],
+)
+def test_gpu_fused_says_what_the_device_cannot_hold(wide, device, reason):
     with pytest.raises(Unsupported, match=reason):
-        FusedOnCpu(Network.scaled([784, 100, 10]), data, batch_size=100, learning_rate=1.0)
+        wide(*device)
 
 
-def test_gpu_fused_asks_for_the_shared_memory_that_it_uses():
-    data = Dataset(np.ones((100, 784)), np.zeros(100, int), classes=10)
-    trainer = UnbuiltFused(Network.scaled([784, 100, 10]), data, batch_size=100, learning_rate=1.0)
-    assert Fit.of((784, 100, 10), 100, 4).shared_bytes > 48 * 1024  # what a kernel gets without asking
+def test_without_clusters_half_the_mailbox_is_needed_and_the_job_wide_fits_99_kib(wide):
+    wide("86", 99)
+
+
+@pytest.mark.parametrize(("capability", "together"), [("80", {"epoch"}), ("90", set())])
+def test_blocks_that_wait_for_one_another_run_together_by_launch_or_by_cluster(wide, capability, together, monkeypatch):
+    monkeypatch.setattr(Device, "together", set())
+    wide(capability).train_epoch(np.arange(100))
+    assert Device.together == together
+
+
+def test_gpu_fused_asks_for_the_shared_memory_that_it_uses(wide):
+    trainer = wide("90")
+    assert Fit.of((784, 100, 10), 100, 4, **HOPPER).shared_bytes > 48 * 1024  # what a kernel gets without asking
     trainer.train_epoch(np.arange(100))  # the stand-in refuses more than was asked for
 
 
@@ -137,15 +162,15 @@ def test_gpu_fused_asks_for_the_shared_memory_that_it_uses():
 @pytest.mark.parametrize("hidden", [1, 8, 30, 100])
 @pytest.mark.parametrize("batch_size", [1, 7, 10, 60])
 def test_a_fit_has_room_for_every_example_and_is_within_the_limits(batch_size, hidden, itemsize):
-    fit = Fit.of((784, hidden, 10), batch_size, itemsize)
+    fit = Fit.of((784, hidden, 10), batch_size, itemsize, **HOPPER)
     assert batch_size <= fit.chunk * fit.chunks < batch_size + fit.chunks
-    assert fit.shared_bytes <= SHARED_KIB * 1024
+    assert fit.shared_bytes <= HOPPER["room"]
     assert fit.threads % 32 == 0
     assert fit.macros((784, hidden, 10))["BLOCKS"] == BLOCKS
 
 
 def test_the_nielsen_job_is_one_chunk_so_that_an_image_is_read_once():
-    assert Fit.of((784, 30, 10), 10, 4).chunks == 1
+    assert Fit.of((784, 30, 10), 10, 4, **HOPPER).chunks == 1
 
 
 @pytest.mark.parametrize("name", ["gpu", "gpu_graph", "gpu_fused"])
@@ -153,6 +178,32 @@ def test_without_cupy_the_trainer_imports_and_says_how_to_mend_it(name):
     program = f"import sys; sys.modules['cupy'] = None\nfrom impls import load_trainer\nprint(load_trainer({name!r}).unavailable())"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert "CuPy is not installed: pip install '.[gpu]'" in told
+
+
+@pytest.mark.parametrize("name", TRAINERS)
+def test_who_cannot_run_here_says_what_would_mend_it(name):
+    reason = unavailable(name)
+    assert reason is None or "pip install" in reason or "`nvidia-smi` must list one" in reason
+
+
+@on_the_cpu
+def test_a_peer_that_finds_a_gpu_says_before_it_is_timed_that_its_limits_cannot_be_measured(monkeypatch):
+    class Peer(Loop):
+        device = "gpu"
+
+    monkeypatch.setattr("tests.test_gpu_seam.Peer", Peer, raising=False)
+    assert unavailable("tests.test_gpu_seam:Peer") is None
+    assert re.search(r"measured with CuPy\. CuPy .*: .*(pip install|nvidia-smi)", absent("tests.test_gpu_seam:Peer"))
+
+
+def test_a_driver_too_old_for_pytorch_is_a_reason_and_no_error():
+    program = """
+import sys, types, warnings
+sys.modules["torch"] = torch = types.SimpleNamespace(nn=None, __version__="2", version=types.SimpleNamespace(cuda="13.0"))
+torch.cuda = types.SimpleNamespace(is_available=lambda: warnings.warn("The NVIDIA driver is too old") or False)
+import impls; print(impls.unavailable("torch_gpu"))"""
+    told = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "(The NVIDIA driver is too old): `nvidia-smi` must list one, with a driver for CUDA 13.0" in told
 
 
 class Behind(Loop):

@@ -39,7 +39,7 @@ def allowed(path, name):
     if top == "tests" or (path.parts[0] == "impls" and top in {"bench", "pytest", "pandas", "psutil", "rich"}):
         return False
     if top == "cupy":
-        return path.stem.startswith("gpu")
+        return "gpu" in path.stem
     if top in {"jax", "torch"}:
         return "peers" in path.parts
     if top == "mpi4py":

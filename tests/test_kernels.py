@@ -39,23 +39,27 @@ def test_the_kernels_of_gpu_graph_compile_without_spills(dtype, capability, monk
         asked.update(kernels)
     assert asked <= every
     used = nvrtc.compiled(code, f"sm_{capability}", options, every)
-    assert {name: spilled for name, (_, spilled) in used.items() if spilled} == {}
+    assert {name: kernel.spilled for name, kernel in used.items() if kernel.spilled} == {}
 
 
 @needs_nvrtc
 @pytest.mark.parametrize(
     ("layers", "batch_size", "dtype", "capability"),
     [([784, 30, 10], 10, *device) for device in FLOATS]
+    + [([784, 100, 10], 100, "float32", capability) for capability in ("86", "90")]
     + [
         (layers, batch_size, dtype, "90")
         for layers, batch_size in [([784, 16, 10], 10), ([784, 100, 10], 4), ([1500, 16, 10], 10), ([6, 4, 3], 200)]
         for dtype in ("float32", "float64")
     ],
 )
-def test_the_kernel_of_gpu_fused_compiles_without_spills(layers, batch_size, dtype, capability, monkeypatch):
+def test_the_kernel_of_gpu_fused_compiles_without_spills_and_its_blocks_are_a_cluster_where_there_are_clusters(
+    layers, batch_size, dtype, capability, monkeypatch
+):
     code, options, kernels = asked_for(UnbuiltFused, layers, batch_size, dtype, capability, monkeypatch)
-    ((_, spilled),) = nvrtc.compiled(code, f"sm_{capability}", options, kernels).values()
-    assert spilled == 0
+    (kernel,) = nvrtc.compiled(code, f"sm_{capability}", options, kernels).values()
+    assert kernel.spilled == 0
+    assert kernel.cluster == (8 if capability == "90" else 1)
 
 
 @needs_nvrtc
@@ -64,20 +68,30 @@ def test_a_spill_is_seen():
         "for (int i = 0; i < 200; i++) v[i] = p[i * 1024 + threadIdx.x];\n__syncthreads();\n#pragma unroll\n"
         "for (int i = 0; i < 200; i++) p[(199 - i) * 1024 + threadIdx.x] = v[i] * v[(i * 7) % 200]; }"
     )
-    assert nvrtc.compiled(source, "sm_90", (), ("wide",))["wide"][1] > 0
+    assert nvrtc.compiled(source, "sm_90", (), ("wide",))["wide"].spilled > 0
 
 
 # Played on the CPU
 
-CLUSTER = pytest.param(FusedOnCpu, "90", id="gpu_fused by cluster")
-GRID = pytest.param(FusedOnCpu, "80", id="gpu_fused by grid")
-GRAPH = pytest.param(GraphOnCpu, "90", id="gpu_graph")
+
+@pytest.fixture(
+    params=[
+        pytest.param((FusedOnCpu, "90", 8), id="gpu_fused by cluster"),
+        pytest.param((FusedOnCpu, "80", 8), id="gpu_fused by grid"),
+        pytest.param((GraphOnCpu, "90", 1), id="gpu_graph"),  # on one multiprocessor, so that its products are by tiles
+    ]
+)
+def kind(request, monkeypatch):
+    """A trainer, on the device that it is to meet."""
+    trainer, capability, multiprocessors = request.param
+    monkeypatch.setattr(Device.cuda.Device, "compute_capability", capability)
+    monkeypatch.setitem(Device.cuda.Device.attributes, "MultiProcessorCount", multiprocessors)
+    return trainer
 
 
-@pytest.fixture
-def job(monkeypatch):
+@pytest.fixture(scope="module")
+def job():
     """Three pixels for some threads and two for others; hidden units for seven blocks and a half; a short last mini-batch."""
-    monkeypatch.setitem(Device.cuda.Device.attributes, "MultiProcessorCount", 1)  # so that gpu_graph's products are by tiles
     rng = np.random.default_rng(5)
     data = Dataset(rng.random((19, 300)), rng.integers(0, 5, 19), classes=5)
     start, order = Network.scaled([300, 15, 5], seed=2), data.order(seed=1)
@@ -99,19 +113,14 @@ def played(kind, job, *, seed=0, without=-1, epochs=1):
 
 
 @needs_compiler
-@pytest.mark.parametrize(("kind", "capability"), [CLUSTER, GRID, GRAPH])
-def test_in_every_schedule_the_kernels_compute_what_the_loop_does(job, kind, capability, monkeypatch):
-    monkeypatch.setattr(Device.cuda.Device, "compute_capability", capability)
+def test_in_every_schedule_the_kernels_compute_what_the_loop_does(job, kind):
     results = [played(kind, job, seed=seed, epochs=2) for seed in range(3)]
     assert distance(results[0], job[-1]) < 1e-6
     assert all(same_bits(result, results[0]) for result in results)
 
 
 @needs_compiler
-@pytest.mark.parametrize(("kind", "capability"), [CLUSTER, GRID, GRAPH])
-def test_a_barrier_left_out_is_caught(job, kind, capability, monkeypatch):
-    monkeypatch.setattr(Device.cuda.Device, "compute_capability", capability)
-
+def test_a_barrier_left_out_is_caught(job, kind):
     def right(**defect):
         try:
             return distance(played(kind, job, **defect), job[-1]) < 1e-6
@@ -126,9 +135,10 @@ def test_a_barrier_left_out_is_caught(job, kind, capability, monkeypatch):
 
 
 @needs_compiler
-def test_a_mini_batch_of_several_chunks_computes_the_same(job, monkeypatch):
-    monkeypatch.setattr("impls.gpu_fused.REGISTERS", {4: {128: 24}})
-    assert Fit.of((300, 15, 5), 4, 4).chunks == 2
+@pytest.mark.parametrize(("registers", "chunks"), [(24, 2), (14, 4)])  # of more than two, one is neither the first nor the last
+def test_a_mini_batch_of_several_chunks_computes_the_same(job, monkeypatch, registers, chunks):
+    monkeypatch.setattr("impls.gpu_fused.REGISTERS", {4: registers})
+    assert Fit.of((300, 15, 5), 4, 4, clusters=True, room=227 * 1024).chunks == chunks
     assert distance(played(FusedOnCpu, job, seed=1), job[-1]) < 1e-6
 
 

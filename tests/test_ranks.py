@@ -24,6 +24,7 @@ from tests.test_mpi import needs_mpi
 
 STRANGERS = """
 import os, platform, signal, time
+from impls import Unsupported
 from impls.matrix import Matrix
 from impls.mpi import Mpi
 
@@ -48,6 +49,12 @@ class Dies(Mpi):
             os.kill(os.getpid(), signal.SIGKILL)
         super()._sum()
 
+class Alone(Mpi):
+    def _place(self, data):
+        super()._place(data)
+        if self.ranks > 1:
+            raise Unsupported("one device for all of them")
+
 class Limps(Matrix):
     def _wait(self):
         if platform.node() == "lame":
@@ -71,9 +78,8 @@ def of(directory):
 def scaled(tmp_path_factory, strangers):
     """A run of scale over two ranks, with a good trainer and wrong ones: its output and its directory."""
     results = tmp_path_factory.mktemp("scaled")
-    return mpiexec(
-        2, *("-m", "bench", "scale", *QUICK, "--trainers", "strangers:Hasty,mpi,strangers:Deaf", "--results", results), env=strangers
-    ), results
+    names = "strangers:Alone,strangers:Hasty,mpi,strangers:Deaf"
+    return mpiexec(2, *("-m", "bench", "scale", *QUICK, "--trainers", names, "--results", results), env=strangers), results
 
 
 @needs_mpi
@@ -96,6 +102,12 @@ def test_scale_refuses_a_trainer_whose_ranks_do_not_sum_their_gradients(scaled):
 
 
 @needs_mpi
+def test_scale_skips_a_trainer_that_was_not_made_for_several_ranks_and_goes_on(scaled):
+    assert "skipped nielsen-strangers:Alone over 2 ranks: one device for all of them\n" in scaled[0].stdout
+    assert "\nmpi, strong scaling: " in scaled[0].stdout
+
+
+@needs_mpi
 def test_scale_refuses_a_trainer_that_returns_too_soon_and_keeps_none_of_its_rows(scaled):
     assert re.search(r"FAILED nielsen-strangers:Hasty: over 2 ranks it returns too soon: ", scaled[0].stdout)
     assert "Traceback" not in scaled[0].stderr
@@ -106,7 +118,9 @@ def test_scale_predicts_up_to_1024_ranks_beside_what_it_measured(scaled):
     table = scaled[0].stdout.split("mpi, strong scaling: ")[1].split("\n\n")[0].splitlines()
     assert [line.split()[0] for line in table[2:13]] == ["1", "2", "4", "8", "16", "32", "64", "128", "256", "512", "1,024"]
     assert all(re.search(r"[+-]\d+%$", line) for line in table[2:4])
-    assert re.match(r"predicted: a step [\d.]+ [mu]?s and its products at [\d.-]+ GFLOP/s, an Allreduce of 103,424 bytes: ", table[13])
+    assert re.match(
+        r"predicted: a step [\d.]+ [mu]?s and its products at [\d.-]+ GFLOP/s, an Allreduce of 103,424 bytes with MPI: ", table[13]
+    )
     assert re.match(r"predicted: from [\d,]+ ranks? on, twice as many shorten the epoch by less than 5%", table[14])
     assert "mpi, weak scaling: " in scaled[0].stdout
 

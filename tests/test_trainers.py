@@ -26,11 +26,18 @@ def or_skip(kind):
     return make
 
 
+def _computes_on_a_gpu(name):
+    try:
+        return load_trainer(name).device == "gpu"
+    except Unsupported:  # without its library it is skipped, whatever it is
+        return False
+
+
 def _every_trainer():
     for name in (*TRAINERS, "tests.book:Book"):
         reason = unavailable(name)
         kind = or_skip(load_trainer(name)) if reason is None else None
-        marks = [pytest.mark.gpu] * ("gpu" in name) + [pytest.mark.skip(reason=str(reason))] * (reason is not None)
+        marks = [pytest.mark.gpu] * _computes_on_a_gpu(name) + [pytest.mark.skip(reason=str(reason))] * (reason is not None)
         yield pytest.param(kind, id=name, marks=marks)
 
 

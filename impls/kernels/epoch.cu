@@ -9,7 +9,7 @@
 // for EXAMPLES = CHUNKS * CHUNK, so many as a thread holds at once being a chunk; what is beyond the m has delta 0 and moves nothing.
 // Every sum has one order, so the same arguments give the same bits.
 //
-// Compiled after hardware.cuh, warp.cuh, sizes.cuh, and either cluster.cuh or grid.cuh.
+// Compiled after hardware.cuh, sigmoid.cuh, warp.cuh, sizes.cuh, and either cluster.cuh or grid.cuh.
 
 struct Shared {
     Mailbox mail;
@@ -24,8 +24,6 @@ static_assert(sizeof(Shared) <= SHARED_BYTES, "gpu_fused.py counts the shared me
 
 using Pixels = Real[COLUMNS][CHUNK];   // this thread's pixels of a chunk
 using Weights = Real[COLUMNS][UNITS];  // w_1 of this thread's pixels and this block's units
-
-__device__ inline Real sigmoid(Real z) { return reciprocal(1 + exp(-z)); }
 
 __device__ inline void load(Pixels& x, const Real* __restrict__ images, const int* rows) {
 #pragma unroll

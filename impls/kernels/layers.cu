@@ -4,22 +4,27 @@
 // l - 1: a, delta (m, n); w (n, n_below); b (n); images (examples, n_0); y (examples, n_L), the desired outputs. The lowest layer's
 // `below` is the images themselves, whose rows are looked up in the epoch's order: no gathered copy is made.
 //
-// A replayed kernel gets the same arguments every time. So where a mini-batch starts is `*start + offset`: the offset is fixed, and
-// `advance`, the last kernel of a replay, moves the start. Every sum has one order, so the same arguments give the same bits.
+// A replayed kernel gets the same arguments every time. So where a mini-batch starts (struct MiniBatch) is `*start + offset`: the offset is
+// fixed, and `advance`, the last kernel of a replay, moves the start. Every sum has one order, so the same arguments give the same bits.
 //
-// Compiled after hardware.cuh and warp.cuh. SIDE, DEPTH, HIGH and WIDE are the host's to define.
+// Compiled after hardware.cuh, sigmoid.cuh and warp.cuh. SIDE, DEPTH, HIGH and WIDE are the host's to define.
 
-__device__ inline Real sigmoid(Real z) { return reciprocal(1 + exp(-z)); }
+// Where a mini-batch's examples are named: from order[*start + offset] on.
+struct MiniBatch {
+    const int *order, *start;
+    int offset;
+    __device__ const int* examples() const { return order + *start + offset; }
+};
 
-// Rows of a matrix of that width: as they are, or, of the images, those at the mini-batch's places in the order.
+// Rows of a matrix of that width: as they are, or, of the images, those of the mini-batch's examples.
 struct Rows {
     const Real* data;
     int width;
-    const int* places;  // null: rows as they are
+    const int* examples;  // null: rows as they are
 
-    __device__ Rows(const Real* data, int width, const int* order = nullptr, const int* start = nullptr, int offset = 0)
-        : data(data), width(width), places(order ? order + *start + offset : nullptr) {}
-    __device__ const Real* operator[](int i) const { return data + static_cast<size_t>(places ? places[i] : i) * width; }
+    __device__ Rows(const Real* data, int width, MiniBatch batch = {})
+        : data(data), width(width), examples(batch.order ? batch.examples() : nullptr) {}
+    __device__ const Real* operator[](int i) const { return data + static_cast<size_t>(examples ? examples[i] : i) * width; }
 };
 
 // The three ways in which a factor of a matrix product lies in memory. `line` finds a row of the left factor or a column of the right
@@ -129,9 +134,9 @@ __device__ inline void product(int rows, int columns, int depth, const Left& lef
 // a = sigmoid(below w^T + b)
 template <int EACH>
 __global__ void TILE_BOUNDS
-    forward(const Real* __restrict__ below, const int* __restrict__ order, const int* __restrict__ start, int offset,
-            const Real* __restrict__ w, const Real* __restrict__ b, Real* __restrict__ a, int m, int n_below, int n) {
-    product<EACH>(m, n, n_below, Along{Rows(below, n_below, order, start, offset)}, Along{Rows(w, n_below)},
+    forward(const Real* __restrict__ below, MiniBatch batch, const Real* __restrict__ w, const Real* __restrict__ b, Real* __restrict__ a,
+            int m, int n_below, int n) {
+    product<EACH>(m, n, n_below, Along{Rows(below, n_below, batch)}, Along{Rows(w, n_below)},
                   [&](int i, int j, Real z) { a[static_cast<size_t>(i) * n + j] = sigmoid(z + b[j]); });
 }
 
@@ -157,10 +162,10 @@ struct Layer {
 // the weight of one more input, that is always 1.
 template <int EACH>
 __global__ void TILE_BOUNDS
-    update(const Layer* __restrict__ layers, const int* __restrict__ order, const int* __restrict__ start, int offset, int m) {
+    update(const Layer* __restrict__ layers, MiniBatch batch, int m) {
     const Layer layer = layers[blockIdx.z];
     const int n = layer.n, n_below = layer.n_below;
-    const AcrossAndOnes below{Rows(layer.below, n_below, blockIdx.z == 0 ? order : nullptr, start, offset)};
+    const AcrossAndOnes below{Rows(layer.below, n_below, blockIdx.z == 0 ? batch : MiniBatch{})};
     product<EACH>(n, n_below + 1, m, Across{layer.delta, n}, below, [&](int j, int p, Real nabla) {
         (p < n_below ? layer.w[static_cast<size_t>(j) * n_below + p] : layer.b[j]) -= nabla;
     });
@@ -171,9 +176,9 @@ __global__ void TILE_BOUNDS
 constexpr int AHEAD = 13;
 
 __global__ void __launch_bounds__(32)
-    forward_narrow(const Real* __restrict__ below, const int* __restrict__ order, const int* __restrict__ start, int offset,
-                   const Real* __restrict__ w, const Real* __restrict__ b, Real* __restrict__ a, int m, int n_below, int n) {
-    const Rows rows(below, n_below, order, start, offset);
+    forward_narrow(const Real* __restrict__ below, MiniBatch batch, const Real* __restrict__ w, const Real* __restrict__ b,
+                   Real* __restrict__ a, int m, int n_below, int n) {
+    const Rows rows(below, n_below, batch);
     const int lane = threadIdx.x, top = blockIdx.y * HIGH, edge = blockIdx.x * WIDE;
     const Real *left[HIGH], *right[WIDE];
 #pragma unroll
@@ -205,12 +210,12 @@ __global__ void __launch_bounds__(32)
 
 // The turn: forward through the last layer, then its delta (BP1), times eta/m, and that of the layer below (BP2), where there is one.
 // A block takes one example, and a warp one output at a time.
-__global__ void output(const Real* __restrict__ below, int below_is_images, const int* __restrict__ order, const int* __restrict__ start,
-                       int offset, const Real* __restrict__ y, const Real* __restrict__ w, const Real* __restrict__ b,
-                       Real* __restrict__ delta, Real* __restrict__ delta_below, int n_below, int n, Real eta_over_m) {
+__global__ void output(const Real* __restrict__ below, int below_is_images, MiniBatch batch, const Real* __restrict__ y,
+                       const Real* __restrict__ w, const Real* __restrict__ b, Real* __restrict__ delta, Real* __restrict__ delta_below,
+                       int n_below, int n, Real eta_over_m) {
     Real* const deltas = &shared_memory<Real>();  // (n): of this example
     const int i = blockIdx.x, lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
-    const int example = order[*start + offset + i];
+    const int example = batch.examples()[i];
     const Real* a_below = below + static_cast<size_t>(below_is_images ? example : i) * n_below;
     for (int o = warp; o < n; o += warps) {
         Real z = 0;

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from functools import partial
 from typing import Any, ClassVar
+
+# Or the first use of JAX takes three quarters of a GPU's memory, from other trainers too. It concerns allocation, which is not timed.
+os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
 import jax.numpy as jnp
@@ -24,13 +28,14 @@ class JaxCpu(Trainer):
 
     library = "jax"
     platform: ClassVar[str] = "cpu"
+    mend: ClassVar[str] = "pip install '.[peers]'"
 
     @classmethod
     def unavailable(cls) -> str | None:
         try:
             jax.devices(cls.platform)
         except RuntimeError as error:
-            return f"JAX finds no {cls.platform} device: {str(error).splitlines()[0]}"
+            return f"JAX finds no {cls.platform} device ({str(error).splitlines()[0]}): {cls.mend}"
         return None
 
     def _place(self, data: Dataset) -> None:
@@ -48,7 +53,9 @@ class JaxCpu(Trainer):
             self._parameters = self._parameters_of(network)
 
     def network(self) -> Network:
-        return Network([np.asarray(w) for w, _ in self._parameters], [np.asarray(b)[:, np.newaxis] for _, b in self._parameters])
+        with self._settings():
+            read = jax.tree.map(jnp.copy, self._parameters)  # a copy, because JAX keeps on the host what was read of an array before
+        return Network([np.asarray(w) for w, _ in read], [np.asarray(b)[:, np.newaxis] for _, b in read])
 
     def _epoch(self, order: Order) -> None:
         with self._settings():
@@ -75,6 +82,7 @@ class JaxGpu(JaxCpu):
 
     device = "gpu"
     platform = "gpu"
+    mend = "pip install 'jax[cuda13]' (CUDA 13) or 'jax[cuda12]'"
 
 
 def _cost(parameters: Any, x: Any, y: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from itertools import pairwise
 from typing import ClassVar
 
@@ -57,9 +58,14 @@ class TorchGpu(TorchCpu):
 
     @classmethod
     def unavailable(cls) -> str | None:
-        if not torch.cuda.is_available():
-            return "PyTorch finds no CUDA device: `nvidia-smi` must list one, and the PyTorch installed must be a CUDA build"
-        return None
+        with warnings.catch_warnings(record=True) as told:  # why it is not available, PyTorch says in a warning: an old driver
+            warnings.simplefilter("always")
+            if torch.cuda.is_available():
+                return None
+        if torch.version.cuda is None:
+            return f"PyTorch {torch.__version__} is built without CUDA: pip install --force-reinstall torch, on Linux; else see pytorch.org"
+        why = "".join(f" ({str(warning.message).splitlines()[0]})" for warning in told)
+        return f"PyTorch finds no CUDA device{why}: `nvidia-smi` must list one, with a driver for CUDA {torch.version.cuda}"
 
     def _wait(self) -> None:
         torch.cuda.synchronize()

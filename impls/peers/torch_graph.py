@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 
 from impls.dataset import Dataset
-from impls.network import Network
 from impls.peers.torch_eager import TorchGpu
 from impls.trainer import Order
 
@@ -21,10 +20,7 @@ class TorchGraph(TorchGpu):
         self._done = torch.zeros(1, dtype=torch.int64, device=self.where)  # examples trained on in this epoch
         self._whole_steps, last = divmod(self.examples, self.batch_size)
         sizes = {min(self.batch_size, self.examples), last} - {0}
-        self._graphs = {m: self._captured(m) for m in sizes}
-
-    def _load(self, network: Network) -> None:
-        super()._load(network)  # in place: the graphs go on with the same memory
+        self._graphs = {m: self._captured(m) for m in sizes}  # on memory that stays: `load` copies into the parameters
 
     def _epoch(self, order: Order) -> None:
         self._order.copy_(torch.from_numpy(order.astype("int64")))
