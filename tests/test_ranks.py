@@ -79,7 +79,8 @@ def scaled(tmp_path_factory, strangers):
     """A run of scale over two ranks, with a good trainer and wrong ones: its output and its directory."""
     results = tmp_path_factory.mktemp("scaled")
     names = "strangers:Alone,strangers:Hasty,mpi,strangers:Deaf"
-    return mpiexec(2, *("-m", "bench", "scale", *QUICK, "--examples", "2000", "--trainers", names, "--results", results), env=strangers), results
+    job = (*QUICK, "--examples", "2000", "--trainers", names, "--results", results)
+    return mpiexec(2, "-m", "bench", "scale", *job, env=strangers), results
 
 
 @needs_mpi
