@@ -161,9 +161,10 @@ def prepare(
         workload = _short_rounds(workload, splits, lambda: _epochs((a, b), job, threads, patience), job)
     else:
         _write_job(workload, splits, job)
-    start = workload.network(workload.data(splits))
-    title = workload.title(start.layers, len(workload.data(splits)))
-    return Duel(a, b, title, job, start, threads, patience, facts, {"a": set(), "b": set()})
+    data = workload.data(splits)
+    network = workload.network(data)
+    title = workload.title(network.layers, len(data))
+    return Duel(a, b, title, job, network, threads, patience, facts, {"a": set(), "b": set()})
 
 
 def start(contender: Contender, directory: Path, threads: int) -> None:
