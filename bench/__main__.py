@@ -15,12 +15,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.format import plain
 from bench.judging import MARGIN, SECONDS
 from bench.options import declare, parse, spelled
-from bench.outlet import reader_may_leave
 from bench.processors import THREAD_VARIABLES
-from bench.stopping import Stopped, listen
+from bench.system.signals import Stopped, listen
+from bench.system.streams import reader_may_leave
+from bench.text.numbers import plain
 from impls import TRAINERS, InputError, unavailable
 
 if TYPE_CHECKING:
@@ -327,14 +327,14 @@ def _gate(given: argparse.Namespace) -> int:
 
 def _summarize(file: Path, text: str, *, at_the_end: bool) -> None:
     """Write the gate's table to a file, or say why not; the verdict stands all the same."""
-    from bench import whole
+    from bench.system import files
 
     try:
         if at_the_end:
             with file.open("a", encoding="utf-8") as summary:
                 summary.write(text)
         else:
-            whole.write(file, text)
+            files.write(file, text)
     except OSError as error:
         _refuse(f"no summary: {error}")
 

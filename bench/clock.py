@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.format import duration
+from bench.text.numbers import duration
 from impls import InputError
 
 _READINGS = 1000

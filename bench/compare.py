@@ -11,10 +11,10 @@ from typing import Any
 
 from bench import disturbances, records
 from bench.crossings import Crossing, crossings
-from bench.format import counted, duration_interval, times_interval
-from bench.intervals import Interval, Sample
 from bench.setups import FACTS, Job, Setup, Timings, timings
-from bench.tables import Table
+from bench.stats.intervals import Interval, Sample
+from bench.text.numbers import counted, duration_interval, times_interval
+from bench.text.tables import Table
 from impls import InputError
 from impls.errors import unknown
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.early import TRIES, early, look
-from bench.format import duration
 from bench.rounding import shaken
+from bench.text.numbers import duration
 from bench.verify import ContractError, check_finite, check_repeats
 from impls import Network, Trainer
 from impls.trainer import Order

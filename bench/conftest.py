@@ -12,7 +12,7 @@ import pytest
 from bench import summary
 from bench.options import declare, parse
 from bench.run import Case, Run, prepare
-from bench.stopping import catch
+from bench.system.signals import catch
 from bench.watch import Watch
 from impls import InputError
 

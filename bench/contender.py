@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import impls
-from bench import provenance
+from bench.system.git import git as git_at
+from bench.system.git import state
 from impls import TRAINERS, InputError, place
 
 
@@ -118,7 +119,7 @@ def working_tree(*, ours: bool = False) -> str:
     if ours and _checkout() != home():
         return "as installed"
     try:
-        found, changed = provenance.state(_root())
+        found, changed = state(_root())
     except InputError:
         return "the code as it stands"
     return f"{found} with changes" if changed else found
@@ -130,7 +131,7 @@ def git(*arguments: str) -> str:
 
 
 def _git(*arguments: str) -> bytes:
-    return provenance.git(_root(), *arguments)
+    return git_at(_root(), *arguments)
 
 
 def _root() -> Path:

@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from bench.format import digits
-from bench.intervals import Interval, Sample, between
 from bench.setups import Job, Setup, Timings
+from bench.stats.intervals import Interval, Sample, between
+from bench.text.numbers import digits
 
 Axis = Literal["batch_size", "width"]
 _LINES: tuple[tuple[Axis, int, int], ...] = (("batch_size", 1, 0), ("width", 0, 1))  # which of (width, batch size) moves, and which not

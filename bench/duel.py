@@ -23,12 +23,13 @@ from typing import Any
 
 import numpy as np
 
-from bench import intervals, processors, verify
+from bench import processors, verify
 from bench.contender import Contender
-from bench.intervals import Interval
 from bench.job import Job
 from bench.layout import Layout
 from bench.process import ContenderError, Process
+from bench.stats import intervals
+from bench.stats.intervals import Interval
 from bench.verify import ContractError, Oracle
 from bench.workload import Workload
 from impls import Network, Splits

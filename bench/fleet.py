@@ -21,13 +21,14 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench import descent, processors, ranks, records, whole
-from bench.format import counted, duration_interval, times_interval
-from bench.intervals import Interval, Sample
+from bench import processors, ranks, records
 from bench.machine import describe, slug
 from bench.options import Options
 from bench.setups import AGREE, Job, Setup, Timings, timings
-from bench.tables import Table
+from bench.stats.intervals import Interval, Sample
+from bench.system import files, process_tree
+from bench.text.numbers import counted, duration_interval, times_interval
+from bench.text.tables import Table
 
 _LOOK = 0.05  # seconds between two looks for a host that has finished
 
@@ -120,7 +121,7 @@ class _Child:
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,
-            preexec_fn=descent.end_with_parent if sys.platform == "linux" else None,
+            preexec_fn=process_tree.end_with_parent if sys.platform == "linux" else None,
         )
 
     def outcome(self) -> Outcome | None:
@@ -140,7 +141,7 @@ class _Child:
 def _write(path: Path, finished: Sequence[Outcome]) -> None:
     """Write the rows of all hosts so far, in their order, under one header."""
     lines = [line for outcome in sorted(finished, key=lambda outcome: outcome.host.number) for line in outcome.csv.splitlines()]
-    whole.write(path, "".join(f"{line}\n" for i, line in enumerate(lines) if i == 0 or line != lines[0]))
+    files.write(path, "".join(f"{line}\n" for i, line in enumerate(lines) if i == 0 or line != lines[0]))
 
 
 def _told(path: Path, finished: Sequence[Outcome], say: Callable[[str], None]) -> int:

@@ -14,14 +14,14 @@ from bench import duel, records
 from bench.changes import changed, merge_base
 from bench.contender import Contender, commit, contender, home, working_tree
 from bench.duel import Pair
-from bench.format import counted
 from bench.judging import AFRESH, MARGIN, SECONDS, Stages, judge
 from bench.machine import describe
 from bench.options import Options
 from bench.process import ContenderError
 from bench.records import WriteError
-from bench.room import room
-from bench.stopping import Stopped
+from bench.system.scratch import room
+from bench.system.signals import Stopped
+from bench.text.numbers import counted
 from bench.verdicts import Report, Verdict, Word
 from impls import InputError
 

@@ -10,10 +10,10 @@ from typing import Any
 
 from bench import disturbances, records
 from bench.disturbances import Disturbance
-from bench.format import counted, duration_interval, times_interval
-from bench.intervals import Interval, Sample
 from bench.setups import AGREE, Epochs, Job, grouped, ladder
-from bench.tables import Table
+from bench.stats.intervals import Interval, Sample
+from bench.text.numbers import counted, duration_interval, times_interval
+from bench.text.tables import Table
 from impls import InputError
 
 _REMEMBERED = 100  # runs since the last change, with which a commit is compared

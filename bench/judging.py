@@ -11,7 +11,7 @@ from typing import Literal
 
 from bench import duel
 from bench.duel import Pair
-from bench.intervals import Interval
+from bench.stats.intervals import Interval
 
 Found = Literal["slower", "not slower", "faster", "undecided"]
 Stages = dict[str, list[Pair]]

@@ -17,12 +17,13 @@ from typing import Any
 import psutil
 
 import bench
-from bench import descent, ranks
+from bench import ranks
 from bench.contender import Contender
 from bench.early import TRIES, early
-from bench.format import duration
 from bench.job import read_network
 from bench.layout import Layout
+from bench.system import process_tree
+from bench.text.numbers import duration
 from impls import Network
 
 _LONGEST_REPLY = 65_536  # characters; the longest honest one has a few hundred
@@ -58,7 +59,7 @@ class Process:
         paths = contender.env.get("PYTHONPATH"), str(theirs), str(theirs / "src"), os.environ.get("PYTHONPATH")
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
         environment[_TOKEN] = self._token = secrets.token_hex(8)  # tells whose the processes are that it starts
-        descent.adopt()  # so that they can be found; elsewhere they may be missed
+        process_tree.adopt()  # so that they can be found; elsewhere they may be missed
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
         try:
             self._popen = subprocess.Popen(

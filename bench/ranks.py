@@ -11,7 +11,8 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from bench import descent, processors
+from bench import processors
+from bench.system import process_tree
 from impls import InputError, unavailable
 
 Result = TypeVar("Result")
@@ -46,7 +47,7 @@ def attended(work: Callable[[], int]) -> int:
         return _or_abort(work)
     child = os.fork()
     if not child:
-        descent.end_with_parent()
+        process_tree.end_with_parent()
         return _or_abort(work)
     try:
         _, status = os.waitpid(child, 0)

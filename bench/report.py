@@ -14,11 +14,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import disturbances, records, whole
+from bench import disturbances, records
 from bench.compare import Comparison, comparison
-from bench.intervals import Interval
 from bench.palette import colour
 from bench.setups import BASELINE, FACTS, Job, Setup, Timings, ladder, timings
+from bench.stats.intervals import Interval
+from bench.system import files
 from impls import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def report(paths: Sequence[Path], file: Path, *, broken: Callable[[Path, InputEr
     records.check_writable(file.parent, option="-o")
     page = _page(_figures(table), _raw([source for source in sources if source not in left_out]))
     try:
-        whole.write(file, page)
+        files.write(file, page)
     except OSError as error:
         raise InputError(f"-o {file}: cannot write it ({error.strerror}); name another file") from error
 

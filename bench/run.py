@@ -14,17 +14,18 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from bench import blas, clock, processors, provenance, records
+from bench import blas, clock, processors, records
 from bench.clock import Clock
 from bench.conduct import InputsChangedError, unchanged
 from bench.disturbances import Shares
-from bench.format import counted, duration
 from bench.limits import Peaks, Work, epoch_work
 from bench.limits import measure as measure_processor
 from bench.machine import Machine, describe, versioned
 from bench.options import Options
 from bench.ranks import launched
 from bench.records import Row, WriteError
+from bench.system import git
+from bench.text.numbers import counted, duration
 from bench.verify import ContractError, Oracle
 from bench.workload import Workload
 from impls import TRAINERS, Dataset, InputError, Network, Splits, Trainer, load_trainer, unavailable
@@ -315,10 +316,10 @@ def _provenance(trainers: Mapping[str, str | None]) -> tuple[str, dict[str, bool
     if not (root / ".git").exists():
         return "", dict.fromkeys(trainers)
     try:
-        commit, changed = provenance.state(root)
+        commit, changed = git.state(root)
         mine = {name: load_trainer(name).__module__ for name, absent in trainers.items() if name not in TRAINERS and not absent}
         files = {name: getattr(sys.modules[module], "__file__", None) for name, module in mine.items()}
-        strange = [name for name, file in files.items() if not (file and provenance.holds(root, Path(file)))]
+        strange = [name for name, file in files.items() if not (file and git.holds(root, Path(file)))]
     except InputError:
         return "", dict.fromkeys(trainers)
     return commit, {name: changed or name in strange for name in trainers}

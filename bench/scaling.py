@@ -14,15 +14,16 @@ from typing import Any, cast
 
 import numpy as np
 
-from bench import intervals, ranks
+from bench import ranks
 from bench.disturbances import Meter
-from bench.format import counted, digits, duration, duration_interval
-from bench.intervals import Interval
 from bench.limits import Peaks, epoch_work
 from bench.options import Options
 from bench.prediction import MOST, WORTH, Compute, Link, Model, doublings
 from bench.run import Case, Run, measured_peaks, prepare
-from bench.tables import Table
+from bench.stats import intervals
+from bench.stats.intervals import Interval
+from bench.text.numbers import counted, digits, duration, duration_interval
+from bench.text.tables import Table
 from bench.verify import ContractError, Oracle, VerificationError
 from bench.workload import Workload
 from impls import InputError, Unsupported, load_trainer

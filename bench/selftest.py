@@ -18,7 +18,7 @@ from bench.contender import Contender, commit, contender
 from bench.duel import Duel, Pair
 from bench.judging import judge
 from bench.options import Options
-from bench.room import room
+from bench.system.scratch import room
 from impls import InputError, place
 
 LEVELS = (0.02, 0.03, 0.05, 0.10)

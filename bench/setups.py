@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bench import disturbances, intervals, records
+from bench import disturbances, records
 from bench.disturbances import Disturbance
-from bench.format import counted
-from bench.intervals import Sample
+from bench.stats import intervals
+from bench.stats.intervals import Sample
+from bench.text.numbers import counted
 from bench.workload import grid_width
 from impls import TRAINERS
 

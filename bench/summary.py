@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench import disturbances, intervals
-from bench.format import counted, duration, duration_interval, times_interval
-from bench.intervals import FEWEST
+from bench import disturbances
 from bench.run import Case, Run
 from bench.setups import BASELINE
+from bench.stats import intervals
+from bench.stats.intervals import FEWEST
+from bench.text.numbers import counted, duration, duration_interval, times_interval
 
 _NEVER_CUT = 1000  # a table takes the width it needs; a terminal wraps what a name makes too long
 

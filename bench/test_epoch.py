@@ -14,9 +14,9 @@ import pytest
 
 from bench.conduct import Conduct
 from bench.disturbances import Meter
-from bench.intervals import FEWEST
 from bench.records import WriteError
 from bench.run import Case, Run
+from bench.stats.intervals import FEWEST
 from bench.verify import ContractError
 from bench.watch import BrokenOffError, Watch
 from impls import Unsupported

@@ -13,10 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bench import disturbances
 from bench.conduct import Conduct
 from bench.disturbances import Meter
-from bench.format import counted, duration
 from bench.options import Options
 from bench.records import WriteError
 from bench.run import Case, Run, prepare
+from bench.text.numbers import counted, duration
 from bench.verify import ContractError
 from bench.watch import BrokenOffError, Watch
 from impls import InputError, Unsupported

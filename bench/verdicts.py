@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Literal
 
 from bench.duel import Duel
-from bench.format import counted, plain
-from bench.intervals import Interval
 from bench.judging import Found, Stages
 from bench.machine import slug
-from bench.tables import Table
+from bench.stats.intervals import Interval
+from bench.text.numbers import counted, plain
+from bench.text.tables import Table
 
 # broken          the working tree crashes or computes something else
 # not comparable  the base does

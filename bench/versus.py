@@ -11,16 +11,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import duel, intervals, records
+from bench import duel, records
 from bench.contender import Contender, contender
 from bench.duel import Duel, Pair
-from bench.format import counted, digits, duration, plain
-from bench.intervals import Interval
 from bench.machine import describe
 from bench.options import Options
 from bench.process import ContenderError
-from bench.room import room
-from bench.stopping import Stopped
+from bench.stats import intervals
+from bench.stats.intervals import Interval
+from bench.system.scratch import room
+from bench.system.signals import Stopped
+from bench.text.numbers import counted, digits, duration, plain
 from impls import InputError
 
 _CLEAR = math.log(1.01)  # how far an interval may reach to either side of the ratio, on a log scale; or further, if it is far from 1:

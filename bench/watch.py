@@ -13,9 +13,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from bench.format import counted
 from bench.limits import epoch_work
 from bench.run import Case, Run
+from bench.text.numbers import counted
 
 # A first epoch may load a library and compile, and be as slow as an interpreter without arrays: 10 million operations a second.
 _LOADING = 120.0

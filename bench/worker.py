@@ -26,15 +26,16 @@ from typing import Any, TextIO
 import numpy as np
 
 import impls
-from bench import descent, machine, processors
+from bench import machine, processors
 from bench.early import look
 from bench.job import Job, write_network
 from bench.rounding import shaken
+from bench.system import process_tree
 
 
 def main(trainer: str, job: Path, threads: int, *, pinned: bool) -> None:
     """Serve until the input ends, or the parent, on Linux even while stopped."""
-    descent.end_with_parent()
+    process_tree.end_with_parent()
     with _private_pipes() as (requests, replies):
 
         def reply(**content: object) -> None:

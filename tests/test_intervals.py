@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from bench import intervals, records
+from bench import records
+from bench.stats import intervals
 from tests.doors import ROOT
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import provenance
+from bench.system import git
 from impls import InputError
 
 
@@ -41,19 +41,19 @@ def wrote(path: Path):
     ],
 )
 def test_code_that_the_commit_does_not_hold_is_a_change(checkout, name, changed):
-    commit, before = provenance.state(checkout)
+    commit, before = git.state(checkout)
     assert (len(commit), before) == (12, False)
     wrote(checkout / name)
-    assert provenance.state(checkout) == (commit, changed)
+    assert git.state(checkout) == (commit, changed)
 
 
 def test_a_trainer_is_of_the_commit_if_git_tracks_its_file(checkout, tmp_path_factory):
     wrote(checkout / ".venv" / "library.py")
-    assert provenance.holds(checkout, checkout / "trainer.py")
-    assert not provenance.holds(checkout, checkout / ".venv" / "library.py")
-    assert not provenance.holds(checkout, Path(__file__))
+    assert git.holds(checkout, checkout / "trainer.py")
+    assert not git.holds(checkout, checkout / ".venv" / "library.py")
+    assert not git.holds(checkout, Path(__file__))
 
 
 def test_without_a_commit_there_is_none(tmp_path):
     with pytest.raises(InputError, match="not a git repository"):
-        provenance.state(tmp_path)
+        git.state(tmp_path)

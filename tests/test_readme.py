@@ -5,10 +5,11 @@ import re
 
 import numpy as np
 
-from bench import intervals, records
+from bench import records
 from bench.__main__ import _parser
-from bench.format import duration_interval, times_interval
 from bench.options import declare
+from bench.stats import intervals
+from bench.text.numbers import duration_interval, times_interval
 from tests.doors import QUICK, ROOT, bench
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")

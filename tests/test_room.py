@@ -7,11 +7,11 @@ import tempfile
 
 import pytest
 
-from bench.room import room
+from bench.system.scratch import room
 
 HOLD = """
 import sys
-from bench.room import room
+from bench.system.scratch import room
 with room() as place:
     (place / "something").write_text("in it")
     print(place, flush=True)

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bench import intervals, records
+from bench import records
 from bench.crossings import grids
 from bench.machine import slug
 from bench.plot import bars, courses, curves, learning, machines, maps, pairs, roofline, scaling, style
 from bench.setups import BASELINE, timings
+from bench.stats import intervals
 from impls.errors import unknown
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bench.format import digits, duration
-from bench.intervals import Interval, Sample
 from bench.palette import colour
 from bench.plot import style
 from bench.setups import BASELINE, Job, ladder
+from bench.stats.intervals import Interval, Sample
+from bench.text.numbers import digits, duration
 
 Panels = Mapping[Job, Mapping[str, Sample]]  # trainer -> its epochs
 Bars = list[tuple[str, Interval, str]]  # trainer, length, label

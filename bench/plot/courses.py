@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from bench.format import digits
 from bench.history import History, commits
 from bench.palette import colour
 from bench.plot import style
+from bench.text.numbers import digits
 
 
 def draw(answer: History) -> Figure:

@@ -11,10 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bench.crossings import MOST_PAIRED, Axis, Grid, lines
-from bench.format import digits
-from bench.intervals import Sample
 from bench.plot import style
 from bench.setups import Job, Setup, Timings, ladder
+from bench.stats.intervals import Sample
+from bench.text.numbers import digits
 
 Line = Mapping[int, tuple[Job, Mapping[str, Sample]]]  # size -> what was timed there: trainer -> its epochs
 

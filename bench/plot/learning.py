@@ -7,9 +7,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from bench import records
-from bench.format import duration
 from bench.plot import style
 from bench.setups import Job, ladder
+from bench.text.numbers import duration
 
 
 def draw(rows: pd.DataFrame) -> Figure:

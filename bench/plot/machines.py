@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from bench.format import duration
 from bench.plot import style
 from bench.setups import Job, Timings
+from bench.text.numbers import duration
 
 
 def draw(times: Timings, jobs: Sequence[Job]) -> Figure:

@@ -11,11 +11,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from bench.crossings import grids
-from bench.format import digits
-from bench.intervals import Sample
 from bench.palette import colour
 from bench.plot import style
 from bench.setups import Timings, ladder
+from bench.stats.intervals import Sample
+from bench.text.numbers import digits
 
 Map = tuple[str, Mapping[tuple[int, int], Mapping[str, Sample]]]  # its name, and (width, batch size) -> trainer -> epochs
 

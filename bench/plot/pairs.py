@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bench import intervals
-from bench.format import counted
+from bench.stats import intervals
+from bench.text.numbers import counted
 
 if TYPE_CHECKING:
     from bench.duel import Duel, Pair

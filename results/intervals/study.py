@@ -20,9 +20,10 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench import intervals, records  # noqa: E402 (the checkout's own, wherever this is run)
+from bench import records  # noqa: E402 (the checkout's own, wherever this is run)
 from bench.duel import FIRST_LOOK, Pair  # noqa: E402
-from bench.intervals import FEWEST, Interval, Sample  # noqa: E402
+from bench.stats import intervals  # noqa: E402
+from bench.stats.intervals import FEWEST, Interval, Sample  # noqa: E402
 
 TRIALS = 4000  # a share of 95 % is then unsure by 0.3 %, one standard deviation
 LONG = 28  # rounds, of which any number can be drawn

@@ -1,0 +1,1 @@
+"""Statistics of repeated measurements: intervals of medians and of their ratios."""

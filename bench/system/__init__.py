@@ -1,0 +1,1 @@
+"""What the operating system offers: signals, standard streams, files, processes, git."""
