@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.judging import MARGIN, SECONDS
+from bench.machine.affinity import THREAD_VARIABLES
 from bench.options import declare, parse, spelled
-from bench.processors import THREAD_VARIABLES
 from bench.system.signals import Stopped, listen
 from bench.system.streams import reader_may_leave
 from bench.text.numbers import plain
@@ -378,8 +378,8 @@ def _progress(line: str) -> None:
 
 
 def _machine(given: argparse.Namespace) -> int:
-    from bench import blas, clock
-    from bench.machine import describe
+    from bench.machine import blas, clock
+    from bench.machine.identity import describe
 
     machine, checked, ticking = describe(given.machine), blas.check(), clock.measure()
     warning = checked.warning() if checked else None

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench import records
-from bench.limits import Peaks, Work, epoch_work
-from bench.machine import slug
+from bench.machine.identity import slug
+from bench.machine.roofline import Peaks, Work, epoch_work
 from bench.verify import TOLERANCE
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import psutil
 
-from bench import processors, records
+from bench import records
+from bench.machine import affinity
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -65,7 +66,7 @@ class _Reading:
 
     def __init__(self) -> None:
         every = psutil.cpu_times(percpu=True)
-        mine = [every[number]._asdict() for number in processors.held() if number < len(every)]
+        mine = [every[number]._asdict() for number in affinity.held() if number < len(every)]
         own = psutil.Process().cpu_times()
         self.at = time.perf_counter()
         self.processors = len(mine)

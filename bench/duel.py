@@ -23,10 +23,11 @@ from typing import Any
 
 import numpy as np
 
-from bench import processors, verify
+from bench import verify
 from bench.contender import Contender
 from bench.job import Job
 from bench.layout import Layout
+from bench.machine import affinity
 from bench.process import ContenderError, Process
 from bench.stats import intervals
 from bench.stats.intervals import Interval
@@ -144,7 +145,7 @@ def prepare(
     A workload that does not say how many examples gets as many as make a short round.
     Raises ContenderError, naming it, if one cannot run or computes something else; b before a.
     """
-    threads, patience = processors.hold(threads), min(60.0, max(5.0, seconds))
+    threads, patience = affinity.hold(threads), min(60.0, max(5.0, seconds))
     short = verify.steps(workload, splits).write(directory / STEPS)
     facts, results = {}, {}
     for name, contender in (("b", b), ("a", a)):

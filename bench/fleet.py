@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench import processors, ranks, records
-from bench.machine import describe, slug
+from bench import ranks, records
+from bench.machine import affinity
+from bench.machine.identity import describe, slug
 from bench.options import Options
 from bench.setups import AGREE, Job, Setup, Timings, timings
 from bench.stats.intervals import Interval, Sample
@@ -98,13 +99,13 @@ def fleet(asked: Callable[[], Options], job: Sequence[str], *, in_turn: bool, sa
 
 def _hosts(every: Any, machine: str | None) -> tuple[list[Host], Host]:
     """Return all hosts, in the order of their first ranks, and this one, whose processors this process now may use."""
-    found = every.allgather((platform.node(), describe(machine).machine, processors.held()))
+    found = every.allgather((platform.node(), describe(machine).machine, affinity.held()))
     hosts: dict[str, Host] = {}
     for rank, (name, called, _) in enumerate(found):
         if name not in hosts:
             number = len(hosts) + 1
             hosts[name] = Host(number, name, slug(f"{called[:54].rstrip('-')}-{number}"), rank)
-    processors.pin(sorted({processor for name, _, available in found if name == platform.node() for processor in available}))
+    affinity.pin(sorted({processor for name, _, available in found if name == platform.node() for processor in available}))
     return list(hosts.values()), hosts[platform.node()]
 
 

@@ -15,7 +15,7 @@ from bench.changes import changed, merge_base
 from bench.contender import Contender, commit, contender, home, working_tree
 from bench.duel import Pair
 from bench.judging import AFRESH, MARGIN, SECONDS, Stages, judge
-from bench.machine import describe
+from bench.machine.identity import describe
 from bench.options import Options
 from bench.process import ContenderError
 from bench.records import WriteError

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from bench import processors
+from bench.machine import affinity
 from bench.system import process_tree
 from impls import InputError, unavailable
 
@@ -139,10 +139,10 @@ def settle(ranks: Any) -> bool:
     A launcher may have bound the ranks already: to processors that they do not share, and those they keep. Else each gets an equal part
     of what they have in common; if there are fewer than ranks, they take turns.
     """
-    mine = processors.held()
+    mine = affinity.held()
     here = [found for host, found in ranks.allgather((platform.node(), mine)) if host == platform.node()]
     place = [rank for rank, host in enumerate(ranks.allgather(platform.node())) if host == platform.node()].index(ranks.rank)
-    processors.pin(share(here, place))
+    affinity.pin(share(here, place))
     return all(ranks.allgather(len(here) <= len(set().union(*here))))
 
 

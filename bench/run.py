@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from bench import blas, clock, processors, records
-from bench.clock import Clock
+from bench import records
 from bench.conduct import InputsChangedError, unchanged
 from bench.disturbances import Shares
-from bench.limits import Peaks, Work, epoch_work
-from bench.limits import measure as measure_processor
-from bench.machine import Machine, describe, versioned
+from bench.machine import affinity, blas, clock
+from bench.machine.clock import Clock
+from bench.machine.identity import Machine, describe, versioned
+from bench.machine.roofline import Peaks, Work, epoch_work
+from bench.machine.roofline import measure as measure_processor
 from bench.options import Options
 from bench.ranks import launched
 from bench.records import Row, WriteError
@@ -263,7 +264,7 @@ def absent(trainer: str) -> str | None:
 def measured_peaks(device: str, dtype: str) -> Peaks:
     """Measure what the device does at most, now."""
     if device == "gpu":
-        from bench.gpu_limits import measure
+        from bench.machine.peaks_gpu import measure
 
         return measure(dtype)
     return measure_processor(dtype)
@@ -278,7 +279,7 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
     """
     if launched() > ranks:
         raise InputError(f"this is one of {launched()} ranks, and would measure as if it were alone: mpiexec is for scale and fleet")
-    threads = processors.hold(options.threads)
+    threads = affinity.hold(options.threads)
     trainers = {name: absent(name) for name in options.trainers}
     splits = options.splits()
     for workload in options.workloads:

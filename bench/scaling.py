@@ -16,7 +16,7 @@ import numpy as np
 
 from bench import ranks
 from bench.disturbances import Meter
-from bench.limits import Peaks, epoch_work
+from bench.machine.roofline import Peaks, epoch_work
 from bench.options import Options
 from bench.prediction import MOST, WORTH, Compute, Link, Model, doublings
 from bench.run import Case, Run, measured_peaks, prepare

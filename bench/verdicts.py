@@ -10,7 +10,7 @@ from typing import Literal
 
 from bench.duel import Duel
 from bench.judging import Found, Stages
-from bench.machine import slug
+from bench.machine.identity import slug
 from bench.stats.intervals import Interval
 from bench.text.numbers import counted, plain
 from bench.text.tables import Table

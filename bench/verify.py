@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from bench.job import Job
-from bench.limits import epoch_work
+from bench.machine.roofline import epoch_work
 from bench.workload import Workload
 from impls import Network, Splits, Trainer, load_trainer
 from impls.network import Array

@@ -14,7 +14,7 @@ from typing import Any
 from bench import duel, records
 from bench.contender import Contender, contender
 from bench.duel import Duel, Pair
-from bench.machine import describe
+from bench.machine.identity import describe
 from bench.options import Options
 from bench.process import ContenderError
 from bench.stats import intervals

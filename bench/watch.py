@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
-from bench.limits import epoch_work
+from bench.machine.roofline import epoch_work
 from bench.run import Case, Run
 from bench.text.numbers import counted
 

@@ -26,9 +26,9 @@ from typing import Any, TextIO
 import numpy as np
 
 import impls
-from bench import machine, processors
 from bench.early import look
 from bench.job import Job, write_network
+from bench.machine import affinity, identity
 from bench.rounding import shaken
 from bench.system import process_tree
 
@@ -43,7 +43,7 @@ def main(trainer: str, job: Path, threads: int, *, pinned: bool) -> None:
             replies.flush()
 
         try:
-            processors.hold(threads)
+            affinity.hold(threads)
             serve(trainer, Job.read(job), threads, requests, reply, pinned=pinned)
         except impls.Unsupported as reason:
             reply(absent=str(reason))
@@ -62,13 +62,13 @@ def serve(name: str, job: Job, threads: int, requests: TextIO, reply: Any, *, pi
     if pinned and Path.cwd() not in code.parents:
         raise ImportError(f"{name} came from {code}, not from the revision under test")
     trainer = make(job.start, job.data, batch_size=job.batch_size, learning_rate=job.learning_rate)
-    blas, blas_kernels = machine.blas()
+    blas, blas_kernels = identity.blas()
     reply(
         python=f"{platform.python_implementation()} {platform.python_version()}",
         numpy=np.__version__,
         blas=blas,
         blas_kernels=blas_kernels,
-        library=machine.versioned(make.library),
+        library=identity.versioned(make.library),
         device=make.device,
         threads=threads,
     )

@@ -14,7 +14,7 @@ import pytest
 
 from bench import records
 from bench.__main__ import main
-from bench.limits import Peaks
+from bench.machine.roofline import Peaks
 from bench.options import parse
 from bench.train import train
 from impls import TRAINERS, InputError, Unsupported

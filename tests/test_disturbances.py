@@ -10,9 +10,10 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 import pytest
 
-from bench import disturbances, processors, records
-from bench.clock import measure
+from bench import disturbances, records
 from bench.disturbances import Meter
+from bench.machine import affinity
+from bench.machine.clock import measure
 from impls import InputError
 from tests.doors import ROOT, bench, command
 from tests.rows import written
@@ -25,7 +26,7 @@ BURN = "import time\nprint(flush=True)\nend = time.monotonic() + 60\nwhile time.
 def burners():
     """Processes that do nothing but compute, on half of the processors: the run is to be disturbed, not to last."""
     with ExitStack() as stack:
-        for _ in range(max(1, processors.available() // 2)):
+        for _ in range(max(1, affinity.available() // 2)):
             process = stack.enter_context(subprocess.Popen([sys.executable, "-c", BURN], stdout=subprocess.PIPE))
             stack.callback(process.kill)
             process.stdout.read(1)
@@ -50,7 +51,7 @@ def test_our_own_work_is_no_load():
     while own + sum(os.times()[:2]) < 0.7:
         a @ a
     load = meter.shares().load
-    ours = (own + sum(os.times()[:2])) / (time.monotonic() - begin) / processors.available()
+    ours = (own + sum(os.times()[:2])) / (time.monotonic() - begin) / affinity.available()
     assert load is None or load < 1 - ours + 0.1, "nobody else can have had what was ours; the system counts in ticks"
 
 

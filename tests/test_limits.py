@@ -6,8 +6,9 @@ import os
 import numpy as np
 import pytest
 
-from bench import blas, records
-from bench.limits import Peaks, Work, epoch_work, measure
+from bench import records
+from bench.machine import blas
+from bench.machine.roofline import Peaks, Work, epoch_work, measure
 from impls import TRAINERS, Network, load_trainer, unavailable
 from tests.doors import ROOT, command
 

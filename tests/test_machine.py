@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.machine import describe, slug
+from bench.machine.identity import describe, slug
 from tests.doors import ROOT
 
 
@@ -47,7 +47,7 @@ def test_a_name_is_safe_as_a_file_name(text):
     ],
 )
 def test_a_processor_is_named_without_marks_clock_and_core_count(monkeypatch, brand, name):
-    monkeypatch.setattr("bench.machine.cpu_info", lambda: {"brand_raw": brand})
+    monkeypatch.setattr("bench.machine.identity.cpu_info", lambda: {"brand_raw": brand})
     assert describe().cpu == name
 
 
@@ -102,8 +102,8 @@ def test_the_gpu_is_the_one_that_cuda_computes_on(tmp_path, monkeypatch, driver,
 HOLD = """
 import os, sys
 if sys.argv[1] == "early": import numpy
-from bench import processors
-print(processors.hold(1))
+from bench.machine import affinity
+print(affinity.hold(1))
 import numpy, threadpoolctl
 numpy.dot(numpy.ones((500, 500)), numpy.ones((500, 500)))
 print({len(os.sched_getaffinity(int(task))) for task in os.listdir("/proc/self/task")})
@@ -118,7 +118,7 @@ def test_one_thread_is_one_processor_for_every_thread_whenever_numpy_was_loaded(
     assert told.split() == ["1", "{1}", "{1}"]
 
 
-HELD = "import sys, pytest; from bench import processors; processors.hold(1); sys.exit(pytest.main(sys.argv[1:]))"
+HELD = "import sys, pytest; from bench.machine import affinity; affinity.hold(1); sys.exit(pytest.main(sys.argv[1:]))"
 COMPUTES = "twenty_steps or finite_difference or same_bits"
 
 

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 
 from bench import records, summary
 from bench.__main__ import main
-from bench.machine import describe, slug
+from bench.machine.identity import describe, slug
 from bench.run import Case
 from bench.verdicts import Report, Verdict
 from bench.worker import Job

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.limits import epoch_work
+from bench.machine.roofline import epoch_work
 from bench.workload import WORKLOADS, chosen, grid, named
 from impls import InputError, load_trainer
 

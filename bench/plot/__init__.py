@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from bench import records
 from bench.crossings import grids
-from bench.machine import slug
+from bench.machine.identity import slug
 from bench.plot import bars, courses, curves, learning, machines, maps, pairs, roofline, scaling, style
 from bench.setups import BASELINE, timings
 from bench.stats import intervals

@@ -8,7 +8,7 @@ from typing import Any
 
 import cupy
 
-from bench.limits import Peaks
+from bench.machine.roofline import Peaks
 
 _PRODUCT = 8192  # rows of the square matrices
 _COPIED = 1 << 31  # bytes read and written: more than any GPU's cache

@@ -11,7 +11,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from bench.machine import blas, cpu_info
+from bench.machine.identity import blas, cpu_info
 
 VARIABLE = "OPENBLAS_CORETYPE"
 
