@@ -251,7 +251,7 @@ def _report(given: argparse.Namespace) -> int:
 
 def _train(given: argparse.Namespace) -> int:
     from bench.train import train
-    from bench.verify import VerificationError
+    from bench.verify.oracle import VerificationError
 
     if given.epochs < 1:
         raise InputError(f"--epochs {given.epochs}: give a whole number, 1 or more")

@@ -14,7 +14,7 @@ import numpy as np
 from bench import records
 from bench.machine.identity import slug
 from bench.machine.roofline import Peaks, Work, epoch_work
-from bench.verify import TOLERANCE
+from bench.verify.oracle import TOLERANCE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -23,15 +23,14 @@ from typing import Any
 
 import numpy as np
 
-from bench import verify
 from bench.contender import Contender
-from bench.job import Job
 from bench.layout import Layout
 from bench.machine import affinity
 from bench.process import ContenderError, Process
 from bench.stats import intervals
 from bench.stats.intervals import Interval
-from bench.verify import ContractError, Oracle
+from bench.verify.epoch_job import Job
+from bench.verify.oracle import ContractError, Oracle, apart, check_finite, check_repeats, steps, told
 from bench.workload import Workload
 from impls import Network, Splits
 
@@ -122,10 +121,10 @@ class Duel:
             process.wake()
             last = lasts[name] = process.network(self._file(name), self.patience)
             with _blamed(process.contender):
-                verify.check_finite(last)
-                verify.check_repeats(firsts[name], last, self.start, self._shaken(process, name))
-        if far := verify.apart(lasts["a"], lasts["b"], self.start, self._shaken(processes["b"], "b")):
-            raise ContenderError(self.a, f"computes something else than {self.b.name} while it is timed: {verify.told(*far)}")
+                check_finite(last)
+                check_repeats(firsts[name], last, self.start, self._shaken(process, name))
+        if far := apart(lasts["a"], lasts["b"], self.start, self._shaken(processes["b"], "b")):
+            raise ContenderError(self.a, f"computes something else than {self.b.name} while it is timed: {told(*far)}")
 
     def _shaken(self, process: Process, name: str) -> Callable[[], Network]:
         return partial(process.shaken, self._file(name), self.patience)
@@ -146,7 +145,7 @@ def prepare(
     Raises ContenderError, naming it, if one cannot run or computes something else; b before a.
     """
     threads, patience = affinity.hold(threads), min(60.0, max(5.0, seconds))
-    short = verify.steps(workload, splits).write(directory / STEPS)
+    short = steps(workload, splits).write(directory / STEPS)
     facts, results = {}, {}
     for name, contender in (("b", b), ("a", a)):
         with Process(contender, short, threads) as process:

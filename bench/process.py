@@ -19,11 +19,11 @@ import psutil
 import bench
 from bench import ranks
 from bench.contender import Contender
-from bench.early import TRIES, early
-from bench.job import read_network
 from bench.layout import Layout
 from bench.system import process_tree
 from bench.text.numbers import duration
+from bench.verify.epoch_job import read_network
+from bench.verify.pending import TRIES, early
 from impls import Network
 
 _LONGEST_REPLY = 65_536  # characters; the longest honest one has a few hundred

@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from bench import records
-from bench.conduct import InputsChangedError, unchanged
 from bench.disturbances import Shares
 from bench.machine import affinity, blas, clock
 from bench.machine.clock import Clock
@@ -27,7 +26,8 @@ from bench.ranks import launched
 from bench.records import Row, WriteError
 from bench.system import git
 from bench.text.numbers import counted, duration
-from bench.verify import ContractError, Oracle
+from bench.verify.contract import InputsChangedError, unchanged
+from bench.verify.oracle import ContractError, Oracle
 from bench.workload import Workload
 from impls import TRAINERS, Dataset, InputError, Network, Splits, Trainer, load_trainer, unavailable
 

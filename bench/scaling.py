@@ -24,7 +24,7 @@ from bench.stats import intervals
 from bench.stats.intervals import Interval
 from bench.text.numbers import counted, digits, duration, duration_interval
 from bench.text.tables import Table
-from bench.verify import ContractError, Oracle, VerificationError
+from bench.verify.oracle import ContractError, Oracle, VerificationError
 from bench.workload import Workload
 from impls import InputError, Unsupported, load_trainer
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from bench.conduct import Conduct
 from bench.disturbances import Meter
 from bench.records import WriteError
 from bench.run import Case, Run
 from bench.stats.intervals import FEWEST
-from bench.verify import ContractError
+from bench.verify.contract import Conduct
+from bench.verify.oracle import ContractError
 from bench.watch import BrokenOffError, Watch
 from impls import Unsupported
 

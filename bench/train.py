@@ -11,13 +11,13 @@ from typing import NamedTuple
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench import disturbances
-from bench.conduct import Conduct
 from bench.disturbances import Meter
 from bench.options import Options
 from bench.records import WriteError
 from bench.run import Case, Run, prepare
 from bench.text.numbers import counted, duration
-from bench.verify import ContractError
+from bench.verify.contract import Conduct
+from bench.verify.oracle import ContractError
 from bench.watch import BrokenOffError, Watch
 from impls import InputError, Unsupported
 

@@ -26,11 +26,11 @@ from typing import Any, TextIO
 import numpy as np
 
 import impls
-from bench.early import look
-from bench.job import Job, write_network
 from bench.machine import affinity, identity
-from bench.rounding import shaken
 from bench.system import process_tree
+from bench.verify.epoch_job import Job, write_network
+from bench.verify.pending import look
+from bench.verify.rounding import shaken
 
 
 def main(trainer: str, job: Path, threads: int, *, pinned: bool) -> None:

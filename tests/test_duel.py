@@ -19,9 +19,9 @@ import pytest
 from bench import duel
 from bench.contender import Contender
 from bench.duel import Pair
-from bench.job import Job
 from bench.judging import judge
 from bench.stats.intervals import watched
+from bench.verify.epoch_job import Job
 from bench.versus import Answer
 from bench.workload import named
 from tests.doors import ROOT, command

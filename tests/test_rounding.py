@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.job import Job
-from bench.rounding import shaken
-from bench.verify import TOLERANCE, apart, distance, trained
+from bench.verify.epoch_job import Job
+from bench.verify.oracle import TOLERANCE, apart, distance, trained
+from bench.verify.rounding import shaken
 from bench.workload import grid, named
 
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench import verify
-from bench.verify import Oracle, VerificationError
+from bench.verify.oracle import Oracle, VerificationError, steps, trained
 from bench.workload import WORKLOADS, Workload
 from impls import TRAINERS, Network, load_trainer, unavailable
 from impls.loop import Loop
@@ -121,14 +120,14 @@ def test_the_small_errors_of_a_large_mini_batch_are_not_lost(mnist, name):
 
 def test_matrix_is_no_oracle_by_its_own_word(mnist, monkeypatch):
     workload = Workload("for minutes", (30,), batch_size=1000, learning_rate=1.0)
-    monkeypatch.setattr(verify, "_LOOP_FLOPS", 20e6)  # a hundred examples of 2,500
+    monkeypatch.setattr("bench.verify.oracle._LOOP_FLOPS", 20e6)  # a hundred examples of 2,500
 
     def twice_as_far(name, job):
-        return verify.trained(name, replace(job, learning_rate=2 * job.learning_rate) if name == "matrix" else job)
+        return trained(name, replace(job, learning_rate=2 * job.learning_rate) if name == "matrix" else job)
 
     oracle = Oracle(workload, mnist)
     assert oracle.max_error(load_trainer("loop")) < 1e-3
     with pytest.raises(VerificationError, match=r"^does not compute what the float64 matrix computes: after 2500 examples"):
-        oracle.error(twice_as_far("matrix", verify.steps(workload, mnist)))
+        oracle.error(twice_as_far("matrix", steps(workload, mnist)))
     with pytest.raises(VerificationError, match=r"^matrix, the oracle of so large a workload, does not compute what the float64 loop"):
         Oracle(workload, mnist, twice_as_far)

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from bench.job import Job
 from bench.machine.roofline import epoch_work
+from bench.verify.epoch_job import Job
 from bench.workload import Workload
 from impls import Network, Splits, Trainer, load_trainer
 from impls.network import Array

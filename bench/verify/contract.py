@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.early import TRIES, early, look
-from bench.rounding import shaken
 from bench.text.numbers import duration
-from bench.verify import ContractError, check_finite, check_repeats
+from bench.verify.oracle import ContractError, check_finite, check_repeats
+from bench.verify.pending import TRIES, early, look
+from bench.verify.rounding import shaken
 from impls import Network, Trainer
 from impls.trainer import Order
 
