@@ -24,8 +24,8 @@ from bench.text.numbers import plain
 from impls import TRAINERS, InputError, unavailable
 
 if TYPE_CHECKING:
-    from bench.compare import Comparison
-    from bench.history import History
+    from bench.analysis.compare import Comparison
+    from bench.analysis.history import History
     from bench.options import Options
 
 _KEPT = "; what was finished is kept in the *.partial.csv, if there was anything"
@@ -173,8 +173,8 @@ def _plot(given: argparse.Namespace) -> int:
 
 
 def _compare(given: argparse.Namespace) -> int:
-    from bench.compare import compare
-    from bench.history import history
+    from bench.analysis.compare import compare
+    from bench.analysis.history import history
 
     if given.json and given.markdown:
         raise InputError("--json and --markdown: give one or the other")
@@ -226,13 +226,14 @@ def _name(files: Iterable[Path], *, beside: bool = False) -> None:
 
 
 def _check(given: argparse.Namespace) -> int:
-    from bench import disturbances, records
-    from bench.check import check
+    from bench import records
+    from bench.analysis import noise
+    from bench.analysis.validate import check
 
     paths = records.files(given.csv)
     complaints = [complaint for path in paths for complaint in check(path)]
     fine = [f"{path}: whole, plausible and free of personal data" for path in paths]
-    disturbed = [f"{path}: {line}" for path in paths for line in disturbances.told(disturbances.found(records.read([path])))]
+    disturbed = [f"{path}: {line}" for path in paths for line in noise.told(noise.found(records.read([path])))]
     print(*map(plain, [*(complaints or fine), *disturbed]), sep="\n")
     return 1 if complaints else 0
 
@@ -265,8 +266,8 @@ def _train(given: argparse.Namespace) -> int:
 
 def _versus(given: argparse.Namespace) -> int:
     from bench import records
-    from bench.process import ContenderError
-    from bench.versus import Side, versus
+    from bench.paired.versus import Side, versus
+    from bench.paired.worker_client import ContenderError
 
     options = parse(given, results=given.directory or Path("results/local"), trainers=[], workloads=["nielsen"])
     if given.directory:
@@ -341,7 +342,7 @@ def _summarize(file: Path, text: str, *, at_the_end: bool) -> None:
 
 def _self_test(given: argparse.Namespace, options: Options) -> int:
     from bench import selftest
-    from bench.process import ContenderError
+    from bench.paired.worker_client import ContenderError
 
     for option in ("--summary", "--strict"):
         if getattr(given, option.removeprefix("--")):

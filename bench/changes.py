@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from bench.contender import git, home
+from bench.paired.contender import git, home
 from impls import TRAINERS, InputError
 
 

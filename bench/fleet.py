@@ -22,10 +22,10 @@ from typing import Any
 
 import bench
 from bench import ranks, records
+from bench.analysis.timings import AGREE, Job, Setup, Timings, timings
 from bench.machine import affinity
 from bench.machine.identity import describe, slug
 from bench.options import Options
-from bench.setups import AGREE, Job, Setup, Timings, timings
 from bench.stats.intervals import Interval, Sample
 from bench.system import files, process_tree
 from bench.text.numbers import counted, duration_interval, times_interval

@@ -10,14 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import impls
-from bench import duel, records
+from bench import records
 from bench.changes import changed, merge_base
-from bench.contender import Contender, commit, contender, home, working_tree
-from bench.duel import Pair
 from bench.judging import AFRESH, MARGIN, SECONDS, Stages, judge
 from bench.machine.identity import describe
 from bench.options import Options
-from bench.process import ContenderError
+from bench.paired import duel
+from bench.paired.contender import Contender, commit, contender, home, working_tree
+from bench.paired.duel import Pair
+from bench.paired.worker_client import ContenderError
 from bench.records import WriteError
 from bench.system.scratch import room
 from bench.system.signals import Stopped

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from bench import duel
-from bench.duel import Pair
+from bench.paired import duel
+from bench.paired.duel import Pair
 from bench.stats.intervals import Interval
 
 Found = Literal["slower", "not slower", "faster", "undecided"]

@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import disturbances, records
-from bench.compare import Comparison, comparison
+from bench import records
+from bench.analysis import noise
+from bench.analysis.compare import Comparison, comparison
+from bench.analysis.timings import BASELINE, FACTS, Job, Setup, Timings, ladder, timings
 from bench.palette import colour
-from bench.setups import BASELINE, FACTS, Job, Setup, Timings, ladder, timings
 from bench.stats.intervals import Interval
 from bench.system import files
 from impls import InputError
@@ -86,7 +87,7 @@ def _figures(table: pd.DataFrame) -> dict[str, Any]:
         "curves": list(_curves(training)),
         "notes": [
             *(f"{d.fact} differs: do not compare {d.therefore}" for d in (answer.differences if answer else ())),
-            *disturbances.told(disturbances.found(table)),
+            *noise.told(noise.found(table)),
         ],
         "trainers": trainers,
         "colours": [colour(trainer) for trainer in trainers],

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench import records
-from bench.disturbances import Shares
+from bench.analysis.noise import Shares
 from bench.machine import affinity, blas, clock
 from bench.machine.clock import Clock
 from bench.machine.identity import Machine, describe, versioned

@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from bench import ranks
-from bench.disturbances import Meter
+from bench.analysis.noise import Meter
 from bench.machine.roofline import Peaks, epoch_work
 from bench.options import Options
 from bench.prediction import MOST, WORTH, Compute, Link, Model, doublings

@@ -12,12 +12,13 @@ from itertools import islice
 
 import numpy as np
 
-from bench import duel, planted
+from bench import planted
 from bench.changes import merge_base
-from bench.contender import Contender, commit, contender
-from bench.duel import Duel, Pair
 from bench.judging import judge
 from bench.options import Options
+from bench.paired import duel
+from bench.paired.contender import Contender, commit, contender
+from bench.paired.duel import Duel, Pair
 from bench.system.scratch import room
 from impls import InputError, place
 

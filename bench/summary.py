@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench import disturbances
+from bench.analysis import noise
+from bench.analysis.timings import BASELINE
 from bench.run import Case, Run
-from bench.setups import BASELINE
 from bench.stats import intervals
 from bench.stats.intervals import FEWEST
 from bench.text.numbers import counted, duration, duration_interval, times_interval
@@ -40,7 +40,7 @@ def text(run: Run, *, colours: bool) -> str:
             console.print(reason, markup=False, soft_wrap=True)
     few = [case for case in run.cases if 0 < len(run.of(case)) < FEWEST]
     notes = [f"{FEWEST} rounds are needed for a 95 % interval; of fewer it is the least and the largest"] if few else []
-    disturbed = disturbances.told(disturbances.found(run.table()), run=False)
+    disturbed = noise.told(noise.found(run.table()), run=False)
     for warning in (*run.warnings, *disturbed, *notes):
         console.print("[bold yellow]warning[/]: ", end="")
         console.print(warning, markup=False, soft_wrap=True)

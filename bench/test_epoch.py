@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bench.disturbances import Meter
+from bench.analysis.noise import Meter
 from bench.records import WriteError
 from bench.run import Case, Run
 from bench.stats.intervals import FEWEST

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from bench import disturbances
-from bench.disturbances import Meter
+from bench.analysis import noise
+from bench.analysis.noise import Meter
 from bench.options import Options
 from bench.records import WriteError
 from bench.run import Case, Run, prepare
@@ -60,7 +60,7 @@ def train(options: Options, *, epochs: int, until: float | None, say: Callable[[
     for kind, noted in (("skipped", run.skipped), ("FAILED", run.failed)):
         for case, reason in noted.items():
             say(f"{case.trainer}: {kind}: {reason}")
-    for warning in (*run.warnings, *disturbances.told(disturbances.found(run.table()), run=False)):
+    for warning in (*run.warnings, *noise.told(noise.found(run.table()), run=False)):
         say(f"warning: {warning}")
     for file in run.files:
         say(str(file))

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from bench import check as module
 from bench.__main__ import main
+from bench.analysis import validate as module
 from bench.records import Writer
 from tests.doors import ROOT
 from tests.rows import rows, written

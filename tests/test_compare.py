@@ -9,9 +9,9 @@ import pytest
 
 from bench import records
 from bench.__main__ import main
-from bench.compare import compare
-from bench.crossings import _overtaking
-from bench.setups import Job
+from bench.analysis.compare import compare
+from bench.analysis.crossovers import _overtaking
+from bench.analysis.timings import Job
 from tests.doors import ROOT, command
 from tests.rows import written
 

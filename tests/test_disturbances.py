@@ -10,8 +10,9 @@ from contextlib import ExitStack, contextmanager
 import numpy as np
 import pytest
 
-from bench import disturbances, records
-from bench.disturbances import Meter
+from bench import records
+from bench.analysis import noise
+from bench.analysis.noise import Meter
 from bench.machine import affinity
 from bench.machine.clock import measure
 from impls import InputError
@@ -63,7 +64,7 @@ TIMES = {("nielsen", "loop"): [0.1, 0.103, 0.098, 0.101] * 5, ("nielsen", "matri
 
 
 def found(path):
-    return [(one.trainer, one.cause.split(",")[0], round(one.amount, 2)) for one in disturbances.found(records.read([path]))]
+    return [(one.trainer, one.cause.split(",")[0], round(one.amount, 2)) for one in noise.found(records.read([path]))]
 
 
 def test_a_quiet_run_is_not_marked(tmp_path):

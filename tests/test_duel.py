@@ -16,13 +16,13 @@ import numpy as np
 import psutil
 import pytest
 
-from bench import duel
-from bench.contender import Contender
-from bench.duel import Pair
 from bench.judging import judge
+from bench.paired import duel
+from bench.paired.contender import Contender
+from bench.paired.duel import Pair
+from bench.paired.versus import Answer
 from bench.stats.intervals import watched
 from bench.verify.epoch_job import Job
-from bench.versus import Answer
 from bench.workload import named
 from tests.doors import ROOT, command
 

@@ -10,7 +10,7 @@ import pytest
 
 from bench import records
 from bench.__main__ import main
-from bench.compare import compare
+from bench.analysis.compare import compare
 from impls import InputError, read_idx
 from tests import fuzz
 from tests.rows import rows, written

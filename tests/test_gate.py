@@ -12,7 +12,7 @@ import pytest
 
 from bench import changes
 from bench.__main__ import main
-from bench.duel import Pair
+from bench.paired.duel import Pair
 from bench.stats.intervals import Interval
 from bench.verdicts import Report, Verdict
 from impls import TRAINERS

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from bench.__main__ import main
-from bench.history import history
+from bench.analysis.history import history
 from tests.rows import written
 
 

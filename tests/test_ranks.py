@@ -8,16 +8,16 @@ import sys
 import pytest
 
 from bench import records
-from bench.check import check
-from bench.compare import compare
+from bench.analysis.compare import compare
+from bench.analysis.history import history
+from bench.analysis.timings import timings
+from bench.analysis.validate import check
 from bench.fleet import slow_hosts
-from bench.history import history
 from bench.options import declare, parse, spelled
 from bench.plot import charts
 from bench.prediction import Compute, Link, Model
 from bench.ranks import alone, share
 from bench.records import Writer
-from bench.setups import timings
 from tests.doors import QUICK, ROOT, command, launcher, mpiexec
 from tests.rows import rows, written
 from tests.test_mpi import needs_mpi

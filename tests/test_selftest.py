@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench import planted, selftest
-from bench.duel import Pair
+from bench.paired.duel import Pair
 from impls import Network, load_trainer
 from tests.test_trainers import same_bits, trained
 

@@ -18,9 +18,9 @@ from matplotlib.figure import Figure
 from bench import records, summary
 from bench.__main__ import main
 from bench.machine.identity import describe, slug
+from bench.paired.worker import Job
 from bench.run import Case
 from bench.verdicts import Report, Verdict
-from bench.worker import Job
 from bench.workload import named
 from tests.rows import rows, written
 from tests.test_imports import FILES, ROOT

@@ -13,17 +13,17 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bench import records
-from bench.crossings import grids
+from bench.analysis.crossovers import grids
+from bench.analysis.timings import BASELINE, timings
 from bench.machine.identity import slug
 from bench.plot import bars, courses, curves, learning, machines, maps, pairs, roofline, scaling, style
-from bench.setups import BASELINE, timings
 from bench.stats import intervals
 from impls.errors import unknown
 
 if TYPE_CHECKING:
-    from bench.compare import Comparison
-    from bench.duel import Duel, Pair
-    from bench.history import History
+    from bench.analysis.compare import Comparison
+    from bench.analysis.history import History
+    from bench.paired.duel import Duel, Pair
 
 _LIMITS = ["flops", "bytes", "peak_flops", "peak_bytes"]
 

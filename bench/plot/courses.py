@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from bench.history import History, commits
+from bench.analysis.history import History, commits
 from bench.palette import colour
 from bench.plot import style
 from bench.text.numbers import digits

@@ -10,9 +10,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bench.crossings import MOST_PAIRED, Axis, Grid, lines
+from bench.analysis.crossovers import MOST_PAIRED, Axis, Grid, lines
+from bench.analysis.timings import Job, Setup, Timings, ladder
 from bench.plot import style
-from bench.setups import Job, Setup, Timings, ladder
 from bench.stats.intervals import Sample
 from bench.text.numbers import digits
 
@@ -66,7 +66,7 @@ def _curves(varied: Axis, panels: Mapping[int, Line], subtitle: str) -> Figure:
 def _crossings(a: tuple[Any, Any], b: tuple[Any, Any]) -> list[tuple[float, float, bool]]:
     """Return where curve b overtakes a or falls behind, each time: x, y, and whether b leads from there on.
 
-    These are those of the drawn lines; from where on a trainer stays ahead, and how surely, is found by `bench.crossings`.
+    These are those of the drawn lines; from where on a trainer stays ahead, and how surely, is found by `bench.analysis.crossovers`.
     Interpolated between neighbouring points that both curves have, as straight lines on log axes.
     """
     x = np.intersect1d(a[0], b[0])

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from bench import records
+from bench.analysis.timings import Job, ladder
 from bench.plot import style
-from bench.setups import Job, ladder
 from bench.text.numbers import duration
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
+from bench.analysis.timings import Job, Timings
 from bench.plot import style
-from bench.setups import Job, Timings
 from bench.text.numbers import duration
 
 

@@ -10,10 +10,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from bench.crossings import grids
+from bench.analysis.crossovers import grids
+from bench.analysis.timings import Timings, ladder
 from bench.palette import colour
 from bench.plot import style
-from bench.setups import Timings, ladder
 from bench.stats.intervals import Sample
 from bench.text.numbers import digits
 

@@ -13,7 +13,7 @@ from bench.stats import intervals
 from bench.text.numbers import counted
 
 if TYPE_CHECKING:
-    from bench.duel import Duel, Pair
+    from bench.paired.duel import Duel, Pair
 
 
 def draw(duel: Duel, pairs: Sequence[Pair], ratio: intervals.Interval) -> Figure:

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from bench import records
+from bench.analysis.timings import Job, Setup, Timings, ladder
 from bench.plot import style
-from bench.setups import Job, Setup, Timings, ladder
 
 
 def draw(times: Timings, setup: Setup, rows: pd.DataFrame, subtitle: str) -> Figure:

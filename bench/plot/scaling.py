@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
+from bench.analysis.timings import Timings
 from bench.palette import COLOURS, MARKERS
-from bench.setups import Timings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,8 +13,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
+from bench.analysis.timings import Job
 from bench.palette import colour, marker
-from bench.setups import Job
 from bench.text.numbers import counted
 
 _TALLEST = 60_000  # pixels; Agg draws no more than 2^16

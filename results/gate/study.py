@@ -29,10 +29,10 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench import duel  # noqa: E402 (the checkout's own, wherever this is run)
-from bench.contender import contender  # noqa: E402
-from bench.duel import Duel, Pair  # noqa: E402
 from bench.gate import MARGIN, SECONDS, judge  # noqa: E402
+from bench.paired import duel  # noqa: E402 (the checkout's own, wherever this is run)
+from bench.paired.contender import contender  # noqa: E402
+from bench.paired.duel import Duel, Pair  # noqa: E402
 from bench.planted import KINDS, variable  # noqa: E402
 from bench.selftest import resample, shares, with_planted  # noqa: E402
 from bench.workload import named  # noqa: E402

@@ -21,7 +21,7 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench import records  # noqa: E402 (the checkout's own, wherever this is run)
-from bench.duel import FIRST_LOOK, Pair  # noqa: E402
+from bench.paired.duel import FIRST_LOOK, Pair  # noqa: E402
 from bench.stats import intervals  # noqa: E402
 from bench.stats.intervals import FEWEST, Interval, Sample  # noqa: E402
 
@@ -38,10 +38,10 @@ rng = np.random.default_rng(0)
 
 def recorded() -> list[Times]:
     """The rounds of every recorded case, in their order; but those that drifted, whose rounds have no one truth."""
-    from bench import disturbances
+    from bench.analysis import noise
 
     table = records.read(records.files([ROOT / "results"]))
-    drifted = {(one.run_id, one.workload, one.trainer) for one in disturbances.found(table)}
+    drifted = {(one.run_id, one.workload, one.trainer) for one in noise.found(table)}
     cases = table[table["kind"] == "timing"].groupby(["run_id", "workload", "trainer"])
     return [rows.sort_values("round")["seconds"].to_numpy() for case, rows in cases if case not in drifted]
 
@@ -95,7 +95,7 @@ def pooled(runs: list[Times], truth: float, count: int) -> tuple[Interval, float
 
 
 def looked_at(logs: Times) -> Iterator[Interval]:
-    """The intervals of a duel at each of its looks, on these pairs, as `bench.duel.looks` takes them."""
+    """The intervals of a duel at each of its looks, on these pairs, as `bench.paired.duel.looks` takes them."""
     look, due = 1, FIRST_LOOK
     while due <= len(logs):
         yield intervals.watched(logs[:due], look)

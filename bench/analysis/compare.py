@@ -9,9 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import disturbances, records
-from bench.crossings import Crossing, crossings
-from bench.setups import FACTS, Job, Setup, Timings, timings
+from bench import records
+from bench.analysis import noise
+from bench.analysis.crossovers import Crossing, crossings
+from bench.analysis.timings import FACTS, Job, Setup, Timings, timings
 from bench.stats.intervals import Interval, Sample
 from bench.text.numbers import counted, duration_interval, times_interval
 from bench.text.tables import Table
@@ -128,7 +129,7 @@ class Comparison:
             yield self._of_crossings()
         yield self._of_differences()
         if self.timings.disturbed:
-            yield Table(disturbances.TITLE, (), (), disturbances.told(self.timings.disturbed))
+            yield Table(noise.TITLE, (), (), noise.told(self.timings.disturbed))
 
     def _of_job(self, job: Job) -> Table:
         setups = self.timings.of(job)

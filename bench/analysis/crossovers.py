@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from bench.setups import Job, Setup, Timings
+from bench.analysis.timings import Job, Setup, Timings
 from bench.stats.intervals import Interval, Sample, between
 from bench.text.numbers import digits
 

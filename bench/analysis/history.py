@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import disturbances, records
-from bench.disturbances import Disturbance
-from bench.setups import AGREE, Epochs, Job, grouped, ladder
+from bench import records
+from bench.analysis import noise
+from bench.analysis.noise import Disturbance
+from bench.analysis.timings import AGREE, Epochs, Job, grouped, ladder
 from bench.stats.intervals import Interval, Sample
 from bench.text.numbers import counted, duration_interval, times_interval
 from bench.text.tables import Table
@@ -81,7 +82,7 @@ class History:
     def _tables(self) -> list[Table]:
         tables = [_table(title, courses) for title, courses in self.panels()]
         if self.disturbed:
-            tables.append(Table(disturbances.TITLE, (), (), disturbances.told(self.disturbed)))
+            tables.append(Table(noise.TITLE, (), (), noise.told(self.disturbed)))
         return tables
 
 
@@ -123,7 +124,7 @@ def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None]
             )
     order = ladder(course.trainer for course in found)
     courses_in_order = sorted(found, key=lambda c: (c.machine, c.threads, c.ranks, c.job.width or 0, c.job, order.index(c.trainer)))
-    return History(courses_in_order, disturbances.found(rows))
+    return History(courses_in_order, noise.found(rows))
 
 
 def _points(samples: Sequence[tuple[str, str, list[Epochs]]]) -> tuple[Point, ...]:

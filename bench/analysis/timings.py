@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from bench import disturbances, records
-from bench.disturbances import Disturbance
+from bench import records
+from bench.analysis import noise
+from bench.analysis.noise import Disturbance
 from bench.stats import intervals
 from bench.stats.intervals import Sample
 from bench.text.numbers import counted
@@ -152,7 +153,7 @@ def timings(table: pd.DataFrame) -> Timings:
         whose = of[tuple(row[name] for name in _PLACE)]
         first.setdefault((whose, Job(*(row[name] for name in records.JOB)), row["trainer"]), row)
     samples = {key: Sample(epochs) for key, epochs in runs.items()}
-    return Timings(tuple(setups), samples, first, _facts(rows, of), disturbances.found(rows))
+    return Timings(tuple(setups), samples, first, _facts(rows, of), noise.found(rows))
 
 
 def grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], Epochs]]:

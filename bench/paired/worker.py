@@ -1,4 +1,4 @@
-"""One process that trains when it is told to: `python -m bench.worker TRAINER JOB THREADS PINNED`.
+"""One process that trains when it is told to: `python -m bench.paired.worker TRAINER JOB THREADS PINNED`.
 
 Requests in, replies out, a JSON object a line:
 

@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 
-from bench.contender import Contender
-from bench.layout import Layout
 from bench.machine import affinity
-from bench.process import ContenderError, Process
+from bench.paired.contender import Contender
+from bench.paired.memory_layout import Layout
+from bench.paired.worker_client import ContenderError, Process
 from bench.stats import intervals
 from bench.stats.intervals import Interval
 from bench.verify.epoch_job import Job

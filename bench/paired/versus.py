@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import duel, records
-from bench.contender import Contender, contender
-from bench.duel import Duel, Pair
+from bench import records
 from bench.machine.identity import describe
 from bench.options import Options
-from bench.process import ContenderError
+from bench.paired import duel
+from bench.paired.contender import Contender, contender
+from bench.paired.duel import Duel, Pair
+from bench.paired.worker_client import ContenderError
 from bench.stats import intervals
 from bench.stats.intervals import Interval
 from bench.system.scratch import room

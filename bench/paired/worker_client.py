@@ -18,8 +18,8 @@ import psutil
 
 import bench
 from bench import ranks
-from bench.contender import Contender
-from bench.layout import Layout
+from bench.paired.contender import Contender
+from bench.paired.memory_layout import Layout
 from bench.system import process_tree
 from bench.text.numbers import duration
 from bench.verify.epoch_job import read_network
@@ -63,7 +63,16 @@ class Process:
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
         try:
             self._popen = subprocess.Popen(
-                [*layout.prefix, contender.python, "-m", "bench.worker", contender.trainer, str(job), str(threads), str(contender.pinned)],
+                [
+                    *layout.prefix,
+                    contender.python,
+                    "-m",
+                    "bench.paired.worker",
+                    contender.trainer,
+                    str(job),
+                    str(threads),
+                    str(contender.pinned),
+                ],
                 cwd=contender.source,
                 env=environment,
                 stdin=subprocess.PIPE,

@@ -1,0 +1,1 @@
+"""CSVs in, answers out: timings, comparisons, history, crossovers, plausibility, noise."""
