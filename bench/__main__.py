@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.judging import MARGIN, SECONDS
+from bench.gate.rule import MARGIN, SECONDS
 from bench.machine.affinity import THREAD_VARIABLES
 from bench.options import declare, parse, spelled
 from bench.system.signals import Stopped, listen
@@ -243,7 +243,7 @@ def _skipped(_: Path, error: InputError) -> None:
 
 
 def _report(given: argparse.Namespace) -> int:
-    from bench.report import report
+    from bench.report.page import report
 
     report(given.csv, given.file, broken=_skipped if given.skip_broken else None)
     _name([given.file])
@@ -251,7 +251,7 @@ def _report(given: argparse.Namespace) -> int:
 
 
 def _train(given: argparse.Namespace) -> int:
-    from bench.train import train
+    from bench.measure.train import train
     from bench.verify.oracle import VerificationError
 
     if given.epochs < 1:
@@ -296,7 +296,8 @@ def _versus(given: argparse.Namespace) -> int:
 
 
 def _gate(given: argparse.Namespace) -> int:
-    from bench import gate, records
+    from bench import records
+    from bench.gate import judge
 
     options = parse(given, results=Path("results/local"), trainers=[], workloads=["nielsen"])
     if given.self_test:
@@ -305,7 +306,7 @@ def _gate(given: argparse.Namespace) -> int:
         records.check_writable(given.summary.parent, option="--summary")
         if given.summary.is_dir():
             raise InputError(f"--summary {given.summary}: that is a directory; name a file")
-    report = gate.gate(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
+    report = judge.gate(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
     _progress("")
     print(report.json() if given.json else report.text())
     if given.summary:
@@ -341,19 +342,19 @@ def _summarize(file: Path, text: str, *, at_the_end: bool) -> None:
 
 
 def _self_test(given: argparse.Namespace, options: Options) -> int:
-    from bench import selftest
+    from bench.gate import self_test
     from bench.paired.worker_client import ContenderError
 
     for option in ("--summary", "--strict"):
         if getattr(given, option.removeprefix("--")):
             raise InputError(f"{option} does not go with --self-test, which has no verdicts")
     try:
-        rates = selftest.self_test(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
+        rates = self_test.self_test(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=_progress)
     except ContenderError as error:
         _refuse(error)
         return 3
     _progress("")
-    print(json.dumps([asdict(rate) for rate in rates]) if given.json else selftest.text(rates))
+    print(json.dumps([asdict(rate) for rate in rates]) if given.json else self_test.text(rates))
     return 0
 
 

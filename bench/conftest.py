@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from bench import summary
+from bench.measure import summary
+from bench.measure.run import Case, Run, prepare
+from bench.measure.watchdog import Watch
 from bench.options import declare, parse
-from bench.run import Case, Run, prepare
 from bench.system.signals import catch
-from bench.watch import Watch
 from impls import InputError
 
 RUN = pytest.StashKey[Run]()

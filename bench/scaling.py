@@ -17,9 +17,9 @@ import numpy as np
 from bench import ranks
 from bench.analysis.noise import Meter
 from bench.machine.roofline import Peaks, epoch_work
+from bench.measure.run import Case, Run, measured_peaks, prepare
 from bench.options import Options
 from bench.prediction import MOST, WORTH, Compute, Link, Model, doublings
-from bench.run import Case, Run, measured_peaks, prepare
 from bench.stats import intervals
 from bench.stats.intervals import Interval
 from bench.text.numbers import counted, digits, duration, duration_interval

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from bench.analysis.noise import Meter
+from bench.measure.run import Case, Run
+from bench.measure.watchdog import BrokenOffError, Watch
 from bench.records import WriteError
-from bench.run import Case, Run
 from bench.stats.intervals import FEWEST
 from bench.verify.contract import Conduct
 from bench.verify.oracle import ContractError
-from bench.watch import BrokenOffError, Watch
 from impls import Unsupported
 
 # What a trainer's libraries warn of is listed in the end. It is no reason to time nothing.

@@ -16,7 +16,7 @@ import numpy as np
 import psutil
 import pytest
 
-from bench.judging import judge
+from bench.gate.rule import judge
 from bench.paired import duel
 from bench.paired.contender import Contender
 from bench.paired.duel import Pair

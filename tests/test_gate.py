@@ -10,11 +10,11 @@ import sys
 
 import pytest
 
-from bench import changes
 from bench.__main__ import main
+from bench.gate import changed_trainers
+from bench.gate.verdict import Report, Verdict
 from bench.paired.duel import Pair
 from bench.stats.intervals import Interval
-from bench.verdicts import Report, Verdict
 from impls import TRAINERS
 from tests.doors import ROOT, command
 
@@ -226,17 +226,17 @@ def test_another_copy_of_the_code_is_not_measured_for_this_one(repository):
 def test_a_change_in_what_all_share_concerns_all(repository, monkeypatch):
     monkeypatch.chdir(repository)
     monkeypatch.setattr("impls.__file__", str(repository / "impls" / "__init__.py"))
-    assert changes.changed("main") == []
+    assert changed_trainers.changed("main") == []
     change(repository, "from __future__", "# slower\nfrom __future__", file="loop.py")
-    assert changes.changed("main") == ["loop"]
+    assert changed_trainers.changed("main") == ["loop"]
     git(repository, "mv", "impls/aligned.py", "impls/align.py")
-    assert {"matrix", "compiled", "gpu", "mpi"} <= set(changes.changed("main")), "what imports a file that is gone"
+    assert {"matrix", "compiled", "gpu", "mpi"} <= set(changed_trainers.changed("main")), "what imports a file that is gone"
     git(repository, "mv", "impls/align.py", "impls/aligned.py")
     change(repository, "impls.peers.torch_eager:TorchCpu", "impls.matrix:Matrix", file="__init__.py")
     monkeypatch.setitem(TRAINERS, "torch_cpu", "impls.matrix:Matrix")
-    assert "torch_cpu" in changes.changed("change~0")
+    assert "torch_cpu" in changed_trainers.changed("change~0")
     change(repository, "from __future__", "# slower\nfrom __future__", file="network.py")
-    assert changes.changed("main") == list(TRAINERS)
+    assert changed_trainers.changed("main") == list(TRAINERS)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.measure.run import prepare
 from bench.options import declare, parse
-from bench.run import prepare
 from impls import TRAINERS, InputError
 
 

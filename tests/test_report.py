@@ -12,8 +12,8 @@ import pytest
 
 from bench import records
 from bench.__main__ import main
-from bench.palette import colour
-from bench.report import _figures
+from bench.plot.palette import colour
+from bench.report.page import _figures
 from tests.doors import ROOT
 from tests.rows import rows, written
 

@@ -15,12 +15,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
-from bench import records, summary
+from bench import records
 from bench.__main__ import main
+from bench.gate.verdict import Report, Verdict
 from bench.machine.identity import describe, slug
+from bench.measure import summary
+from bench.measure.run import Case
 from bench.paired.worker import Job
-from bench.run import Case
-from bench.verdicts import Report, Verdict
 from bench.workload import named
 from tests.rows import rows, written
 from tests.test_imports import FILES, ROOT

@@ -16,7 +16,8 @@ from bench import records
 from bench.analysis.crossovers import grids
 from bench.analysis.timings import BASELINE, timings
 from bench.machine.identity import slug
-from bench.plot import bars, courses, curves, learning, machines, maps, pairs, roofline, scaling, style
+from bench.plot import bars, curves, learning, machines, maps, pair_ratios, roofline, scaling, style
+from bench.plot import history as course
 from bench.stats import intervals
 from impls.errors import unknown
 
@@ -101,10 +102,10 @@ def history(answer: History, directory: Path) -> list[Path]:
     """Draw the courses of a `compare --over-time` as history.png and history.svg in the directory."""
     records.check_writable(directory, option="-o")
     with style.in_use():
-        return style.save([("history", courses.draw(answer))], directory)
+        return style.save([("history", course.draw(answer))], directory)
 
 
 def ratios(duel: Duel, taken: Sequence[Pair], ratio: intervals.Interval, stem: Path) -> list[Path]:
     """Draw a duel's ratios, a over b, pair by pair, with the interval of their centre, as stem.png and stem.svg."""
     with style.in_use():
-        return style.save([(stem.name, pairs.draw(duel, taken, ratio))], stem.parent)
+        return style.save([(stem.name, pair_ratios.draw(duel, taken, ratio))], stem.parent)

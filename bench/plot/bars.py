@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bench.analysis.timings import BASELINE, Job, ladder
-from bench.palette import colour
 from bench.plot import style
+from bench.plot.palette import colour
 from bench.stats.intervals import Interval, Sample
 from bench.text.numbers import digits, duration
 

@@ -12,8 +12,8 @@ from matplotlib.patches import Rectangle
 
 from bench.analysis.crossovers import grids
 from bench.analysis.timings import Timings, ladder
-from bench.palette import colour
 from bench.plot import style
+from bench.plot.palette import colour
 from bench.stats.intervals import Sample
 from bench.text.numbers import digits
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
 from bench.analysis.timings import Timings
-from bench.palette import COLOURS, MARKERS
+from bench.plot.palette import COLOURS, MARKERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from bench.analysis.timings import Job
-from bench.palette import colour, marker
+from bench.plot.palette import colour, marker
 from bench.text.numbers import counted
 
 _TALLEST = 60_000  # pixels; Agg draws no more than 2^16

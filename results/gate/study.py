@@ -4,8 +4,8 @@
     python results/gate/study.py live     live.csv, another
     python results/gate/study.py report   figures.md, from the three
 
-Slowdowns are planted in the `matrix` trainer's own steps (bench/planted.py has the kinds). Each condition's pairs are recorded in
-turns of ten pairs, so that all of them meet all of the machine's moods.
+Slowdowns are planted in the `matrix` trainer's own steps (bench/gate/planted_slowdowns.py has the kinds). Each condition's pairs are
+recorded in turns of ten pairs, so that all of them meet all of the machine's moods.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.gate import MARGIN, SECONDS, judge  # noqa: E402
+from bench.gate.judge import MARGIN, SECONDS, judge  # noqa: E402
+from bench.gate.planted_slowdowns import KINDS, variable  # noqa: E402
+from bench.gate.self_test import resample, shares, with_planted  # noqa: E402
 from bench.paired import duel  # noqa: E402 (the checkout's own, wherever this is run)
 from bench.paired.contender import contender  # noqa: E402
 from bench.paired.duel import Duel, Pair  # noqa: E402
-from bench.planted import KINDS, variable  # noqa: E402
-from bench.selftest import resample, shares, with_planted  # noqa: E402
 from bench.workload import named  # noqa: E402
 from impls import mnist  # noqa: E402
 
@@ -97,7 +97,7 @@ def planted(match: Duel, levels: Sequence[float]) -> list[Planted]:
 def stored_median(match: Duel, subject: Planted) -> float:
     """The median that one run of pytest-benchmark stores, seconds."""
     examples = match.title.split(" examples")[0].split(", ")[-1].replace(",", "")
-    trainer = "bench.planted:Planted" if subject.level else TRAINER
+    trainer = "bench.gate.planted_slowdowns:Planted" if subject.level else TRAINER
     environment = os.environ | (variable(TRAINER, METHODS[subject.kind], subject.kind, subject.units) if subject.level else {})
     with tempfile.TemporaryDirectory() as room:
         stored = Path(room) / "stored.json"

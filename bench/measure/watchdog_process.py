@@ -1,8 +1,8 @@
-"""The process that outlives a run: `python watcher.py PID`, what the run is doing on its standard input, a JSON object a line.
+"""The process that outlives a run: `python watchdog_process.py PID`, what the run is doing on its standard input, a JSON object a line.
 
 A process that is killed, crashes or runs out of memory can say nothing. This one then says on standard error what was being done,
 where the finished rows are, and what was not reached; and it ends a step that takes too long: by a signal that Python code hears,
-then, as code that is not Python hears none, by killing the process. `bench.watch` is the other end.
+then, as code that is not Python hears none, by killing the process. `bench.measure.watchdog` is the other end.
 
     {"doing": "round 3 of 20", "seconds": 30}    the step that begins, and how long it may take (null: as long as it likes)
     {"case": ..., "waiting": [...], "kept": ...}    any of them: what was said of it before is no longer true

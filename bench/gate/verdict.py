@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from bench.judging import Found, Stages
+from bench.gate.rule import Found, Stages
 from bench.machine.identity import slug
 from bench.paired.duel import Duel
 from bench.stats.intervals import Interval

@@ -12,9 +12,9 @@ from itertools import islice
 
 import numpy as np
 
-from bench import planted
-from bench.changes import merge_base
-from bench.judging import judge
+from bench.gate import planted_slowdowns
+from bench.gate.changed_trainers import merge_base
+from bench.gate.rule import judge
 from bench.options import Options
 from bench.paired import duel
 from bench.paired.contender import Contender, commit, contender
@@ -86,8 +86,8 @@ def _slowed_by(match: Duel, trainer: str, method: str, kind: str, units: float, 
 
 def with_planted(match: Duel, trainer: str, method: str, kind: str, units: float) -> Duel:
     """Return the duel with b against b slowed."""
-    slowed: Contender = replace(match.b, source=match.a.source, name=f"{trainer} + {kind}", trainer="bench.planted:Planted")
-    return replace(match, a=replace(slowed, env=planted.variable(trainer, method, kind, units)))
+    slowed: Contender = replace(match.b, source=match.a.source, name=f"{trainer} + {kind}", trainer="bench.gate.planted_slowdowns:Planted")
+    return replace(match, a=replace(slowed, env=planted_slowdowns.variable(trainer, method, kind, units)))
 
 
 def resample(recorded: Sequence[Pair], *, slower: float, margin: float, seconds: float, trials: int = _TRIALS) -> Rates:

@@ -18,7 +18,7 @@ from bench import records
 from bench.analysis import noise
 from bench.analysis.compare import Comparison, comparison
 from bench.analysis.timings import BASELINE, FACTS, Job, Setup, Timings, ladder, timings
-from bench.palette import colour
+from bench.plot.palette import colour
 from bench.stats.intervals import Interval
 from bench.system import files
 from impls import InputError

@@ -313,7 +313,7 @@ def _provenance(trainers: Mapping[str, str | None]) -> tuple[str, dict[str, bool
     trainers  why each cannot run here, if it cannot
     Outside of a checkout there is no commit, and nothing is known.
     """
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return "", dict.fromkeys(trainers)
     try:

@@ -12,13 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bench.analysis import noise
 from bench.analysis.noise import Meter
+from bench.measure.run import Case, Run, prepare
+from bench.measure.watchdog import BrokenOffError, Watch
 from bench.options import Options
 from bench.records import WriteError
-from bench.run import Case, Run, prepare
 from bench.text.numbers import counted, duration
 from bench.verify.contract import Conduct
 from bench.verify.oracle import ContractError
-from bench.watch import BrokenOffError, Watch
 from impls import InputError, Unsupported
 
 

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from bench.analysis.history import History, commits
-from bench.palette import colour
 from bench.plot import style
+from bench.plot.palette import colour
 from bench.text.numbers import digits
 
 

@@ -1,4 +1,4 @@
-"""Slowdowns of a known size, planted in a trainer's own code, to see whether they are found. `bench.planted:Planted`.
+"""Slowdowns of a known size, planted in a trainer's own code, to see whether they are found. `bench.gate.planted_slowdowns:Planted`.
 
 The environment says what to plant: EPOCHBENCH_PLANTED="matrix _feed_forward copy 0.4" does 0.4 units of copying at each call of
 that method of that trainer, a unit being a few microseconds of work that a careless change might add.

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from bench.analysis import noise
 from bench.analysis.timings import BASELINE
-from bench.run import Case, Run
+from bench.measure.run import Case, Run
 from bench.stats import intervals
 from bench.stats.intervals import FEWEST
 from bench.text.numbers import counted, duration, duration_interval, times_interval

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from bench.machine.roofline import epoch_work
-from bench.run import Case, Run
+from bench.measure.run import Case, Run
 from bench.text.numbers import counted
 
 # A first epoch may load a library and compile, and be as slow as an interpreter without arrays: 10 million operations a second.
@@ -36,8 +36,8 @@ class _Overdue(BaseException):
 class Watch:
     """Watches over the cases of a run, one after the other. A context manager: at its end nothing is watched any more.
 
-    The step under way is told to a process of its own (`bench.watcher`), which says what became of the run should it die, and signals
-    when a step takes too long. Where there are no such signals (Windows), that process ends the run instead.
+    The step under way is told to a process of its own (`bench.measure.watchdog_process`), which says what became of the run should
+    it die, and signals when a step takes too long. Where there are no such signals (Windows), that process ends the run instead.
     """
 
     def __init__(self, run: Run, show: Callable[[Case, str], None] = lambda case, doing: None) -> None:
@@ -47,7 +47,7 @@ class Watch:
         self._process: subprocess.Popen[bytes] | None = None
         try:
             self._process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("watcher.py")), str(os.getpid())],
+                [sys.executable, str(Path(__file__).with_name("watchdog_process.py")), str(os.getpid())],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 bufsize=0,

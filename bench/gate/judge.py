@@ -11,8 +11,9 @@ from pathlib import Path
 
 import impls
 from bench import records
-from bench.changes import changed, merge_base
-from bench.judging import AFRESH, MARGIN, SECONDS, Stages, judge
+from bench.gate.changed_trainers import changed, merge_base
+from bench.gate.rule import AFRESH, MARGIN, SECONDS, Stages, judge
+from bench.gate.verdict import Report, Verdict, Word
 from bench.machine.identity import describe
 from bench.options import Options
 from bench.paired import duel
@@ -23,7 +24,6 @@ from bench.records import WriteError
 from bench.system.scratch import room
 from bench.system.signals import Stopped
 from bench.text.numbers import counted
-from bench.verdicts import Report, Verdict, Word
 from impls import InputError
 
 
