@@ -359,15 +359,15 @@ def _self_test(given: argparse.Namespace, options: Options) -> int:
 
 
 def _scale(given: argparse.Namespace) -> int:
-    from bench.ranks import attended
-    from bench.scaling import scale
+    from bench.mpi.ranks import attended
+    from bench.mpi.scaling import scale
 
     return attended(lambda: scale(lambda: parse(given, results=Path("results/local"), trainers=["mpi"])))
 
 
 def _fleet(given: argparse.Namespace) -> int:
-    from bench.fleet import fleet
-    from bench.ranks import attended
+    from bench.mpi.fleet import fleet
+    from bench.mpi.ranks import attended
 
     job = spelled(given, without=("--results", "--machine", "--no-charts"))
     return attended(lambda: fleet(lambda: parse(given, results=Path("results/local")), job, in_turn=given.in_turn))

@@ -12,11 +12,11 @@ from bench.analysis.compare import compare
 from bench.analysis.history import history
 from bench.analysis.timings import timings
 from bench.analysis.validate import check
-from bench.fleet import slow_hosts
+from bench.mpi.cost_model import Compute, Link, Model
+from bench.mpi.fleet import slow_hosts
+from bench.mpi.ranks import alone, share
 from bench.options import declare, parse, spelled
 from bench.plot import charts
-from bench.prediction import Compute, Link, Model
-from bench.ranks import alone, share
 from bench.records import Writer
 from tests.doors import QUICK, ROOT, command, launcher, mpiexec
 from tests.rows import rows, written
@@ -185,7 +185,7 @@ def test_bad_input_on_all_ranks_is_told_and_ends_them(arguments, message):
 def test_a_process_that_a_rank_starts_is_no_rank():
     child = "import sys; from impls.mpi import world; sys.stdout.write(f'size {world().size}\\n')"
     start = f"subprocess.run([sys.executable, '-c', {child!r}], env=alone(os.environ))"
-    program = f"import os, subprocess, sys\nfrom bench.ranks import alone\n{start}"
+    program = f"import os, subprocess, sys\nfrom bench.mpi.ranks import alone\n{start}"
     assert mpiexec(2, "-c", program).stdout.count("size 1\n") == 2
 
 

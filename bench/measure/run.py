@@ -21,8 +21,8 @@ from bench.machine.clock import Clock
 from bench.machine.identity import Machine, describe, versioned
 from bench.machine.roofline import Peaks, Work, epoch_work
 from bench.machine.roofline import measure as measure_processor
+from bench.mpi.ranks import launched
 from bench.options import Options
-from bench.ranks import launched
 from bench.records import Row, WriteError
 from bench.system import git
 from bench.text.numbers import counted, duration

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 import bench
-from bench import ranks
+from bench.mpi import ranks
 from bench.paired.contender import Contender
 from bench.paired.memory_layout import Layout
 from bench.system import process_tree

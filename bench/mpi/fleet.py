@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench import ranks, records
+from bench import records
 from bench.analysis.timings import AGREE, Job, Setup, Timings, timings
 from bench.machine import affinity
 from bench.machine.identity import describe, slug
+from bench.mpi import ranks
 from bench.options import Options
 from bench.stats.intervals import Interval, Sample
 from bench.system import files, process_tree

@@ -14,12 +14,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from bench import ranks
 from bench.analysis.noise import Meter
 from bench.machine.roofline import Peaks, epoch_work
 from bench.measure.run import Case, Run, measured_peaks, prepare
+from bench.mpi import ranks
+from bench.mpi.cost_model import MOST, WORTH, Compute, Link, Model, doublings
 from bench.options import Options
-from bench.prediction import MOST, WORTH, Compute, Link, Model, doublings
 from bench.stats import intervals
 from bench.stats.intervals import Interval
 from bench.text.numbers import counted, digits, duration, duration_interval
