@@ -209,7 +209,8 @@ def _rows(table: Any) -> list[Row]:
 # --- options -------------------------------------------------------------------------------------------------------------------------
 
 _NAMES = re.compile(r'"(--[a-z-]+|-o)"')
-_OPTIONS = [name for file in ("__main__.py", "options.py") for name in _NAMES.findall((BENCH / file).read_text(encoding="utf-8"))]
+_DECLARING = (BENCH / "options.py", *sorted((BENCH / "commands").glob("*.py")))
+_OPTIONS = [name for file in _DECLARING for name in _NAMES.findall(file.read_text(encoding="utf-8"))]
 _COMMANDS = ("plot", "compare", "check", "report", "train", "versus", "gate", "machine", "")
 _value = st.sampled_from((*NUMBERS, "1,10", "1,,2", "nielsen,wide", "loop,matrix", "K=V", "=", "95%", "1e-400%", "\ud800")) | _text
 _option = st.sampled_from(_OPTIONS)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import impls
 from bench import records
+from bench.gate import MARGIN, SECONDS
 from bench.gate.changed_trainers import changed, merge_base
-from bench.gate.rule import AFRESH, MARGIN, SECONDS, Stages, judge
+from bench.gate.rule import AFRESH, Stages, judge
 from bench.gate.verdict import Report, Verdict, Word
 from bench.machine.identity import describe
 from bench.options import Options

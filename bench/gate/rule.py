@@ -16,8 +16,6 @@ from bench.stats.intervals import Interval
 Found = Literal["slower", "not slower", "faster", "undecided"]
 Stages = dict[str, list[Pair]]
 FIRST, AFRESH = "first", "afresh"
-MARGIN = 0.01
-SECONDS = 90.0
 _NOTHING_KNOWN = Interval(1.0, float("-inf"), float("inf"))
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from bench.stats.intervals import Interval
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bench.stats.intervals import Interval
 
 _UNITS = ((1e-3, 1e6, "us"), (1.0, 1e3, "ms"), (float("inf"), 1.0, "s"))
 

@@ -29,8 +29,9 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench.gate.judge import MARGIN, SECONDS, judge  # noqa: E402
+from bench.gate import MARGIN, SECONDS  # noqa: E402
 from bench.gate.planted_slowdowns import KINDS, variable  # noqa: E402
+from bench.gate.rule import judge  # noqa: E402
 from bench.gate.self_test import resample, shares, with_planted  # noqa: E402
 from bench.paired import duel  # noqa: E402 (the checkout's own, wherever this is run)
 from bench.paired.contender import contender  # noqa: E402

@@ -1,0 +1,7 @@
+"""The command line's commands, a file each: `add_parser` declares its arguments, `run` does it and returns the exit code."""
+
+from __future__ import annotations
+
+from bench.commands import check, compare, fleet, gate, machine, plot, report, scale, train, trainers, versus
+
+COMMANDS = (plot, compare, check, report, train, versus, gate, scale, fleet, machine, trainers)  # in the order of --help

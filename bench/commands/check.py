@@ -1,0 +1,30 @@
+"""`python -m bench check`: can a CSV be contributed?"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bench.commands.arguments import Commands
+from bench.text.numbers import plain
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command's arguments."""
+    parser = commands.add_parser("check", help="is a CSV to be contributed whole, plausible and free of personal data?")
+    parser.add_argument("csv", nargs="+", type=Path, metavar="CSV")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print what is wrong with the files and what disturbed them; return 1 if something is wrong."""
+    from bench import records
+    from bench.analysis import noise
+    from bench.analysis.validate import check
+
+    paths = records.files(given.csv)
+    complaints = [complaint for path in paths for complaint in check(path)]
+    fine = [f"{path}: whole, plausible and free of personal data" for path in paths]
+    disturbed = [f"{path}: {line}" for path in paths for line in noise.told(noise.found(records.read([path])))]
+    print(*map(plain, [*(complaints or fine), *disturbed]), sep="\n")
+    return 1 if complaints else 0

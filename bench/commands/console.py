@@ -1,0 +1,37 @@
+"""What every command prints alike: refusals, progress, the names of written files."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from bench.text.numbers import plain
+from impls.errors import InputError
+
+# What a command that is interrupted adds to saying so.
+ROWS_KEPT = "; what was finished is kept in the *.partial.csv, if there was anything"
+PAIRS_SHOWN = "; what was measured before that is told, if there was anything"
+
+
+def refuse(error: Exception | str) -> None:
+    """Say on one line why something is not done, in place of the progress."""
+    progress("")
+    print(f"epochbench: {plain(str(error))}", file=sys.stderr)
+
+
+def progress(line: str) -> None:
+    """Show a line in place of the last one, to a person who watches; an empty one takes it away."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+
+
+def print_files(files: Iterable[Path], *, beside: bool = False) -> None:
+    """Print which files were written; beside an answer that a program or a page is to read, as errors are."""
+    for file in files:
+        print(plain(str(file)), file=sys.stderr if beside else sys.stdout)
+
+
+def skipped(_: Path, error: InputError) -> None:
+    """Say that a file was left out."""
+    refuse(f"skipped: {error}")

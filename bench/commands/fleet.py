@@ -1,0 +1,27 @@
+"""`mpiexec ... python -m bench fleet`: the main job once on every host, and which host is slow."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bench.commands.arguments import Commands
+from bench.commands.console import ROWS_KEPT
+from bench.options import declare, parse, spelled
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command's arguments."""
+    parser = commands.add_parser("fleet", help="under mpiexec: the main job once on every host, and which host is slow; exit 1 if one is")
+    declare(parser.add_argument)
+    parser.add_argument("--in-turn", action="store_true", help="one host after the other (all together)")
+    parser.set_defaults(run=run, interrupted=ROWS_KEPT)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Measure on all hosts; return 1 if one failed or is slow."""
+    from bench.mpi.fleet import fleet
+    from bench.mpi.ranks import attended
+
+    job = spelled(given, without=("--results", "--machine", "--no-charts"))
+    return attended(lambda: fleet(lambda: parse(given, results=Path("results/local")), job, in_turn=given.in_turn))

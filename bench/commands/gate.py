@@ -1,0 +1,97 @@
+"""`python -m bench gate`: is the working tree slower than its base?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.commands.arguments import JOB, Commands, seconds, share
+from bench.commands.console import PAIRS_SHOWN, print_files, progress, refuse
+from bench.gate import MARGIN, SECONDS
+from bench.options import declare, parse
+from impls import InputError
+
+if TYPE_CHECKING:
+    from bench.options import Options
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command's arguments."""
+    parser = commands.add_parser("gate", help="is the working tree slower than its base?")
+    declare(parser.add_argument, "--trainers", *JOB, "--data", "--threads", "--results", "--machine", "--no-charts")
+    parser.add_argument("--base", metavar="REVISION", help="what to compare with (where HEAD left the main branch)")
+    parser.add_argument("--margin", type=share, default=MARGIN, metavar="SHARE", help=f"how much slower is slower ({MARGIN:.0%}%)")
+    parser.add_argument("--seconds", type=seconds, default=SECONDS, metavar="S", help=f"at most so long for each trainer ({SECONDS:.0f})")
+    parser.add_argument("--strict", action="store_true", help="exit 3 if a trainer could not be judged")
+    parser.add_argument("--summary", type=Path, metavar="FILE.md", help="write the table there, as Markdown")
+    parser.add_argument("--json", action="store_true", help="as one JSON object")
+    parser.add_argument("--self-test", action="store_true", help="instead, measure how reliable the gate is on this machine")
+    parser.set_defaults(run=run, interrupted=PAIRS_SHOWN)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the verdicts; return the report's exit code."""
+    from bench import records
+    from bench.gate.judge import gate
+
+    options = parse(given, results=Path("results/local"), trainers=[], workloads=["nielsen"])
+    if given.self_test:
+        return _self_test(given, options)
+    if given.summary:
+        records.check_writable(given.summary.parent, option="--summary")
+        if given.summary.is_dir():
+            raise InputError(f"--summary {given.summary}: that is a directory; name a file")
+    report = gate(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=progress)
+    progress("")
+    print(report.json() if given.json else report.text())
+    if given.summary:
+        _summarize(given.summary, report.markdown(), at_the_end=False)
+    if os.environ.get("GITHUB_STEP_SUMMARY"):
+        _summarize(Path(os.environ["GITHUB_STEP_SUMMARY"]), report.markdown(), at_the_end=True)
+    code = report.exit_code(strict=given.strict)
+    if report.broken_off:
+        if code == 1:  # the answer is no, whatever the others would have been
+            return code
+        raise report.broken_off
+    try:
+        charts = report.draw() if options.charts else []
+        if not given.json:
+            print_files(charts)
+    except OSError as error:  # the verdict stands all the same
+        refuse(f"no charts: {error}")
+    return code
+
+
+def _summarize(file: Path, text: str, *, at_the_end: bool) -> None:
+    """Write the gate's table to a file, or say why not; the verdict stands all the same."""
+    from bench.system import files
+
+    try:
+        if at_the_end:
+            with file.open("a", encoding="utf-8") as summary:
+                summary.write(text)
+        else:
+            files.write(file, text)
+    except OSError as error:
+        refuse(f"no summary: {error}")
+
+
+def _self_test(given: argparse.Namespace, options: Options) -> int:
+    from bench.gate import self_test
+    from bench.paired.worker_client import ContenderError
+
+    for option in ("--summary", "--strict"):
+        if getattr(given, option.removeprefix("--")):
+            raise InputError(f"{option} does not go with --self-test, which has no verdicts")
+    try:
+        rates = self_test.self_test(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=progress)
+    except ContenderError as error:
+        refuse(error)
+        return 3
+    progress("")
+    print(json.dumps([asdict(rate) for rate in rates]) if given.json else self_test.text(rates))
+    return 0

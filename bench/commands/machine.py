@@ -1,0 +1,35 @@
+"""`python -m bench machine`: what this machine is, and what is wrong with its settings."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+
+from bench.commands.arguments import Commands
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command's arguments."""
+    parser = commands.add_parser("machine", help="what this machine is")
+    parser.add_argument("--json", action="store_true", help="as one JSON object")
+    parser.add_argument("--machine", metavar="NAME", help="what results call it")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the machine's columns, its clock, and a warning if its BLAS runs the wrong kernels."""
+    from bench.machine import blas, clock
+    from bench.machine.identity import describe
+
+    machine, checked, ticking = describe(given.machine), blas.check(), clock.measure()
+    warning = checked.warning() if checked else None
+    if given.json:
+        checks = {"clock": asdict(ticking), "blas_check": asdict(checked) if checked else None, "warning": warning}
+        print(json.dumps({**asdict(machine), **checks}))
+        return 0
+    for label, value in (*machine.lines(), ("clock", str(ticking))):
+        print(f"{label:<15} {value}")
+    if warning:
+        print(f"warning: {warning}")
+    return 0

@@ -1,0 +1,25 @@
+"""`python -m bench plot`: the charts of one or more CSVs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bench.commands.arguments import Commands
+from bench.commands.console import print_files
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command's arguments."""
+    parser = commands.add_parser("plot", help="draw the charts of one or more CSVs")
+    parser.add_argument("csv", nargs="+", type=Path, metavar="CSV", help="or a directory: all in it")
+    parser.add_argument("-o", dest="directory", type=Path, metavar="DIR", help="where the charts go (beside the first CSV)")
+    parser.set_defaults(run=run)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Draw the charts and print their files."""
+    from bench import plot
+
+    print_files(plot.charts(given.csv, given.directory))
+    return 0

@@ -1,0 +1,25 @@
+"""`mpiexec ... python -m bench scale`: the same epoch over 1, 2, 4, ... ranks, and a prediction for more."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bench.commands.arguments import JOB, Commands
+from bench.commands.console import ROWS_KEPT
+from bench.options import declare, parse
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command's arguments."""
+    parser = commands.add_parser("scale", help="under mpiexec: the same epoch over 1, 2, 4, ... ranks, and a prediction for more")
+    declare(parser.add_argument, "--trainers", *JOB, "--rounds", "--data", "--threads", "--results", "--machine", "--no-charts")
+    parser.set_defaults(run=run, interrupted=ROWS_KEPT)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Measure on all ranks and print the table on the first."""
+    from bench.mpi.ranks import attended
+    from bench.mpi.scaling import scale
+
+    return attended(lambda: scale(lambda: parse(given, results=Path("results/local"), trainers=["mpi"])))

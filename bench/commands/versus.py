@@ -1,0 +1,59 @@
+"""`python -m bench versus`: which of two contenders is faster here and now, and by how much."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bench.commands.arguments import JOB, Commands, seconds, variable
+from bench.commands.console import PAIRS_SHOWN, print_files, progress, refuse
+from bench.options import declare, parse
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command's arguments."""
+    parser = commands.add_parser("versus", help="which of two is faster here and now, and by how much")
+    for name in "AB":
+        parser.add_argument(name.lower(), metavar=name, help="a trainer, module:Class, or either @revision")
+    declare(parser.add_argument, *JOB, "--data", "--threads", "--machine")
+    parser.add_argument("--seconds", type=seconds, default=60.0, metavar="S", help="measure at most so long (60)")
+    for name in "ab":
+        parser.add_argument(f"--{name}-python", metavar="EXE", help=f"the interpreter of {name.upper()} (this one)")
+        parser.add_argument(
+            f"--{name}-env", metavar="K=V", type=variable, action="append", default=[], help="an environment variable for it; repeatable"
+        )
+    parser.add_argument("--json", action="store_true", help="as one JSON object")
+    parser.add_argument("-o", dest="directory", type=Path, metavar="DIR", help="put the pairs' CSV and chart there")
+    parser.set_defaults(run=run, interrupted=PAIRS_SHOWN)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the ratio; return 1 if a contender is broken, 3 if there is no answer."""
+    from bench import records
+    from bench.paired.versus import Side, versus
+    from bench.paired.worker_client import ContenderError
+
+    options = parse(given, results=given.directory or Path("results/local"), trainers=[], workloads=["nielsen"])
+    if given.directory:
+        records.check_writable(given.directory, option="-o")
+    sides = Side(given.a, given.a_python, dict(given.a_env)), Side(given.b, given.b_python, dict(given.b_env))
+    try:
+        answer = versus(*sides, options, seconds=given.seconds, progress=progress)
+    except ContenderError as error:
+        refuse(error)
+        return 3 if error.absent else 1
+    progress("")
+    print(answer.json() if given.json else answer.text())
+    if given.directory:
+        from bench import plot
+
+        csv = answer.save(given.directory, options.machine)
+        files = [csv, *(plot.ratios(answer.duel, answer.pairs, answer.ratio, csv.with_suffix("")) if answer.ratio.known else [])]
+        if not given.json:
+            print_files(files)
+    if isinstance(answer.broken_off, ContenderError):
+        refuse(answer.broken_off)
+        return 1
+    if answer.broken_off:
+        raise answer.broken_off
+    return 0 if answer.ratio.known else 3
