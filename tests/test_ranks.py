@@ -14,10 +14,10 @@ from bench.analysis.timings import timings
 from bench.analysis.validate import check
 from bench.mpi.cost_model import Compute, Link, Model
 from bench.mpi.fleet import slow_hosts
-from bench.mpi.ranks import alone, share
 from bench.options import declare, parse, spelled
 from bench.plot import charts
 from bench.records import Writer
+from bench.system.launcher import share, without_launcher
 from tests.doors import QUICK, ROOT, command, launcher, mpiexec
 from tests.rows import rows, written
 from tests.test_mpi import needs_mpi
@@ -184,13 +184,13 @@ def test_bad_input_on_all_ranks_is_told_and_ends_them(arguments, message):
 @needs_mpi
 def test_a_process_that_a_rank_starts_is_no_rank():
     child = "import sys; from impls.mpi import world; sys.stdout.write(f'size {world().size}\\n')"
-    start = f"subprocess.run([sys.executable, '-c', {child!r}], env=alone(os.environ))"
-    program = f"import os, subprocess, sys\nfrom bench.mpi.ranks import alone\n{start}"
+    start = f"subprocess.run([sys.executable, '-c', {child!r}], env=without_launcher(os.environ))"
+    program = f"import os, subprocess, sys\nfrom bench.system.launcher import without_launcher\n{start}"
     assert mpiexec(2, "-c", program).stdout.count("size 1\n") == 2
 
 
 def test_a_process_that_a_rank_starts_keeps_what_the_user_set():
-    assert alone({"PMI_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2", "PMIX_RANK": "1", "OMPI_MCA_btl": "tcp", "PATH": "p"}) == {
+    assert without_launcher({"PMI_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2", "PMIX_RANK": "1", "OMPI_MCA_btl": "tcp", "PATH": "p"}) == {
         "OMPI_MCA_btl": "tcp",
         "PATH": "p",
     }

@@ -21,10 +21,9 @@ from bench.machine.clock import Clock
 from bench.machine.identity import Machine, describe, versioned
 from bench.machine.roofline import Peaks, Work, epoch_work
 from bench.machine.roofline import measure as measure_processor
-from bench.mpi.ranks import launched
 from bench.options import Options
 from bench.records import Row, WriteError
-from bench.system import git
+from bench.system import git, launcher
 from bench.text.numbers import counted, duration
 from bench.verify.contract import InputsChangedError, unchanged
 from bench.verify.oracle import ContractError, Oracle
@@ -277,8 +276,8 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
 
     Holds this process to the threads asked for, so it must come before the trainers' libraries are loaded.
     """
-    if launched() > ranks:
-        raise InputError(f"this is one of {launched()} ranks, and would measure as if it were alone: mpiexec is for scale and fleet")
+    if launcher.ranks() > ranks:
+        raise InputError(f"this is one of {launcher.ranks()} ranks, and would measure as if it were alone: mpiexec is for scale and fleet")
     threads = affinity.hold(options.threads)
     trainers = {name: absent(name) for name in options.trainers}
     splits = options.splits()

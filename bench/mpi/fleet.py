@@ -29,6 +29,7 @@ from bench.mpi import ranks
 from bench.options import Options
 from bench.stats.intervals import Interval, Sample
 from bench.system import files, process_tree
+from bench.system.launcher import without_launcher
 from bench.text.numbers import counted, duration_interval, times_interval
 from bench.text.tables import Table
 
@@ -119,7 +120,7 @@ class _Child:
         door = [sys.executable, "-m", "pytest", str(Path(bench.__file__).parent), "-p", "no:cacheprovider", "--benchmark-only"]
         self._popen = subprocess.Popen(
             [*door, *job, "--no-charts", "--results", str(directory), "--machine", host.machine],
-            env=ranks.alone(os.environ),
+            env=without_launcher(os.environ),
             stdin=subprocess.DEVNULL,
             stdout=self._output,
             stderr=subprocess.STDOUT,

@@ -8,34 +8,20 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from bench.machine import affinity
-from bench.system import process_tree
+from bench.system import launcher, process_tree
 from impls import InputError, unavailable
 
 Result = TypeVar("Result")
 
-# What launchers put into the environment: MPICH's, Intel's and Microsoft's; Open MPI's; PMIx, which Slurm speaks too.
-_RANK = ("PMI_RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID")
-_SIZE = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
-_LAUNCHERS = ("PMI_", "HYDI_", "MPI_LOCAL", "OMPI_COMM_WORLD_", "PMIX_", "PRTE_")
 _LOOK = 0.001  # seconds between two looks of a rank that has nothing to do
 
 
 class Refused(InputError):
     """The same on all ranks: nobody waits for whoever leaves with it."""
-
-
-def alone(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment without what a launcher put there: a process started with it is no rank of this job."""
-    return {name: value for name, value in environment.items() if not name.startswith(_LAUNCHERS)}
-
-
-def launched() -> int:
-    """Return how many ranks the launcher says there are, as far as its environment tells; 1 without one."""
-    return int(next((os.environ[name] for name in _SIZE if os.environ.get(name, "").isdigit()), "1"))
 
 
 def attended(work: Callable[[], int]) -> int:
@@ -80,9 +66,9 @@ def _or_abort(work: Callable[[], int]) -> int:
 
 
 def _tell(what: str) -> None:
-    rank = next((os.environ[name] for name in _RANK if name in os.environ), "0")
     print(
-        f"epochbench: rank {rank} on {platform.node()} {what}; what was finished is kept in the *.partial.csv, if there was anything",
+        f"epochbench: rank {launcher.rank()} on {platform.node()} {what}; "
+        "what was finished is kept in the *.partial.csv, if there was anything",
         file=sys.stderr,
         flush=True,
     )

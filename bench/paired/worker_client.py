@@ -17,10 +17,10 @@ from typing import Any
 import psutil
 
 import bench
-from bench.mpi import ranks
 from bench.paired.contender import Contender
 from bench.paired.memory_layout import Layout
 from bench.system import process_tree
+from bench.system.launcher import without_launcher
 from bench.text.numbers import duration
 from bench.verify.epoch_job import read_network
 from bench.verify.pending import TRIES, early
@@ -53,7 +53,7 @@ class Process:
         self.contender = contender
         self.left_behind: list[str] = []
         layout = layout or Layout()
-        environment = {**ranks.alone(os.environ), **layout.env, **contender.env}
+        environment = {**without_launcher(os.environ), **layout.env, **contender.env}
         environment.pop("PYTHONSAFEPATH", None)  # the staged code is found because it is in the working directory
         theirs = contender.source if contender.pinned else Path.cwd()
         paths = contender.env.get("PYTHONPATH"), str(theirs), str(theirs / "src"), os.environ.get("PYTHONPATH")
