@@ -21,7 +21,7 @@ import time
 import tracemalloc
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,8 @@ from bench import records
 from bench.__main__ import _parser, main
 from bench.options import declare, parse
 from bench.records import COLUMNS, Row, Writer
+from bench.records.schema import FIELDS, HEADERS, Field
+from bench.records.writer import cell
 from impls import InputError, read_directory, read_idx
 from tests.rows import ROW, rows
 
@@ -149,7 +151,7 @@ def dataset(files: dict[str, bytes], room: Path) -> bool:
 
 # --- CSV -----------------------------------------------------------------------------------------------------------------------------
 
-_CELLS = [str(records._cell(value)) for value in astuple(ROW)]
+_CELLS = [str(cell(value)) for value in astuple(ROW)]
 
 
 @st.composite
@@ -157,7 +159,7 @@ def csv_files(draw: st.DrawFn) -> bytes:
     """Parts of one schema or the other, put together, with cells, rows, headers and bytes that may be wrong."""
     lines: list[list[str]] = []
     for _ in range(draw(st.integers(1, 3))):
-        schema, header = draw(st.sampled_from(sorted(records._HEADERS.items())))
+        schema, header = draw(st.sampled_from(sorted(HEADERS.items())))
         lines.append(list(header))
         for _ in range(draw(st.integers(0, 3))):
             cells = [str(schema), *_CELLS[1 : len(header)]]
@@ -191,7 +193,7 @@ def csv_reader(content: bytes, room: Path) -> bool:
     writer = Writer(room / "again.csv")
     writer.add(_rows(table))
     again = records.read([writer.close()])
-    for column in fields(Row):
+    for column in FIELDS:
         if column.name != "schema":
             one, other = table[column.name], again[column.name]
             same = np.allclose(one, other, rtol=1e-8, atol=0, equal_nan=True) if one.dtype == float else one.equals(other)
@@ -272,16 +274,16 @@ def tables(draw: st.DrawFn) -> list[Row]:
     return found
 
 
-def _typed(column: Any) -> st.SearchStrategy[Any]:
-    if column.type == "str":
-        return st.sampled_from(("timing", "training")) if column.name == "kind" else _text
-    if column.type == "bool | None":
+def _typed(field: Field) -> st.SearchStrategy[Any]:
+    if field.type is str:
+        return st.sampled_from(("timing", "training")) if field.name == "kind" else _text
+    if field.type is bool:
         return st.booleans()
-    numbers = [float(text) for text in _READABLE] if "float" in column.type else [0, 1, 2**53 + 1, 2**63 - 1]
-    return st.sampled_from([n for n in numbers if n or column.name not in records._POSITIVE])
+    numbers = [float(text) for text in _READABLE] if field.type is float else [0, 1, 2**53 + 1, 2**63 - 1]
+    return st.sampled_from([n for n in numbers if n or not field.column.positive])
 
 
-_columns = st.fixed_dictionaries({}, optional={f.name: _typed(f) for f in fields(Row) if f.name != "schema"}).map(
+_columns = st.fixed_dictionaries({}, optional={f.name: _typed(f) for f in FIELDS if f.name != "schema"}).map(
     lambda drawn: dict(list(drawn.items())[:4])
 )
 _TELLING = (

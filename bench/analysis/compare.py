@@ -12,7 +12,7 @@ from typing import Any
 from bench import records
 from bench.analysis import noise
 from bench.analysis.crossovers import Crossing, crossings
-from bench.analysis.timings import FACTS, Job, Setup, Timings, timings
+from bench.analysis.timings import Job, Setup, Timings, timings
 from bench.stats.intervals import Interval, Sample
 from bench.text.numbers import counted, duration_interval, times_interval
 from bench.text.tables import Table
@@ -221,7 +221,9 @@ def _differences(times: Timings) -> Iterator[Difference]:
         values: dict[Setup, tuple[str, ...]] = {setup: (str(getattr(setup, fact)),) for setup in times.setups}
         if len(set(values.values())) > 1:
             yield Difference(fact, values, _THEREFORE[fact])
-    for fact in (*FACTS, *(f"library of {trainer}" for trainer in times.trainers())):
+    told_first = list(_THEREFORE)
+    facts = sorted(records.FACTS, key=lambda fact: told_first.index(fact) if fact in told_first else len(told_first))
+    for fact in (*facts, *(f"library of {trainer}" for trainer in times.trainers())):
         values = {setup: times.facts[setup, fact] for setup in times.setups if (setup, fact) in times.facts}
         if len({frozenset(value) for value in values.values()}) > 1 or any(len(value) > 1 for value in values.values()):
             yield Difference(fact, values, _THEREFORE.get(fact) or f"{fact.removeprefix('library of ')}, as machines: its library differs")

@@ -30,9 +30,6 @@ BASELINE = "loop"  # the trainer whose epoch the others' are held against
 AGREE = 1.05
 _MOST_GROUPS = 20  # of a machine's runs, with which a run is compared; with more of them no pooling makes sense of that machine
 
-# What may differ between setups besides the machine, and so be the true reason for a difference.
-FACTS = ("blas", "blas_kernels", "numpy", "python", "os", "gpu_driver", "cuda", "commit", "dirty")
-
 _PLACE = ("machine", "threads", "ranks", "run_id")
 
 Epochs = npt.NDArray[np.float64]  # (rounds,) seconds of one run, in their order
@@ -90,7 +87,7 @@ class Timings:
     setups: tuple[Setup, ...]
     epochs: Mapping[tuple[Setup, Job, str], Sample]
     rows: Mapping[tuple[Setup, Job, str], Mapping[Any, Any]]
-    facts: Mapping[tuple[Setup, str], tuple[str, ...]]  # values of each of FACTS, and of "library of TRAINER"
+    facts: Mapping[tuple[Setup, str], tuple[str, ...]]  # values of each of `records.FACTS`, and of "library of TRAINER"
     disturbed: Sequence[Disturbance]
 
     @cached_property
@@ -211,9 +208,9 @@ def _facts(rows: pd.DataFrame, of: Mapping[tuple[Any, ...], Setup]) -> dict[tupl
     found: dict[tuple[Setup, str], dict[str, None]] = {}
     for *key, trainer, library in rows[[*_PLACE, "trainer", "library"]].drop_duplicates().itertuples(index=False):
         found.setdefault((of[tuple(key)], f"library of {trainer}"), {})[library] = None
-    for machine, threads, ranks, run, *values in rows[[*_PLACE, *FACTS]].drop_duplicates().itertuples(index=False):
+    for machine, threads, ranks, run, *values in rows[[*_PLACE, *records.FACTS]].drop_duplicates().itertuples(index=False):
         setup = of[machine, threads, ranks, run]
-        for fact, value in zip(FACTS, values, strict=True):
+        for fact, value in zip(records.FACTS, values, strict=True):
             shown = ("yes" if value else "no") if fact == "dirty" else str(value)
             found.setdefault((setup, fact), {})[shown] = None
     return {key: tuple(values) for key, values in found.items()}

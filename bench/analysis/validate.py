@@ -14,6 +14,7 @@ import numpy as np
 from bench import records
 from bench.machine.identity import slug
 from bench.machine.roofline import Peaks, Work, epoch_work
+from bench.records.schema import FIELDS
 from bench.verify.oracle import TOLERANCE
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
 # A peak is the best of a few tries, so an epoch may pass its floor by as much as those tries fall short.
 _TOO_FAST = 1.1
 
-_TEXTS = ("workload", "dataset", "trainer", "library", "machine", "cpu", "gpu", "gpu_driver", "os", "python", "numpy", "blas", "cuda")
-_CHOSEN = ("workload", "trainer", "machine")  # by a person, who may have put a name there
-_VERSIONED = ("library", "gpu_driver", "python", "numpy", "blas", "cuda")  # may hold four numbers with dots between
 _PERSONAL = {
     "a path": re.compile(r"(^|\s)(~|[A-Za-z]:)?[/\\]\w|[/\\](home|Users)[/\\]"),
     "a mail address": re.compile(r"\w@\w+\.\w"),
@@ -83,17 +81,18 @@ def _unknown_code(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _personal(table: pd.DataFrame) -> Iterator[str]:
-    for column in _TEXTS:
-        for value in table[column].unique():
+    texts = [field for field in FIELDS if field.type is str]
+    for field in texts:
+        for value in table[field.name].unique():
             for what, pattern in _PERSONAL.items():
-                if pattern.search(value) and not (what == "a network address" and column in _VERSIONED):
-                    yield f"column {column}: {value!r} looks like {what}"
+                if pattern.search(value) and not (what == "a network address" and field.column.version):  # a version may have four numbers
+                    yield f"column {field.name}: {value!r} looks like {what}"
     here = {"this machine's host name": platform.node(), "your user name": _user()}
-    for column in _CHOSEN:
-        for value in table[column].unique():
+    for field in texts:
+        for value in table[field.name].unique() if field.column.named else ():
             for what, name in here.items():
                 if len(name) > 2 and name != "root" and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", value, re.IGNORECASE):
-                    yield f"column {column}: {value!r} holds {what}"
+                    yield f"column {field.name}: {value!r} holds {what}"
     for machine in table["machine"].unique():
         if machine != slug(machine):
             yield f"column machine: {machine!r} is no short name of letters, digits and hyphens, such as {slug(machine)}"

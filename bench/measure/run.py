@@ -23,6 +23,7 @@ from bench.machine.roofline import Peaks, Work, epoch_work
 from bench.machine.roofline import measure as measure_processor
 from bench.options import Options
 from bench.records import Row, WriteError
+from bench.records.schema import FIELDS
 from bench.system import git, launcher
 from bench.text.numbers import counted, duration
 from bench.verify.contract import InputsChangedError, unchanged
@@ -132,7 +133,8 @@ class Run:
         """Return the rows so far as `records.read` would."""
         import pandas as pd
 
-        return pd.DataFrame(self.rows, columns=records.COLUMNS).astype(dict.fromkeys(("load", "steal", "flops_after"), float))
+        numbers = {field.name: float for field in FIELDS if field.type is float}  # None becomes NaN
+        return pd.DataFrame(self.rows, columns=records.COLUMNS).astype(numbers)
 
     def unfinished(self) -> dict[Case, str]:
         """Return the cases that have not ended, and how far each came."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bench import records
 from bench.analysis import noise
 from bench.analysis.compare import Comparison, comparison
-from bench.analysis.timings import BASELINE, FACTS, Job, Setup, Timings, ladder, timings
+from bench.analysis.timings import BASELINE, Job, Setup, Timings, ladder, timings
 from bench.plot.palette import colour
 from bench.stats.intervals import Interval
 from bench.system import files
@@ -98,7 +98,7 @@ def _machines(table: pd.DataFrame, times: Timings) -> Iterator[dict[str, Any]]:
     """Yield each setup, and each machine that only trained, with what is known of it."""
     hardware = {setup: row for (setup, _, _), row in times.rows.items()}
     for setup in times.setups:
-        facts = {fact: ", ".join(filter(None, times.facts.get((setup, fact), ()))) for fact in FACTS}
+        facts = {fact: ", ".join(filter(None, times.facts.get((setup, fact), ()))) for fact in records.FACTS}
         yield (
             {"label": setup.label, "machine": setup.machine, "runs": len(setup.runs), "threads": int(setup.threads)}
             | _hardware(hardware[setup])
@@ -106,7 +106,7 @@ def _machines(table: pd.DataFrame, times: Timings) -> Iterator[dict[str, Any]]:
         )
     trained = table[~table["machine"].isin([setup.machine for setup in times.setups])]
     for machine, row in trained.drop_duplicates("machine", keep="last").set_index("machine").to_dict("index").items():
-        facts = {fact: ("yes" if row[fact] else "no") if fact == "dirty" else row[fact] for fact in FACTS}
+        facts = {fact: ("yes" if row[fact] else "no") if fact == "dirty" else row[fact] for fact in records.FACTS}
         yield {"label": machine, "machine": machine, "runs": 1, "threads": int(row["threads"])} | _hardware(row) | facts
 
 
