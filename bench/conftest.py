@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from bench.measure import summary
-from bench.measure.run import Case, Run, prepare
+from bench.measure.case import Case
+from bench.measure.run import Run, prepare
 from bench.measure.watchdog import Watch
 from bench.options import declare, parse
 from bench.system.signals import catch
@@ -120,17 +121,18 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if case is None or report.when == "teardown" or (report.when == "setup" and report.passed):
         return report
     run = item.config.stash[RUN]
+    skipped, failed = run.outcomes.skipped, run.outcomes.failed
     if report.skipped and isinstance(report.longrepr, tuple):
-        run.skipped[case] = report.longrepr[2].removeprefix("Skipped: ")
+        skipped[case] = report.longrepr[2].removeprefix("Skipped: ")
         if case.trainer in run.options.require:
-            reason = f"required, but {run.skipped.pop(case)}"
-            report.outcome, report.longrepr, run.failed[case] = "failed", f"{case} is {reason}", reason
+            reason = f"required, but {skipped.pop(case)}"
+            report.outcome, report.longrepr, failed[case] = "failed", f"{case} is {reason}", reason
     elif report.failed and call.excinfo is not None:
-        run.failed[case] = f"{call.excinfo.typename}: {call.excinfo.value}".removeprefix("Failed: ")
+        failed[case] = f"{call.excinfo.typename}: {call.excinfo.value}".removeprefix("Failed: ")
     item.config.stash[WATCH].finish(case)
     reporter = _reporter(item.config)
     if reporter is not None and not reporter.config.option.verbose:
-        ended = "skipped" if case in run.skipped else "FAILED" if case in run.failed else summary.measured(run, case) or "ran once"
+        ended = "skipped" if case in skipped else "FAILED" if case in failed else summary.measured(run, case) or "ran once"
         if reporter.isatty:
             reporter.rewrite("", erase=True)
             reporter.rewrite("")

@@ -12,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from bench.analysis.noise import Meter
-from bench.measure.run import Case, Run
+from bench.machine.load import Meter
+from bench.measure.case import Case
+from bench.measure.recorder import Epochs
+from bench.measure.run import Run
 from bench.measure.watchdog import BrokenOffError, Watch
 from bench.records import WriteError
 from bench.stats.intervals import FEWEST
@@ -45,10 +47,10 @@ def test_epoch(case: Case, run: Run, watch: Watch, benchmark: Any) -> None:
 
 
 def _time(case: Case, run: Run, watch: Watch, benchmark: Any) -> None:
-    with run.lend(case) as (start, order), watch.over(case) as doing:
+    with run.inputs.guarded(case) as (start, order), watch.over(case) as doing:
         doing("verifying")
-        max_error = run.max_error(case)
-        trainer, _ = run.trainer(case)
+        max_error = run.inputs.max_error(case)
+        trainer = case.make_trainer(run.inputs.splits)
         conduct = Conduct(trainer, start, order)
 
         warm: list[float] = []
@@ -75,11 +77,11 @@ def _time(case: Case, run: Run, watch: Watch, benchmark: Any) -> None:
         benchmark.pedantic(trainer.train_epoch, args=(order,), setup=from_the_start, teardown=lambda _: conduct.look(), rounds=rounds)
         if not benchmark.enabled:
             return
-        taken = meter.shares()
+        others = meter.shares()
         seconds = benchmark.stats.stats.data
         doing("verifying again")
-        accuracy = trainer.network().accuracy(run.splits.test)
+        accuracy = trainer.network().accuracy(run.inputs.splits.test)
         conduct.check(seconds, repeated=True)
-        run.max_error(case)
-    run.record(case, trainer, seconds, [accuracy] * rounds, max_error, taken)
-    benchmark.extra_info.update({name: value for name, value in asdict(run.rows[-1]).items() if name not in ("round", "seconds")})
+        run.inputs.max_error(case)
+    run.recorder.record(case, trainer, case.data(run.inputs.splits), Epochs(seconds, [accuracy] * rounds, max_error, others))
+    benchmark.extra_info.update({name: value for name, value in asdict(run.recorder.rows[-1]).items() if name not in ("round", "seconds")})

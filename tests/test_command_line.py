@@ -121,7 +121,7 @@ def test_an_answer_that_a_full_disk_refuses_is_bad_output_in_one_line(tmp_path):
 @pytest.fixture
 def measured_before(monkeypatch):
     """A machine whose peaks are known, so that they need no time."""
-    monkeypatch.setattr("bench.measure.run.measured_peaks", lambda device, dtype: Peaks(flops=1e12, bytes=1e11))
+    monkeypatch.setattr("bench.machine.peaks.measure", lambda device, dtype: Peaks(flops=1e12, bytes=1e11))
 
 
 def test_a_trainer_that_was_not_made_for_the_workload_is_skipped(tmp_path, monkeypatch, measured_before):

@@ -12,9 +12,9 @@ import pytest
 
 from bench import records
 from bench.analysis import noise
-from bench.analysis.noise import Meter
 from bench.machine import affinity
 from bench.machine.clock import measure
+from bench.machine.load import Meter
 from impls import InputError
 from tests.doors import ROOT, bench, command
 from tests.rows import written
@@ -64,7 +64,7 @@ TIMES = {("nielsen", "loop"): [0.1, 0.103, 0.098, 0.101] * 5, ("nielsen", "matri
 
 
 def found(path):
-    return [(one.trainer, one.cause.split(",")[0], round(one.amount, 2)) for one in noise.found(records.read([path]))]
+    return [(one.trainer, one.cause.split(",")[0], round(one.amount, 2)) for one in noise.detect(records.read([path]))]
 
 
 def test_a_quiet_run_is_not_marked(tmp_path):

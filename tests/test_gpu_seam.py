@@ -10,7 +10,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from bench.measure.run import absent
+from bench.measure.case import absent
 from impls import TRAINERS, Dataset, Network, Unsupported, load_trainer, unavailable
 from impls.gpu_fused import BLOCKS, Fit
 from impls.gpu_graph import STEPS_A_GRAPH, replays

@@ -8,7 +8,8 @@ import pytest
 
 from bench import records
 from bench.machine import blas
-from bench.machine.roofline import Peaks, Work, epoch_work, measure
+from bench.machine.peaks import measure
+from bench.machine.roofline import Peaks, Work, epoch_work
 from impls import TRAINERS, Network, load_trainer, unavailable
 from tests.doors import ROOT, command
 

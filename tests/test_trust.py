@@ -20,7 +20,7 @@ from bench.__main__ import main
 from bench.gate.verdict import Report, Verdict
 from bench.machine.identity import describe, slug
 from bench.measure import summary
-from bench.measure.run import Case
+from bench.measure.case import Case
 from bench.paired.worker import Job
 from bench.workload import named
 from tests.doors import ROOT

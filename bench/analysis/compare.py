@@ -129,7 +129,7 @@ class Comparison:
             yield self._of_crossings()
         yield self._of_differences()
         if self.timings.disturbed:
-            yield Table(noise.TITLE, (), (), noise.told(self.timings.disturbed))
+            yield Table(noise.TITLE, (), (), noise.format_lines(self.timings.disturbed))
 
     def _of_job(self, job: Job) -> Table:
         setups = self.timings.of(job)

@@ -82,7 +82,7 @@ class History:
     def _tables(self) -> list[Table]:
         tables = [_table(title, courses) for title, courses in self.panels()]
         if self.disturbed:
-            tables.append(Table(noise.TITLE, (), (), noise.told(self.disturbed)))
+            tables.append(Table(noise.TITLE, (), (), noise.format_lines(self.disturbed)))
         return tables
 
 
@@ -124,7 +124,7 @@ def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None]
             )
     order = ladder(course.trainer for course in found)
     courses_in_order = sorted(found, key=lambda c: (c.machine, c.threads, c.ranks, c.job.width or 0, c.job, order.index(c.trainer)))
-    return History(courses_in_order, noise.found(rows))
+    return History(courses_in_order, noise.detect(rows))
 
 
 def _points(samples: Sequence[tuple[str, str, list[Epochs]]]) -> tuple[Point, ...]:

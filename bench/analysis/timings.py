@@ -150,7 +150,7 @@ def timings(table: pd.DataFrame) -> Timings:
         whose = of[tuple(row[name] for name in _PLACE)]
         first.setdefault((whose, Job(*(row[name] for name in records.JOB)), row["trainer"]), row)
     samples = {key: Sample(epochs) for key, epochs in runs.items()}
-    return Timings(tuple(setups), samples, first, _facts(rows, of), noise.found(rows))
+    return Timings(tuple(setups), samples, first, _facts(rows, of), noise.detect(rows))
 
 
 def grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], Epochs]]:

@@ -25,6 +25,6 @@ def run(given: argparse.Namespace) -> int:
     paths = records.files(given.csv)
     complaints = [complaint for path in paths for complaint in check(path)]
     fine = [f"{path}: whole, plausible and free of personal data" for path in paths]
-    disturbed = [f"{path}: {line}" for path in paths for line in noise.told(noise.found(records.read([path])))]
+    disturbed = [f"{path}: {line}" for path in paths for line in noise.format_lines(noise.detect(records.read([path])))]
     print(*map(plain, [*(complaints or fine), *disturbed]), sep="\n")
     return 1 if complaints else 0

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import cupy
 
+from bench.machine.peaks import shortest
 from bench.machine.roofline import Peaks
 
 _PRODUCT = 8192  # rows of the square matrices
 _COPIED = 1 << 31  # bytes read and written: more than any GPU's cache
 _LAUNCHES = 2000
-_ROUNDS = 5
 
 
 def measure(dtype: str) -> Peaks:
@@ -35,11 +34,12 @@ def _measure(dtype: str) -> Peaks:
             nothing((1,), (1,), ())
 
     graph = _captured(launches)
+    synchronize = cupy.cuda.get_current_stream().synchronize
     return Peaks(
-        flops=2 * _PRODUCT**3 / _best(lambda: cupy.dot(a, b, out=out)),
-        bytes=2 * source.nbytes / _best(lambda: cupy.copyto(target, source)),
-        launch=_best(launches) / _LAUNCHES,
-        node=_best(graph.launch) / _LAUNCHES,
+        flops=2 * _PRODUCT**3 / shortest(lambda: cupy.dot(a, b, out=out), synchronize),
+        bytes=2 * source.nbytes / shortest(lambda: cupy.copyto(target, source), synchronize),
+        launch=shortest(launches, synchronize) / _LAUNCHES,
+        node=shortest(graph.launch, synchronize) / _LAUNCHES,
     )
 
 
@@ -53,15 +53,3 @@ def _captured(work: Callable[[], None]) -> Any:
         graph = stream.end_capture()
     graph.upload(stream)
     return graph
-
-
-def _best(work: Callable[[], Any]) -> float:
-    """Return the shortest wall time of a few, each until the device has finished, after one that is not counted."""
-    times = []
-    for _ in range(1 + _ROUNDS):
-        cupy.cuda.get_current_stream().synchronize()
-        begin = time.perf_counter()
-        work()
-        cupy.cuda.get_current_stream().synchronize()
-        times.append(time.perf_counter() - begin)
-    return min(times[1:])

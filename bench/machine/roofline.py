@@ -1,4 +1,4 @@
-"""The least that an epoch costs: its operations and bytes from the shapes, over what this machine was measured to do at most.
+"""The least time of an epoch: its operations and bytes, from the shapes, over what this machine does at most.
 
 The floor is the larger of two times, as in the roofline model (S. Williams, A. Waterman, D. Patterson, 2009): operations over the rate
 of a large matrix product, bytes over the rate of a large copy. Both rates are the best of several, because they are to be a limit.
@@ -6,16 +6,9 @@ of a large matrix product, bytes over the rate of a large copy. Both rates are t
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-
-import numpy as np
-
-_PRODUCT = 1536  # rows of the square matrices: large enough for BLAS to reach its best
-_COPIED = 1 << 28  # bytes: more than the caches of most processors
-_ROUNDS = 5
 
 
 @dataclass(frozen=True)
@@ -67,27 +60,3 @@ def epoch_work(layers: Sequence[int], examples: int, itemsize: int, *, share: fl
     flops = 2 * examples * (2 * share * first + 3 * sum(others))
     moved = itemsize * (share * examples * layers[0] + 2 * (first + sum(others)))
     return Work(round(flops), round(moved))
-
-
-def measure(dtype: str) -> Peaks:
-    """Measure this processor's peaks with the threads that NumPy may use."""
-    rng = np.random.default_rng(0)
-    a, b = (rng.random((_PRODUCT, _PRODUCT), np.float64).astype(dtype) for _ in range(2))
-    out = np.empty_like(a)
-    source = np.ones(_COPIED // 2, np.uint8)
-    target = np.empty_like(source)
-    return Peaks(
-        flops=2 * _PRODUCT**3 / _best(lambda: np.dot(a, b, out=out)),
-        bytes=2 * source.nbytes / _best(lambda: np.copyto(target, source)),
-    )
-
-
-def _best(work: Callable[[], object]) -> float:
-    """Return the shortest time of a few, after one that is not counted."""
-    work()
-    times = []
-    for _ in range(_ROUNDS):
-        begin = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - begin)
-    return min(times)

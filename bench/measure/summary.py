@@ -12,7 +12,8 @@ from rich.table import Table
 
 from bench.analysis import noise
 from bench.analysis.timings import BASELINE
-from bench.measure.run import Case, Run
+from bench.measure.case import Case
+from bench.measure.run import Run
 from bench.stats import intervals
 from bench.stats.intervals import FEWEST
 from bench.text.numbers import counted, duration, duration_interval, times_interval
@@ -25,22 +26,22 @@ def text(run: Run, *, colours: bool) -> str:
     output = io.StringIO()
     console = Console(file=output, width=_NEVER_CUT, force_terminal=colours, highlight=False, emoji=False)
     for workload in run.options.workloads:
-        cases = [case for case in run.cases if case.workload == workload and run.of(case)]
+        cases = [case for case in run.cases if case.workload == workload and run.recorder.of(case)]
         if cases:
             console.print()
             console.print(_table(run, cases))
     console.print()
     for kind, style, noted in (
-        ("skipped", "yellow", run.skipped),
-        ("FAILED", "bold red", run.failed),
+        ("skipped", "yellow", run.outcomes.skipped),
+        ("FAILED", "bold red", run.outcomes.failed),
         ("unfinished", "bold red", run.unfinished()),
     ):
         for reason, names in _by_reason(run, noted).items():
             console.print(f"[{style}]{kind}[/] {escape(names)}: ", end="")
             console.print(reason, markup=False, soft_wrap=True)
-    few = [case for case in run.cases if 0 < len(run.of(case)) < FEWEST]
+    few = [case for case in run.cases if 0 < len(run.recorder.of(case)) < FEWEST]
     notes = [f"{FEWEST} rounds are needed for a 95 % interval; of fewer it is the least and the largest"] if few else []
-    disturbed = noise.told(noise.found(run.table()), run=False)
+    disturbed = noise.format_lines(noise.detect(run.recorder.table()), with_run=False)
     for warning in (*run.warnings, *disturbed, *notes):
         console.print("[bold yellow]warning[/]: ", end="")
         console.print(warning, markup=False, soft_wrap=True)
@@ -61,14 +62,14 @@ def machine_lines(run: Run) -> list[str]:
 
 def measured(run: Run, case: Case) -> str:
     """Return a case's median epoch and the number of its rounds, or nothing if it was not timed."""
-    times = [row.seconds for row in run.of(case)]
+    times = [row.seconds for row in run.recorder.of(case)]
     return f"{duration(intervals.median(times).value)} an epoch, {counted(len(times), 'round')}" if times else ""
 
 
 def _table(run: Run, cases: Sequence[Case]) -> Table:
-    one, workload = run.of(cases[0])[0], cases[0].workload
+    one, workload = run.recorder.of(cases[0])[0], cases[0].workload
     table = Table(
-        title=workload.title(workload.layers(run.splits.training), one.examples),
+        title=workload.title(workload.layers(run.inputs.splits.training), one.examples),
         title_justify="left",
         title_style="bold",
         box=None,
@@ -78,15 +79,15 @@ def _table(run: Run, cases: Sequence[Case]) -> Table:
     table.add_column("trainer", no_wrap=True)
     for heading in ("epoch (95 %)", "rounds", "examples/s", f"over {BASELINE} (95 %)", "of limit", "accuracy"):
         table.add_column(heading, justify="right", no_wrap=True)
-    times = {case.trainer: [row.seconds for row in run.of(case)] for case in cases}
+    times = {case.trainer: [row.seconds for row in run.recorder.of(case)] for case in cases}
     for case in cases:
         mine = times[case.trainer]
         epoch = intervals.median(mine)
         speedup = "-" if BASELINE not in times else "1"
         if BASELINE in times and case.trainer != BASELINE:
             speedup = times_interval(intervals.ratio(times[BASELINE], mine))
-        rate, accuracy = f"{one.examples / epoch.value:,.0f}", f"{run.of(case)[0].accuracy:.1%}"
-        limit = f"{intervals.median([row.fraction_of_limit or 0.0 for row in run.of(case)]).value:.0%}"
+        rate, accuracy = f"{one.examples / epoch.value:,.0f}", f"{run.recorder.of(case)[0].accuracy:.1%}"
+        limit = f"{intervals.median([row.fraction_of_limit or 0.0 for row in run.recorder.of(case)]).value:.0%}"
         table.add_row(case.trainer, duration_interval(epoch), str(len(mine)), rate, speedup, limit, accuracy)
     return table
 

@@ -11,8 +11,10 @@ from typing import NamedTuple
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.analysis import noise
-from bench.analysis.noise import Meter
-from bench.measure.run import Case, Run, prepare
+from bench.machine.load import Meter
+from bench.measure.case import Case
+from bench.measure.recorder import Epochs
+from bench.measure.run import Run, prepare
 from bench.measure.watchdog import BrokenOffError, Watch
 from bench.options import Options
 from bench.records import WriteError
@@ -51,16 +53,16 @@ def train(options: Options, *, epochs: int, until: float | None, say: Callable[[
         for case, how_far in run.unfinished().items():
             say(f"{case.trainer}: {how_far}")
         raise
-    if len(run.skipped) == len(run.cases):
+    if len(run.outcomes.skipped) == len(run.cases):
         raise InputError(
-            "; ".join(f"--trainer {case.trainer} cannot train {case.workload.name}: {run.skipped[case]}" for case in run.cases)
+            "; ".join(f"--trainer {case.trainer} cannot train {case.workload.name}: {run.outcomes.skipped[case]}" for case in run.cases)
         )
     run.close()
     run.draw()
-    for kind, noted in (("skipped", run.skipped), ("FAILED", run.failed)):
+    for kind, noted in (("skipped", run.outcomes.skipped), ("FAILED", run.outcomes.failed)):
         for case, reason in noted.items():
             say(f"{case.trainer}: {kind}: {reason}")
-    for warning in (*run.warnings, *noise.told(noise.found(run.table()), run=False)):
+    for warning in (*run.warnings, *noise.format_lines(noise.detect(run.recorder.table()), with_run=False)):
         say(f"warning: {warning}")
     for file in run.files:
         say(str(file))
@@ -78,17 +80,17 @@ def _train(run: Run, case: Case, watch: Watch, epochs: int, until: float | None,
             except StopIteration:
                 break
             except Unsupported as reason:
-                run.skipped[case] = str(reason)
+                run.outcomes.skipped[case] = str(reason)
                 return True
             except ContractError as error:
-                run.failed[case] = str(error)
-                run.withdraw(case)
+                run.outcomes.failed[case] = str(error)
+                run.recorder.withdraw(case)
                 return False
             except (BrokenOffError, WriteError) as error:
-                run.failed[case] = str(error)
+                run.outcomes.failed[case] = str(error)
                 return False
             except Exception as error:  # whatever a trainer raises is its failure alone
-                run.failed[case] = f"{type(error).__name__}: {error}"
+                run.outcomes.failed[case] = f"{type(error).__name__}: {error}"
                 return False
             now = f"{done[-1].accuracy:.2%}"
             bar.update(task, advance=1, now=now, refresh=True)
@@ -113,10 +115,10 @@ class Epoch(NamedTuple):
 
 def _epochs(run: Run, case: Case, watch: Watch, epochs: int, until: float | None) -> Generator[Epoch]:
     """Train and yield each epoch when it is recorded; what is raised is the trainer's failure, or the disk's."""
-    with run.lend(case) as (start, order), watch.over(case) as doing:
+    with run.inputs.guarded(case) as (start, order), watch.over(case) as doing:
         doing("verifying")
-        max_error = run.max_error(case)
-        trainer, data = run.trainer(case)
+        max_error = run.inputs.max_error(case)
+        trainer, data = case.make_trainer(run.inputs.splits), case.data(run.inputs.splits)
         conduct = Conduct(trainer, start, order)
         seconds: list[float] = []
         meter = Meter()
@@ -126,12 +128,12 @@ def _epochs(run: Run, case: Case, watch: Watch, epochs: int, until: float | None
             began = time.perf_counter()
             trainer.train_epoch(order)
             seconds.append(time.perf_counter() - began)
-            accuracy = conduct.look().accuracy(run.splits.test)
+            accuracy = conduct.look().accuracy(run.inputs.splits.test)
             watch.rest("recording")
-            run.record(case, trainer, seconds[-1:], [accuracy], max_error, meter.shares())
+            run.recorder.record(case, trainer, data, Epochs(seconds[-1:], [accuracy], max_error, meter.shares()))
             yield Epoch(seconds[-1], accuracy)
             if until is not None and accuracy >= until:
                 break
         doing("verifying again")
         conduct.check(seconds, repeated=False)
-        run.max_error(case)
+        run.inputs.max_error(case)

@@ -14,7 +14,8 @@ from pathlib import Path
 from types import FrameType
 
 from bench.machine.roofline import epoch_work
-from bench.measure.run import Case, Run
+from bench.measure.case import Case
+from bench.measure.run import Run
 from bench.text.numbers import counted
 
 # A first epoch may load a library and compile, and be as slow as an interpreter without arrays: 10 million operations a second.
@@ -77,15 +78,15 @@ class Watch:
 
         Raises BrokenOffError for a trainer that hangs or exits the interpreter.
         """
-        run, data = self._run, case.workload.data(self._run.splits)
+        run, data = self._run, case.data(self._run.inputs.splits)
         first = _LOADING + epoch_work(case.workload.layers(data), len(data), data.images.itemsize).flops / _SLOWEST
 
         def doing(what: str, *, slowest: float | None = None) -> None:
-            run.reached[case] = what
+            run.outcomes.reached[case] = what
             self._step(what, run.options.patience or (first if slowest is None else max(_BUSY, _TIMES * slowest)))
             self._show(case, what)
 
-        self._tell(case=case.title, waiting=[other.title for other in run.cases if other not in (case, *run.finished)])
+        self._tell(case=case.title, waiting=[other.title for other in run.cases if other not in (case, *run.outcomes.finished)])
         alarm = signal.signal(signal.SIGALRM, self._interrupt) if hasattr(signal, "SIGALRM") else None
         leave, here = os._exit, os.getpid()
 
@@ -98,7 +99,7 @@ class Watch:
         try:
             yield doing
         except _Overdue as place:
-            raise BrokenOffError(f"hangs: {run.reached[case]} took more than {self._seconds:.0f} s, at last in {place}") from None
+            raise BrokenOffError(f"hangs: {run.outcomes.reached[case]} took more than {self._seconds:.0f} s, at last in {place}") from None
         except SystemExit as error:
             raise BrokenOffError(f"exits the interpreter, with exit code {error.code or 0}") from error
         finally:
@@ -114,7 +115,7 @@ class Watch:
 
     def finish(self, case: Case) -> None:
         """Take note that a case has ended, whichever way."""
-        self._run.finished.add(case)
+        self._run.outcomes.finished.add(case)
         self._tell(case=None, doing=None, kept=self._kept())
 
     def _step(self, doing: str, seconds: float | None) -> None:
@@ -127,7 +128,8 @@ class Watch:
             raise _Overdue(f"{Path(frame.f_code.co_filename).name}, line {frame.f_lineno}" if frame else "unknown code")
 
     def _kept(self) -> str:
-        writer, rows = self._run.writer, self._run.rows[: self._run.writer.written]
+        writer = self._run.recorder.writer
+        rows = self._run.recorder.rows[: writer.written]
         cases = {(row.workload, row.trainer) for row in rows}
         where = writer.partial if writer.partial.exists() else writer.path
         return f"{counted(len(cases), 'case')}, {counted(len(rows), 'row')}, in {where}" if rows else ""

@@ -14,9 +14,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from bench.analysis.noise import Meter
+from bench.machine.load import Meter
+from bench.machine.peaks import measure
 from bench.machine.roofline import Peaks, epoch_work
-from bench.measure.run import Case, Run, measured_peaks, prepare
+from bench.measure.case import Case
+from bench.measure.recorder import Epochs
+from bench.measure.run import Run, prepare
 from bench.mpi import ranks
 from bench.mpi.cost_model import MOST, WORTH, Compute, Link, Model, doublings
 from bench.options import Options
@@ -65,7 +68,7 @@ def scale(asked: Callable[[], Options], say: Callable[[str], None] = print) -> i
     for trainer in options.trainers:
         cast(Any, load_trainer(trainer)).settle(every)
     every.Barrier()
-    peaks = {device: every.allgather(measured_peaks(device, options.workloads[0].dtype)) for device in _devices(options)}
+    peaks = {device: every.allgather(measure(device, options.workloads[0].dtype)) for device in _devices(options)}
     for trainer in options.trainers:
         for workload in options.workloads:
             cells = _verified(run, every, _cells(run, workload, trainer, every, groups), say)
@@ -77,12 +80,12 @@ def scale(asked: Callable[[], Options], say: Callable[[str], None] = print) -> i
             model, sums_with = _model(run, every, workload, trainer, {cell.size: cell.members for cell in cells})
             for table in _tables(run, workload, trainer, times, model, sums_with):
                 say(f"\n{table.text()}")
-    if every.rank == 0 and run.rows:
+    if every.rank == 0 and run.recorder.rows:
         run.close()
         run.draw()
     for line in (*run.warnings, *run.files):
         say(str(line))
-    return int(every.bcast(bool(run.failed)))
+    return int(every.bcast(bool(run.outcomes.failed)))
 
 
 def _devices(options: Options) -> list[str]:
@@ -106,7 +109,7 @@ def _prepared(options: Options, size: int) -> Run:
 
 def _cells(run: Run, workload: Workload, trainer: str, every: Any, groups: dict[int, Any]) -> list[Cell]:
     """Return strong scaling, then weak: `nielsen-x2` is nielsen with mini-batches twice as large, over two ranks."""
-    most = len(workload.data(run.splits))
+    most = len(workload.data(run.inputs.splits))
     grown = {size: replace(workload, name=f"{workload.name}-x{size}", batch_size=size * workload.batch_size) for size in groups if size > 1}
     wanted = [(workload, size) for size in groups] + [(job, size) for size, job in grown.items() if job.batch_size <= most]
     return [Cell(Case(job, trainer, None), size, groups[size], every.rank < size) for job, size in wanted]
@@ -119,7 +122,7 @@ def _verified(run: Run, every: Any, cells: Sequence[Cell], say: Callable[[str], 
         error, wrong, absent = 0.0, "", ""
         if cell.mine:
             try:
-                error = Oracle(cell.case.workload, run.splits).max_error(cell.trainer())
+                error = Oracle(cell.case.workload, run.inputs.splits).max_error(cell.trainer())
             except VerificationError as told:
                 wrong = f"over {counted(cell.size, 'rank')} it {told}"
             except Unsupported as reason:
@@ -137,7 +140,7 @@ def _verified(run: Run, every: Any, cells: Sequence[Cell], say: Callable[[str], 
 
 
 def _failed(run: Run, case: Case, reason: str, say: Callable[[str], None]) -> None:
-    run.failed[case] = reason
+    run.outcomes.failed[case] = reason
     say(f"FAILED {case}: {reason}")
 
 
@@ -158,12 +161,13 @@ def _time(
                 wanted = rounds and rounds // sweeps + (sweep < rounds % sweeps)
                 meter = Meter()
                 trainer, seconds = _epochs(run, cell, wanted)
-                taken = meter.shares()
+                others = meter.shares()
                 if every.rank == 0:
                     together = [sum(getattr(peak, rate) for peak in peaks[: cell.size]) for rate in ("flops", "bytes")]
-                    accuracies = [trainer.network().accuracy(run.splits.test)] * len(seconds)
+                    accuracies = [trainer.network().accuracy(run.inputs.splits.test)] * len(seconds)
                     try:
-                        run.record(cell.case, trainer, seconds, accuracies, error, taken, Peaks(*together))
+                        data = cell.case.data(run.inputs.splits)
+                        run.recorder.record(cell.case, trainer, data, Epochs(seconds, accuracies, error, others), Peaks(*together))
                     except ContractError as told:
                         broken = f"over {counted(cell.size, 'rank')} it {told}"
                     found.setdefault((cell.case.workload.name, cell.size), []).extend(seconds)
@@ -173,7 +177,7 @@ def _time(
             ranks.meet(every)
             if broken := every.bcast(broken):
                 for case in {cell.case for cell in cells}:
-                    run.withdraw(case)
+                    run.recorder.withdraw(case)
                 _failed(run, cell.case, broken, say)
                 return None
     return found
@@ -181,7 +185,7 @@ def _time(
 
 def _epochs(run: Run, cell: Cell, rounds: int | None) -> tuple[Any, list[float]]:
     """Return a fresh trainer and the seconds of each of its epochs from the start, after one that is not counted."""
-    workload, data = cell.case.workload, cell.case.workload.data(run.splits)
+    workload, data = cell.case.workload, cell.case.workload.data(run.inputs.splits)
     start = workload.network(data)
     trainer = cell.trainer()(start, data, batch_size=workload.batch_size, learning_rate=workload.learning_rate)
     order = cell.members.bcast(data.order(seed=workload.seed))
@@ -210,7 +214,7 @@ def _seconds(work: Callable[[], object]) -> float:
 
 def _model(run: Run, every: Any, workload: Workload, trainer: str, groups: dict[int, Any]) -> tuple[Model, str]:
     """Return the model, and what sums the gradients."""
-    data = workload.data(run.splits)
+    data = workload.data(run.inputs.splits)
     alone = every.Split(every.rank)
     kind: Any = load_trainer(trainer)
     single = kind.over(alone)
@@ -263,7 +267,7 @@ def _tables(run: Run, workload: Workload, trainer: str, times: dict[tuple[str, i
     """Yield the strong and the weak scaling: what was measured, and what is predicted up to MOST ranks."""
     if not times:
         return
-    data = workload.data(run.splits)
+    data = workload.data(run.inputs.splits)
     title, m = workload.title(workload.layers(data), len(data)), workload.batch_size
     flops = epoch_work(workload.layers(data), 1, 4).flops
     enough = model.enough(m)

@@ -87,7 +87,7 @@ def _figures(table: pd.DataFrame) -> dict[str, Any]:
         "curves": list(_curves(training)),
         "notes": [
             *(f"{d.fact} differs: do not compare {d.therefore}" for d in (answer.differences if answer else ())),
-            *noise.told(noise.found(table)),
+            *noise.format_lines(noise.detect(table)),
         ],
         "trainers": trainers,
         "colours": [colour(trainer) for trainer in trainers],

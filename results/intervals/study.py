@@ -41,7 +41,7 @@ def recorded() -> list[Times]:
     from bench.analysis import noise
 
     table = records.read(records.files([ROOT / "results"]))
-    drifted = {(one.run_id, one.workload, one.trainer) for one in noise.found(table)}
+    drifted = {(one.run_id, one.workload, one.trainer) for one in noise.detect(table)}
     cases = table[table["kind"] == "timing"].groupby(["run_id", "workload", "trainer"])
     return [rows.sort_values("round")["seconds"].to_numpy() for case, rows in cases if case not in drifted]
 

@@ -1,0 +1,58 @@
+"""How much of the processors' time others take while this process works: other processes, and the hypervisor."""
+
+from __future__ import annotations
+
+import time
+from typing import NamedTuple
+
+import psutil
+
+from bench.machine import affinity
+
+_LEAST_SECONDS = 0.5  # the system counts a processor's time in ticks of 10 ms or more
+_AWAY = ("idle", "iowait", "steal", "guest", "guest_nice")  # a guest's time is in the user's already
+
+
+class Shares(NamedTuple):
+    """Of the time of the processors that this process is held to, what others took: processes, and the hypervisor. None: not known."""
+
+    load: float | None = None
+    steal: float | None = None
+
+
+class Meter:
+    """Watches the processors that this process is held to, from now on."""
+
+    def __init__(self) -> None:
+        self._begin = _Reading()
+
+    def shares(self) -> Shares:
+        """Return what others took since it was made, or last gave an answer; nothing, and go on, if that is less than half a second ago.
+
+        Nothing either where the system does not account for all of the time, as in some containers.
+        """
+        begin, end = self._begin, _Reading()
+        if end.at - begin.at < _LEAST_SECONDS:
+            return Shares()
+        self._begin = end
+        whole = (end.at - begin.at) * end.processors
+        if not 0.9 < (end.counted - begin.counted) / whole < 1.1:
+            return Shares()
+        others = (end.busy - begin.busy) - (end.own - begin.own)
+        stolen = None if end.stolen is None or begin.stolen is None else (end.stolen - begin.stolen) / whole
+        return Shares(max(others / whole, 0.0), stolen)
+
+
+class _Reading:
+    """The counters of a moment, in seconds, summed over the processors that this process is held to."""
+
+    def __init__(self) -> None:
+        every = psutil.cpu_times(percpu=True)
+        mine = [every[number]._asdict() for number in affinity.held() if number < len(every)]
+        own = psutil.Process().cpu_times()
+        self.at = time.perf_counter()
+        self.processors = len(mine)
+        self.counted = sum(sum(times.values()) - times.get("guest", 0.0) - times.get("guest_nice", 0.0) for times in mine)
+        self.busy = sum(sum(seconds for name, seconds in times.items() if name not in _AWAY) for times in mine)
+        self.stolen = sum(times["steal"] for times in mine) if mine and "steal" in mine[0] else None
+        self.own = sum(own[:4])  # of this process and of the children that it has waited for

@@ -1,0 +1,48 @@
+"""What the cases of a run are given: the data, the initial weights, the order; and the oracle that verifies them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.measure.case import Case
+from bench.verify.contract import InputsChangedError, unchanged
+from bench.verify.oracle import Oracle
+from bench.workload import Workload
+from impls import Network, Splits, load_trainer
+
+
+class Inputs:
+    """The data of a run, which no trainer may change, and an oracle for each workload, made when it is first needed."""
+
+    def __init__(self, load: Callable[[], Splits]) -> None:
+        """Load the data. It is loaded again when a trainer has changed it."""
+        self._load = load
+        self.splits = load()
+        self._oracles: dict[Workload, Oracle] = {}
+
+    @contextmanager
+    def guarded(self, case: Case) -> Iterator[tuple[Network, npt.NDArray[np.int64]]]:
+        """Yield the initial network and the order of the case's epoch.
+
+        Raises InputsChangedError at the end if the trainer has changed them or the data; the next case gets new ones.
+        """
+        data, test, start = case.data(self.splits), self.splits.test, case.start(self.splits)
+        order = data.order(seed=case.workload.seed)
+        images, labels, weights = [data.images, test.images], [data.labels, test.labels], [*start.weights, *start.biases]
+        try:
+            with unchanged(images=images, labels=labels, order=[order], weights=weights):
+                yield start, order
+        except InputsChangedError:
+            self.splits = self._load()
+            self._oracles.clear()
+            raise
+
+    def max_error(self, case: Case) -> float:
+        """Verify the case's trainer. Raises VerificationError if it does not compute what the oracle computes."""
+        if case.workload not in self._oracles:
+            self._oracles[case.workload] = Oracle(case.workload, self.splits)
+        return self._oracles[case.workload].max_error(load_trainer(case.trainer))
