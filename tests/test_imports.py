@@ -16,7 +16,7 @@ TRAINER_FILES = {
     "compiled": ("simd",),
     "gpu": ("matrix",),
     "gpu_kernels": ("gpu",),
-    "gpu_graph": ("gpu_kernels",),
+    "gpu_graph": ("gpu_kernels", "gpu_launch"),
     "gpu_fused": ("gpu_kernels",),
     "mpi": ("matrix",),
     "mpi_gpu": ("mpi", "gpu"),
