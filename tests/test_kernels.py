@@ -118,6 +118,37 @@ def test_a_warp_issues_all_reads_of_a_trip_before_it_multiplies(kernel, lines, c
     assert loads[-1] < next(i for i, instruction in enumerate(trips[0]) if instruction.multiplies)
 
 
+def steps_of_gpu_fused(layers, batch_size, monkeypatch):
+    """The loop over the steps, and in it the indices of its barriers, and where the threads have begun to wait for the other blocks."""
+    code, options, kernels = asked_for(UnbuiltFused, layers, batch_size, "float32", "90", monkeypatch)
+    (code,) = nvrtc.disassembled(code, "sm_90", options, kernels).values()
+    loop = loops_of(code)[-1]
+    barriers = [i for i, instruction in enumerate(loop) if instruction.name.startswith("BAR.")]
+    wait = next(i for i, instruction in enumerate(loop) if ".TRYWAIT" in instruction.name)
+    assert len(barriers) == 4
+    return loop, barriers, wait
+
+
+@needs_disassembler
+def test_gpu_fused_asks_for_images_and_labels_before_its_blocks_wait_for_each_other(monkeypatch):
+    loop, barriers, wait = steps_of_gpu_fused([784, 30, 10], 10, monkeypatch)
+    loads = [i for i, instruction in enumerate(loop) if instruction.loads]
+    branch = next(i for i in range(wait, len(loop)) if loop[i].name == "BRA")  # of the wait: what is between is issued all the same
+    assert sum(barriers[1] < i < branch for i in loads) == 7 * 10 + 1  # a thread's pixels of ten images, and a label
+    assert sum(i < barriers[0] or i > branch for i in loads) == 0  # none where something would have to wait for it
+
+
+@needs_disassembler
+@pytest.mark.parametrize(("layers", "batch_size", "sends"), [([784, 30, 10], 10, 2), ([784, 100, 10], 100, 8)])
+def test_gpu_fused_sends_what_it_has_computed_to_several_blocks(layers, batch_size, sends, monkeypatch):
+    loop, barriers, wait = steps_of_gpu_fused(layers, batch_size, monkeypatch)
+    exchange = loop[barriers[1] : wait]
+    sent = sum(instruction.name.startswith("STAS") for instruction in exchange)
+    products = sum(instruction.multiplies for instruction in exchange)
+    quad = 4 * -(-layers[1] // 8)  # products that make the 16 bytes of a message, one for each of the block's hidden units
+    assert products / quad == sent / sends
+
+
 # Played on the CPU
 
 
