@@ -58,6 +58,7 @@ def test_the_kernels_of_gpu_graph_compile_without_spills(dtype, capability, monk
     ("layers", "batch_size", "dtype", "capability"),
     [([784, 30, 10], 10, *device) for device in FLOATS]
     + [([784, 100, 10], 100, "float32", capability) for capability in ("86", "90")]
+    + [([784, 100, 10], 200, "float32", "90"), ([784, 50, 10], 120, "float64", "90")]  # by fewer threads, as shared memory has it
     + [
         (layers, batch_size, dtype, "90")
         for layers, batch_size in [([784, 16, 10], 10), ([784, 100, 10], 4), ([1500, 16, 10], 10), ([6, 4, 3], 200)]
@@ -71,6 +72,15 @@ def test_the_kernel_of_gpu_fused_compiles_without_spills_and_its_blocks_are_a_cl
     (kernel,) = nvrtc.compiled(code, f"sm_{capability}", options, kernels).values()
     assert kernel.spilled == 0
     assert kernel.cluster == (8 if capability == "90" else 1)
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("threads", [128, 192, 224])
+def test_with_another_number_of_threads_the_job_wide_compiles_without_spills(threads, monkeypatch):
+    kind = type("Probe", (UnbuiltFused,), {"threads": (threads,)})
+    code, options, kernels = asked_for(kind, [784, 100, 10], 100, "float32", "90", monkeypatch)
+    (kernel,) = nvrtc.compiled(code, "sm_90", options, kernels).values()
+    assert kernel.spilled == 0
 
 
 @needs_nvrtc
