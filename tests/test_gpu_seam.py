@@ -13,7 +13,7 @@ import pytest
 from bench.run import absent
 from impls import TRAINERS, Dataset, Network, Unsupported, load_trainer, unavailable
 from impls.gpu_fused import BLOCKS, Fit
-from impls.gpu_graph import STEPS_A_GRAPH, replays
+from impls.gpu_graph import STEPS_A_GRAPH, GpuGraph, replays
 from impls.loop import Loop
 from tests.device import Device, GpuOnCpu, GraphOnCpu, Unbuilt, UnbuiltFused, UnbuiltGraph, needs_compiler
 from tests.test_trainers import distance, same_bits, trained
@@ -329,3 +329,23 @@ def test_an_epoch_on_the_device_has_the_same_bits_every_time(name, mnist):
         trainer.train_epoch(order)
         results.append(trainer.network())
     assert all(same_bits(result, results[0]) for result in results)
+
+
+@pytest.mark.gpu
+@on_device
+def test_kernels_that_overlap_give_the_same_bits_as_one_after_the_other(mnist):
+    import cupy
+
+    if int(cupy.cuda.Device().compute_capability) < 90:
+        pytest.skip("needs compute capability 9.0")
+
+    class OneByOne(GpuGraph):
+        _launch_dependent = staticmethod(lambda *arguments: False)
+
+    start, order, results = Network.gaussian([784, 30, 10]), mnist.training.order(seed=0), []
+    for kind, overlaps in ((GpuGraph, True), (OneByOne, False)):
+        trainer = kind(start, mnist.training, batch_size=10, learning_rate=3.0)
+        assert trainer._overlaps == overlaps  # the driver has taken the launches
+        trainer.train_epoch(order)
+        results.append(trainer.network())
+    assert same_bits(*results)
