@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,11 @@ class GpuFused(GpuKernels):
     With compute capability 9.0 the blocks are a cluster and write into each other's shared memory; before, from 7.5, they are a
     cooperative launch that goes through device memory. Raises Unsupported for a network or a mini-batch that the registers and the
     shared memory do not hold. On the device besides: the labels (n,), as 32-bit integers.
+
+    threads  numbers of threads of a block to choose among; a subclass may have others, for an experiment
     """
+
+    threads: ClassVar[tuple[int, ...]] = THREADS
 
     def _place(self, data: Dataset) -> None:
         xp = self.xp
@@ -39,7 +43,7 @@ class GpuFused(GpuKernels):
             raise Unsupported(f"gpu_fused needs {BLOCKS} multiprocessors; this device has {multiprocessors}")
         self._m = min(self.batch_size, self.examples)
         room = device.attributes["MaxSharedMemoryPerBlockOptin"]
-        self._fit = fit = Fit.of(self.layers, self._m, self.dtype.itemsize, clusters=clusters, room=room)
+        self._fit = fit = Fit.of(self.layers, self._m, self.dtype.itemsize, clusters=clusters, room=room, threads=self.threads)
         super()._place(data)
         files = ("hardware.cuh", "sigmoid.cuh", "warp.cuh", "sizes.cuh", "cluster.cuh" if clusters else "grid.cuh", "epoch.cu")
         (kernel,) = self._compiled(files, ("epoch",), **fit.macros(self.layers))
@@ -75,38 +79,53 @@ class Fit(NamedTuple):
     board_bytes: int
 
     @classmethod
-    def of(cls, layers: tuple[int, ...], batch_size: int, itemsize: int, *, clusters: bool, room: int) -> Fit:
+    def of(
+        cls,
+        layers: tuple[int, ...],
+        batch_size: int,
+        itemsize: int,
+        *,
+        clusters: bool,
+        room: int,
+        threads: tuple[int, ...] = THREADS,
+    ) -> Fit:
         """Return the fit with the fewest chunks, then the fewest idle threads. Raises Unsupported, with the reason, if there is none.
 
         clusters  whether the blocks meet in a cluster, or else through device memory
         room      bytes of shared memory that a block of the device can have
+        threads   of a block, to choose among: multiples of 32
         """
         if len(layers) != 3:
             raise Unsupported(f"gpu_fused trains networks with one hidden layer; {'-'.join(map(str, layers))} has {len(layers) - 2}")
         pixels, hidden, outputs = layers
-        units, reals = -(-hidden // BLOCKS), REGISTERS[itemsize] * 4 // itemsize
-
-        def most(threads: int) -> int:
-            """How many examples fit a thread's registers: for each its pixels, twice, and a product with each of the units."""
-            columns = -(-pixels // threads)
-            return min((reals - columns * units) // (2 * columns + units), MOST)
-
-        possible = [threads for threads in THREADS if most(threads) > 0]
-        if not possible:
+        in_registers = [fit for each in threads if (fit := cls._with(each, layers, batch_size, itemsize, clusters))]
+        if not in_registers:
             raise Unsupported(f"{pixels}-{hidden}-{outputs}: the weights do not fit the registers of gpu_fused's {BLOCKS} multiprocessors")
-        threads = min(possible, key=lambda threads: (-(-batch_size // most(threads)), -(-pixels // threads) * threads))
-        chunks = -(-batch_size // most(threads))
+        fits = [fit for fit in in_registers if fit.shared_bytes <= room]
+        if not fits:
+            least = min(fit.shared_bytes for fit in in_registers)
+            raise Unsupported(
+                f"{pixels}-{hidden}-{outputs}, batch {batch_size}: gpu_fused needs {least / 1024:.0f} KiB of shared memory a block; "
+                f"this device has {room / 1024:.0f}"
+            )
+        return min(fits, key=lambda fit: (fit.chunks, -(-pixels // fit.threads) * fit.threads))
+
+    @classmethod
+    def _with(cls, threads: int, layers: tuple[int, ...], batch_size: int, itemsize: int, clusters: bool) -> Fit | None:
+        """Return the fit with that many threads, or None if their registers do not hold the weights and one example."""
+        pixels, hidden, outputs = layers
+        units, columns, reals = -(-hidden // BLOCKS), -(-pixels // threads), REGISTERS[itemsize] * 4 // itemsize
+        # For each example a thread holds its pixels, twice, and a product with each of the units.
+        most = min((reals - columns * units) // (2 * columns + units), MOST)
+        if most <= 0:
+            return None
+        chunks = -(-batch_size // most)
         chunk = -(-batch_size // chunks)
         examples = chunks * chunk  # room for them, as in sizes.cuh
         parts = BLOCKS * (outputs * examples + 4) * itemsize  # of z_2, of a step, by all blocks
         # Of epoch.cu's struct Shared: the mailbox; z_1 of each warp, a_1, delta_1; delta_2; w_2, b_1, b_2; rows, labels
         others = units * examples * (threads // 32 + 2) + outputs * examples + outputs * units + units + outputs
         shared = (2 if clusters else 1) * parts + 64 + others * itemsize + 3 * examples * 4
-        if shared > room:
-            raise Unsupported(
-                f"{pixels}-{hidden}-{outputs}, batch {batch_size}: gpu_fused needs {shared / 1024:.0f} KiB of shared memory a block; "
-                f"this device has {room / 1024:.0f}"
-            )
         return cls(threads, chunk, chunks, shared, 2 * parts + 64)
 
     def macros(self, layers: tuple[int, ...]) -> dict[str, int]:

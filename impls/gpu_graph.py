@@ -11,11 +11,13 @@ import numpy as np
 from impls.dataset import Dataset
 from impls.errors import Unsupported
 from impls.gpu_kernels import GpuKernels
+from impls.gpu_launch import EDGE_DATA, launch_dependent
 from impls.trainer import Order
 
 STEPS_A_GRAPH = 256  # so many that to start a replay costs little beside it, so few that to build the graph does, too
 SIDE, DEPTH = 16, 16  # threads along a tile's side; how much of a product's common dimension is in shared memory at once
 HIGH, WIDE = 2, 4  # elements of a warp where there are no tiles
+OUTPUT_WARPS = 16  # of a block of the kernel `output`, at most
 MINI_BATCH = np.dtype([("order", np.uintp), ("start", np.uintp), ("offset", np.int32)], align=True)  # struct MiniBatch of layers.cu
 
 
@@ -32,9 +34,12 @@ class Launch(NamedTuple):
 class GpuGraph(GpuKernels):
     """Any number of layers; with L of them, a step is L - 1 kernels forward, the turn at the output, L - 2 backward if L > 1, one update.
 
-    CuPy's matrix products cannot be captured, so the kernels (kernels/layers.cu) bring their own. On the device besides: y (n, n_L),
-    the desired outputs of all examples; a_l of the hidden layers and delta_l, (m, n_l), of one mini-batch.
+    CuPy's matrix products cannot be captured, so the kernels (kernels/layers.cu) bring their own. With compute capability 9.0 a kernel
+    begins while the one before it is still running, and then waits for it (programmatic dependent launch). On the device besides:
+    y (n, n_L), the desired outputs of all examples; a_l of the hidden layers and delta_l, (m, n_l), of one mini-batch.
     """
+
+    _launch_dependent = staticmethod(launch_dependent)
 
     def _place(self, data: Dataset) -> None:
         if self.layers[-1] * self.dtype.itemsize > 48 * 1024:
@@ -51,13 +56,21 @@ class GpuGraph(GpuKernels):
             for arrays in zip(self._w, self._b, self._delta, self._below, strict=True)
         ]
         self._table = xp.asarray(np.array(table, np.int64))  # the struct Layer of each
-        self._multiprocessors = xp.cuda.Device().attributes["MultiProcessorCount"]
+        device = xp.cuda.Device()
+        self._multiprocessors = device.attributes["MultiProcessorCount"]
+        self._overlaps = int(device.compute_capability) >= 90 and xp.cuda.runtime.driverGetVersion() >= EDGE_DATA
 
         plan = replays(self.examples, self.batch_size)
         batch_sizes = sorted({m for sizes, _ in plan for m in sizes})
         names = tuple(sorted({launch.kernel for m in batch_sizes for launch in self._launches(0, m)} | {"advance"}))
         kernels = self._compiled(
-            ("hardware.cuh", "sigmoid.cuh", "warp.cuh", "layers.cu"), names, SIDE=SIDE, DEPTH=DEPTH, HIGH=HIGH, WIDE=WIDE
+            ("hardware.cuh", "sigmoid.cuh", "warp.cuh", "layers.cu"),
+            names,
+            SIDE=SIDE,
+            DEPTH=DEPTH,
+            HIGH=HIGH,
+            WIDE=WIDE,
+            OUTPUT_WARPS=OUTPUT_WARPS,
         )
         self._kernels = dict(zip(names, kernels, strict=True))
         self._stream = xp.cuda.Stream(non_blocking=True)
@@ -94,10 +107,19 @@ class GpuGraph(GpuKernels):
 
     def _step(self, offset: int, m: int) -> None:
         for launch in self._launches(offset, m):
-            self._kernels[launch.kernel](launch.grid, (launch.threads,), launch.arguments, shared_mem=launch.shared)
+            self._launch(launch)
 
     def _advance(self, examples: int) -> None:
-        self._kernels["advance"]((1,), (1,), (self._start, np.int32(examples)))
+        self._launch(Launch("advance", (1,), 1, 0, (self._start, np.int32(examples))))
+
+    def _launch(self, launch: Launch) -> None:
+        """Launch a kernel, as a dependent of the one before it unless the device cannot do that or the driver has refused it."""
+        name, grid, threads, shared, arguments = launch
+        kernel = self._kernels[name]
+        if self._overlaps:
+            self._overlaps = self._launch_dependent(kernel.kernel, grid, threads, arguments, shared, self._stream)
+        if not self._overlaps:
+            kernel(grid, (threads,), arguments, shared_mem=shared)
 
     def _launches(self, offset: int, m: int) -> Iterator[Launch]:
         """Yield the kernels of one step, in order, on the mini-batch of m examples that begins `offset` after the replay's start."""
@@ -113,7 +135,7 @@ class GpuGraph(GpuKernels):
         eta_over_m = self.dtype.type(self.learning_rate / m)
         beneath = delta[-2] if depth > 1 else np.intp(0)
         arguments = (below[-1], np.int32(depth == 1), batch, self._y, w[-1], b[-1], delta[-1], beneath, *_integers(n_below, n), eta_over_m)
-        yield Launch("output", (m,), 32 * min(n, 16), n * self.dtype.itemsize, arguments)
+        yield Launch("output", (m,), 32 * min(n, OUTPUT_WARPS), n * self.dtype.itemsize, arguments)
 
         for i in range(depth - 3, -1, -1):
             n, n_above = layers[i + 1], layers[i + 2]

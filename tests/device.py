@@ -3,14 +3,17 @@
 
 import ctypes
 import functools
+import math
 import shutil
 import subprocess
 import sys
 import types
 import weakref
+from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import pytest
@@ -25,6 +28,14 @@ HERE = Path(__file__).parent
 COMPILER = shutil.which("g++")
 
 needs_compiler = pytest.mark.skipif(COMPILER is None or sys.platform != "linux", reason="needs g++ on Linux, to play kernels on the CPU")
+
+
+class Work(NamedTuple):
+    """What a stream is to do. A kernel is called with whether the next work is its dependent, which may begin before it has ended."""
+
+    do: Callable
+    kernel: bool = False
+    dependent: bool = False
 
 
 class Stream:
@@ -47,14 +58,15 @@ class Stream:
         self.captured = []
 
     def end_capture(self):
-        plays, self.captured = self.captured, None
-        return types.SimpleNamespace(launch=lambda: [start(play) for play in plays], upload=lambda: None)
+        works, self.captured = self.captured, None
+        first = Work(lambda: None)  # a graph begins when all that was launched before it has ended
+        return types.SimpleNamespace(launch=lambda: [start(*work) for work in (first, *works)], upload=lambda: None)
 
     def synchronize(self):
         assert self.captured is None
         works, self.queue = self.queue, []
-        for work in works:
-            work()
+        for work, following in pairwise((*works, Work(None))):
+            work.do(following.dependent) if work.kernel else work.do()
 
 
 NULL = Stream()
@@ -64,10 +76,10 @@ def current():
     return Stream.stack[-1] if Stream.stack else NULL
 
 
-def start(work):
+def start(do, kernel=False, dependent=False):
     """Give work to the current stream."""
     stream = current()
-    (stream.queue if stream.captured is None else stream.captured).append(work)
+    (stream.queue if stream.captured is None else stream.captured).append(Work(do, kernel, dependent))
 
 
 class DeviceArray(np.ndarray):
@@ -126,12 +138,21 @@ def _on_device(*values):
             raise TypeError(f"a host array of shape {value.shape} among device arrays")
 
 
+def _allocated(shape, dtype, value):
+    """An array full of that value. Zeros lie behind it, so that a kernel with a wait left out may read too far without a fault."""
+    count = math.prod(np.atleast_1d(shape))
+    memory = np.zeros(count + 64, dtype)
+    memory[:count] = value
+    return memory[:count].reshape(shape).view(DeviceArray)
+
+
 class Device:
     """The part of CuPy that a trainer may use. `launches` lists the array operations and kernels that were started."""
 
     add, subtract, multiply, tanh = np.add, np.subtract, np.multiply, np.tanh
     launches: ClassVar[list[str]] = []
     together: ClassVar[set[str]] = set()  # kernels that were launched so that all their blocks run at once
+    dependent: ClassVar[set[str]] = set()  # kernels that were launched so that they may begin before the one in front of them has ended
 
     @staticmethod
     def take(rows, examples, axis, out):
@@ -149,11 +170,11 @@ class Device:
 
     @staticmethod
     def empty(shape, dtype):
-        return np.full(shape, np.nan, dtype).view(DeviceArray)
+        return _allocated(shape, dtype, np.nan)
 
     @staticmethod
     def zeros(shape, dtype):
-        array = Device.empty(shape, dtype) if np.dtype(dtype).kind == "f" else np.full(shape, 99, dtype).view(DeviceArray)
+        array = _allocated(shape, dtype, np.nan if np.dtype(dtype).kind == "f" else 99)
         array.fill(0)
         return array
 
@@ -218,6 +239,10 @@ class Device:
             def getDeviceCount():
                 return 4
 
+            @staticmethod
+            def driverGetVersion():
+                return 13_000
+
         @staticmethod
         def alloc_pinned_memory(size):
             return bytearray(size)
@@ -248,14 +273,18 @@ class GpuOnCpu(OnDevice, Gpu):
 
 
 class GraphOnCpu(OnDevice, GpuGraph):
-    pass
+    @staticmethod
+    def _launch_dependent(function, grid, threads, arguments, shared, stream):
+        assert stream is current()
+        function(grid, (threads,), arguments, shared, dependent=True)
+        return True
 
 
 class FusedOnCpu(OnDevice, GpuFused):
     pass
 
 
-class UnbuiltGraph(OnDevice, GpuGraph):
+class UnbuiltGraph(GraphOnCpu):
     xp = Unbuilt
 
 
@@ -268,6 +297,7 @@ class _Launch(ctypes.Structure):
         ("grid", ctypes.c_int * 3),
         ("threads", ctypes.c_int),
         ("shared_bytes", ctypes.c_int),
+        ("followed", ctypes.c_int),
         ("seed", ctypes.c_uint),
         ("without", ctypes.c_int),
     ]
@@ -282,7 +312,7 @@ class _Kernel:
     def __call__(self, grid, block, arguments, shared_mem=0):
         self.kernel(grid, block, arguments, shared_mem)
 
-    def kernel(self, grid, block, arguments, shared_mem=0, enable_cooperative_groups=False):
+    def kernel(self, grid, block, arguments, shared_mem=0, enable_cooperative_groups=False, dependent=False):
         assert len(block) == 1
         assert 0 <= shared_mem <= self.max_dynamic_shared_size_bytes
         # A Python number would pass as 64 bits; a host array passes by value, if it is one struct.
@@ -290,17 +320,19 @@ class _Kernel:
         assert all(argument.flags.c_contiguous for argument in arguments if isinstance(argument, DeviceArray))
         if enable_cooperative_groups:
             Device.together.add(self.name)
+        if dependent:
+            Device.dependent.add(self.name)
         values = [np.intp(argument.ctypes.data) if isinstance(argument, DeviceArray) else argument for argument in arguments]
         cells = [np.array(value) for value in values]
         pointers = (ctypes.c_void_p * len(cells))(*(cell.ctypes.data for cell in cells))
 
-        def play(held=(cells, arguments)):
+        def play(followed, held=(cells, arguments)):
             Device.launches.append(self.name)
-            launch = _Launch((*grid, 1, 1)[:3], block[0], shared_mem, Device.RawModule.seed, Device.RawModule.without)
+            launch = _Launch((*grid, 1, 1)[:3], block[0], shared_mem, followed, Device.RawModule.seed, Device.RawModule.without)
             if self._function(ctypes.byref(launch), pointers):
                 raise TimeoutError(f"{self.name} waits for what never comes")
 
-        start(play)
+        start(play, kernel=True, dependent=dependent)
 
 
 def _symbol(name):

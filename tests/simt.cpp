@@ -1,10 +1,14 @@
-// Plays a CUDA kernel on one CPU thread. Every thread of the grid is a fiber that runs until it has to wait; who goes next is the
+// Plays CUDA kernels on one CPU thread. Every thread of a grid is a fiber that runs until it has to wait; who goes next is the
 // schedule's choice, in order or shuffled, so that a result which depends on it comes out different. A barrier can be left out.
+//
+// Of launches that may overlap (programmatic dependent launch), a grid begins as soon as every block of the one before it has called
+// launch_dependents or has ended, if no more than AT_ONCE are running: before that one waited for its own predecessor, if it calls first.
 
 #define REAL float  // of no consequence here
 #include "simt.h"
 #undef meet
 #undef wait
+#undef wait_for_predecessor
 
 #include <setjmp.h>
 #include <ucontext.h>
@@ -26,13 +30,26 @@ struct Warp {
 };
 
 struct Block {
-    bool asleep = false;
+    bool asleep = false, launches_dependents = false;
+    int living;  // threads
     std::vector<unsigned char> memory;
     Gate gate;
     std::vector<Warp> warps;
 };
 
+struct Grid {
+    Launch launch;
+    void (*body)(void**);
+    void** arguments;
+    Grid* predecessor;  // with which it may overlap, or null
+    bool begun = false, done = false;
+    std::vector<std::unique_ptr<Block>> blocks;
+    std::vector<unsigned char*> memories;  // of the blocks
+    Gate cluster;
+};
+
 struct Fiber : Thread {
+    Grid* grid;
     Block* home;
     const Gate* gate = nullptr;  // where it waits, since that generation
     unsigned generation = 0;
@@ -42,7 +59,9 @@ struct Fiber : Thread {
     ucontext_t start;
     jmp_buf left;  // where it waits
 
-    bool waits() const { return gate && gate->generation == generation; }
+    bool for_predecessor = false;  // it waits for that
+
+    bool waits() const { return (gate && gate->generation == generation) || (for_predecessor && !grid->predecessor->done); }
     Warp& warp() { return home->warps[index.x / 32]; }
 };
 
@@ -67,13 +86,8 @@ struct Dice {  // Marsaglia's xorshift
 
 Thread* current;
 jmp_buf scheduler;
-std::vector<std::unique_ptr<Block>> blocks;
-std::vector<unsigned char*> memories;  // of the blocks
+std::vector<std::unique_ptr<Grid>> grids;  // to be played, in the order of their launches
 std::vector<Parcel> under_way;
-Gate cluster;
-int without;
-void (*body)(void**);
-void** given;
 bool moved;  // did anything happen but waiting?
 
 Fiber& fiber() { return *static_cast<Fiber*>(current); }
@@ -104,12 +118,28 @@ void pass(Gate& gate) {
     mine.gate = nullptr;
 }
 
+bool left_out(int number) { return number == fiber().grid->launch.without; }
+
 void barrier(int number) {
-    if (number != without) pass(fiber().home->gate);
+    if (!left_out(number)) pass(fiber().home->gate);
 }
 
 void meet(int number) {
-    if (number != without) pass(cluster);
+    if (!left_out(number)) pass(fiber().grid->cluster);
+}
+
+void launch_dependents() {
+    fiber().home->launches_dependents = true;
+    stir();
+    yield();  // what this thread does next may come after the dependents have begun
+}
+
+void wait_for_predecessor(int number) {
+    if (left_out(number) || !fiber().grid->predecessor) return;
+    stir();
+    fiber().for_predecessor = true;
+    yield();
+    fiber().for_predecessor = false;
 }
 
 double exchange(double value, int mask) {
@@ -154,14 +184,14 @@ void initialise(Barrier& barrier) {
 void arrive(Barrier& barrier, int bytes) { change(barrier, bytes, -1); }
 
 void wait(int number, const Barrier& barrier, unsigned parity) {
-    for (Phase phase; number != without; yield()) {
+    for (Phase phase; !left_out(number); yield()) {
         std::memcpy(&phase, &barrier, sizeof phase);
         if (phase.parity != static_cast<short>(parity)) return;
     }
 }
 
 void send(void* to, Barrier& barrier, int rank, const void* values) {
-    auto there = [&](void* address) { return memories[rank] + (static_cast<unsigned char*>(address) - current->shared); };
+    auto there = [&](void* address) { return fiber().grid->memories[rank] + (static_cast<unsigned char*>(address) - current->shared); };
     Parcel parcel{there(to), reinterpret_cast<Barrier*>(there(&barrier)), {}};
     std::memcpy(parcel.bytes, values, 16);
     under_way.push_back(parcel);
@@ -173,23 +203,26 @@ void deliver(const Parcel& parcel) {
 }
 
 void enter() {
-    body(given);
-    fiber().done = true;
+    auto& mine = fiber();
+    mine.grid->body(mine.grid->arguments);
+    mine.done = true;
+    mine.home->living--;
     stir();
     yield();
 }
 
-int play(const Launch& launch, void (*kernel)(void**), void** arguments) {
+// Make the grid's blocks, and add its threads to the fibers.
+void begin(Grid& grid, std::vector<std::unique_ptr<Fiber>>& fibers) {
     constexpr size_t STACK = 32 * 1024;
-    body = kernel, given = arguments, without = launch.without;
-    blocks.clear(), memories.clear(), under_way.clear();
+    const Launch& launch = grid.launch;
     const int count = launch.grid[0] * launch.grid[1] * launch.grid[2];
-    cluster = Gate{count * launch.threads};
-    std::vector<std::unique_ptr<Fiber>> fibers;
+    grid.begun = true;
+    grid.cluster = Gate{count * launch.threads};
     for (int i = 0; i < count; i++) {
         auto block = std::make_unique<Block>();
+        block->living = launch.threads;
         block->memory.assign(launch.shared_bytes + 16, 0xff);  // not a number, until it is written
-        memories.push_back(block->memory.data() + (16 - reinterpret_cast<size_t>(block->memory.data()) % 16) % 16);
+        grid.memories.push_back(block->memory.data() + (16 - reinterpret_cast<size_t>(block->memory.data()) % 16) % 16);
         block->gate.needed = launch.threads;
         block->warps.resize((launch.threads + 31) / 32);
         for (int t = 0; t < launch.threads; t++) {
@@ -197,7 +230,8 @@ int play(const Launch& launch, void (*kernel)(void**), void** arguments) {
             fiber->index = {t, 0, 0};
             fiber->block = {i % launch.grid[0], i / launch.grid[0] % launch.grid[1], i / launch.grid[0] / launch.grid[1]};
             fiber->size = {launch.threads, 1, 1};
-            fiber->shared = memories.back();
+            fiber->shared = grid.memories.back();
+            fiber->grid = &grid;
             fiber->home = block.get();
             fiber->stack.reset(new char[STACK]);
             getcontext(&fiber->start);
@@ -206,28 +240,70 @@ int play(const Launch& launch, void (*kernel)(void**), void** arguments) {
             makecontext(&fiber->start, enter, 0);
             fibers.push_back(std::move(fiber));
         }
-        blocks.push_back(std::move(block));
+        grid.blocks.push_back(std::move(block));
     }
-    Dice dice{launch.seed};
+}
+
+bool lets_the_next_begin(const Grid& grid) {
+    if (!grid.begun) return false;
+    for (auto& block : grid.blocks)
+        if (block->living && !block->launches_dependents) return false;
+    return true;
+}
+
+// Begin all grids that may.
+void begin_grids(std::vector<std::unique_ptr<Fiber>>& fibers) {
+    constexpr int AT_ONCE = 4;
+    int running = 0;
+    for (auto& grid : grids) {
+        if (!grid->begun && running < AT_ONCE && (!grid->predecessor || lets_the_next_begin(*grid->predecessor))) begin(*grid, fibers);
+        running += grid->begun && !grid->done;
+    }
+}
+
+int play_grids() {
+    Dice dice{grids.back()->launch.seed};
+    const bool shuffled = dice.state;
+    std::vector<std::unique_ptr<Fiber>> fibers;
+    begin_grids(fibers);
     for (int idle = 0; !fibers.empty();) {
         moved = false;
         bool ended = false;
-        if (launch.seed) dice.shuffle(fibers), dice.shuffle(under_way);
-        for (auto& block : blocks) block->asleep = launch.seed && dice.below(2);  // so that some blocks get ahead of others
+        if (shuffled) dice.shuffle(fibers), dice.shuffle(under_way);
+        for (auto& grid : grids)
+            for (auto& block : grid->blocks) block->asleep = shuffled && dice.below(2);  // so that some blocks get ahead of others
         for (auto& fiber : fibers) {
             if (fiber->home->asleep) continue;
             if (!fiber->waits()) resume(*fiber), ended |= fiber->done;
-            if (!under_way.empty() && (!launch.seed || dice.below(8) == 0)) deliver(under_way.back()), under_way.pop_back();
+            if (!under_way.empty() && (!shuffled || dice.below(8) == 0)) deliver(under_way.back()), under_way.pop_back();
         }
         idle = moved || !under_way.empty() ? 0 : idle + 1;
         if (idle == 64) return 1;
-        if (!ended) continue;
-        std::vector<std::unique_ptr<Fiber>> living;
-        for (auto& fiber : fibers)
-            if (!fiber->done) living.push_back(std::move(fiber));
-        fibers.swap(living);
+        if (ended) {
+            std::vector<std::unique_ptr<Fiber>> living;
+            for (auto& fiber : fibers)
+                if (!fiber->done) living.push_back(std::move(fiber));
+            fibers.swap(living);
+        }
+        for (auto& grid : grids) {
+            bool living = !grid->begun;
+            for (auto& block : grid->blocks) living |= block->living > 0;
+            if (!living) grid->done = true, grid->blocks.clear();
+        }
+        begin_grids(fibers);
     }
     return 0;
+}
+
+int play(const Launch& launch, void (*kernel)(void**), void** arguments) {
+    auto grid = std::make_unique<Grid>();
+    grid->launch = launch, grid->body = kernel, grid->arguments = arguments;
+    grid->predecessor = grids.empty() ? nullptr : grids.back().get();
+    grids.push_back(std::move(grid));
+    if (launch.followed) return 0;
+    const int failed = play_grids();
+    grids.clear(), under_way.clear();
+    return failed;
 }
 
 }  // namespace simt

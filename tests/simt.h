@@ -12,8 +12,9 @@
 struct Launch {
     int grid[3];
     int threads, shared_bytes;
+    int followed;   // may the next launch begin before this one has ended? then both are played when that is launched
     unsigned seed;  // of the schedule; 0: in order
-    int without;    // the barrier to leave out, counted in the order of the text, or -1
+    int without;    // the barrier, or wait for the kernel before, to leave out, counted in the order of the text, or -1
 };
 
 namespace simt {
@@ -38,6 +39,8 @@ void yield();
 void stir();  // something happened that another thread may wait for
 void barrier(int number);
 void meet(int number);
+void launch_dependents();
+void wait_for_predecessor(int number);
 double exchange(double value, int mask);
 void initialise(Barrier& barrier);
 void arrive(Barrier& barrier, int bytes);
@@ -93,6 +96,7 @@ T __shfl_xor_sync(unsigned, T value, int mask) {
 using Real = REAL;
 
 constexpr int QUAD = 16 / sizeof(Real);
+constexpr int SECTOR = 32 / sizeof(Real);
 
 inline Real reciprocal(Real x) { return 1 / x; }
 
@@ -101,9 +105,12 @@ Layout& shared_memory() {
     return *reinterpret_cast<Layout*>(simt::current->shared);
 }
 
-using simt::arrive, simt::Barrier, simt::initialise;
+inline void prefetch(const void*) {}
+
+using simt::arrive, simt::Barrier, simt::initialise, simt::launch_dependents;
 
 #define meet() simt::meet(__COUNTER__)
+#define wait_for_predecessor() simt::wait_for_predecessor(__COUNTER__)
 #define wait(...) simt::wait(__COUNTER__, __VA_ARGS__)
 
 inline void send(Real* to, Barrier& barrier, int rank, const Real (&values)[QUAD]) { simt::send(to, barrier, rank, values); }

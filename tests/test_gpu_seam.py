@@ -13,9 +13,9 @@ import pytest
 from bench.measure.case import absent
 from impls import TRAINERS, Dataset, Network, Unsupported, load_trainer, unavailable
 from impls.gpu_fused import BLOCKS, Fit
-from impls.gpu_graph import STEPS_A_GRAPH, replays
+from impls.gpu_graph import STEPS_A_GRAPH, GpuGraph, replays
 from impls.loop import Loop
-from tests.device import Device, GpuOnCpu, GraphOnCpu, UnbuiltFused, UnbuiltGraph, needs_compiler
+from tests.device import Device, GpuOnCpu, GraphOnCpu, Unbuilt, UnbuiltFused, UnbuiltGraph, needs_compiler
 from tests.test_trainers import distance, same_bits, trained
 
 
@@ -132,7 +132,7 @@ def wide(monkeypatch):
     [
         (("70",), r"needs compute capability 7\.5"),
         (("75", 64), r"needs \d+ KiB of shared memory a block; this device has 64"),
-        (("120", 99), r"needs \d+ KiB of shared memory a block; this device has 99"),
+        (("90", 64), r"needs \d+ KiB of shared memory a block; this device has 64"),
         (("86", 99, 7), "needs 8 multiprocessors; this device has 7"),  # fewer blocks would wait for the others for ever
     ],
 )
@@ -141,8 +141,9 @@ def test_gpu_fused_says_what_the_device_cannot_hold(wide, device, reason):
         wide(*device)
 
 
-def test_without_clusters_half_the_mailbox_is_needed_and_the_job_wide_fits_99_kib(wide):
-    wide("86", 99)
+@pytest.mark.parametrize("capability", ["86", "120"])  # without clusters, with half the mailbox; with clusters, but fewer threads
+def test_the_job_wide_fits_99_kib(wide, capability):
+    wide(capability, 99)
 
 
 @pytest.mark.parametrize(("capability", "together"), [("80", {"epoch"}), ("90", set())])
@@ -167,6 +168,21 @@ def test_a_fit_has_room_for_every_example_and_is_within_the_limits(batch_size, h
     assert fit.shared_bytes <= HOPPER["room"]
     assert fit.threads % 32 == 0
     assert fit.macros((784, hidden, 10))["BLOCKS"] == BLOCKS
+
+
+def test_a_fit_has_fewer_threads_where_more_need_too_much_shared_memory():
+    most, chosen = (Fit.of((784, 100, 10), 200, 4, clusters=True, room=room) for room in (2**20, HOPPER["room"]))
+    assert (most.threads, chosen.threads) == (256, 128)
+    assert chosen.shared_bytes <= HOPPER["room"] < most.shared_bytes
+
+
+def test_an_experiment_may_choose_the_number_of_threads():
+    class Probe(UnbuiltFused):
+        threads = (192,)
+
+    data = Dataset(np.ones((100, 784)), np.zeros(100, int), classes=10)
+    Probe(Network.scaled([784, 100, 10]), data, batch_size=100, learning_rate=1.0)
+    assert "-DTHREADS=192" in Unbuilt.asked[1]
 
 
 def test_the_nielsen_job_is_one_chunk_so_that_an_image_is_read_once():
@@ -313,3 +329,23 @@ def test_an_epoch_on_the_device_has_the_same_bits_every_time(name, mnist):
         trainer.train_epoch(order)
         results.append(trainer.network())
     assert all(same_bits(result, results[0]) for result in results)
+
+
+@pytest.mark.gpu
+@on_device
+def test_kernels_that_overlap_give_the_same_bits_as_one_after_the_other(mnist):
+    import cupy
+
+    if int(cupy.cuda.Device().compute_capability) < 90:
+        pytest.skip("needs compute capability 9.0")
+
+    class OneByOne(GpuGraph):
+        _launch_dependent = staticmethod(lambda *arguments: False)
+
+    start, order, results = Network.gaussian([784, 30, 10]), mnist.training.order(seed=0), []
+    for kind, overlaps in ((GpuGraph, True), (OneByOne, False)):
+        trainer = kind(start, mnist.training, batch_size=10, learning_rate=3.0)
+        assert trainer._overlaps == overlaps  # the driver has taken the launches
+        trainer.train_epoch(order)
+        results.append(trainer.network())
+    assert same_bits(*results)

@@ -22,6 +22,11 @@ struct Shared {
 };
 static_assert(sizeof(Shared) <= SHARED_BYTES, "gpu_fused.py counts the shared memory wrong");
 
+// How many threads compute the same quad of z_2. Each of them sends it to DESTINATIONS / SENDERS blocks, so more senders are done sooner,
+// but only if there is a thread for each: to compute a second quad takes longer than to send the first once more.
+constexpr int senders(int most) { return most > 1 && ITEMS / QUAD * most > THREADS ? senders(most / 2) : most; }
+constexpr int SENDERS = senders(DESTINATIONS);
+
 using Pixels = Real[COLUMNS][CHUNK];   // this thread's pixels of a chunk
 using Weights = Real[COLUMNS][UNITS];  // w_1 of this thread's pixels and this block's units
 
@@ -82,6 +87,7 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
           Real* b2, void* board, int n, int batch_size, Real eta) {
     Shared& shared = shared_memory<Shared>();
     const int t = threadIdx.x, own = blockIdx.x * UNITS;  // the first of this block's hidden units
+    const int spare = THREADS - 1 - t;  // counts the threads from the last: for small jobs beside one that takes the first threads
     const int steps = (n + batch_size - 1) / batch_size;
 
     Weights w;
@@ -99,33 +105,35 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
     for (int u = t; u < UNITS; u += THREADS) shared.b1[u] = own + u < HIDDEN ? b1[own + u] : Real(0);
     for (int o = t; o < OUTPUTS; o += THREADS) shared.b2[o] = b2[o];
 
-    // Device memory answers late, so everything is asked for long before it is used: the order two steps ahead, a label at the
-    // start of its step, a chunk of pixels while the chunk before it is at work.
+    // A load takes hundreds of clocks, so each is issued long before its value is used: the order two steps ahead, labels one step ahead,
+    // a chunk of pixels during the work on the chunk before it. The compiler moves a load down to its first use, but not past a wait for
+    // the other blocks, so labels and pixels are read just before that wait. tests/test_kernels.py checks it in the machine code.
     constexpr int ASKED = (EXAMPLES + THREADS - 1) / THREADS;
     int row[ASKED], label[ASKED];
     auto ask_rows = [&](int step) {
 #pragma unroll
-        for (int q = 0; q < ASKED; q++) row[q] = order[min(step * batch_size + t + q * THREADS, n - 1)];
+        for (int q = 0; q < ASKED; q++) row[q] = order[min(step * batch_size + spare + q * THREADS, n - 1)];
     };
     auto keep_rows = [&](int step) {
 #pragma unroll
         for (int q = 0; q < ASKED; q++)
-            if (t + q * THREADS < EXAMPLES) shared.rows[step % 2][t + q * THREADS] = row[q];
+            if (spare + q * THREADS < EXAMPLES) shared.rows[step % 2][spare + q * THREADS] = row[q];
     };
     auto ask_labels = [&](int step) {
 #pragma unroll
         for (int q = 0; q < ASKED; q++)
-            if (t + q * THREADS < EXAMPLES) label[q] = labels[shared.rows[step % 2][t + q * THREADS]];
+            if (spare + q * THREADS < EXAMPLES) label[q] = labels[shared.rows[step % 2][spare + q * THREADS]];
     };
     auto keep_labels = [&] {
 #pragma unroll
         for (int q = 0; q < ASKED; q++)
-            if (t + q * THREADS < EXAMPLES) shared.labels[t + q * THREADS] = label[q];
+            if (spare + q * THREADS < EXAMPLES) shared.labels[spare + q * THREADS] = label[q];
     };
     ask_rows(0);
     keep_rows(0);
     ask_rows(1);
     open(shared.mail, board);
+    ask_labels(0);
     Pixels x, ahead;
     load(x, images, shared.rows[0]);
 
@@ -135,7 +143,6 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
         const int m = min(batch_size, n - step * batch_size);
         const Real eta_over_m = eta / m;
 
-        ask_labels(step);
 #pragma unroll 1
         for (int chunk = 0; chunk < CHUNKS - 1; chunk++) {
             load(ahead, images, rows + (chunk + 1) * CHUNK);
@@ -159,8 +166,8 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
 
         // This block's part of w_2 a_1, to every block.
         expect(shared.mail, step);
-        for (int i = t; i < ITEMS / QUAD * DESTINATIONS; i += THREADS) {
-            const int quad = i % (ITEMS / QUAD), destination = i / (ITEMS / QUAD);
+        for (int i = t; i < ITEMS / QUAD * SENDERS; i += THREADS) {
+            const int quad = i % (ITEMS / QUAD), sender = i / (ITEMS / QUAD);
             alignas(16) Real parts[QUAD];
 #pragma unroll
             for (int k = 0; k < QUAD; k++) {
@@ -171,10 +178,12 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
                     for (int u = 0; u < UNITS; u++) z += shared.w2[o][u] * shared.a1[u][e];
                 parts[k] = z;
             }
-            post(shared.mail, step, quad, destination, parts);
+#pragma unroll
+            for (int d = 0; d < DESTINATIONS; d += SENDERS) post(shared.mail, step, quad, sender + d, parts);
         }
         // The backward pass visits the chunks from the last, which is still here, to the first. What comes after the last is on its
         // way while the blocks wait for each other.
+        ask_labels(step + 1);
         load(ahead, images, CHUNKS > 1 ? rows + (CHUNKS - 2) * CHUNK : next_rows);
         const auto& parts = receive(shared.mail, step);
 
@@ -204,7 +213,7 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
             for (int e = 0; e < EXAMPLES; e++) nabla += shared.delta2[o][e] * shared.a1[u][e];
             shared.w2[o][u] -= nabla;
         }
-        for (int i = t; i < UNITS + OUTPUTS; i += THREADS) {
+        for (int i = spare; i < UNITS + OUTPUTS; i += THREADS) {
             const Real* delta = i < UNITS ? shared.delta1[i] : shared.delta2[i - UNITS];
             Real nabla = 0;
             for (int e = 0; e < EXAMPLES; e++) nabla += delta[e];

@@ -17,6 +17,27 @@ __device__ Layout& shared_memory() {
     return *reinterpret_cast<Layout*>(bytes);
 }
 
+constexpr int SECTOR = 32 / sizeof(Real);  // Reals in the 32 bytes that device memory transfers at once
+
+// Begin to read the sector at this address into the level 2 cache. Returns at once.
+__device__ inline void prefetch(const void* from) { asm volatile("prefetch.global.L2 [%0];" ::"l"(from)); }
+
+// Below: programmatic dependent launch, compute capability 9.0 and later. A kernel launched so may begin while the one before it in the
+// stream is still running, from when every block of that has called launch_dependents. Before 9.0 kernels run one after the other.
+
+__device__ inline void launch_dependents() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
+// Wait until the kernel before this one has ended and all that it wrote is visible.
+__device__ inline void wait_for_predecessor() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
 // Below: clusters of blocks that write into each other's shared memory, compute capability 9.0 and later.
 
 using Barrier = unsigned long long;  // an mbarrier, in shared memory: its phase ends when all arrivals and all bytes expected are in

@@ -7,7 +7,14 @@
 // A replayed kernel gets the same arguments every time. So where a mini-batch starts (struct MiniBatch) is `*start + offset`: the offset is
 // fixed, and `advance`, the last kernel of a replay, moves the start. Every sum has one order, so the same arguments give the same bits.
 //
-// Compiled after hardware.cuh, sigmoid.cuh and warp.cuh. SIDE, DEPTH, HIGH and WIDE are the host's to define.
+// A kernel may begin before the one in front of it has ended (programmatic dependent launch). Three rules keep that correct:
+// - Every kernel waits for its predecessor before it writes device memory and before it reads what a kernel writes. As the predecessor
+//   waited too, all kernels before it have ended by then. A block without work need not wait.
+// - Before that wait a kernel reads only what no kernel of the graph writes (images, y, order, the table of layers), and the start, which
+//   `advance` alone writes: it waits for the last kernel that reads it, and the next replay begins when it has ended.
+// - No pointer that is read is __restrict__: that would let the compiler move a load up past the wait, or use a cache that is not coherent.
+//
+// Compiled after hardware.cuh, sigmoid.cuh and warp.cuh. SIDE, DEPTH, HIGH, WIDE and OUTPUT_WARPS are the host's to define.
 
 // Where a mini-batch's examples are named: from order[*start + offset] on.
 struct MiniBatch {
@@ -103,6 +110,7 @@ __device__ inline void product(int rows, int columns, int depth, const Left& lef
     Carrier<EACH, Left> from_left(left, top, rows);
     Carrier<EACH, Right> from_right(right, edge, columns);
     Real sum[EACH][EACH] = {};
+    wait_for_predecessor();
     from_left.fetch(0, depth), from_right.fetch(0, depth);
     from_left.store(tiles[0].left), from_right.store(tiles[0].right);
     __syncthreads();
@@ -134,8 +142,8 @@ __device__ inline void product(int rows, int columns, int depth, const Left& lef
 // a = sigmoid(below w^T + b)
 template <int EACH>
 __global__ void TILE_BOUNDS
-    forward(const Real* __restrict__ below, MiniBatch batch, const Real* __restrict__ w, const Real* __restrict__ b, Real* __restrict__ a,
-            int m, int n_below, int n) {
+    forward(const Real* below, MiniBatch batch, const Real* w, const Real* b, Real* __restrict__ a, int m, int n_below, int n) {
+    launch_dependents();
     product<EACH>(m, n, n_below, Along{Rows(below, n_below, batch)}, Along{Rows(w, n_below)},
                   [&](int i, int j, Real z) { a[static_cast<size_t>(i) * n + j] = sigmoid(z + b[j]); });
 }
@@ -143,8 +151,8 @@ __global__ void TILE_BOUNDS
 // delta = (delta_above w_above) * sigmoid'(z), where sigmoid'(z) = a (1 - a) (BP2)
 template <int EACH>
 __global__ void TILE_BOUNDS
-    backward(const Real* __restrict__ delta_above, const Real* __restrict__ w_above, const Real* __restrict__ a, Real* __restrict__ delta,
-             int m, int n_above, int n) {
+    backward(const Real* delta_above, const Real* w_above, const Real* a, Real* __restrict__ delta, int m, int n_above, int n) {
+    launch_dependents();
     product<EACH>(m, n, n_above, Along{Rows(delta_above, n_above)}, Across{w_above, n}, [&](int i, int j, Real sum) {
         const size_t place = static_cast<size_t>(i) * n + j;
         delta[place] = sum * a[place] * (1 - a[place]);
@@ -162,7 +170,8 @@ struct Layer {
 // the weight of one more input, that is always 1.
 template <int EACH>
 __global__ void TILE_BOUNDS
-    update(const Layer* __restrict__ layers, MiniBatch batch, int m) {
+    update(const Layer* layers, MiniBatch batch, int m) {
+    launch_dependents();
     const Layer layer = layers[blockIdx.z];
     const int n = layer.n, n_below = layer.n_below;
     const AcrossAndOnes below{Rows(layer.below, n_below, blockIdx.z == 0 ? batch : MiniBatch{})};
@@ -171,13 +180,37 @@ __global__ void TILE_BOUNDS
     });
 }
 
-// `forward` where there are too few elements for tiles to keep the device busy: a warp computes HIGH x WIDE elements, its lanes side by
-// side along the depth, AHEAD reads of every line under way at once (so that the 784 pixels of a digit take two trips to memory).
+// Add to z this lane's part of the products, summed along `depth`, of each of LEFT lines with each of RIGHT; the lanes of a warp read side
+// by side. A lane issues AHEAD reads of every line before it multiplies, so that the 784 pixels of a digit take two trips to memory;
+// tests/test_kernels.py checks it in the machine code.
 constexpr int AHEAD = 13;
 
-__global__ void __launch_bounds__(32)
-    forward_narrow(const Real* __restrict__ below, MiniBatch batch, const Real* __restrict__ w, const Real* __restrict__ b,
-                   Real* __restrict__ a, int m, int n_below, int n) {
+template <int LEFT, int RIGHT>
+__device__ inline void add_products(Real (&z)[LEFT * RIGHT], const Real* const (&left)[LEFT], const Real* const (&right)[RIGHT], int depth) {
+    for (int from = threadIdx.x % 32; from < depth; from += 32 * AHEAD) {
+        Real l[AHEAD][LEFT], r[AHEAD][RIGHT];
+#pragma unroll
+        for (int trip = 0; trip < AHEAD; trip++) {
+            const int k = from + 32 * trip;
+#pragma unroll
+            for (int p = 0; p < LEFT; p++) l[trip][p] = k < depth ? left[p][k] : Real(0);
+#pragma unroll
+            for (int q = 0; q < RIGHT; q++) r[trip][q] = k < depth ? right[q][k] : Real(0);
+        }
+#pragma unroll
+        for (int trip = 0; trip < AHEAD; trip++)
+#pragma unroll
+            for (int p = 0; p < LEFT; p++)
+#pragma unroll
+                for (int q = 0; q < RIGHT; q++) z[p * RIGHT + q] += l[trip][p] * r[trip][q];
+    }
+}
+
+// `forward` where there are too few elements for tiles to keep the device busy: a warp computes HIGH x WIDE elements. The 1 gives a thread
+// the registers for all its reads; without it the compiler saves registers, and half of the reads wait for the others.
+__global__ void __launch_bounds__(32, 1)
+    forward_narrow(const Real* below, MiniBatch batch, const Real* w, const Real* b, Real* __restrict__ a, int m, int n_below, int n) {
+    launch_dependents();
     const Rows rows(below, n_below, batch);
     const int lane = threadIdx.x, top = blockIdx.y * HIGH, edge = blockIdx.x * WIDE;
     const Real *left[HIGH], *right[WIDE];
@@ -185,55 +218,60 @@ __global__ void __launch_bounds__(32)
     for (int p = 0; p < HIGH; p++) left[p] = rows[min(top + p, m - 1)];
 #pragma unroll
     for (int q = 0; q < WIDE; q++) right[q] = w + static_cast<size_t>(min(edge + q, n - 1)) * n_below;
-    Real z[HIGH * WIDE] = {};
-    for (int from = lane; from < n_below; from += 32 * AHEAD) {
-        Real l[AHEAD][HIGH], r[AHEAD][WIDE];
+    if (batch.order) {  // images, that no kernel writes
+#pragma unroll 1
+        for (int k = lane * SECTOR; k < n_below; k += 32 * SECTOR)
 #pragma unroll
-        for (int trip = 0; trip < AHEAD; trip++) {
-            const int k = from + 32 * trip;
-#pragma unroll
-            for (int p = 0; p < HIGH; p++) l[trip][p] = k < n_below ? left[p][k] : Real(0);
-#pragma unroll
-            for (int q = 0; q < WIDE; q++) r[trip][q] = k < n_below ? right[q][k] : Real(0);
-        }
-#pragma unroll
-        for (int trip = 0; trip < AHEAD; trip++)
-#pragma unroll
-            for (int p = 0; p < HIGH; p++)
-#pragma unroll
-                for (int q = 0; q < WIDE; q++) z[p * WIDE + q] += l[trip][p] * r[trip][q];
+            for (int p = 0; p < HIGH; p++) prefetch(left[p] + k);
     }
+    wait_for_predecessor();
+    Real z[HIGH * WIDE];
+#pragma unroll
+    for (int q = 0; q < WIDE; q++) {
+        const Real bias = lane == 0 ? b[min(edge + q, n - 1)] : Real(0);  // in one lane's sum, to be read with the weights
+#pragma unroll
+        for (int p = 0; p < HIGH; p++) z[p * WIDE + q] = bias;
+    }
+    add_products(z, left, right, n_below);
     sum_over_warp<HIGH * WIDE>(z, lane);
     const int element = summed<HIGH * WIDE>(lane, 0), i = top + element / WIDE, j = edge + element % WIDE;
-    if (element >= 0 && i < m && j < n) a[static_cast<size_t>(i) * n + j] = sigmoid(z[0] + b[j]);
+    if (element >= 0 && i < m && j < n) a[static_cast<size_t>(i) * n + j] = sigmoid(z[0]);
 }
 
 // The turn: forward through the last layer, then its delta (BP1), times eta/m, and that of the layer below (BP2), where there is one.
 // A block takes one example, and a warp one output at a time.
-__global__ void output(const Real* __restrict__ below, int below_is_images, MiniBatch batch, const Real* __restrict__ y,
-                       const Real* __restrict__ w, const Real* __restrict__ b, Real* __restrict__ delta, Real* __restrict__ delta_below,
-                       int n_below, int n, Real eta_over_m) {
+__global__ void __launch_bounds__(32 * OUTPUT_WARPS, 1)
+    output(const Real* below, int below_is_images, MiniBatch batch, const Real* y, const Real* w, const Real* b, Real* __restrict__ delta,
+           Real* __restrict__ delta_below, int n_below, int n, Real eta_over_m) {
+    launch_dependents();
     Real* const deltas = &shared_memory<Real>();  // (n): of this example
     const int i = blockIdx.x, lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
     const int example = batch.examples()[i];
     const Real* a_below = below + static_cast<size_t>(below_is_images ? example : i) * n_below;
+    wait_for_predecessor();
     for (int o = warp; o < n; o += warps) {
-        Real z = 0;
-        for (int k = lane; k < n_below; k += 32) z += w[static_cast<size_t>(o) * n_below + k] * a_below[k];
-        sum_over_warp<1>(&z, lane);
+        const Real desired = y[static_cast<size_t>(example) * n + o];
+        Real z[] = {lane == 0 ? b[o] : Real(0)};
+        add_products(z, {a_below}, {w + static_cast<size_t>(o) * n_below}, n_below);
+        sum_over_warp<1>(z, lane);
         if (lane == 0) {
-            const Real a = sigmoid(z + b[o]);
-            deltas[o] = delta[static_cast<size_t>(i) * n + o] = eta_over_m * (a - y[static_cast<size_t>(example) * n + o]) * a * (1 - a);
+            const Real a = sigmoid(z[0]);
+            deltas[o] = delta[static_cast<size_t>(i) * n + o] = eta_over_m * (a - desired) * a * (1 - a);
         }
     }
     if (!delta_below) return;
     __syncthreads();
     for (int j = threadIdx.x; j < n_below; j += blockDim.x) {
+        const Real a = a_below[j];
         Real sum = 0;
         for (int o = 0; o < n; o++) sum += deltas[o] * w[static_cast<size_t>(o) * n_below + j];
-        delta_below[static_cast<size_t>(i) * n_below + j] = sum * a_below[j] * (1 - a_below[j]);
+        delta_below[static_cast<size_t>(i) * n_below + j] = sum * a * (1 - a);
     }
 }
 
 // Of a replay the last: the next begins after these examples.
-__global__ void advance(int* start, int examples) { *start += examples; }
+__global__ void advance(int* start, int examples) {
+    launch_dependents();
+    wait_for_predecessor();
+    *start += examples;
+}
