@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib import metadata
 
 from bench.commands import COMMANDS
-from bench.commands.console import refuse
+from bench.commands.console import print_messages, refuse
 from bench.system.signals import Stopped, listen
 from bench.system.streams import reader_may_leave
 from impls import InputError
@@ -26,6 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     given = _parser().parse_args(arguments)
     listen()
+    print_messages()
     try:
         code = int(given.run(given))
         sys.stdout.flush()  # what cannot be written is told

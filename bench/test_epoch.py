@@ -19,8 +19,7 @@ from bench.measure.run import Run
 from bench.measure.watchdog import BrokenOffError, Watch
 from bench.records import WriteError
 from bench.stats.intervals import FEWEST
-from bench.verify.contract import Conduct
-from bench.verify.oracle import ContractError
+from bench.verify.contract import ContractError, ContractMonitor
 from impls import Unsupported
 
 # What a trainer's libraries warn of is listed in the end. It is no reason to time nothing.
@@ -51,7 +50,7 @@ def _time(case: Case, run: Run, watch: Watch, benchmark: Any) -> None:
         doing("verifying")
         max_error = run.inputs.max_error(case)
         trainer = case.make_trainer(run.inputs.splits)
-        conduct = Conduct(trainer, start, order)
+        monitor = ContractMonitor(trainer, start, order)
 
         warm: list[float] = []
         doing("warming up")
@@ -62,7 +61,7 @@ def _time(case: Case, run: Run, watch: Watch, benchmark: Any) -> None:
             trainer.train_epoch(order)
             warm.append(time.perf_counter() - began)
             if len(warm) == 1:  # the one from the start
-                conduct.look()
+                monitor.observe()
                 doing("warming up", slowest=warm[0])
         rounds = run.options.rounds or (min(max(int(SECONDS_A_CASE / min(warm)), ROUNDS[0]), ROUNDS[-1]) if warm else 1)
         started = 0
@@ -74,14 +73,14 @@ def _time(case: Case, run: Run, watch: Watch, benchmark: Any) -> None:
             trainer.load(start)
 
         benchmark.group = case.workload.name
-        benchmark.pedantic(trainer.train_epoch, args=(order,), setup=from_the_start, teardown=lambda _: conduct.look(), rounds=rounds)
+        benchmark.pedantic(trainer.train_epoch, args=(order,), setup=from_the_start, teardown=lambda _: monitor.observe(), rounds=rounds)
         if not benchmark.enabled:
             return
         others = meter.shares()
         seconds = benchmark.stats.stats.data
         doing("verifying again")
         accuracy = trainer.network().accuracy(run.inputs.splits.test)
-        conduct.check(seconds, repeated=True)
+        monitor.check(seconds, repeated=True)
         run.inputs.max_error(case)
     run.recorder.record(case, trainer, case.data(run.inputs.splits), Epochs(seconds, [accuracy] * rounds, max_error, others))
     benchmark.extra_info.update({name: value for name, value in asdict(run.recorder.rows[-1]).items() if name not in ("round", "seconds")})

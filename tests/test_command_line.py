@@ -1,6 +1,7 @@
 """`python -m bench` from the outside: its commands, exit codes and refusals."""
 
 import json
+import logging
 import re
 import shutil
 import signal
@@ -124,30 +125,34 @@ def measured_before(monkeypatch):
     monkeypatch.setattr("bench.machine.peaks.measure", lambda device, dtype: Peaks(flops=1e12, bytes=1e11))
 
 
-def test_a_trainer_that_was_not_made_for_the_workload_is_skipped(tmp_path, monkeypatch, measured_before):
+def test_a_trainer_that_was_not_made_for_the_workload_is_skipped(tmp_path, monkeypatch, measured_before, caplog):
     class Picky(Matrix):
         def __init__(self, *arguments, **options):
             raise Unsupported("takes one hidden layer")
 
     monkeypatch.setitem(sys.modules, "picky", SimpleNamespace(Picky=Picky))
-    told = []
+    caplog.set_level(logging.INFO, logger="bench")
     asked = {"bench_trainers": "picky:Picky,matrix", "bench_examples": "400", "bench_no_charts": True}
-    assert train(parse(asked, results=tmp_path, workloads=["nielsen"]), epochs=1, until=None, say=told.append)
-    assert "picky:Picky: skipped: takes one hidden layer" in told
+    assert train(parse(asked, results=tmp_path, workloads=["nielsen"]), epochs=1, until=None)
+    assert "picky:Picky: skipped: takes one hidden layer" in caplog.messages
     (csv,) = tmp_path.glob("*.csv")
     assert records.read([csv])["trainer"].tolist() == ["matrix"]
     alone = parse(asked | {"bench_trainers": "picky:Picky"}, results=tmp_path, workloads=["nielsen"])
     with pytest.raises(InputError, match="--trainer picky:Picky cannot train nielsen: takes one hidden layer"):
-        train(alone, epochs=1, until=None, say=told.append)
+        train(alone, epochs=1, until=None)
 
 
-def test_what_cannot_be_told_is_not_the_trainers_failure(tmp_path, measured_before):
-    def say(_):
-        raise BrokenPipeError("nobody listens")
+def test_what_cannot_be_printed_is_not_the_trainers_failure(tmp_path, measured_before, monkeypatch):
+    class Closed(logging.Handler):
+        def emit(self, record):
+            raise BrokenPipeError("the reader is gone")
+
+    monkeypatch.setattr(logging.getLogger("bench"), "handlers", [Closed()])
+    monkeypatch.setattr(logging.getLogger("bench"), "level", logging.INFO)
 
     asked = {"bench_trainers": "matrix", "bench_examples": "400", "bench_no_charts": True}
     with pytest.raises(BrokenPipeError):
-        train(parse(asked, results=tmp_path, workloads=["nielsen"]), epochs=2, until=None, say=say)
+        train(parse(asked, results=tmp_path, workloads=["nielsen"]), epochs=2, until=None)
     (left,) = tmp_path.iterdir()
     assert left.name.endswith(".partial.csv")
     assert records.read([left])["round"].tolist() == [1]

@@ -19,9 +19,11 @@ import pytest
 from bench.gate.rule import judge
 from bench.paired import duel
 from bench.paired.contender import Contender
-from bench.paired.duel import Pair
+from bench.paired.job_size import short_rounds
+from bench.paired.pair import Pair
+from bench.paired.sequential import interim_looks, interval_at
 from bench.paired.versus import Answer
-from bench.stats.intervals import watched
+from bench.stats.intervals import anytime_interval
 from bench.verify.epoch_job import Job
 from bench.workload import named
 from tests.doors import ROOT, command
@@ -46,11 +48,11 @@ def test_the_interval_is_the_signed_rank_tests():
     # n = 8, 2.5 % in both tails: sums of ranks 0, 1 and 2 are left out (3 of 256 a side), so the third mean from either end.
     x = np.array([0.3, 1.0, 2.2, 3.9, 4.1, 6.0, 8.5, 9.7])
     means = sorted((a + b) / 2 for a, b in itertools.combinations_with_replacement(x, 2))
-    assert watched(x, look=1) == (np.median(means), means[2], means[-3])
+    assert anytime_interval(x, look=1) == (np.median(means), means[2], means[-3])
 
 
 def test_too_few_values_have_no_interval():
-    assert watched([1.0, 1.1], look=1) == (1.05, -math.inf, math.inf)
+    assert anytime_interval([1.0, 1.1], look=1) == (1.05, -math.inf, math.inf)
 
 
 @pytest.mark.parametrize("heavy_tails", [False, True])
@@ -59,14 +61,14 @@ def test_looking_often_does_not_make_it_wrong_more_often(heavy_tails):
     wrong = 0
     for _ in range(400):
         x = rng.standard_t(2, 60) if heavy_tails else rng.standard_normal(60)
-        seen = [watched(x[:n], look) for look, n in enumerate((8, 12, 18, 27, 41, 60), start=1)]
+        seen = [anytime_interval(x[:n], look) for look, n in enumerate((8, 12, 18, 27, 41, 60), start=1)]
         wrong += any(not interval.low <= 0 <= interval.high for interval in seen)
     assert wrong / 400 <= 0.07  # 5 % and two standard errors of 400 trials
 
 
 def test_a_few_wild_pairs_do_not_move_it():
     calm = [math.exp(x) for x in np.random.default_rng(0).normal(0, 0.01, 20)]
-    (*_, (_, ratio)) = duel.looks(pairs([*calm, 3.0, 0.2, 5.0]), seconds=100)
+    (*_, (_, ratio)) = interim_looks(pairs([*calm, 3.0, 0.2, 5.0]), seconds=100)
     assert 0.98 < ratio.low < ratio.high < 1.02
 
 
@@ -118,8 +120,8 @@ def test_a_slowdown_that_there_is_no_time_to_repeat_is_undecided_and_told(second
 
 
 def test_seven_pairs_have_an_interval():
-    assert not duel.look(pairs([1.0] * 6), 1).known
-    assert duel.look(pairs([1.0] * 7), 1).known
+    assert not interval_at(pairs([1.0] * 6), 1).known
+    assert interval_at(pairs([1.0] * 7), 1).known
 
 
 # --- real processes -----------------------------------------------------------------------------------------------------------------
@@ -294,7 +296,7 @@ def answer(*ratios, **others):
     facts = {"threads": 1, "numpy": "2"}
     match = duel.Duel(one, other, "a job", Path(), None, 1, 60.0, {"a": facts, "b": facts}, {"a": {"cat"}, "b": set()})
     found = list(pairs(ratios))
-    return Answer(match, duel.look(found, 1), found, **others)
+    return Answer(match, interval_at(found, 1), found, **others)
 
 
 def test_versus_as_json():
@@ -326,7 +328,7 @@ def test_versus_as_text():
         ),
         ("Hangs", "hangs: no reply within 5 s"),
         ("Lazy", "returns before its work is done: "),
-        ("TalksNonsense", "prints garbage where a reply belongs: 'Traceback of something"),
+        ("TalksNonsense", "sent an invalid reply: 'Traceback of something"),
         ("Wrong", "does not compute what the float64 loop of "),
         ("WrongLater", "computes something else than matrix while it is timed: "),
         ("Drifts", "changes its answer while it is timed: its first and its last epoch end "),
@@ -422,7 +424,7 @@ def test_bad_usage_is_one_line(arguments, says):
 @pytest.mark.parametrize(("seconds_an_example", "examples"), [(1e-5, 4000), (1e-9, 50_000), (1.0, 20)])
 def test_a_duel_takes_as_many_examples_as_make_a_short_round(tmp_path, mnist, seconds_an_example, examples):
     job = tmp_path / "job.npz"
-    found = duel._short_rounds(named("nielsen"), mnist, lambda: seconds_an_example * len(Job.read(job).order), job)
+    found = short_rounds(named("nielsen"), mnist, lambda: seconds_an_example * len(Job.read(job).order), job)
     assert found.examples == len(Job.read(job).order)
     assert found.examples == pytest.approx(examples, rel=0.4)  # what it accepts as near enough
     assert found.examples % found.batch_size == 0

@@ -13,7 +13,7 @@ import pytest
 from bench.__main__ import main
 from bench.gate import changed_trainers
 from bench.gate.verdict import Report, Verdict
-from bench.paired.duel import Pair
+from bench.paired.pair import Pair
 from bench.stats.intervals import Interval
 from impls import TRAINERS
 from tests.doors import ROOT, command

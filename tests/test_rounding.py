@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bench.verify.epoch_job import Job
-from bench.verify.oracle import TOLERANCE, apart, distance, trained
-from bench.verify.rounding import shaken
+from bench.verify.oracle import trained
+from bench.verify.rounding import TOLERANCE, beyond_rounding, distance, perturbed
 from bench.workload import grid, named
 
 
@@ -27,16 +27,16 @@ def test_right_trainers_are_told_from_one_that_leaves_out_its_last_mini_batches(
     loop, matrix = trained("loop", given), trained("matrix", given)
 
     def again():
-        start, order = shaken(given.start, matrix, given.order, given.batch_size)
+        start, order = perturbed(given.start, matrix, given.order, given.batch_size)
         return trained("matrix", replace(given, start=start, order=order))
 
     assert (distance(loop, matrix, given.start) > TOLERANCE["float32"]) == explained
-    assert apart(loop, matrix, given.start, again) is None
+    assert beyond_rounding(loop, matrix, given.start, again) is None
     fewer = trained("matrix", replace(given, order=np.concatenate([given.order[:-30], given.order[:30]])))
-    assert (apart(fewer, matrix, given.start, again) is None) == explained
+    assert (beyond_rounding(fewer, matrix, given.start, again) is None) == explained
 
 
 def test_two_results_at_the_same_bits_need_no_further_epoch(mnist):
     given = job(named("nielsen"), mnist, 100)
     result = trained("matrix", given)
-    assert apart(result, trained("matrix", given), given.start, lambda: pytest.fail("trained once more")) is None
+    assert beyond_rounding(result, trained("matrix", given), given.start, lambda: pytest.fail("trained once more")) is None

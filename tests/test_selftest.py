@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench.gate import planted_slowdowns, self_test
-from bench.paired.duel import Pair
+from bench.paired.pair import Pair
 from impls import Network, load_trainer
 from tests.test_trainers import same_bits, trained
 

@@ -15,7 +15,7 @@ from bench import records
 from bench.machine.identity import slug
 from bench.machine.roofline import Peaks, Work, epoch_work
 from bench.records.schema import FIELDS
-from bench.verify.oracle import TOLERANCE
+from bench.verify.rounding import TOLERANCE
 
 if TYPE_CHECKING:
     import pandas as pd

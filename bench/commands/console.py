@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,6 +13,20 @@ from impls.errors import InputError
 # What a command that is interrupted adds to saying so.
 ROWS_KEPT = "; what was finished is kept in the *.partial.csv, if there was anything"
 PAIRS_SHOWN = "; what was measured before that is told, if there was anything"
+
+
+class _Printed(logging.Handler):
+    """Prints a message as it is, on the standard output of the moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(record.getMessage(), flush=True)
+
+
+def print_messages() -> None:
+    """Print what the packages of bench/ log for people."""
+    logger = logging.getLogger("bench")
+    logger.handlers = [_Printed()]
+    logger.setLevel(logging.INFO)
 
 
 def refuse(error: Exception | str) -> None:

@@ -21,7 +21,7 @@ def add_parser(commands: Commands) -> None:
 def run(given: argparse.Namespace) -> int:
     """Measure on all hosts; return 1 if one failed or is slow."""
     from bench.mpi.fleet import fleet
-    from bench.mpi.ranks import attended
+    from bench.mpi.ranks import supervised
 
     job = spelled(given, without=("--results", "--machine", "--no-charts"))
-    return attended(lambda: fleet(lambda: parse(given, results=Path("results/local")), job, in_turn=given.in_turn))
+    return supervised(lambda: fleet(lambda: parse(given, results=Path("results/local")), job, in_turn=given.in_turn))

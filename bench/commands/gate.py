@@ -82,7 +82,7 @@ def _summarize(file: Path, text: str, *, at_the_end: bool) -> None:
 
 def _self_test(given: argparse.Namespace, options: Options) -> int:
     from bench.gate import self_test
-    from bench.paired.worker_client import ContenderError
+    from bench.paired.contender import ContenderError
 
     for option in ("--summary", "--strict"):
         if getattr(given, option.removeprefix("--")):

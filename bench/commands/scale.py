@@ -19,7 +19,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Measure on all ranks and print the table on the first."""
-    from bench.mpi.ranks import attended
+    from bench.mpi.ranks import supervised
     from bench.mpi.scaling import scale
 
-    return attended(lambda: scale(lambda: parse(given, results=Path("results/local"), trainers=["mpi"])))
+    return supervised(lambda: scale(lambda: parse(given, results=Path("results/local"), trainers=["mpi"])))

@@ -30,8 +30,8 @@ def add_parser(commands: Commands) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print the ratio; return 1 if a contender is broken, 3 if there is no answer."""
     from bench import records
+    from bench.paired.contender import ContenderError
     from bench.paired.versus import Side, versus
-    from bench.paired.worker_client import ContenderError
 
     options = parse(given, results=given.directory or Path("results/local"), trainers=[], workloads=["nielsen"])
     if given.directory:

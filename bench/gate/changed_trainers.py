@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from bench.paired.contender import git, home
+from bench.paired.checkout import home, run_git
 from impls import TRAINERS, InputError
 
 
@@ -13,16 +13,16 @@ def merge_base() -> str:
     """Return the commit at which the history of HEAD left the main branch."""
     for main in ("origin/HEAD", "origin/main", "origin/master", "main", "master"):
         try:
-            tip = git("rev-parse", "--verify", "--quiet", f"{main}^{{commit}}").strip()
+            tip = run_git("rev-parse", "--verify", "--quiet", f"{main}^{{commit}}").strip()
         except InputError:
             continue
         try:
-            return git("merge-base", "HEAD", tip).strip()
+            return run_git("merge-base", "HEAD", tip).strip()
         except InputError as error:
             raise InputError(
                 f"no merge base with {main} in this clone: git fetch --unshallow (actions/checkout: fetch-depth: 0)"
             ) from error
-    git("rev-parse", "HEAD")  # says so where there is no git at all
+    run_git("rev-parse", "HEAD")  # says so where there is no git at all
     raise InputError(
         "no main branch in this clone: git fetch origin main:main (actions/checkout: fetch-depth: 0), or name the base, --base REVISION"
     )
@@ -33,8 +33,8 @@ def changed(base: str) -> list[str]:
 
     A file that is no Python, such as a kernel's source, belongs to those whose code names it.
     """
-    listed = git("diff", "--name-only", "--no-renames", "-z", base, "--", "impls")  # of a renamed file, both names
-    listed += git("ls-files", "--others", "--exclude-standard", "-z", "--", "impls")
+    listed = run_git("diff", "--name-only", "--no-renames", "-z", base, "--", "impls")  # of a renamed file, both names
+    listed += run_git("ls-files", "--others", "--exclude-standard", "-z", "--", "impls")
     differ = {Path(name) for name in listed.split("\0") if name}
     others = {path.name for path in differ if path.suffix != ".py"}
     before = _registered(base) if Path("impls/__init__.py") in differ else TRAINERS
@@ -48,7 +48,7 @@ def changed(base: str) -> list[str]:
 
 def _registered(base: str) -> dict[str, str]:
     """Return the base's TRAINERS; none if it has none that is written down as ours is."""
-    for node in ast.parse(git("show", f"{base}:impls/__init__.py")).body:
+    for node in ast.parse(run_git("show", f"{base}:impls/__init__.py")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TRAINERS" and isinstance(node.value, ast.Dict):
             return {str(name): str(place) for name, place in ast.literal_eval(node.value).items()}
     return {}

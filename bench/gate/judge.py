@@ -18,9 +18,10 @@ from bench.gate.verdict import Report, Verdict, Word
 from bench.machine.identity import describe
 from bench.options import Options
 from bench.paired import duel
-from bench.paired.contender import Contender, commit, contender, home, working_tree
-from bench.paired.duel import Pair
-from bench.paired.worker_client import ContenderError
+from bench.paired.checkout import commit, home, working_tree
+from bench.paired.contender import Contender, ContenderError, contender
+from bench.paired.pair import Pair, pair_rows
+from bench.paired.sequential import interval_at
 from bench.records import WriteError
 from bench.system.scratch import room
 from bench.system.signals import Stopped
@@ -55,7 +56,7 @@ def gate(
         verdicts.append(verdict)
         if verdict.duel and verdict.pairs:
             with suppress(WriteError):  # tried again at the end; the verdict stands all the same
-                writer.add(duel.rows(verdict.duel, verdict.stages, run_id=run_id, machine=machine))
+                writer.add(pair_rows(verdict.duel, verdict.stages, run_id=run_id, machine=machine))
         if verdict.broken_off:
             if len(verdicts) == 1 and not verdict.pairs:
                 raise verdict.broken_off
@@ -112,7 +113,7 @@ def _undecided(word: Word, stages: Stages) -> str:
     if word != "undecided":
         return ""
     measured = list(stages.values())[-1]
-    few = not duel.look(measured, 1).known  # at which no look would show an interval
+    few = not interval_at(measured, 1).known  # at which no look would show an interval
     if AFRESH in stages:
         return f"slower at first, {'no time left to repeat it: give more --seconds' if few else 'but not clearly when measured afresh'}"
     if few:

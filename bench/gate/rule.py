@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from bench.paired import duel
-from bench.paired.duel import Pair
+from bench.paired.pair import Pair
+from bench.paired.sequential import interim_looks, kept
 from bench.stats.intervals import Interval
 
 Found = Literal["slower", "not slower", "faster", "undecided"]
@@ -32,7 +32,7 @@ def judge(pairs: Iterable[Pair], *, margin: float, seconds: float, stages: Stage
     def measured(stage: str, seconds: float) -> tuple[Found, Interval]:
         found: Found = "undecided"
         ratio = _NOTHING_KNOWN
-        for _, ratio in duel.looks(duel.keeping(endless, stages.setdefault(stage, [])), seconds):
+        for _, ratio in interim_looks(kept(endless, stages.setdefault(stage, [])), seconds):
             if (found := _found(ratio, margin)) != "undecided":
                 break
         return found, ratio

@@ -17,8 +17,10 @@ from bench.gate.changed_trainers import merge_base
 from bench.gate.rule import judge
 from bench.options import Options
 from bench.paired import duel
-from bench.paired.contender import Contender, commit, contender
-from bench.paired.duel import Duel, Pair
+from bench.paired.checkout import commit
+from bench.paired.contender import Contender, contender
+from bench.paired.duel import Duel
+from bench.paired.pair import Pair
 from bench.system.scratch import room
 from impls import InputError, place
 

@@ -20,7 +20,7 @@ from bench.measure.case import Case
 from bench.records import Row, WriteError
 from bench.records.schema import FIELDS
 from bench.text.numbers import duration
-from bench.verify.oracle import ContractError
+from bench.verify.contract import ContractError
 from impls import Dataset, Trainer
 
 if TYPE_CHECKING:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import closing
 from typing import NamedTuple
-
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from bench.analysis import noise
 from bench.machine.load import Meter
@@ -19,12 +17,13 @@ from bench.measure.watchdog import BrokenOffError, Watch
 from bench.options import Options
 from bench.records import WriteError
 from bench.text.numbers import counted, duration
-from bench.verify.contract import Conduct
-from bench.verify.oracle import ContractError
+from bench.verify.contract import ContractError, ContractMonitor
 from impls import InputError, Unsupported
 
+LOG = logging.getLogger(__name__)
 
-def train(options: Options, *, epochs: int, until: float | None, say: Callable[[str], None] = print) -> bool:
+
+def train(options: Options, *, epochs: int, until: float | None) -> bool:
     """Train each of the trainers for that many epochs, or until the test accuracy is reached; record and draw each epoch.
 
     Each starts from the same weights and sees the same order, another one each epoch. A trainer is verified first, and again when it
@@ -38,20 +37,15 @@ def train(options: Options, *, epochs: int, until: float | None, say: Callable[[
         if case.absent:
             raise InputError(f"--trainer {case.trainer} cannot run here: {case.absent}")
     reached = []
-    # Never refreshed by a thread of its own: that would take time from the epoch being timed.
-    bar = Progress(
-        TextColumn("{task.description:<8}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.fields[now]}"),
-        auto_refresh=False, disable=not sys.stdout.isatty(),
-    )  # fmt: skip
     try:
-        with bar, Watch(run) as watch:
+        with Watch(run) as watch:
             for case in run.cases:
-                reached.append(_train(run, case, watch, epochs, until, bar, say))
+                reached.append(_train(run, case, watch, epochs, until))
                 watch.finish(case)
     except BaseException:
         run.close(stopped=True)
         for case, how_far in run.unfinished().items():
-            say(f"{case.trainer}: {how_far}")
+            LOG.info(f"{case.trainer}: {how_far}")
         raise
     if len(run.outcomes.skipped) == len(run.cases):
         raise InputError(
@@ -61,17 +55,16 @@ def train(options: Options, *, epochs: int, until: float | None, say: Callable[[
     run.draw()
     for kind, noted in (("skipped", run.outcomes.skipped), ("FAILED", run.outcomes.failed)):
         for case, reason in noted.items():
-            say(f"{case.trainer}: {kind}: {reason}")
+            LOG.info(f"{case.trainer}: {kind}: {reason}")
     for warning in (*run.warnings, *noise.format_lines(noise.detect(run.recorder.table()), with_run=False)):
-        say(f"warning: {warning}")
+        LOG.info(f"warning: {warning}")
     for file in run.files:
-        say(str(file))
+        LOG.info(str(file))
     return all(reached)
 
 
-def _train(run: Run, case: Case, watch: Watch, epochs: int, until: float | None, bar: Progress, say: Callable[[str], None]) -> bool:
+def _train(run: Run, case: Case, watch: Watch, epochs: int, until: float | None) -> bool:
     """Train one case and return whether it reached `until`, and did not fail: what fails, or is skipped, is noted in the run."""
-    task = bar.add_task(case.trainer, total=epochs, now="")
     done: list[Epoch] = []
     with closing(_epochs(run, case, watch, epochs, until)) as training:
         while True:
@@ -92,16 +85,14 @@ def _train(run: Run, case: Case, watch: Watch, epochs: int, until: float | None,
             except Exception as error:  # whatever a trainer raises is its failure alone
                 run.outcomes.failed[case] = f"{type(error).__name__}: {error}"
                 return False
-            now = f"{done[-1].accuracy:.2%}"
-            bar.update(task, advance=1, now=now, refresh=True)
-            say(f"{case.trainer:<8} epoch {len(done):>3}  {duration(done[-1].seconds):>8}  test accuracy {now}")
+            LOG.info(f"{case.trainer:<8} epoch {len(done):>3}  {duration(done[-1].seconds):>8}  test accuracy {done[-1].accuracy:.2%}")
     best = max(epoch.accuracy for epoch in done)
-    say(
+    LOG.info(
         f"{case.trainer}: best test accuracy {best:.2%} in epoch {[epoch.accuracy for epoch in done].index(best) + 1}, "
         f"{duration(sum(epoch.seconds for epoch in done))} of training for {counted(len(done), 'epoch')}"
     )
     if until is not None and best < until:
-        say(f"{case.trainer}: {until:.2%} was not reached in {epochs} epochs")
+        LOG.info(f"{case.trainer}: {until:.2%} was not reached in {epochs} epochs")
         return False
     return True
 
@@ -119,7 +110,7 @@ def _epochs(run: Run, case: Case, watch: Watch, epochs: int, until: float | None
         doing("verifying")
         max_error = run.inputs.max_error(case)
         trainer, data = case.make_trainer(run.inputs.splits), case.data(run.inputs.splits)
-        conduct = Conduct(trainer, start, order)
+        monitor = ContractMonitor(trainer, start, order)
         seconds: list[float] = []
         meter = Meter()
         for epoch in range(1, epochs + 1):
@@ -128,12 +119,12 @@ def _epochs(run: Run, case: Case, watch: Watch, epochs: int, until: float | None
             began = time.perf_counter()
             trainer.train_epoch(order)
             seconds.append(time.perf_counter() - began)
-            accuracy = conduct.look().accuracy(run.inputs.splits.test)
+            accuracy = monitor.observe().accuracy(run.inputs.splits.test)
             watch.rest("recording")
             run.recorder.record(case, trainer, data, Epochs(seconds[-1:], [accuracy], max_error, meter.shares()))
             yield Epoch(seconds[-1], accuracy)
             if until is not None and accuracy >= until:
                 break
         doing("verifying again")
-        conduct.check(seconds, repeated=False)
+        monitor.check(seconds, repeated=False)
         run.inputs.max_error(case)

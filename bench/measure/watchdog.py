@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import BinaryIO, cast
 
 from bench.machine.roofline import epoch_work
 from bench.measure.case import Case
 from bench.measure.run import Run
+from bench.system import json_lines
 from bench.text.numbers import counted
 
 # A first epoch may load a library and compile, and be as slow as an interpreter without arrays: 10 million operations a second.
@@ -24,6 +25,8 @@ _SLOWEST = 1e7
 # Later ones are known: so many times the slowest so far, and no less than a machine may be busy with something else.
 _TIMES = 20
 _BUSY = 30.0
+
+_HOME = str(Path(__file__).resolve().parents[2])  # where the package bench is, for the process
 
 
 class BrokenOffError(Exception):
@@ -48,7 +51,8 @@ class Watch:
         self._process: subprocess.Popen[bytes] | None = None
         try:
             self._process = subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("watchdog_process.py")), str(os.getpid())],
+                [sys.executable, "-P", "-m", "bench.measure.watchdog_process", str(os.getpid())],  # -P: no bench/ of the current directory
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (_HOME, os.environ.get("PYTHONPATH"))))},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 bufsize=0,
@@ -136,5 +140,4 @@ class Watch:
 
     def _tell(self, **state: object) -> None:
         if self._process is not None and self._process.stdin is not None:
-            with suppress(OSError):  # somebody killed it: then nobody is told
-                self._process.stdin.write(json.dumps(state).encode() + b"\n")
+            json_lines.send(cast(BinaryIO, self._process.stdin), **state)

@@ -1,4 +1,6 @@
-"""The process that outlives a run: `python watchdog_process.py PID`, what the run is doing on its standard input, a JSON object a line.
+"""The process that outlives a run: `python -m bench.measure.watchdog_process PID`.
+
+Its standard input says what the run is doing, a JSON object a line.
 
 A process that is killed, crashes or runs out of memory can say nothing. This one then says on standard error what was being done,
 where the finished rows are, and what was not reached; and it ends a step that takes too long: by a signal that Python code hears,
@@ -11,7 +13,6 @@ then, as code that is not Python hears none, by killing the process. `bench.meas
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import sys
@@ -21,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from bench.system import json_lines
 
 TICK = 0.5  # seconds between two looks. It is woken no oftener, however much it is told: the run's epochs are being timed
 GRACE = 10.0  # seconds at most in which a step must end once it was told to
@@ -39,7 +42,7 @@ class Told:
         rest = b""
         while block := os.read(0, 1 << 16):
             *lines, rest = (rest + block).split(b"\n")
-            for said in map(json.loads, lines):
+            for said in filter(None, map(json_lines.parse, lines)):
                 self.now.update(said)
                 self.step += "doing" in said
             time.sleep(TICK)

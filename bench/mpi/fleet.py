@@ -7,12 +7,11 @@ AGREE: two runs on one machine differ by as much. The CSV holds no host name: it
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import shutil
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,12 +27,15 @@ from bench.machine.identity import describe, slug
 from bench.mpi import ranks
 from bench.options import Options
 from bench.stats.intervals import Interval, Sample
-from bench.system import files, process_tree
+from bench.system import files
+from bench.system.child import Child, describe_exit
 from bench.system.launcher import without_launcher
 from bench.text.numbers import counted, duration_interval, times_interval
 from bench.text.tables import Table
 
-_LOOK = 0.05  # seconds between two looks for a host that has finished
+LOG = logging.getLogger(__name__)
+
+_POLL = 0.05  # seconds between two looks for a host that has finished
 
 
 @dataclass(frozen=True)
@@ -52,18 +54,18 @@ class Outcome:
 
     host: Host
     code: int
-    told: str
+    last_lines: str
     csv: str
 
 
-def fleet(asked: Callable[[], Options], job: Sequence[str], *, in_turn: bool, say: Callable[[str], None] = print) -> int:
+def fleet(asked: Callable[[], Options], job: Sequence[str], *, in_turn: bool) -> int:
     """Run the job, the main door's options as they were typed, on every host, and return the exit code: 1 if a host failed or is slow.
 
     in_turn: one host after the other, for hosts that share something; else all together.
     """
     every = ranks.started("fleet")
-    options = ranks.together(every, asked)
-    ranks.together(every, lambda: records.check_writable(options.results))
+    options = ranks.on_all_ranks(every, asked)
+    ranks.on_all_ranks(every, lambda: records.check_writable(options.results))
     hosts, here = _hosts(every, options.machine)
     mine = here if here.rank == every.rank else None
     path = options.results / f"{every.bcast(records.new_id(datetime.now(UTC)))}-fleet.csv"
@@ -73,12 +75,14 @@ def fleet(asked: Callable[[], Options], job: Sequence[str], *, in_turn: bool, sa
         finished.append(outcome)
         if outcome.csv:
             _write(path.with_suffix(".partial.csv"), finished)
-        say(f"[{len(finished)}/{len(hosts)}] {outcome.host.name}: {'measured' if outcome.code == 0 else outcome.told}")
+        LOG.info(f"[{len(finished)}/{len(hosts)}] {outcome.host.name}: {'measured' if outcome.code == 0 else outcome.last_lines}")
 
     if every.rank == 0:
-        say(f"{counted(len(hosts), 'host')}, {'one after the other' if in_turn else 'all together'}: {', '.join(h.name for h in hosts)}")
+        LOG.info(
+            f"{counted(len(hosts), 'host')}, {'one after the other' if in_turn else 'all together'}: {', '.join(h.name for h in hosts)}"
+        )
     for turn in [[host] for host in hosts] if in_turn else [hosts]:
-        child = _Child(mine, job, path.with_name(f"{path.stem}-{mine.number}")) if mine in turn else None
+        child = _Job(mine, job, path.with_name(f"{path.stem}-{mine.number}")) if mine in turn else None
         waited = sum(host.rank != 0 for host in turn) if every.rank == 0 else 0
         while child or waited:
             if child and (outcome := child.outcome()):
@@ -91,11 +95,11 @@ def fleet(asked: Callable[[], Options], job: Sequence[str], *, in_turn: bool, sa
                 collected(every.recv())
                 waited -= 1
             else:
-                time.sleep(_LOOK)
-        ranks.meet(every)
+                time.sleep(_POLL)
+        ranks.quiet_barrier(every)
     code = 0
     if every.rank == 0:
-        code = _told(path, sorted(finished, key=lambda outcome: outcome.host.number), say)
+        code = _report(path, sorted(finished, key=lambda outcome: outcome.host.number))
     return int(every.bcast(code))
 
 
@@ -111,34 +115,30 @@ def _hosts(every: Any, machine: str | None) -> tuple[list[Host], Host]:
     return list(hosts.values()), hosts[platform.node()]
 
 
-class _Child:
-    """The main job on this host, in a process that is no rank, and ends with this one."""
+class _Job:
+    """The main job on this host, in a process that is not a rank, and ends with this one."""
 
     def __init__(self, host: Host, job: Sequence[str], directory: Path) -> None:
         self._host, self._directory = host, directory
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed when its process has ended)
         door = [sys.executable, "-m", "pytest", str(Path(bench.__file__).parent), "-p", "no:cacheprovider", "--benchmark-only"]
-        self._popen = subprocess.Popen(
+        self._child = Child(
             [*door, *job, "--no-charts", "--results", str(directory), "--machine", host.machine],
             env=without_launcher(os.environ),
-            stdin=subprocess.DEVNULL,
-            stdout=self._output,
-            stderr=subprocess.STDOUT,
-            preexec_fn=process_tree.end_with_parent if sys.platform == "linux" else None,
+            ends_with_parent=True,
         )
 
     def outcome(self) -> Outcome | None:
         """Return what became of it, or None while it runs."""
-        if self._popen.poll() is None:
+        code = self._child.poll()
+        if code is None:
             return None
-        with self._output as file:
-            file.seek(0)
-            output = file.read().decode(errors="replace").splitlines()
+        output = self._child.output()
+        self._child.end()
         files = sorted(self._directory.glob("*.csv")) if self._directory.is_dir() else []
         csv = files[0].read_text(encoding="utf-8") if files else ""
         shutil.rmtree(self._directory, ignore_errors=True)
         complaints = [line for line in output if line.startswith(("FAILED", "ERROR"))] or output[-1:]
-        return Outcome(self._host, self._popen.returncode, "; ".join(complaints) or f"exit code {self._popen.returncode}", csv)
+        return Outcome(self._host, code, "; ".join(complaints) or describe_exit(code), csv)
 
 
 def _write(path: Path, finished: Sequence[Outcome]) -> None:
@@ -147,27 +147,27 @@ def _write(path: Path, finished: Sequence[Outcome]) -> None:
     files.write(path, "".join(f"{line}\n" for i, line in enumerate(lines) if i == 0 or line != lines[0]))
 
 
-def _told(path: Path, finished: Sequence[Outcome], say: Callable[[str], None]) -> int:
+def _report(path: Path, finished: Sequence[Outcome]) -> int:
     """Give the CSV its name, print the tables, and return the exit code."""
     failed = [outcome for outcome in finished if outcome.code]
     if not any(outcome.csv for outcome in finished):
-        say("epochbench: no host measured anything")
+        LOG.info("epochbench: no host measured anything")
         return 1
     path.with_suffix(".partial.csv").replace(path)
     times = timings(records.read([path]))
     names = {outcome.host.machine: outcome.host.name for outcome in finished}
     for job in times.jobs:
-        say(f"\n{_table(times, job, names).text()}")
+        LOG.info(f"\n{_table(times, job, names).text()}")
     slow = list(slow_hosts(times))
-    say("")
+    LOG.info("")
     for machine, cases, (trainer, job, ratio) in slow:
-        say(f"slow: {names[machine]} ({machine}): {job.workload} {trainer} takes {times_interval(ratio)} as long as on the others; "
+        LOG.info(f"slow: {names[machine]} ({machine}): {job.workload} {trainer} takes {times_interval(ratio)} as long as on the others; "
             f"so in {counted(cases, 'case')}")  # fmt: skip
     for outcome in failed:
-        say(f"FAILED {outcome.host.name} ({outcome.host.machine}): {outcome.told}")
+        LOG.info(f"FAILED {outcome.host.name} ({outcome.host.machine}): {outcome.last_lines}")
     if not slow and len(names) > 1:
-        say(f"no host parts from the others by more than {AGREE - 1:.0%}")
-    say(str(path))
+        LOG.info(f"no host parts from the others by more than {AGREE - 1:.0%}")
+    LOG.info(str(path))
     return int(bool(slow or failed))
 
 

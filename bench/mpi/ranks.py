@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from bench.machine import affinity
 from bench.system import launcher, process_tree
+from bench.system.child import describe_exit
 from impls import InputError, unavailable
 
 Result = TypeVar("Result")
@@ -24,7 +25,7 @@ class Refused(InputError):
     """The same on all ranks: nobody waits for whoever leaves with it."""
 
 
-def attended(work: Callable[[], int]) -> int:
+def supervised(work: Callable[[], int]) -> int:
     """Return the work's exit code, done in a child process. If a signal ends that, say which rank it was, and on which host.
 
     A launcher names a process at best, and not every one does. Must be called before MPI is started. Without fork: done here.
@@ -43,7 +44,7 @@ def attended(work: Callable[[], int]) -> int:
         raise
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
-        _tell(f"was ended by {signal.Signals(-code).name}")
+        _tell(describe_exit(code))
         return 128 - code
     return code
 
@@ -89,7 +90,7 @@ def started(command: str) -> Any:
     return ranks
 
 
-def together(ranks: Any, work: Callable[[], Result]) -> Result:
+def on_all_ranks(ranks: Any, work: Callable[[], Result]) -> Result:
     """Return what the work, the same on all ranks, returns. If it raises InputError on any rank, the first of them raises Refused, and
     the others leave with exit code 2 and without a word.
     """
@@ -107,7 +108,7 @@ def together(ranks: Any, work: Callable[[], Result]) -> Result:
     return result  # type: ignore[return-value]
 
 
-def meet(ranks: Any) -> None:
+def quiet_barrier(ranks: Any) -> None:
     """Return when all ranks are here. Who comes early sleeps: a barrier would keep its processor, and others' memory, busy."""
     request = ranks.Ibarrier()
     while not request.Test():
@@ -119,7 +120,7 @@ def hosts(ranks: Any) -> int:
     return len(set(ranks.allgather(platform.node())))
 
 
-def settle(ranks: Any) -> bool:
+def pin_share(ranks: Any) -> bool:
     """Hold this process to its own share of its host's processors, and return whether each has one to itself.
 
     A launcher may have bound the ranks already: to processors that they do not share, and those they keep. Else each gets an equal part

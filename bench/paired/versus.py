@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,18 +14,16 @@ from bench import records
 from bench.machine.identity import describe
 from bench.options import Options
 from bench.paired import duel
-from bench.paired.contender import Contender, contender
-from bench.paired.duel import Duel, Pair
-from bench.paired.worker_client import ContenderError
+from bench.paired.contender import Contender, ContenderError, contender
+from bench.paired.duel import Duel
+from bench.paired.pair import Pair, all_seconds, pair_rows
+from bench.paired.sequential import interim_looks, interval_at, is_precise, kept
 from bench.stats import intervals
 from bench.stats.intervals import Interval
 from bench.system.scratch import room
 from bench.system.signals import Stopped
 from bench.text.numbers import counted, digits, duration, plain
 from impls import InputError
-
-_CLEAR = math.log(1.01)  # how far an interval may reach to either side of the ratio, on a log scale; or further, if it is far from 1:
-_CLEAR_SHARE = 0.05  # of its distance from 1
 
 
 @dataclass(frozen=True)
@@ -82,12 +79,12 @@ class Answer:
         """Write the rounds of all pairs to a CSV in the directory, and return its path."""
         run_id, name = records.new_id(datetime.now(UTC)), describe(machine).machine
         writer = records.Writer(directory / f"{run_id}-versus-{name}.csv")
-        writer.add(duel.rows(self.duel, {"": self.pairs}, run_id=run_id, machine=name))
+        writer.add(pair_rows(self.duel, {"": self.pairs}, run_id=run_id, machine=name))
         return writer.close()
 
     def _side(self, side: str) -> dict[str, Any]:
         contender: Contender = getattr(self.duel, side)
-        median = intervals.median(duel.merged(self.pairs, side)).value
+        median = intervals.median(all_seconds(self.pairs, side)).value
         return {
             "name": contender.name,
             "median": median,
@@ -118,25 +115,20 @@ def versus(a: Side, b: Side, options: Options, *, seconds: float, progress: Call
             one, other = (contender(s.name, directory / label, python=s.python, env=s.env) for label, s in (("a", a), ("b", b)))
             progress("verifying both")
             match = duel.prepare(one, other, options.workloads[0], splits, directory, threads=options.threads, seconds=seconds)
-            for found, ratio in duel.looks(duel.keeping(match.pairs(), pairs), seconds - (time.monotonic() - begin)):
+            for found, ratio in interim_looks(kept(match.pairs(), pairs), seconds - (time.monotonic() - begin)):
                 looks += 1
                 progress(f"{counted(len(found), 'pair')}: {digits(ratio.value)}x ({_ends(ratio)})")
-                if _is_clear(ratio):
+                if is_precise(ratio):
                     break
     except (Stopped, ContenderError) as error:
         if not pairs:
             raise
-        return Answer(match, duel.look(pairs, looks + 1), pairs, error)
+        return Answer(match, interval_at(pairs, looks + 1), pairs, error)
     return Answer(match, ratio, pairs)
 
 
 def _ends(ratio: Interval) -> str:
     return f"{ratio.low:.3f} to {ratio.high:.3f}" if ratio.known else "-"
-
-
-def _is_clear(ratio: Interval) -> bool:
-    reach = max(_CLEAR, _CLEAR_SHARE * abs(math.log(ratio.value)))
-    return ratio.high <= ratio.value * math.exp(reach) and ratio.low >= ratio.value * math.exp(-reach)
 
 
 def _in_words(ratio: Interval) -> str:

@@ -2,10 +2,10 @@
 
 Requests in, replies out, a JSON object a line:
 
-    {"do": "epoch"}              train an epoch from the job's start          {"seconds": 0.05}
-    {"do": "look"}               look at what it has left to do then          {"left": 0.0}
-    {"do": "shake"}              train another, led away by rounding alone    {}
-    {"do": "save", "to": FILE}   write the weights and biases there           {}
+    {"do": "epoch"}              train an epoch from the job's start            {"seconds": 0.05}
+    {"do": "pending"}            how much work was pending when that returned   {"seconds": 0.0}
+    {"do": "perturb"}            train another, which differs by rounding only  {}
+    {"do": "save", "to": FILE}   write the weights and biases there             {}
 
 PINNED, True or False, says whether the trainer's module must be in the working directory. Its first reply, to no request, tells what it
 runs on. Any reply may be {"error": why} instead, or {"absent": why} if the trainer cannot run here. It ends when its input does.
@@ -13,35 +13,31 @@ runs on. Any reply may be {"error": why} instead, or {"absent": why} if the trai
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import BinaryIO
 
 import numpy as np
 
 import impls
 from bench.machine import affinity, identity
-from bench.system import process_tree
+from bench.system import json_lines, process_tree
 from bench.verify.epoch_job import Job, write_network
-from bench.verify.pending import look
-from bench.verify.rounding import shaken
+from bench.verify.pending import observe
+from bench.verify.rounding import perturbed
 
 
 def main(trainer: str, job: Path, threads: int, *, pinned: bool) -> None:
     """Serve until the input ends, or the parent, on Linux even while stopped."""
     process_tree.end_with_parent()
     with _private_pipes() as (requests, replies):
-
-        def reply(**content: object) -> None:
-            replies.write(json.dumps(content) + "\n")
-            replies.flush()
-
+        reply = partial(json_lines.send, replies)
         try:
             affinity.hold(threads)
             serve(trainer, Job.read(job), threads, requests, reply, pinned=pinned)
@@ -51,7 +47,7 @@ def main(trainer: str, job: Path, threads: int, *, pinned: bool) -> None:
             reply(error=f"{type(error).__name__}: {error}")
 
 
-def serve(name: str, job: Job, threads: int, requests: TextIO, reply: Any, *, pinned: bool) -> None:
+def serve(name: str, job: Job, threads: int, requests: BinaryIO, reply: Callable[..., None], *, pinned: bool) -> None:
     """Make the job's trainer and do what is requested of it. If pinned, its module must be in the working directory."""
     if Path.cwd() not in Path(impls.__file__).resolve().parents:
         raise ImportError(f"impls came from {Path(impls.__file__).parent}, not from the code under test")
@@ -73,16 +69,16 @@ def serve(name: str, job: Job, threads: int, requests: TextIO, reply: Any, *, pi
         threads=threads,
     )
     for line in requests:
-        request = json.loads(line)
+        request = json_lines.parse(line) or {}
         if request["do"] == "epoch":
             trainer.load(job.start)
             begin = time.perf_counter()
             trainer.train_epoch(job.order)
             reply(seconds=time.perf_counter() - begin)
-        elif request["do"] == "look":
-            reply(left=look(trainer)[1])
-        elif request["do"] == "shake":
-            start, order = shaken(job.start, trainer.network(), job.order, job.batch_size)
+        elif request["do"] == "pending":
+            reply(seconds=observe(trainer)[1])
+        elif request["do"] == "perturb":
+            start, order = perturbed(job.start, trainer.network(), job.order, job.batch_size)
             trainer.load(start)
             trainer.train_epoch(order)
             reply()
@@ -92,9 +88,9 @@ def serve(name: str, job: Job, threads: int, requests: TextIO, reply: Any, *, pi
 
 
 @contextmanager
-def _private_pipes() -> Iterator[tuple[TextIO, TextIO]]:
+def _private_pipes() -> Iterator[tuple[BinaryIO, BinaryIO]]:
     """Keep the pipes to the parent for this module: what a trainer prints goes to standard error, and it can read nothing."""
-    with os.fdopen(os.dup(0), encoding="utf-8") as requests, os.fdopen(os.dup(1), "w", encoding="utf-8") as replies:
+    with os.fdopen(os.dup(0), "rb") as requests, os.fdopen(os.dup(1), "wb") as replies:
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
         os.close(nothing)

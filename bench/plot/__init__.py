@@ -24,7 +24,8 @@ from impls.errors import unknown
 if TYPE_CHECKING:
     from bench.analysis.compare import Comparison
     from bench.analysis.history import History
-    from bench.paired.duel import Duel, Pair
+    from bench.paired.duel import Duel
+    from bench.paired.pair import Pair
 
 _LIMITS = ["flops", "bytes", "peak_flops", "peak_bytes"]
 

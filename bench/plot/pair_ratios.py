@@ -13,7 +13,8 @@ from bench.stats import intervals
 from bench.text.numbers import counted
 
 if TYPE_CHECKING:
-    from bench.paired.duel import Duel, Pair
+    from bench.paired.duel import Duel
+    from bench.paired.pair import Pair
 
 
 def draw(duel: Duel, pairs: Sequence[Pair], ratio: intervals.Interval) -> Figure:

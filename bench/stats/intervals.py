@@ -75,10 +75,10 @@ def _drawn(sample: Sample, seed: int) -> npt.NDArray[np.float64]:
     if len(sample.runs) == 1:
         return _medians(sample.runs[0], seed)
     if len(sample.runs) >= FEWEST:  # the spread of so many medians holds that of the values within the runs
-        return _within(sample.medians, (len(sample.medians) + 1) / 2 + _flips(len(sample.medians), seed))
+        return _order_statistic(sample.medians, (len(sample.medians) + 1) / 2 + _binomial_draws(len(sample.medians), seed))
     # Every draw is independent of the next one, so a run that is one draw behind another is independent of it.
     each = np.sort([np.roll(_medians(run, seed), place) for place, run in enumerate(sample.runs)], axis=0)  # (runs, _DRAWS)
-    return _within(each, (len(each) + 1) / 2 + _flips(len(each), seed + 1_000_000))
+    return _order_statistic(each, (len(each) + 1) / 2 + _binomial_draws(len(each), seed + 1_000_000))
 
 
 def median(values: npt.ArrayLike) -> Interval:
@@ -103,7 +103,7 @@ def between(value: float, draws: npt.NDArray[np.float64]) -> Interval:
     return Interval(value, float(low), float(high))
 
 
-def watched(values: npt.ArrayLike, look: int) -> Interval:
+def anytime_interval(values: npt.ArrayLike, look: int) -> Interval:
     """Return the centre of independent values with an interval that holds at the first look at them, the second, and so on.
 
     The centre is the median of all pairwise means (J. Hodges and E. Lehmann, 1963), the interval's ends are the order statistics
@@ -115,13 +115,13 @@ def watched(values: npt.ArrayLike, look: int) -> Interval:
     """
     x = _checked(values)
     means = np.sort(((x[:, np.newaxis] + x) / 2)[np.triu_indices(len(x))])
-    k = _left_out(len(x), 0.05 / (look * (look + 1)))
+    k = _signed_rank_cutoff(len(x), 0.05 / (look * (look + 1)))
     ends = (float(means[k - 1]), float(means[-k])) if k else (-math.inf, math.inf)
     return Interval(float(np.median(means)), *ends)
 
 
 @cache
-def _left_out(n: int, allowed: float) -> int:
+def _signed_rank_cutoff(n: int, allowed: float) -> int:
     """Return how many of the signed-rank test's sums are too unlikely at either end, if both together may have that probability."""
     # How likely each sum of the ranks of the positive values is, if every value is positive or negative with probability 1/2.
     likely = np.ones(1)
@@ -139,17 +139,17 @@ def _checked(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 def _medians(x: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:
     """Return draws of the true median of what these values are of, (_DRAWS,)."""
-    return _within(np.sort(x), (len(x) + 1) / 2 + _clumping(x) * _flips(len(x), seed))
+    return _order_statistic(np.sort(x), (len(x) + 1) / 2 + _autocorrelation_inflation(x) * _binomial_draws(len(x), seed))
 
 
 @cache
-def _flips(n: int, seed: int) -> npt.NDArray[np.float64]:
+def _binomial_draws(n: int, seed: int) -> npt.NDArray[np.float64]:
     """Return how many of n flips of a coin are heads, beyond half of them, spread evenly from each number to the next, (_DRAWS,)."""
     rng = np.random.default_rng(seed)
     return np.asarray(rng.binomial(n, 0.5, _DRAWS) + rng.random(_DRAWS) - (n + 1) / 2)
 
 
-def _clumping(x: npt.NDArray[np.float64]) -> float:
+def _autocorrelation_inflation(x: npt.NDArray[np.float64]) -> float:
     """Return by how much the number of values below the true median varies more than it would if neighbours were independent.
 
     That is sqrt((1 + r) / (1 - r)) where a value goes with the next one with correlation r; here their ranks do, which no outlier moves.
@@ -164,7 +164,7 @@ def _clumping(x: npt.NDArray[np.float64]) -> float:
     return math.sqrt((1 + r) / (1 - r))
 
 
-def _within(x: npt.NDArray[np.float64], places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _order_statistic(x: npt.NDArray[np.float64], places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return what lies at each place among sorted values, 1 being the least; beyond the ends, those.
 
     x  (n,), or (n, _DRAWS) for a column of them at each place

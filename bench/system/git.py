@@ -16,17 +16,17 @@ def state(root: Path) -> tuple[str, bool]:
 
     What git ignores, and results/, does not count. Raises InputError if there is no such checkout, or git.
     """
-    differing = git(root, "status", "--porcelain", "--untracked-files=no", "--", ".", _NOT_RESULTS)
-    added = git(root, "ls-files", "--others", "--exclude-standard", "--", *_CODE, _NOT_RESULTS)
-    return git(root, "rev-parse", "--short=12", "HEAD").decode().strip(), bool(differing or added)
+    differing = run(root, "status", "--porcelain", "--untracked-files=no", "--", ".", _NOT_RESULTS)
+    added = run(root, "ls-files", "--others", "--exclude-standard", "--", *_CODE, _NOT_RESULTS)
+    return run(root, "rev-parse", "--short=12", "HEAD").decode().strip(), bool(differing or added)
 
 
 def holds(root: Path, file: Path) -> bool:
     """Return whether the file is one of those that git tracks in the checkout with that root."""
-    return file.resolve().is_relative_to(root) and bool(git(root, "ls-files", "--", str(file.resolve())))
+    return file.resolve().is_relative_to(root) and bool(run(root, "ls-files", "--", str(file.resolve())))
 
 
-def git(root: Path, *arguments: str) -> bytes:
+def run(root: Path, *arguments: str) -> bytes:
     """Return what a git command prints, run in that directory. Raises InputError if it fails."""
     command = ["git", "--no-optional-locks", "-C", str(root), *arguments]  # those would write the index
     try:

@@ -8,22 +8,14 @@ from dataclasses import replace
 import numpy as np
 
 from bench.machine.roofline import epoch_work
+from bench.verify.contract import ContractError
 from bench.verify.epoch_job import Job
+from bench.verify.rounding import TOLERANCE, distance
 from bench.workload import Workload
 from impls import Network, Splits, Trainer, load_trainer
-from impls.network import Array
-
-# Of the distance that the oracle trains, per array. Correct trainers differ by rounding alone: over these few steps by 2e-4 at
-# most in float32 and 2e-14 in float64, on the named workloads. A missing 1/m, a stale bias or a skipped example is off by 1e-2 or more.
-TOLERANCE = {"float32": 1e-3, "float64": 1e-9}
 
 # Above this much work the oracle is `matrix`, minutes would pass otherwise; and it is held to `loop` on this much of it first.
 _LOOP_FLOPS = 20e9
-_FURTHER = 3  # times as far as rounding was seen to lead, so far may two results be apart
-
-
-class ContractError(Exception):
-    """A trainer broke a promise of `impls.trainer.Trainer`. The message says what it does."""
 
 
 class VerificationError(ContractError):
@@ -92,60 +84,7 @@ class Oracle:
         return error
 
 
-def apart(one: Network, other: Network, start: Network, shaken: Callable[[], Network]) -> tuple[float, float] | None:
-    """Return how far apart two results of one epoch are and how much of it rounding explains, if it does not explain all; else None.
-
-    start   where both began
-    shaken  trains the other's epoch once more as `rounding.shaken` has it; asked only if they are further apart than verification allows
-    Both figures are a `distance`; so far apart are trainers that do different things, or one that does not always do the same.
-    """
-    if all(np.array_equal(p, right) for p, right in zip(_arrays(one), _arrays(other), strict=True)):
-        return None  # as most are, and seen sooner than a distance
-    found, allowed = distance(one, other, start), TOLERANCE[start.dtype.name]
-    if found <= allowed:
-        return None
-    rounding = distance(shaken(), other, start)
-    return None if found <= allowed + _FURTHER * rounding else (found, rounding)
-
-
-def told(found: float, rounding: float) -> str:
-    """Return in words what `apart` returned."""
-    return f"{found:.1e} of the distance trained apart, of which rounding explains {rounding:.1e}"
-
-
-def check_repeats(first: Network, last: Network, start: Network, shaken: Callable[[], Network]) -> None:
-    """Raise ContractError if a trainer's first and last epoch from the start are `apart`."""
-    if far := apart(first, last, start, shaken):
-        raise ContractError(f"changes its answer while it is timed: its first and its last epoch end {told(*far)}")
-
-
-def check_finite(network: Network) -> None:
-    """Raise ContractError if a weight or bias is no number."""
-    if not all(np.isfinite(array).all() for array in _arrays(network)):
-        raise ContractError("returns weights that are not finite numbers after an epoch")
-
-
-def distance(one: Network, other: Network, start: Network) -> float:
-    """Return how far two networks that were trained from one start are apart: the largest over the weights and biases of all layers.
-
-    For an array p it is |p - p*| / |p* - p_0|: its distance from the other's, relative to how far the other's moved.
-    """
-    each = [
-        _norm(p - right) / max(_norm(right - before), np.finfo(float).tiny)
-        for p, right, before in zip(*(_arrays(network.astype(np.float64)) for network in (one, other, start)), strict=True)
-    ]
-    return float(np.max(each))  # NaN if any is, which Python's max passes over
-
-
 def _train(trainer: type[Trainer], job: Job) -> Network:
     run = trainer(Network(job.start.weights, job.start.biases), job.data, batch_size=job.batch_size, learning_rate=job.learning_rate)
     run.train_epoch(job.order.copy())
     return run.network()
-
-
-def _arrays(network: Network) -> list[Array]:
-    return [*network.weights, *network.biases]
-
-
-def _norm(array: Array) -> float:
-    return float(np.linalg.norm(array))

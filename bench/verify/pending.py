@@ -1,6 +1,6 @@
 """Does a trainer return from an epoch before its work is done? Then reading its weights has to wait for the rest.
 
-A device that nobody waited for and a thread that is joined later look alike from here: the first reading takes longer than a second.
+A device that is not waited for and a thread that is joined later look alike from here: the first reading takes longer than a second.
 """
 
 from __future__ import annotations
@@ -15,11 +15,10 @@ if TYPE_CHECKING:  # a worker uses this with the trainers of any revision
 # where an epoch takes 20 ms and more.
 _SHARE = 0.25
 _SECONDS = 1e-3
-TRIES = 8  # epochs of which the quickest reading counts: the machine does something else at times
 
 
-def look(trainer: Trainer) -> tuple[Network, float]:
-    """Return the network right after an epoch, and the seconds that reading it took longer than reading it again."""
+def observe(trainer: Trainer) -> tuple[Network, float]:
+    """Return the network right after an epoch, and the seconds of pending work: how much longer reading it took than reading it again."""
     began = time.perf_counter()
     network = trainer.network()
     read = time.perf_counter()
@@ -27,6 +26,6 @@ def look(trainer: Trainer) -> tuple[Network, float]:
     return network, (read - began) - (time.perf_counter() - read)
 
 
-def early(left: float, seconds: float) -> bool:
-    """Return whether so many seconds of work are left after an epoch of so many that it has returned too early."""
-    return left > max(_SECONDS, _SHARE * seconds)
+def returned_early(pending: float, seconds: float) -> bool:
+    """Return whether so many seconds of work pending after an epoch of so many mean that it has returned too early."""
+    return pending > max(_SECONDS, _SHARE * seconds)

@@ -35,7 +35,8 @@ from bench.gate.rule import judge  # noqa: E402
 from bench.gate.self_test import resample, shares, with_planted  # noqa: E402
 from bench.paired import duel  # noqa: E402 (the checkout's own, wherever this is run)
 from bench.paired.contender import contender  # noqa: E402
-from bench.paired.duel import Duel, Pair  # noqa: E402
+from bench.paired.duel import Duel  # noqa: E402
+from bench.paired.pair import Pair  # noqa: E402
 from bench.workload import named  # noqa: E402
 from impls import mnist  # noqa: E402
 

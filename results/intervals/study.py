@@ -8,9 +8,10 @@ The truth is known because the noise is drawn from what was recorded: the median
 from __future__ import annotations
 
 import csv
+import math
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,8 @@ ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT))
 
 from bench import records  # noqa: E402 (the checkout's own, wherever this is run)
-from bench.paired.duel import FIRST_LOOK, Pair  # noqa: E402
+from bench.paired.pair import Pair  # noqa: E402
+from bench.paired.sequential import interim_looks  # noqa: E402
 from bench.stats import intervals  # noqa: E402
 from bench.stats.intervals import FEWEST, Interval, Sample  # noqa: E402
 
@@ -71,7 +73,7 @@ def drawn(series: Times, rounds: int, block: int) -> Times:
     return np.concatenate([series[start : start + block] for start in starts])[:rounds]
 
 
-def coverage(trial: Callable[[], tuple[Interval, float]], trials: int = TRIALS) -> float:
+def coverage(trial: Callable[[], tuple[Interval, float]], trials: int) -> float:
     """The share of trials in which the interval holds the truth."""
     return float(np.mean([interval.low <= truth <= interval.high for interval, truth in (trial() for _ in range(trials))]))
 
@@ -94,16 +96,14 @@ def pooled(runs: list[Times], truth: float, count: int) -> tuple[Interval, float
     return Sample([runs[i] for i in rng.integers(len(runs), size=count)]).interval(), truth
 
 
-def looked_at(logs: Times) -> Iterator[Interval]:
-    """The intervals of a duel at each of its looks, on these pairs, as `bench.paired.duel.looks` takes them."""
-    look, due = 1, FIRST_LOOK
-    while due <= len(logs):
-        yield intervals.watched(logs[:due], look)
-        look, due = look + 1, int(np.ceil(due * 1.5))
+def looked_at(log_ratios: Times) -> list[Interval]:
+    """The intervals of a duel at each of its looks, on pairs with these log-ratios."""
+    pairs = [Pair((float(ratio),), (1.0,), "a", 1.0) for ratio in np.exp(log_ratios)]
+    return [interval for _, interval in interim_looks(pairs, seconds=math.inf)]
 
 
-def report() -> None:
-    """Write figures.md."""
+def report(trials: int = TRIALS) -> str:
+    """Return figures.md; each share is of so many trials."""
     cases = recorded()
     long = [series for series in cases if len(series) >= LONG]
     sections = defaultdict(list)
@@ -117,12 +117,15 @@ def report() -> None:
                 f"{min(map(len, group))} to {max(map(len, group))}",
                 f"{np.mean([resemblance(series) for series in group]):.2f}",
                 block,
-                *(_percent(coverage(lambda what=what, group=group, block=block: what(group, None, block))) for what in (one_run, two_runs)),
+                *(
+                    _percent(coverage(lambda what=what, group=group, block=block: what(group, None, block), trials))
+                    for what in (one_run, two_runs)
+                ),
             )
         )
     for rounds in (3, 4, FEWEST, 6, 7, 8, 10, 15, 20, 40):
         shares = [
-            coverage(lambda what=what, rounds=rounds, block=block: what(long, rounds, block))
+            coverage(lambda what=what, rounds=rounds, block=block: what(long, rounds, block), trials)
             for block in (1, BLOCK)
             for what in (one_run, two_runs)
             if rounds >= block
@@ -132,12 +135,12 @@ def report() -> None:
     truth = float(np.median([np.median(run) for run in runs]))
     for count in (1, 2, 3, 4, FEWEST, 6, 8, 10, 20):
         sections[f"runs of six rounds, drawn from {len(runs)} recorded processes"].append(
-            (count, _percent(coverage(lambda count=count: pooled(runs, truth, count))))
+            (count, _percent(coverage(lambda count=count: pooled(runs, truth, count), trials)))
         )
     logs = np.array([pair.log_ratio for pair in unchanged()])
-    centre = intervals.watched(logs, 1).value
+    centre = math.exp(intervals.anytime_interval(logs, 1).value)
     for name, block in (("singly", 1), ("ten successive ones together", 10)):
-        looks = [list(looked_at(drawn(logs, PAIRS, block))) for _ in range(TRIALS)]
+        looks = [looked_at(drawn(logs, PAIRS, block)) for _ in range(trials)]
         first = np.mean([one[0].low <= centre <= one[0].high for one in looks])
         every = np.mean([all(low <= centre <= high for _, low, high in one) for one in looks])
         sections[f"pairs of a duel, drawn from {len(logs)} recorded ones"].append((name, _percent(first), _percent(every)))
@@ -149,9 +152,7 @@ def report() -> None:
             ["drawn", "at the first look", f"at every look up to {PAIRS} pairs"],
         )
     )
-    text = "\n".join(line for title, rows in sections.items() for line in _table(title, next(headings), rows))
-    (HERE / "figures.md").write_text(text, encoding="utf-8")
-    print(text)
+    return "\n".join(line for title, rows in sections.items() for line in _table(title, next(headings), rows))
 
 
 def _percent(share: float) -> str:
@@ -166,4 +167,6 @@ def _table(title: str, headings: list[str], rows: list[tuple[object, ...]]) -> l
 
 
 if __name__ == "__main__":
-    report()
+    text = report()
+    (HERE / "figures.md").write_text(text, encoding="utf-8")
+    print(text)

@@ -1,0 +1,66 @@
+"""The cost model of an epoch, fitted to steps and Allreduces that are measured apart from the epochs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from bench.measure.run import Run
+from bench.mpi import ranks
+from bench.mpi.cost_model import MOST, Compute, Link, Model, doublings
+from bench.mpi.timing import seconds_of, slowest
+from bench.workload import Workload
+from impls import load_trainer
+
+_SIZES = (8, 1024, 16384, 131072)  # bytes of an Allreduce, besides the gradient's
+_LONG_ENOUGH = 0.03  # seconds in which what is short is repeated
+_TIMES = 7
+
+
+def fitted_model(run: Run, every: Any, workload: Workload, trainer: str, groups: dict[int, Any]) -> tuple[Model, str]:
+    """Return the model, and what sums the gradients."""
+    data = workload.data(run.inputs.splits)
+    alone = every.Split(every.rank)
+    kind: Any = load_trainer(trainer)
+    single = kind.over(alone)
+    times: list[tuple[int, int, float]] = []
+    gradient, sums_with = 0, ""
+    for size, members in groups.items():
+        if size > 1 and every.rank < size:
+            over = kind.over(members)(workload.network(data), data.first(1), batch_size=1, learning_rate=workload.learning_rate)
+            gradient, sums_with = over.message, over.sums_with
+            times += [(size, sent, _allreduce(over, members, sent)) for sent in (*_SIZES, gradient)]
+    ranks.quiet_barrier(every)
+    shares = sorted({-(-workload.batch_size // size) for size in doublings(MOST)})
+    steps = [(share, _step(every, single, workload, data, share)) for share in shares]
+    alone.Free()
+    times, gradient, sums_with = every.bcast((times, gradient, sums_with))
+    return Model(Compute.fitted(steps), Link.fitted(times), gradient, len(data)), sums_with
+
+
+def _step(every: Any, kind: Any, workload: Workload, data: Any, share: int) -> float:
+    """Return the seconds of a step on so many examples, on every rank at once: of the slowest, the median."""
+    steps = min(max(1000 // share, 3), len(data) // share)
+    some = data.first(steps * share)
+    trainer = kind(workload.network(some), some, batch_size=share, learning_rate=workload.learning_rate)
+    order = some.order(seed=workload.seed)
+    trainer.train_epoch(order)
+    seconds = []
+    for _ in range(_TIMES):
+        every.Barrier()
+        seconds.append(seconds_of(lambda: trainer.train_epoch(order)))
+    return float(np.median(slowest(every, seconds))) / steps
+
+
+def _allreduce(trainer: Any, members: Any, size: int) -> float:
+    """Return the seconds in which the trainer sums so many bytes over its ranks: of the slowest, the median."""
+    exchange = trainer.exchange(size)
+
+    def repeated(times: int) -> float:
+        members.Barrier()
+        return seconds_of(lambda: exchange(times))
+
+    (first,) = slowest(members, [repeated(10)])
+    times = min(max(int(_LONG_ENOUGH / (first / 10)), 1), 1000)
+    return float(np.median(slowest(members, [repeated(times) for _ in range(_TIMES)]))) / times

@@ -1,0 +1,58 @@
+"""Tables of strong and weak scaling: what was measured, and what is predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from bench.machine.roofline import epoch_work
+from bench.measure.run import Run
+from bench.mpi.cost_model import MOST, WORTH, Model, doublings
+from bench.stats import intervals
+from bench.stats.intervals import Interval
+from bench.text.numbers import counted, digits, duration, duration_interval
+from bench.text.tables import Table
+from bench.workload import Workload
+
+
+def tables(run: Run, workload: Workload, trainer: str, times: dict[tuple[str, int], Any], model: Model, sums_with: str) -> Iterator[Table]:
+    """Yield the strong and the weak scaling: what was measured, and what is predicted up to MOST ranks."""
+    if not times:
+        return
+    data = workload.data(run.inputs.splits)
+    title, m = workload.title(workload.layers(data), len(data)), workload.batch_size
+    flops = epoch_work(workload.layers(data), 1, 4).flops
+    enough = model.enough(m)
+    notes = [
+        f"predicted: a step {duration(model.compute.fixed)} and its products at {_per_second(flops, model.compute.example)}FLOP/s, "
+        f"an Allreduce of {model.gradient:,} bytes with {sums_with}: {duration(model.link.alpha)} a message, "
+        f"{_per_second(1, model.link.beta)}B/s",
+        f"predicted: from {counted(enough, 'rank')} on, twice as many shorten the epoch by less than {WORTH:.0%}, "
+        "if all are connected as these are",
+    ]
+    headings = ("ranks", "mini-batch", "epoch (95 %)", "speedup", "efficiency", "predicted epoch", "speedup", "efficiency", "off by")
+    sizes = sorted({*doublings(MOST), *(size for _, size in times)})
+    strong = [_row(size, m, times.get((workload.name, size)), times, workload, model, m) for size in sizes]
+    yield Table(f"{trainer}, strong scaling: {title}", headings, strong, notes)
+    grown = [size for size in sizes if size * m <= len(data)]
+    weak = [_row(size, size * m, times.get((f"{workload.name}-x{size}" if size > 1 else workload.name, size)), times, workload, model, m)
+            for size in grown]  # fmt: skip
+    yield Table(f"{trainer}, weak scaling: {title} a rank", headings, weak)
+
+
+def _per_second(amount: float, seconds: float) -> str:
+    """Return a rate in billions, without its unit; none was seen if it takes no time."""
+    return f"{digits(amount / seconds / 1e9)} G" if seconds else "- G"
+
+
+def _row(size: int, batch_size: int, epochs: Any, times: Any, workload: Workload, model: Model, m: int) -> list[str]:
+    """Return a row of a table: the speedup is over the epoch of one rank."""
+    predicted = model.epoch(size, batch_size)
+    ratio = model.epoch(1, m) / predicted
+    told = [duration(predicted), f"{digits(ratio)}x", f"{ratio / size:.0%}"]
+    if not epochs:
+        return [f"{size:,}", f"{batch_size:,}", "", "", "", *told, ""]
+    measured: Interval = intervals.median(epochs)
+    speedup = intervals.ratio(times[workload.name, 1], epochs).value
+    mine = [duration_interval(measured), f"{digits(speedup)}x", f"{speedup / size:.0%}"]
+    return [f"{size:,}", f"{batch_size:,}", *mine, *told, f"{predicted / measured.value - 1:+.0%}"]

@@ -1,0 +1,37 @@
+"""How many examples make a round short, so that many pairs fit into the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from bench.verify.epoch_job import Job
+from bench.workload import Workload
+from impls import Splits
+
+_ROUND_SECONDS = 0.04  # of both epochs together. Longer: fewer pairs in the time; shorter: the clock of the machine shows
+
+
+def short_rounds(workload: Workload, splits: Splits, round_seconds: Callable[[], float], job: Path) -> Workload:
+    """Write a job of as many examples as make a round of the wished length, and return its workload."""
+    most, batch = len(workload.data(splits)), workload.batch_size
+    least = min(2 * batch, most)
+    examples = min(max(least, 500), most)
+    for _ in range(4):  # a first guess from few examples overrates what an epoch costs once
+        write_job(replace(workload, examples=examples), splits, job)
+        wished = examples * _ROUND_SECONDS / round_seconds()
+        if 0.7 < wished / examples < 1.4:
+            break
+        before, examples = examples, int(min(max(wished // batch * batch, least), most))
+        if examples == before:
+            break
+    found = replace(workload, examples=examples)
+    write_job(found, splits, job)
+    return found
+
+
+def write_job(workload: Workload, splits: Splits, path: Path) -> None:
+    """Write the workload's epoch to the path."""
+    data = workload.data(splits)
+    Job(workload.network(data), data, data.order(seed=workload.seed), workload.batch_size, workload.learning_rate).write(path)

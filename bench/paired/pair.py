@@ -1,0 +1,68 @@
+"""A pair: a fresh process of each contender, with their epochs in turn; and the CSV of pairs."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from bench.paired.duel import Duel
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The rounds of one process of each contender.
+
+    a, b     seconds of each one's epochs, round by round
+    order    for each round who came first, "a" or "b"
+    seconds  that the pair took in all
+    """
+
+    a: tuple[float, ...]
+    b: tuple[float, ...]
+    order: str
+    seconds: float
+
+    @property
+    def log_ratio(self) -> float:
+        """The median over the rounds of log(a's time / b's)."""
+        return float(np.median(np.log(self.a) - np.log(self.b)))
+
+
+@dataclass(frozen=True)
+class Round:
+    """A row of the CSV of a duel: one epoch of each. `first` trained first; `pair_seconds` is what the whole pair took."""
+
+    run_id: str
+    machine: str
+    job: str
+    threads: int
+    a: str
+    b: str
+    stage: str
+    pair: int
+    round: int
+    first: str
+    a_seconds: float
+    b_seconds: float
+    pair_seconds: float
+
+
+def pair_rows(duel: Duel, stages: Mapping[str, list[Pair]], *, run_id: str, machine: str) -> list[Round]:
+    """Return the rounds of the pairs of each stage, numbered from 1."""
+    sides = f"{duel.a.name} ({duel.a.code})", f"{duel.b.name} ({duel.b.code})"
+    return [
+        Round(run_id, machine, duel.title, duel.threads, *sides, stage, number, turn, first, a, b, pair.seconds)
+        for stage, pairs in stages.items()
+        for number, pair in enumerate(pairs, start=1)
+        for turn, (first, a, b) in enumerate(zip(pair.order, pair.a, pair.b, strict=True), start=1)
+    ]
+
+
+def all_seconds(pairs: Iterable[Pair], name: str) -> list[float]:
+    """Return all seconds of one side, "a" or "b"."""
+    return list(itertools.chain.from_iterable(getattr(pair, name) for pair in pairs))

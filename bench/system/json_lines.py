@@ -1,0 +1,23 @@
+"""Messages between processes: a JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+
+def send(stream: BinaryIO, /, **content: object) -> None:
+    """Write a message. A reader that is gone is not an error: its death is noticed elsewhere."""
+    with suppress(OSError):
+        stream.write(json.dumps(content).encode() + b"\n")
+        stream.flush()
+
+
+def parse(line: bytes) -> dict[str, Any] | None:
+    """Return the message on a line, or None if it is not a JSON object."""
+    try:
+        content = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
