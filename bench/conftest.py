@@ -12,13 +12,13 @@ import pytest
 from bench.measure import summary
 from bench.measure.case import Case
 from bench.measure.run import Run, prepare
-from bench.measure.watchdog import Watch
+from bench.measure.watchdog import Watchdog
 from bench.options import declare, parse
 from bench.system.signals import catch
 from impls import InputError
 
 RUN = pytest.StashKey[Run]()
-WATCH = pytest.StashKey[Watch]()
+WATCHDOG = pytest.StashKey[Watchdog]()
 
 # With any other option of pytest-benchmark its own table is wanted too; without, ours says it all.
 _OUR_TABLE_SUFFICES = ("--benchmark-only", "--benchmark-disable", "--benchmark-skip", "--benchmark-enable")
@@ -84,13 +84,13 @@ def run(request: pytest.FixtureRequest) -> Run:
 
 
 @pytest.fixture(scope="session")
-def watch(request: pytest.FixtureRequest) -> Watch:
+def watchdog(request: pytest.FixtureRequest) -> Watchdog:
     """What watches over the cases."""
-    return request.config.stash[WATCH]
+    return request.config.stash[WATCHDOG]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Watch over those cases that were selected."""
+    """Watchdog over those cases that were selected."""
     config, reporter = session.config, _reporter(session.config)
     capture: Any = config.pluginmanager.getplugin("capturemanager")
     run = config.stash[RUN]
@@ -101,16 +101,16 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     def show(case: Case, doing: str) -> None:
         if reporter is not None and reporter.isatty:
             with capture.global_and_fixture_disabled():
-                reporter.rewrite(f"{_place(run, case)}  {doing}", erase=True)
+                reporter.rewrite(f"{_progress_prefix(run, case)}  {doing}", erase=True)
 
     with capture.global_and_fixture_disabled():
-        watch = config.stash[WATCH] = Watch(run, show)
-    config.add_cleanup(watch.close)
+        watchdog = config.stash[WATCHDOG] = Watchdog(run, show)
+    config.add_cleanup(watchdog.close)
 
 
 def pytest_enter_pdb(config: pytest.Config) -> None:
     """Give somebody who debugs the time that it takes."""
-    config.stash[WATCH].rest("in the debugger")
+    config.stash[WATCHDOG].rest("in the debugger")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -129,14 +129,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
             report.outcome, report.longrepr, failed[case] = "failed", f"{case} is {reason}", reason
     elif report.failed and call.excinfo is not None:
         failed[case] = f"{call.excinfo.typename}: {call.excinfo.value}".removeprefix("Failed: ")
-    item.config.stash[WATCH].finish(case)
+    item.config.stash[WATCHDOG].finish(case)
     reporter = _reporter(item.config)
     if reporter is not None and not reporter.config.option.verbose:
         ended = "skipped" if case in skipped else "FAILED" if case in failed else summary.measured(run, case) or "ran once"
         if reporter.isatty:
             reporter.rewrite("", erase=True)
             reporter.rewrite("")
-        reporter.write_line(f"{_place(run, case)}  {ended}")
+        reporter.write_line(f"{_progress_prefix(run, case)}  {ended}")
     return report
 
 
@@ -158,7 +158,7 @@ def _reporter(config: pytest.Config) -> Any:
     return config.pluginmanager.getplugin("terminalreporter")
 
 
-def _place(run: Run, case: Case) -> str:
+def _progress_prefix(run: Run, case: Case) -> str:
     widest = max(len(other.title) for other in run.cases)
     return f"[{run.cases.index(case) + 1}/{len(run.cases)}] {case.title:<{widest}}"
 
@@ -167,11 +167,11 @@ def _place(run: Run, case: Case) -> str:
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Give the CSV its name and draw the charts, also when cases failed. A run that did not reach all keeps its partial CSV."""
     run = session.config.stash.get(RUN, None)
-    if run is not None and WATCH in session.config.stash:
+    if run is not None and WATCHDOG in session.config.stash:
         stopped = bool(run.unfinished())
         run.close(stopped=stopped)
         if not stopped:
-            session.config.stash[WATCH].rest("charts")
+            session.config.stash[WATCHDOG].rest("charts")
             try:
                 run.draw()
             except KeyboardInterrupt:

@@ -16,7 +16,7 @@ from bench.machine.load import Meter
 from bench.measure.case import Case
 from bench.measure.recorder import Epochs
 from bench.measure.run import Run
-from bench.measure.watchdog import BrokenOffError, Watch
+from bench.measure.watchdog import BrokenOffError, Watchdog
 from bench.records import WriteError
 from bench.stats.intervals import FEWEST
 from bench.verify.contract import ContractError, ContractMonitor
@@ -30,12 +30,12 @@ ROUNDS = range(FEWEST, 41)
 WARM_UP_SECONDS = 0.5  # and one epoch at least: caches fill, clocks rise
 
 
-def test_epoch(case: Case, run: Run, watch: Watch, benchmark: Any) -> None:
+def test_epoch(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
     if case.absent:
         pytest.skip(case.absent)
     ended = None
     try:
-        _time(case, run, watch, benchmark)
+        _time(case, run, watchdog, benchmark)
     except Unsupported as reason:
         pytest.skip(str(reason))
     except (ContractError, BrokenOffError, WriteError) as error:
@@ -45,8 +45,8 @@ def test_epoch(case: Case, run: Run, watch: Watch, benchmark: Any) -> None:
         pytest.fail(ended, pytrace=False)
 
 
-def _time(case: Case, run: Run, watch: Watch, benchmark: Any) -> None:
-    with run.inputs.guarded(case) as (start, order), watch.over(case) as doing:
+def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
+    with run.inputs.guarded(case) as (start, order), watchdog.supervise(case) as doing:
         doing("verifying")
         max_error = run.inputs.max_error(case)
         trainer = case.make_trainer(run.inputs.splits)

@@ -105,8 +105,8 @@ def grid(batch_sizes: Sequence[int], widths: Sequence[int]) -> list[Workload]:
 
 def grid_width(name: str) -> int | None:
     """Return the hidden units of the grid's workload of that name, or None if it is none of a grid."""
-    found = re.fullmatch(r"h([1-9]\d{0,8})-b[1-9]\d{0,8}", name, re.ASCII)
-    return int(found[1]) if found else None
+    match = re.fullmatch(r"h([1-9]\d{0,8})-b[1-9]\d{0,8}", name, re.ASCII)
+    return int(match[1]) if match else None
 
 
 def chosen(

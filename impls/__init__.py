@@ -30,8 +30,8 @@ __all__ = [
     "Trainer",
     "Unsupported",
     "load_trainer",
+    "locate",
     "mnist",
-    "place",
     "read_directory",
     "read_idx",
     "unavailable",
@@ -58,7 +58,7 @@ TRAINERS = {
 EXTRAS = {"numba": "compiled", "jax": "peers", "torch": "peers", "mpi4py": "mpi"}
 
 
-def place(name: str) -> tuple[str, str]:
+def locate(name: str) -> tuple[str, str]:
     """Return the module and the class of the trainer of that name, or those that "module:Class" names. Nothing is imported.
 
     Raises InputError if there is no such name.
@@ -85,10 +85,10 @@ def load_trainer(name: str) -> type[Trainer]:
     Raises InputError if there is no such name, module or class, or the class is no Trainer, and Unsupported if it stands on a library
     that is not installed.
     """
-    module_name, class_name = place(name)
+    module_name, class_name = locate(name)
     try:
         with _warnings_to_be_read():
-            found = getattr(importlib.import_module(module_name), class_name)
+            kind = getattr(importlib.import_module(module_name), class_name)
     except (Exception, SystemExit) as error:  # a stranger's module may raise anything at import
         if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
             raise Unsupported(f"{error.name} is not installed: pip install '.[{EXTRAS[error.name]}]'") from error
@@ -96,9 +96,9 @@ def load_trainer(name: str) -> type[Trainer]:
         if name in TRAINERS and not ours and isinstance(error, (ImportError, OSError, RuntimeError)):  # of a library that does not load
             raise Unsupported(f"{name} does not load here: {type(error).__name__}: {error}") from error
         raise InputError(f"trainer {name!r} cannot be imported: {type(error).__name__}: {error}") from error
-    if not (isinstance(found, type) and issubclass(found, Trainer)):
+    if not (isinstance(kind, type) and issubclass(kind, Trainer)):
         raise InputError(f"trainer {name!r} is no subclass of impls.Trainer")
-    return found
+    return kind
 
 
 @contextmanager

@@ -201,10 +201,10 @@ def _header(array: npt.NDArray[np.uint8]) -> bytes:
 
 
 def _find(directory: Path, part: str) -> Path:
-    found = sorted(path for path in directory.iterdir() if re.search(_FILE_NAMES[part], path.name))
-    if not found:
+    matching = sorted(path for path in directory.iterdir() if re.search(_FILE_NAMES[part], path.name))
+    if not matching:
         name = f"{part}-idx{3 if part.endswith('images') else 1}-ubyte"
         raise InputError(f"{directory} holds no {name} (or {name}.gz); the four IDX files of a dataset belong there")
-    if len(found) > 1:
-        raise InputError(f"{directory} holds several files for {part}: {', '.join(path.name for path in found)}; leave one")
-    return found[0]
+    if len(matching) > 1:
+        raise InputError(f"{directory} holds several files for {part}: {', '.join(path.name for path in matching)}; leave one")
+    return matching[0]

@@ -29,8 +29,8 @@ class MpiGpu(Mpi, Gpu):
     @classmethod
     def settle(cls, ranks: Any) -> None:
         """Make a device CuPy's current one. A launcher may have shown every rank its own alone."""
-        place, _ = _on_this_host(ranks, None)
-        cls.xp.cuda.Device(place % cls.xp.cuda.runtime.getDeviceCount()).use()
+        position, _ = _on_this_host(ranks, None)
+        cls.xp.cuda.Device(position % cls.xp.cuda.runtime.getDeviceCount()).use()
 
     @property
     def sums_with(self) -> str:
@@ -110,13 +110,13 @@ class OverHost:
 
 
 def _on_this_host(ranks: Any, mine: Any) -> tuple[int, list[Any]]:
-    """Return this rank's place among those of its host, and what each of them gave. All ranks call it together."""
+    """Return this rank's position among those of its host, and what each of them gave. All ranks call it together."""
     from mpi4py import MPI
 
     here = ranks.Split_type(MPI.COMM_TYPE_SHARED)
-    found = here.rank, here.allgather(mine)
+    gathered = here.rank, here.allgather(mine)
     here.Free()
-    return found
+    return gathered
 
 
 def _nccl() -> Any:

@@ -11,7 +11,7 @@ from bench import records
 from bench.__main__ import main
 from bench.analysis.compare import compare
 from bench.analysis.crossovers import _overtaking
-from bench.analysis.timings import Job
+from bench.analysis.timings import JobKey
 from tests.doors import ROOT, command
 from tests.rows import written
 
@@ -55,7 +55,7 @@ def test_medians_and_ratios_to_the_baseline_are_those_of_the_rows(tmp_path, told
 
 
 def test_a_job_is_what_the_columns_say_it_is():
-    assert Job._fields == records.JOB
+    assert JobKey._fields == records.JOB
 
 
 def test_different_jobs_never_share_a_line(tmp_path):
@@ -79,8 +79,8 @@ def test_runs_of_a_machine_are_pooled_when_they_agree_and_shown_apart_when_not(t
     written(tmp_path / "2.csv", {key: seconds * 1.03 for key, seconds in NIELSEN.items()}, run_id="r2")
     written(tmp_path / "3.csv", NIELSEN | {("nielsen", "matrix"): 0.13}, run_id="r3")
     answer = compare([tmp_path], baseline=None)
-    assert [setup.label for setup in answer.timings.setups] == ["box, 2 runs from r1", "box, run r3"]
-    cell = answer.cells[answer.timings.jobs[0], "loop", answer.timings.setups[0]]
+    assert [setup.label for setup in answer.timings.configurations] == ["box, 2 runs from r1", "box, run r3"]
+    cell = answer.cells[answer.timings.jobs[0], "loop", answer.timings.configurations[0]]
     assert cell.epoch.value == pytest.approx(1.015)
     assert cell.epoch.low < 1.0
     assert cell.epoch.high > 1.03, "the runs' difference is in the interval"
@@ -92,7 +92,7 @@ def test_runs_with_other_threads_are_never_pooled_and_the_same_run_twice_counts_
     written(tmp_path / "2.csv", NIELSEN, run_id="r2", threads=1)
     (tmp_path / "copy.csv").write_bytes(one.read_bytes())
     answer = compare([tmp_path, one], baseline=None)
-    assert [setup.label for setup in answer.timings.setups] == ["box, 2 threads", "box, 1 thread"]
+    assert [setup.label for setup in answer.timings.configurations] == ["box, 2 threads", "box, 1 thread"]
     assert {cell.rounds for cell in answer.cells.values()} == {5}
 
 
@@ -159,7 +159,7 @@ def test_of_a_directory_finished_runs_are_taken(tmp_path):
     written(tmp_path / "deep" / "a.csv", NIELSEN)
     written(tmp_path / "b.partial.csv", NIELSEN, machine="stopped")
     (tmp_path / "versus.csv").write_text("run_id,machine,job\n1,2,3\n", encoding="utf-8")
-    assert [setup.machine for setup in compare([tmp_path], baseline=None).timings.setups] == ["box"]
+    assert [setup.machine for setup in compare([tmp_path], baseline=None).timings.configurations] == ["box"]
 
 
 def test_machines_without_a_common_job_are_not_comparable(tmp_path):
@@ -244,5 +244,5 @@ def test_many_files_are_compared_quickly(tmp_path):
         written(tmp_path / f"{number}.csv", grid, run_id=f"r{number:03}", machine=f"machine-{number % 4}")
     begin = time.process_time()
     answer = compare([tmp_path], baseline=None)
-    assert len(answer.timings.setups) == 4
+    assert len(answer.timings.configurations) == 4
     assert time.process_time() - begin < 5, "a tenth of 1,000 files, which may take 20 s; it is 1 s on a good day"

@@ -103,7 +103,7 @@ HOLD = """
 import os, sys
 if sys.argv[1] == "early": import numpy
 from bench.machine import affinity
-print(affinity.hold(1))
+print(affinity.limit_threads(1))
 import numpy, threadpoolctl
 numpy.dot(numpy.ones((500, 500)), numpy.ones((500, 500)))
 print({len(os.sched_getaffinity(int(task))) for task in os.listdir("/proc/self/task")})
@@ -118,7 +118,7 @@ def test_one_thread_is_one_processor_for_every_thread_whenever_numpy_was_loaded(
     assert told.split() == ["1", "{1}", "{1}"]
 
 
-HELD = "import sys, pytest; from bench.machine import affinity; affinity.hold(1); sys.exit(pytest.main(sys.argv[1:]))"
+HELD = "import sys, pytest; from bench.machine import affinity; affinity.limit_threads(1); sys.exit(pytest.main(sys.argv[1:]))"
 COMPUTES = "twenty_steps or finite_difference or same_bits"
 
 

@@ -273,7 +273,7 @@ def test_one_trainer_over_one_rank_and_two_are_two_cells_everywhere(both, tmp_pa
     courses = history([both]).panels()
     assert [("2 ranks" in title, len(course)) for title, course in courses] == [(False, 1), (True, 1)]
     answer = compare([both], baseline=None)
-    assert {setup.ranks for setup in answer.timings.setups} == {1, 2}
+    assert {setup.ranks for setup in answer.timings.configurations} == {1, 2}
     assert [file.stem for file in charts([both], tmp_path)] == ["both-scaling", "both-scaling~2"] * 2, "a chart a run"
 
 

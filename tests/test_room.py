@@ -7,12 +7,12 @@ import tempfile
 
 import pytest
 
-from bench.system.scratch import room
+from bench.system.scratch import scratch_dir
 
 HOLD = """
 import sys
-from bench.system.scratch import room
-with room() as place:
+from bench.system.scratch import scratch_dir
+with scratch_dir() as place:
     (place / "something").write_text("in it")
     print(place, flush=True)
     sys.stdin.read()
@@ -35,7 +35,7 @@ def holder(parent):
 
 
 def test_a_room_is_removed_at_the_end_of_code_that_fails(parent):
-    with pytest.raises(FileExistsError), room() as place:
+    with pytest.raises(FileExistsError), scratch_dir() as place:
         place.mkdir()
     assert list(parent.iterdir()) == []
 
@@ -47,7 +47,7 @@ def test_what_a_killed_process_left_is_swept_and_nothing_else(parent):
         killed.send_signal(signal.SIGKILL)
         killed.wait()
         assert len(list(parent.iterdir())) == 3
-        with room() as place:
+        with scratch_dir() as place:
             left = {path for path in parent.iterdir() if path not in (place, parent / "epochbench-of-mine")}
             (held,) = left
             assert (held / "something").read_text() == "in it"

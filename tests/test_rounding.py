@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bench.verify.epoch_job import Job
+from bench.verify.epoch_job import EpochJob
 from bench.verify.oracle import trained
 from bench.verify.rounding import TOLERANCE, beyond_rounding, distance, perturbed
 from bench.workload import grid, named
@@ -14,7 +14,7 @@ from bench.workload import grid, named
 def job(workload, splits, examples):
     workload = replace(workload, examples=examples)
     data = workload.data(splits)
-    return Job(workload.network(data), data, data.order(seed=0), workload.batch_size, workload.learning_rate)
+    return EpochJob(workload.network(data), data, data.order(seed=0), workload.batch_size, workload.learning_rate)
 
 
 @pytest.mark.parametrize(

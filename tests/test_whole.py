@@ -13,7 +13,7 @@ def test_a_link_stays_and_leads_to_what_was_written(tmp_path):
     page, link = tmp_path / "page.html", tmp_path / "latest.html"
     page.write_text("before", encoding="utf-8")
     link.symlink_to(page)
-    files.write(link, "after")
+    files.atomic_write(link, "after")
     assert page.read_text(encoding="utf-8") == "after"
     assert link.is_symlink()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["latest.html", "page.html"]
@@ -25,7 +25,7 @@ def test_a_pipe_is_written_to_and_stays_one(tmp_path):
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        files.write(pipe, "for whoever reads")
+        files.atomic_write(pipe, "for whoever reads")
         assert os.read(reader, 100) == b"for whoever reads"
     finally:
         os.close(reader)

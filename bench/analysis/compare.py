@@ -12,7 +12,7 @@ from typing import Any
 from bench import records
 from bench.analysis import noise
 from bench.analysis.crossovers import Crossing, crossings
-from bench.analysis.timings import Job, Setup, Timings, timings
+from bench.analysis.timings import Configuration, JobKey, Timings, timings
 from bench.stats.intervals import Interval, Sample
 from bench.text.numbers import counted, duration_interval, times_interval
 from bench.text.tables import Table
@@ -36,8 +36,8 @@ _THEREFORE = {
 
 
 @dataclass(frozen=True)
-class Cell:
-    """A trainer's epoch on a setup, over all its runs, and how many times as fast it is as on the baseline."""
+class ComparisonCell:
+    """A trainer's epoch on a configuration, over all its runs, and how many times as fast it is as on the baseline."""
 
     epoch: Interval
     speedup: Interval | None
@@ -57,10 +57,10 @@ class Winner:
 
 @dataclass(frozen=True)
 class Difference:
-    """A fact that is not the same on all setups: its values on each, and what therefore should not be compared."""
+    """A fact that is not the same on all configurations: its values on each, and what therefore should not be compared."""
 
     fact: str
-    values: Mapping[Setup, tuple[str, ...]]
+    values: Mapping[Configuration, tuple[str, ...]]
     therefore: str
 
 
@@ -69,16 +69,16 @@ class Comparison:
     """What the rows of several machines say, ready to be told as text, Markdown or JSON."""
 
     timings: Timings
-    baseline: Setup
-    cells: dict[tuple[Job, str, Setup], Cell]
-    winners: dict[tuple[Job, Setup], Winner]
+    baseline: Configuration
+    cells: dict[tuple[JobKey, str, Configuration], ComparisonCell]
+    winners: dict[tuple[JobKey, Configuration], Winner]
     crossings: list[Crossing]
     differences: list[Difference]
 
     @property
     def comparable(self) -> bool:
         """Whether there is one machine only, or a job that two have."""
-        machines = {setup.machine for setup in self.timings.setups}
+        machines = {configuration.machine for configuration in self.timings.configurations}
         return len(machines) == 1 or any(len({s.machine for s in self.timings.of(job)}) > 1 for job in self.timings.jobs)
 
     def text(self) -> str:
@@ -91,18 +91,18 @@ class Comparison:
 
     def json(self) -> str:
         """Return it as one JSON object; an end that an interval does not have is null."""
-        facts: defaultdict[Setup, dict[str, tuple[str, ...]]] = defaultdict(dict)
-        for (setup, fact), values in self.timings.facts.items():
-            facts[setup][fact] = values
-        setups = [asdict(setup) | {"facts": facts[setup]} for setup in self.timings.setups]
-        cells: defaultdict[Job, list[dict[str, Any]]] = defaultdict(list)
-        for (job, trainer, setup), cell in self.cells.items():
+        facts: defaultdict[Configuration, dict[str, tuple[str, ...]]] = defaultdict(dict)
+        for (configuration, fact), values in self.timings.facts.items():
+            facts[configuration][fact] = values
+        configurations = [asdict(configuration) | {"facts": facts[configuration]} for configuration in self.timings.configurations]
+        cells: defaultdict[JobKey, list[dict[str, Any]]] = defaultdict(list)
+        for (job, trainer, configuration), cell in self.cells.items():
             ends = {"epoch": cell.epoch.json(), "speedup": cell.speedup and cell.speedup.json()}
-            cells[job].append({"trainer": trainer, "setup": setup.label} | ends | {"runs": cell.runs, "rounds": cell.rounds})
-        winners: defaultdict[Job, list[dict[str, Any]]] = defaultdict(list)
-        for (job, setup), won in self.winners.items():
+            cells[job].append({"trainer": trainer, "setup": configuration.label} | ends | {"runs": cell.runs, "rounds": cell.rounds})
+        winners: defaultdict[JobKey, list[dict[str, Any]]] = defaultdict(list)
+        for (job, configuration), won in self.winners.items():
             second = {"second": won.second, "ahead": won.ahead and won.ahead.json(), "level": won.level}
-            winners[job].append({"setup": setup.label, "trainer": won.trainer} | second)
+            winners[job].append({"setup": configuration.label, "trainer": won.trainer} | second)
         tables = [
             {
                 "job": {name: getattr(value, "item", lambda value=value: value)() for name, value in job._asdict().items()},
@@ -111,13 +111,17 @@ class Comparison:
             }
             for job in self.timings.jobs
         ]
-        crossed = [asdict(crossing) | {"setup": crossing.setup.label, "at": crossing.at.json()} for crossing in self.crossings]
+        crossed = [asdict(crossing) | {"setup": crossing.configuration.label, "at": crossing.at.json()} for crossing in self.crossings]
         differing = [
-            {"fact": d.fact, "values": {setup.label: values for setup, values in d.values.items()}, "do_not_compare": d.therefore}
+            {
+                "fact": d.fact,
+                "values": {configuration.label: values for configuration, values in d.values.items()},
+                "do_not_compare": d.therefore,
+            }
             for d in self.differences
         ]
         return json.dumps(
-            {"baseline": self.baseline.label, "comparable": self.comparable, "setups": setups, "tables": tables}
+            {"baseline": self.baseline.label, "comparable": self.comparable, "setups": configurations, "tables": tables}
             | {"crossings": crossed, "differences": differing, "disturbed": [one._asdict() for one in self.timings.disturbed]},
             allow_nan=False,
         )
@@ -131,44 +135,57 @@ class Comparison:
         if self.timings.disturbed:
             yield Table(noise.TITLE, (), (), noise.format_lines(self.timings.disturbed))
 
-    def _of_job(self, job: Job) -> Table:
-        setups = self.timings.of(job)
-        cells = {trainer: [self.cells.get((job, trainer, setup)) for setup in setups] for trainer in self.timings.trainers(job)}
+    def _of_job(self, job: JobKey) -> Table:
+        configurations = self.timings.of(job)
+        cells = {
+            trainer: [self.cells.get((job, trainer, configuration)) for configuration in configurations]
+            for trainer in self.timings.trainers(job)
+        }
         rows = [[trainer, *map(_shown, line)] for trainer, line in cells.items()]
-        rows.append(["fastest", *(_won(self.winners[job, setup]) for setup in setups)])
+        rows.append(["fastest", *(_won(self.winners[job, configuration]) for configuration in configurations)])
         compared = any(cell and cell.speedup for line in cells.values() for cell in line)
         notes = [f"x: times as fast as on {self.baseline.label}"] if compared else []
-        return Table(job.title, ["trainer", *(setup.label for setup in setups)], rows, notes)
+        return Table(job.title, ["trainer", *(configuration.label for configuration in configurations)], rows, notes)
 
     def _of_crossings(self) -> Table:
-        crossed = {crossing.setup for crossing in self.crossings}
-        setups = [setup for setup in self.timings.setups if setup in crossed]
+        crossed = {crossing.configuration for crossing in self.crossings}
+        configurations = [configuration for configuration in self.timings.configurations if configuration in crossed]
         winning = [crossing for crossing in self.crossings if crossing.wins]
-        told: defaultdict[tuple[str, Setup], list[str]] = defaultdict(list)
+        told: defaultdict[tuple[str, Configuration], list[str]] = defaultdict(list)
         for crossing in winning:
-            told[crossing.line, crossing.setup].append(str(crossing))
+            told[crossing.line, crossing.configuration].append(str(crossing))
         rows = [
-            [line, *("\n".join(told.get((line, setup), ["-"])) for setup in setups)]
+            [line, *("\n".join(told.get((line, configuration), ["-"])) for configuration in configurations)]
             for line in dict.fromkeys(crossing.line for crossing in winning)
         ]
         others = len(self.crossings) - len(winning)
         notes = [f"{counted(others, 'crossing')} of trainers that are not the fastest: in --json"] if others else []
-        return Table("Where another trainer begins to win (95 %)", ["along", *(setup.label for setup in setups)], rows, notes)
+        return Table(
+            "Where another trainer begins to win (95 %)", ["along", *(configuration.label for configuration in configurations)], rows, notes
+        )
 
     def _of_differences(self) -> Table:
-        rows = [[d.fact, *(_listed(d.values.get(setup, ())) for setup in self.timings.setups), d.therefore] for d in self.differences]
+        rows = [
+            [d.fact, *(_listed(d.values.get(configuration, ())) for configuration in self.timings.configurations), d.therefore]
+            for d in self.differences
+        ]
         notes = list(self._alone())
         if not rows:
             notes = ["nothing: threads, BLAS, versions and commit are the same", *notes]
-        return Table("What else differs", ["", *(setup.label for setup in self.timings.setups), "so do not compare"], rows, notes)
+        return Table(
+            "What else differs",
+            ["", *(configuration.label for configuration in self.timings.configurations), "so do not compare"],
+            rows,
+            notes,
+        )
 
     def _alone(self) -> Iterator[str]:
         """Say which jobs only one machine has, if there are several."""
-        if len({setup.machine for setup in self.timings.setups}) == 1:
+        if len({configuration.machine for configuration in self.timings.configurations}) == 1:
             return
         alone: dict[str, list[str]] = {}
         for job in self.timings.jobs:
-            machines = {setup.machine for setup in self.timings.of(job)}
+            machines = {configuration.machine for configuration in self.timings.of(job)}
             if len(machines) == 1:
                 alone.setdefault(machines.pop(), []).append(f"{job.workload} ({job.examples:,} examples, {job.dtype})")
         for machine, names in alone.items():
@@ -178,12 +195,12 @@ class Comparison:
 def compare(paths: Sequence[Path], *, baseline: str | None, broken: Callable[[Path, InputError], None] | None = None) -> Comparison:
     """Compare what CSVs, or directories of them, hold.
 
-    baseline  a machine's name or a setup's label; None: the first in the rows
+    baseline  a machine's name or a configuration's label; None: the first in the rows
     broken    told of each file that cannot be read, which is left out then
     Raises InputError if a file cannot be read, if there are no timed rounds, or no such baseline.
     """
     times = timings(records.read(records.files(paths), broken=broken))
-    if not times.setups:
+    if not times.configurations:
         raise InputError("there are no timed rounds in it, only training; measure with pytest bench --benchmark-only")
     return comparison(times, baseline=baseline)
 
@@ -194,19 +211,21 @@ def comparison(times: Timings, *, baseline: str | None) -> Comparison:
     cells, winners = {}, {}
     for job in times.jobs:
         against = times.of(job).get(base, {})
-        for setup, timed in times.of(job).items():
-            winners[job, setup] = _winner(timed)
+        for configuration, timed in times.of(job).items():
+            winners[job, configuration] = _winner(timed)
             for trainer, epochs in timed.items():
-                speedup = against[trainer].over(epochs) if trainer in against and setup != base else None
-                cells[job, trainer, setup] = Cell(epochs.interval(), speedup, len(epochs.runs), sum(map(len, epochs.runs)))
+                speedup = against[trainer].over(epochs) if trainer in against and configuration != base else None
+                cells[job, trainer, configuration] = ComparisonCell(
+                    epochs.interval(), speedup, len(epochs.runs), sum(map(len, epochs.runs))
+                )
     return Comparison(times, base, cells, winners, crossings(times), list(_differences(times)))
 
 
-def _baseline(times: Timings, name: str | None) -> Setup:
-    for setup in times.setups:
-        if name in (None, setup.label, setup.machine):
-            return setup
-    raise unknown("machine", str(name), dict.fromkeys(setup.machine for setup in times.setups))
+def _baseline(times: Timings, name: str | None) -> Configuration:
+    for configuration in times.configurations:
+        if name in (None, configuration.label, configuration.machine):
+            return configuration
+    raise unknown("machine", str(name), dict.fromkeys(configuration.machine for configuration in times.configurations))
 
 
 def _winner(timed: Mapping[str, Sample]) -> Winner:
@@ -218,18 +237,24 @@ def _winner(timed: Mapping[str, Sample]) -> Winner:
 
 def _differences(times: Timings) -> Iterator[Difference]:
     for fact in ("threads", "ranks"):
-        values: dict[Setup, tuple[str, ...]] = {setup: (str(getattr(setup, fact)),) for setup in times.setups}
+        values: dict[Configuration, tuple[str, ...]] = {
+            configuration: (str(getattr(configuration, fact)),) for configuration in times.configurations
+        }
         if len(set(values.values())) > 1:
             yield Difference(fact, values, _THEREFORE[fact])
     told_first = list(_THEREFORE)
     facts = sorted(records.FACTS, key=lambda fact: told_first.index(fact) if fact in told_first else len(told_first))
     for fact in (*facts, *(f"library of {trainer}" for trainer in times.trainers())):
-        values = {setup: times.facts[setup, fact] for setup in times.setups if (setup, fact) in times.facts}
+        values = {
+            configuration: times.facts[configuration, fact]
+            for configuration in times.configurations
+            if (configuration, fact) in times.facts
+        }
         if len({frozenset(value) for value in values.values()}) > 1 or any(len(value) > 1 for value in values.values()):
             yield Difference(fact, values, _THEREFORE.get(fact) or f"{fact.removeprefix('library of ')}, as machines: its library differs")
 
 
-def _shown(cell: Cell | None) -> str:
+def _shown(cell: ComparisonCell | None) -> str:
     if cell is None:
         return "-"
     pooled = f", {cell.runs} runs" if cell.runs > 1 else ""

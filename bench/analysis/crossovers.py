@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from bench.analysis.timings import Job, Setup, Timings
+from bench.analysis.timings import Configuration, JobKey, Timings
 from bench.stats.intervals import Interval, Sample, between
 from bench.text.numbers import digits
 
@@ -32,7 +32,7 @@ class Crossing:
     wins   whether `behind` is the fastest of all trainers before, and `ahead` after
     """
 
-    setup: Setup
+    configuration: Configuration
     kind: str
     axis: Axis
     fixed: int
@@ -54,38 +54,38 @@ class Crossing:
         return f"{self.ahead} passes {self.behind} at {digits(self.at.value)} ({low} to {high})"
 
 
-Grid = Mapping[tuple[int, int], Job]  # (width, batch size) -> what was timed there
+Grid = Mapping[tuple[int, int], JobKey]  # (width, batch size) -> what was timed there
 
 
-def grids(timings: Timings) -> dict[tuple[Setup, str], Grid]:
-    """Return the grids of each setup, one of each kind of job. Of several jobs in one cell, that with the most examples stands."""
-    found: dict[tuple[Setup, str], dict[tuple[int, int], Job]] = {}
+def grids(timings: Timings) -> dict[tuple[Configuration, str], Grid]:
+    """Return the grids of each configuration, one of each kind of job. Of several jobs in one cell, that with the most examples stands."""
+    by_kind: dict[tuple[Configuration, str], dict[tuple[int, int], JobKey]] = {}
     for job in sorted(timings.jobs, key=lambda job: job.examples):
         if job.width is not None:
-            for setup in timings.of(job):
-                found.setdefault((setup, job.kind), {})[job.width, job.batch_size] = job
-    order = {setup: place for place, setup in enumerate(timings.setups)}
-    return {key: dict(sorted(found[key].items())) for key in sorted(found, key=lambda key: (order[key[0]], key[1]))}
+            for configuration in timings.of(job):
+                by_kind.setdefault((configuration, job.kind), {})[job.width, job.batch_size] = job
+    order = {configuration: position for position, configuration in enumerate(timings.configurations)}
+    return {key: dict(sorted(by_kind[key].items())) for key in sorted(by_kind, key=lambda key: (order[key[0]], key[1]))}
 
 
-def lines(grid: Grid) -> Iterator[tuple[Axis, int, dict[int, Job]]]:
+def lines(grid: Grid) -> Iterator[tuple[Axis, int, dict[int, JobKey]]]:
     """Yield the grid's rows and columns: the axis that they lie along, the size that is fixed, and the jobs by the other."""
     for axis, moving, still in _LINES:
-        for fixed in sorted({place[still] for place in grid}):
-            yield axis, fixed, {place[moving]: job for place, job in grid.items() if place[still] == fixed}
+        for fixed in sorted({cell[still] for cell in grid}):
+            yield axis, fixed, {cell[moving]: job for cell, job in grid.items() if cell[still] == fixed}
 
 
 def crossings(timings: Timings) -> list[Crossing]:
-    """Return where, on each setup's grids, one trainer passes another and stays ahead."""
+    """Return where, on each configuration's grids, one trainer passes another and stays ahead."""
     return [
         crossing
-        for (setup, kind), grid in grids(timings).items()
+        for (configuration, kind), grid in grids(timings).items()
         for axis, fixed, line in lines(grid)
-        for crossing in _along(setup, kind, axis, fixed, {x: timings.of(job)[setup] for x, job in line.items()})
+        for crossing in _along(configuration, kind, axis, fixed, {x: timings.of(job)[configuration] for x, job in line.items()})
     ]
 
 
-def _along(setup: Setup, kind: str, axis: Axis, fixed: int, line: Mapping[int, Mapping[str, Sample]]) -> Iterator[Crossing]:
+def _along(configuration: Configuration, kind: str, axis: Axis, fixed: int, line: Mapping[int, Mapping[str, Sample]]) -> Iterator[Crossing]:
     medians = {x: {name: epochs.value for name, epochs in cell.items()} for x, cell in line.items()}
     fastest = {x: min(cell, key=cell.__getitem__) for x, cell in medians.items()}
     trainers = dict.fromkeys(name for cell in line.values() for name in cell)
@@ -101,12 +101,15 @@ def _along(setup: Setup, kind: str, axis: Axis, fixed: int, line: Mapping[int, M
         if not math.isfinite(value):
             continue
         draws = np.stack(
-            [np.log(line[at][behind].draws(seed=2 * place) / line[at][ahead].draws(seed=2 * place + 1)) for place, at in enumerate(x)],
+            [
+                np.log(line[at][behind].draws(seed=2 * position) / line[at][ahead].draws(seed=2 * position + 1))
+                for position, at in enumerate(x)
+            ],
             axis=1,
         )
         before, after = max(at for at in x if at <= value), min(at for at in x if at >= value)
         wins = (fastest[before], fastest[after]) == (behind, ahead)
-        yield Crossing(setup, kind, axis, fixed, behind, ahead, between(value, _overtaking(x, draws)), (x[0], x[-1]), wins)
+        yield Crossing(configuration, kind, axis, fixed, behind, ahead, between(value, _overtaking(x, draws)), (x[0], x[-1]), wins)
 
 
 def _overtaking(x: list[int], lead: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

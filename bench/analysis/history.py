@@ -11,7 +11,7 @@ from typing import Any
 from bench import records
 from bench.analysis import noise
 from bench.analysis.noise import Disturbance
-from bench.analysis.timings import AGREE, Epochs, Job, grouped, ladder
+from bench.analysis.timings import RUN_TO_RUN_TOLERANCE, Epochs, JobKey, grouped, ladder
 from bench.stats.intervals import Interval, Sample
 from bench.text.numbers import counted, duration_interval, times_interval
 from bench.text.tables import Table
@@ -41,7 +41,7 @@ class Course:
     machine: str
     threads: int
     ranks: int
-    job: Job
+    job: JobKey
     trainer: str
     points: tuple[Point, ...]
 
@@ -73,11 +73,11 @@ class History:
 
     def panels(self) -> list[tuple[str, list[Course]]]:
         """Return the courses of each machine and job, with its title."""
-        found: dict[str, list[Course]] = {}
+        panels: dict[str, list[Course]] = {}
         for course in self.courses:
             held = counted(course.threads, "thread") + (f", {counted(course.ranks, 'rank')}" if course.ranks > 1 else "")
-            found.setdefault(f"{course.machine}, {held} · {course.job.title}", []).append(course)
-        return list(found.items())
+            panels.setdefault(f"{course.machine}, {held} · {course.job.title}", []).append(course)
+        return list(panels.items())
 
     def _tables(self) -> list[Table]:
         tables = [_table(title, courses) for title, courses in self.panels()]
@@ -110,20 +110,20 @@ def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None]
     table = records.read(records.files(paths), broken=broken)
     rows = table[table["kind"] == "timing"].sort_values("started_at", kind="stable")
     rows = rows.assign(commit=rows["commit"].where(rows["commit"] != "", "unknown") + rows["dirty"].map({True: " changed", False: ""}))
-    place = ["machine", "threads", "ranks", *records.JOB, "trainer"]
+    case_columns = ["machine", "threads", "ranks", *records.JOB, "trainer"]
     begun = rows.groupby(["machine", "commit"])["started_at"].min().to_dict()
     courses: dict[tuple[Any, ...], dict[str, list[Epochs]]] = {}
-    for (*where, commit, _), seconds in grouped(rows, [*place, "commit", "run_id"]):
+    for (*where, commit, _), seconds in grouped(rows, [*case_columns, "commit", "run_id"]):
         courses.setdefault(tuple(where), {}).setdefault(commit, []).append(seconds)
-    found = []
+    followed = []
     for (machine, threads, ranks, *job, trainer), by_commit in courses.items():
         if len(by_commit) > 1:
             samples = [(commit, begun[machine, commit], runs) for commit, runs in by_commit.items()]
-            found.append(
-                Course(machine, int(threads), int(ranks), Job(*job), trainer, _points(sorted(samples, key=lambda sample: sample[1])))
+            followed.append(
+                Course(machine, int(threads), int(ranks), JobKey(*job), trainer, _points(sorted(samples, key=lambda sample: sample[1])))
             )
-    order = ladder(course.trainer for course in found)
-    courses_in_order = sorted(found, key=lambda c: (c.machine, c.threads, c.ranks, c.job.width or 0, c.job, order.index(c.trainer)))
+    order = ladder(course.trainer for course in followed)
+    courses_in_order = sorted(followed, key=lambda c: (c.machine, c.threads, c.ranks, c.job.width or 0, c.job, order.index(c.trainer)))
     return History(courses_in_order, noise.detect(rows))
 
 
@@ -135,7 +135,7 @@ def _points(samples: Sequence[tuple[str, str, list[Epochs]]]) -> tuple[Point, ..
     for commit, started_at, runs in samples:
         now, change = Sample(runs), None
         before = Sample(since) if since else now
-        if max(before.value / now.value, now.value / before.value) > AGREE:
+        if max(before.value / now.value, now.value / before.value) > RUN_TO_RUN_TOLERANCE:
             low, high = before.interval()[1:]
             if now.interval().low > high or now.interval().high < low:
                 change, since = before.over(now), []

@@ -51,12 +51,12 @@ def format_lines(disturbances: Iterable[Disturbance], *, with_run: bool = True) 
     """Return a line for each cause, with the cases that it befell. with_run: whether to name their runs."""
     by_cause: dict[str, list[str]] = {}
     for one in disturbances:
-        place = f"{one.machine} {one.run_id} " if with_run else ""
-        by_cause.setdefault(one.cause, []).append(f"{place}{one.workload} {one.trainer} {one.amount:.0%}")
+        run = f"{one.machine} {one.run_id} " if with_run else ""
+        by_cause.setdefault(one.cause, []).append(f"{run}{one.workload} {one.trainer} {one.amount:.0%}")
     lines = []
-    for cause, places in by_cause.items():
-        more = f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
-        lines.append(f"{cause}: {', '.join(places[:_LISTED])}{more}; measure again on a machine that does nothing else")
+    for cause, cases in by_cause.items():
+        more = f" and {len(cases) - _LISTED} more" if len(cases) > _LISTED else ""
+        lines.append(f"{cause}: {', '.join(cases[:_LISTED])}{more}; measure again on a machine that does nothing else")
     return lines
 
 

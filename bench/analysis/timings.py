@@ -1,4 +1,4 @@
-"""What is compared: machines as they were set up, with all their timed rounds. Runs of one setup are pooled where they agree."""
+"""What is compared: machines as they were set up, with all their timed rounds. Runs of one configuration are pooled where they agree."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 BASELINE = "loop"  # the trainer whose epoch the others' are held against
 
 # Two runs on one machine, nothing changed, differ by 5 % now and then: on a shared machine one time in ten.
-AGREE = 1.05
+RUN_TO_RUN_TOLERANCE = 1.05
 _MOST_GROUPS = 20  # of a machine's runs, with which a run is compared; with more of them no pooling makes sense of that machine
 
 _PLACE = ("machine", "threads", "ranks", "run_id")
@@ -35,7 +35,7 @@ _PLACE = ("machine", "threads", "ranks", "run_id")
 Epochs = npt.NDArray[np.float64]  # (rounds,) seconds of one run, in their order
 
 
-class Job(NamedTuple):
+class JobKey(NamedTuple):
     """What makes epochs comparable: the columns of `records.JOB`."""
 
     workload: str
@@ -67,7 +67,7 @@ class Job(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)  # one is made of each, so it is told by its identity, which is quick
-class Setup:
+class Configuration:
     """A machine with a number of threads and ranks, and those of its runs that agree."""
 
     label: str
@@ -79,34 +79,34 @@ class Setup:
 
 @dataclass(frozen=True, eq=False)
 class Timings:
-    """All timed rounds: for each setup, job and trainer a sample of the seconds of each run. Setups are in the order of the rows.
+    """All timed rounds: for each configuration, job and trainer a sample of the seconds of each run. Setups are in the order of the rows.
 
     rows  the first row of each, by its columns: what is known besides the seconds
     """
 
-    setups: tuple[Setup, ...]
-    epochs: Mapping[tuple[Setup, Job, str], Sample]
-    rows: Mapping[tuple[Setup, Job, str], Mapping[Any, Any]]
-    facts: Mapping[tuple[Setup, str], tuple[str, ...]]  # values of each of `records.FACTS`, and of "library of TRAINER"
+    configurations: tuple[Configuration, ...]
+    epochs: Mapping[tuple[Configuration, JobKey, str], Sample]
+    rows: Mapping[tuple[Configuration, JobKey, str], Mapping[Any, Any]]
+    facts: Mapping[tuple[Configuration, str], tuple[str, ...]]  # values of each of `records.FACTS`, and of "library of TRAINER"
     disturbed: Sequence[Disturbance]
 
     @cached_property
-    def jobs(self) -> list[Job]:
+    def jobs(self) -> list[JobKey]:
         """Every job, named workloads first, then the grid by width and batch size."""
         return sorted(self._by_job, key=lambda job: (job.width or 0, job.batch_size if job.width else 0))
 
     @cached_property
-    def _by_job(self) -> dict[Job, dict[Setup, dict[str, Sample]]]:
-        found: dict[Job, dict[Setup, dict[str, Sample]]] = {}
-        for (setup, job, trainer), epochs in self.epochs.items():
-            found.setdefault(job, {}).setdefault(setup, {})[trainer] = epochs
-        return found
+    def _by_job(self) -> dict[JobKey, dict[Configuration, dict[str, Sample]]]:
+        by_job: dict[JobKey, dict[Configuration, dict[str, Sample]]] = {}
+        for (configuration, job, trainer), epochs in self.epochs.items():
+            by_job.setdefault(job, {}).setdefault(configuration, {})[trainer] = epochs
+        return by_job
 
-    def of(self, job: Job) -> dict[Setup, dict[str, Sample]]:
-        """Return what was timed of the job: setup -> trainer -> epochs."""
+    def of(self, job: JobKey) -> dict[Configuration, dict[str, Sample]]:
+        """Return what was timed of the job: configuration -> trainer -> epochs."""
         return self._by_job[job]
 
-    def trainers(self, job: Job | None = None) -> list[str]:
+    def trainers(self, job: JobKey | None = None) -> list[str]:
         """Return the trainers that have rounds (of the job), in ladder order."""
         jobs = self._by_job if job is None else [job]
         return ladder(trainer for job in jobs for timed in self.of(job).values() for trainer in timed)
@@ -123,14 +123,14 @@ def timings(table: pd.DataFrame) -> Timings:
     rows = table[table["kind"] == "timing"]
     keys = [*_PLACE, *records.JOB, "trainer"]
     rows = rows.drop_duplicates([*keys, "round", "seconds"])
-    measured: dict[tuple[str, int, int], dict[str, dict[tuple[Job, str], Epochs]]] = {}
+    measured: dict[tuple[str, int, int], dict[str, dict[tuple[JobKey, str], Epochs]]] = {}
     for key, seconds in grouped(rows, keys):
         machine, threads, ranks, run_id, *job, trainer = key
         by_run = measured.setdefault((machine, threads, ranks), {})
-        by_run.setdefault(run_id, {})[Job(*job), trainer] = seconds
+        by_run.setdefault(run_id, {})[JobKey(*job), trainer] = seconds
 
-    setups: list[Setup] = []
-    runs: dict[tuple[Setup, Job, str], list[Epochs]] = {}
+    configurations: list[Configuration] = []
+    runs: dict[tuple[Configuration, JobKey, str], list[Epochs]] = {}
     for (machine, threads, ranks), by_run in measured.items():
         groups = _agreeing(by_run)
         for group in groups:
@@ -139,18 +139,22 @@ def timings(table: pd.DataFrame) -> Timings:
                 label += f", {counted(threads, 'thread')}" + (f", {counted(ranks, 'rank')}" if ranks > 1 else "")
             if len(groups) > 1:
                 label += f", {f'run {group[0]}' if len(group) == 1 else f'{len(group)} runs from {group[0]}'}"
-            setup = Setup(label, machine, threads, ranks, tuple(group))
-            setups.append(setup)
+            configuration = Configuration(label, machine, threads, ranks, tuple(group))
+            configurations.append(configuration)
             for run_id in group:
                 for (timed, trainer), seconds in by_run[run_id].items():
-                    runs.setdefault((setup, timed, trainer), []).append(seconds)
-    of = {(setup.machine, setup.threads, setup.ranks, run): setup for setup in setups for run in setup.runs}
-    first: dict[tuple[Setup, Job, str], Mapping[Any, Any]] = {}
+                    runs.setdefault((configuration, timed, trainer), []).append(seconds)
+    of = {
+        (configuration.machine, configuration.threads, configuration.ranks, run): configuration
+        for configuration in configurations
+        for run in configuration.runs
+    }
+    first: dict[tuple[Configuration, JobKey, str], Mapping[Any, Any]] = {}
     for row in rows.drop_duplicates(keys).to_dict("records"):
         whose = of[tuple(row[name] for name in _PLACE)]
-        first.setdefault((whose, Job(*(row[name] for name in records.JOB)), row["trainer"]), row)
+        first.setdefault((whose, JobKey(*(row[name] for name in records.JOB)), row["trainer"]), row)
     samples = {key: Sample(epochs) for key, epochs in runs.items()}
-    return Timings(tuple(setups), samples, first, _facts(rows, of), noise.detect(rows))
+    return Timings(tuple(configurations), samples, first, _facts(rows, of), noise.detect(rows))
 
 
 def grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], Epochs]]:
@@ -164,14 +168,14 @@ def grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ..
     yield from zip(named, np.split(rows["seconds"].to_numpy()[order], starts[1:]), strict=True)
 
 
-def _agreeing(by_run: Mapping[str, Mapping[tuple[Job, str], Epochs]]) -> list[list[str]]:
+def _agreeing(by_run: Mapping[str, Mapping[tuple[JobKey, str], Epochs]]) -> list[list[str]]:
     """Return the runs in groups that agree. A run joins the first group with which it does.
 
     A run agrees with a group if for every trainer the ratio of its epoch to the group's first, in the middle of the jobs that both
-    timed, is within AGREE; or if the intervals of all of these ratios hold 1. A run without such a job agrees.
+    timed, is within RUN_TO_RUN_TOLERANCE; or if the intervals of all of these ratios hold 1. A run without such a job agrees.
     """
     groups: list[list[str]] = []
-    known: list[dict[tuple[Job, str], Epochs]] = []
+    known: list[dict[tuple[JobKey, str], Epochs]] = []
     for run_id, epochs in sorted(by_run.items()):
         for group, firsts in islice(zip(groups, known, strict=True), _MOST_GROUPS):
             if _agree(epochs, firsts):
@@ -184,14 +188,14 @@ def _agreeing(by_run: Mapping[str, Mapping[tuple[Job, str], Epochs]]) -> list[li
     return groups
 
 
-def _agree(epochs: Mapping[tuple[Job, str], Epochs], others: Mapping[tuple[Job, str], Epochs]) -> bool:
+def _agree(epochs: Mapping[tuple[JobKey, str], Epochs], others: Mapping[tuple[JobKey, str], Epochs]) -> bool:
     shared: dict[str, list[tuple[Epochs, Epochs]]] = {}
     for key, seconds in epochs.items():
         if key in others:
             shared.setdefault(key[1], []).append((seconds, others[key]))
     for pairs in shared.values():
         typical = np.median([math.log(intervals.middle(np.sort(one)) / intervals.middle(np.sort(other))) for one, other in pairs])
-        if abs(typical) > math.log(AGREE) and not all(_level(*pair) for pair in pairs):
+        if abs(typical) > math.log(RUN_TO_RUN_TOLERANCE) and not all(_level(*pair) for pair in pairs):
             return False
     return True
 
@@ -204,13 +208,13 @@ def _level(one: Epochs, other: Epochs) -> bool:
     return low <= 1 <= high
 
 
-def _facts(rows: pd.DataFrame, of: Mapping[tuple[Any, ...], Setup]) -> dict[tuple[Setup, str], tuple[str, ...]]:
-    found: dict[tuple[Setup, str], dict[str, None]] = {}
+def _facts(rows: pd.DataFrame, of: Mapping[tuple[Any, ...], Configuration]) -> dict[tuple[Configuration, str], tuple[str, ...]]:
+    facts: dict[tuple[Configuration, str], dict[str, None]] = {}
     for *key, trainer, library in rows[[*_PLACE, "trainer", "library"]].drop_duplicates().itertuples(index=False):
-        found.setdefault((of[tuple(key)], f"library of {trainer}"), {})[library] = None
+        facts.setdefault((of[tuple(key)], f"library of {trainer}"), {})[library] = None
     for machine, threads, ranks, run, *values in rows[[*_PLACE, *records.FACTS]].drop_duplicates().itertuples(index=False):
-        setup = of[machine, threads, ranks, run]
+        configuration = of[machine, threads, ranks, run]
         for fact, value in zip(records.FACTS, values, strict=True):
             shown = ("yes" if value else "no") if fact == "dirty" else str(value)
-            found.setdefault((setup, fact), {})[shown] = None
-    return {key: tuple(values) for key, values in found.items()}
+            facts.setdefault((configuration, fact), {})[shown] = None
+    return {key: tuple(values) for key, values in facts.items()}

@@ -34,8 +34,8 @@ _PERSONAL = {
 def check(path: Path) -> list[str]:
     """Return what is wrong with a file, a line each; none if nothing is. Raises InputError if it cannot be read."""
     table = records.read([path])
-    found = [*_unfinished(path, table), *_implausible(table), *_unknown_code(table), *_personal(table)]
-    return [f"{path}: {complaint}" for complaint in found]
+    complaints = [*_unfinished(path, table), *_implausible(table), *_unknown_code(table), *_personal(table)]
+    return [f"{path}: {complaint}" for complaint in complaints]
 
 
 def _unfinished(path: Path, table: pd.DataFrame) -> Iterator[str]:

@@ -75,7 +75,7 @@ def _summarize(file: Path, text: str, *, at_the_end: bool) -> None:
             with file.open("a", encoding="utf-8") as summary:
                 summary.write(text)
         else:
-            files.write(file, text)
+            files.atomic_write(file, text)
     except OSError as error:
         refuse(f"no summary: {error}")
 

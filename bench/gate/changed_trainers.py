@@ -39,9 +39,9 @@ def changed(base: str) -> list[str]:
     others = {path.name for path in differ if path.suffix != ".py"}
     before = _registered(base) if Path("impls/__init__.py") in differ else TRAINERS
     names = []
-    for name, place in TRAINERS.items():
-        code = _imported(place.partition(":")[0])
-        if before.get(name, place) != place or differ & code.keys() or any(other in text for other in others for text in code.values()):
+    for name, where in TRAINERS.items():
+        code = _imported(where.partition(":")[0])
+        if before.get(name, where) != where or differ & code.keys() or any(other in text for other in others for text in code.values()):
             names.append(name)
     return names
 
@@ -50,7 +50,7 @@ def _registered(base: str) -> dict[str, str]:
     """Return the base's TRAINERS; none if it has none that is written down as ours is."""
     for node in ast.parse(run_git("show", f"{base}:impls/__init__.py")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TRAINERS" and isinstance(node.value, ast.Dict):
-            return {str(name): str(place) for name, place in ast.literal_eval(node.value).items()}
+            return {str(name): str(where) for name, where in ast.literal_eval(node.value).items()}
     return {}
 
 
@@ -61,15 +61,15 @@ def _imported(module: str) -> dict[Path, str]:
     __init__.py is none: it only lists.
     """
     root = home()
-    found: dict[Path, str] = {}
+    code: dict[Path, str] = {}
     waiting = [module]
     while waiting:
         path = Path(*waiting.pop().split(".")).with_suffix(".py")
-        if path in found:
+        if path in code:
             continue
-        found[path] = (root / path).read_text(encoding="utf-8") if (root / path).is_file() else ""
+        code[path] = (root / path).read_text(encoding="utf-8") if (root / path).is_file() else ""
         try:
-            tree = ast.parse(found[path])
+            tree = ast.parse(code[path])
         except SyntaxError:  # the trainer's verdict will tell
             continue
         for node in ast.walk(tree):
@@ -77,4 +77,4 @@ def _imported(module: str) -> dict[Path, str]:
                 waiting += [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
             elif isinstance(node, ast.Import):
                 waiting += [name.name for name in node.names]
-    return found
+    return code

@@ -23,7 +23,7 @@ from bench.paired.contender import Contender, ContenderError, contender
 from bench.paired.pair import Pair, pair_rows
 from bench.paired.sequential import interval_at
 from bench.records import WriteError
-from bench.system.scratch import room
+from bench.system.scratch import scratch_dir
 from bench.system.signals import Stopped
 from bench.text.numbers import counted
 from impls import InputError
@@ -43,16 +43,16 @@ def gate(
     if len(options.workloads) != 1:
         raise InputError(f"gate takes one workload, not {len(options.workloads)}: {', '.join(w.name for w in options.workloads)}")
     home()  # refuses to measure another copy of the code than the one whose changes are looked at
-    found = commit(base) if base else merge_base()
-    trainers = options.trainers or changed(found)
+    revision = commit(base) if base else merge_base()
+    trainers = options.trainers or changed(revision)
     for trainer in trainers:
-        impls.place(trainer)  # refuses a name that there is not
+        impls.locate(trainer)  # refuses a name that there is not
     records.check_writable(options.results)
     run_id, machine = records.new_id(datetime.now(UTC)), describe(options.machine).machine
     writer = records.Writer(options.results / f"{run_id}-gate-{machine}.csv")
     verdicts: list[Verdict] = []
     for trainer in trainers:
-        verdict = _verdict(trainer, found, options, margin, seconds, progress)
+        verdict = _verdict(trainer, revision, options, margin, seconds, progress)
         verdicts.append(verdict)
         if verdict.duel and verdict.pairs:
             with suppress(WriteError):  # tried again at the end; the verdict stands all the same
@@ -68,7 +68,7 @@ def gate(
             csv = writer.close()
         except WriteError as error:
             unwritten = f"warning: {error}"
-    return Report(f"{found[:12]} ({base or 'merge base'})", working_tree(), margin, verdicts, csv, unwritten)
+    return Report(f"{revision[:12]} ({base or 'merge base'})", working_tree(), margin, verdicts, csv, unwritten)
 
 
 def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: float, progress: Callable[[str], None]) -> Verdict:
@@ -77,7 +77,7 @@ def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: 
     verdict = Verdict(trainer, "not reached", stages=stages)
     threads = options.threads or 1  # one is steadier, and what slows one slows two
     try:
-        with room() as directory:
+        with scratch_dir() as directory:
             progress(f"{trainer}: verifying")
             old = contender(f"{trainer}@{base[:12]}", directory / "base")
             new = contender(trainer, directory / "head")
@@ -85,8 +85,8 @@ def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: 
                 match = duel.prepare(new, old, options.workloads[0], options.splits(), directory, threads=threads, seconds=seconds)
                 verdict = replace(verdict, word="undecided", duel=match)
                 left = seconds - (time.monotonic() - begin)
-                found, ratio, _ = judge(_told(match.pairs(), trainer, progress), margin=margin, seconds=left, stages=stages)
-                verdict = replace(verdict, word=found, ratio=ratio, reason=_left_behind(match) or _undecided(found, stages))
+                judgement, ratio, _ = judge(_with_progress(match.pairs(), trainer, progress), margin=margin, seconds=left, stages=stages)
+                verdict = replace(verdict, word=judgement, ratio=ratio, reason=_left_behind(match) or _undecided(judgement, stages))
             except ContenderError as error:
                 word, reason = _failed(error, new, directory, threads)
                 verdict = replace(verdict, word=word, reason=reason)
@@ -126,7 +126,7 @@ def _left_behind(match: duel.Duel) -> str:
     return f"left processes behind, which were ended: {', '.join(sorted(left))}" if left else ""
 
 
-def _told(pairs: Iterable[Pair], trainer: str, progress: Callable[[str], None]) -> Iterator[Pair]:
+def _with_progress(pairs: Iterable[Pair], trainer: str, progress: Callable[[str], None]) -> Iterator[Pair]:
     for number, pair in enumerate(pairs, start=1):
         progress(f"{trainer}: pair {number}")
         yield pair

@@ -13,13 +13,13 @@ from bench.paired.pair import Pair
 from bench.paired.sequential import interim_looks, kept
 from bench.stats.intervals import Interval
 
-Found = Literal["slower", "not slower", "faster", "undecided"]
+Judgement = Literal["slower", "not slower", "faster", "undecided"]
 Stages = dict[str, list[Pair]]
 FIRST, AFRESH = "first", "afresh"
 _NOTHING_KNOWN = Interval(1.0, float("-inf"), float("inf"))
 
 
-def judge(pairs: Iterable[Pair], *, margin: float, seconds: float, stages: Stages | None = None) -> tuple[Found, Interval, Stages]:
+def judge(pairs: Iterable[Pair], *, margin: float, seconds: float, stages: Stages | None = None) -> tuple[Judgement, Interval, Stages]:
     """Look at the pairs as they come, and return the word, the ratio that it rests on, and the pairs by stage.
 
     margin  how much slower is slower: 0.01 means a ratio above 1.01
@@ -29,22 +29,22 @@ def judge(pairs: Iterable[Pair], *, margin: float, seconds: float, stages: Stage
     endless = iter(pairs)
     stages = {} if stages is None else stages
 
-    def measured(stage: str, seconds: float) -> tuple[Found, Interval]:
-        found: Found = "undecided"
+    def measured(stage: str, seconds: float) -> tuple[Judgement, Interval]:
+        judgement: Judgement = "undecided"
         ratio = _NOTHING_KNOWN
         for _, ratio in interim_looks(kept(endless, stages.setdefault(stage, [])), seconds):
-            if (found := _found(ratio, margin)) != "undecided":
+            if (judgement := _judgement(ratio, margin)) != "undecided":
                 break
-        return found, ratio
+        return judgement, ratio
 
-    found, ratio = measured(FIRST, seconds)
-    if found != "slower":
-        return found, ratio, stages
+    judgement, ratio = measured(FIRST, seconds)
+    if judgement != "slower":
+        return judgement, ratio, stages
     again, repeated = measured(AFRESH, seconds - sum(pair.seconds for pair in stages[FIRST]))
     return again, repeated if repeated.known else ratio, stages
 
 
-def _found(ratio: Interval, margin: float) -> Found:
+def _judgement(ratio: Interval, margin: float) -> Judgement:
     if ratio.low > 1 + margin:
         return "slower"
     if ratio.high < 1 / (1 + margin):

@@ -21,8 +21,8 @@ from bench.paired.checkout import commit
 from bench.paired.contender import Contender, contender
 from bench.paired.duel import Duel
 from bench.paired.pair import Pair
-from bench.system.scratch import room
-from impls import InputError, place
+from bench.system.scratch import scratch_dir
+from impls import InputError, locate
 
 LEVELS = (0.02, 0.03, 0.05, 0.10)
 RELIABLY = 0.95  # of the trials
@@ -50,9 +50,9 @@ def self_test(options: Options, *, base: str | None, margin: float, seconds: flo
         if len(asked) > 1:
             raise InputError(f"--self-test takes one {kind}, not {len(asked)}: {', '.join(asked)}")
     trainer = options.trainers[0] if options.trainers else "matrix"
-    place(trainer)
+    locate(trainer)
     revision = commit(base) if base else merge_base()
-    with room() as directory:
+    with scratch_dir() as directory:
         one, other = (contender(f"{trainer}@{revision[:12]}", directory / name) for name in ("base", "head"))
         progress("verifying")
         match = duel.prepare(one, other, options.workloads[0], options.splits(), directory, threads=options.threads or 1, seconds=seconds)
@@ -118,8 +118,10 @@ def text(rates: Sequence[Rates]) -> str:
         cells = "".join(f"{share:>13.1%}" for share in shares)
         lines.append(f"{rate.slower:>8.0%}{rate.measured:>10.1%}{rate.pairs:>7}{cells}{rate.seconds:>11.0f} s")
     unchanged = rates[0]
-    found = [rate.slower for rate in rates if rate.slower and rate.words.get("slower", 0.0) >= RELIABLY]
-    smallest = f"{min(found):.0%}" if found else f"none of {', '.join(f'{rate.slower:.0%}' for rate in rates if rate.slower)}"
+    reliably_found = [rate.slower for rate in rates if rate.slower and rate.words.get("slower", 0.0) >= RELIABLY]
+    smallest = (
+        f"{min(reliably_found):.0%}" if reliably_found else f"none of {', '.join(f'{rate.slower:.0%}' for rate in rates if rate.slower)}"
+    )
     lines += [
         "",
         f"false alarms: {unchanged.words.get('slower', 0.0):.2%} of {unchanged.trials:,} trials drawn from {unchanged.pairs} pairs",

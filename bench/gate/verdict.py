@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from bench.gate.rule import Found, Stages
+from bench.gate.rule import Judgement, Stages
 from bench.machine.identity import slug
 from bench.paired.duel import Duel
 from bench.stats.intervals import Interval
@@ -19,7 +19,7 @@ from bench.text.tables import Table
 # not comparable  the base does
 # absent          neither was made for this machine
 # not reached     the gate was broken off before
-Word = Found | Literal["broken", "not comparable", "absent", "not reached"]
+Word = Judgement | Literal["broken", "not comparable", "absent", "not reached"]
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 def available() -> int:
     """Return how many processors this process may run on."""
-    return len(held())
+    return len(processors())
 
 
-def hold(threads: int | None = None) -> int:
+def limit_threads(threads: int | None = None) -> int:
     """Pin this process to its first `threads` processors (None: all it has) and set thread counts; return the number.
 
     Libraries that are loaded already are told through threadpoolctl, later ones through the environment. macOS has no pinning;
@@ -32,13 +32,13 @@ def hold(threads: int | None = None) -> int:
     threads = most if threads is None else threads
     if not 1 <= threads <= most:
         raise InputError(f"--threads {threads}: this process may run on {most} processors; give 1 to {most}")
-    pin(held()[:threads])
+    pin(processors()[:threads])
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     threadpoolctl.threadpool_limits(threads)
     return threads
 
 
-def held() -> list[int]:
+def processors() -> list[int]:
     """Return the numbers of the processors that this process may run on."""
     process = psutil.Process()
     if hasattr(process, "cpu_affinity"):
@@ -46,11 +46,11 @@ def held() -> list[int]:
     return list(range(os.cpu_count() or 1))
 
 
-def pin(processors: list[int]) -> None:
+def pin(numbers: list[int]) -> None:
     """Hold this process, with its threads, to these processors; macOS knows no such thing."""
     process = psutil.Process()
     if hasattr(os, "sched_setaffinity"):  # Linux pins threads one by one: those that a library has started too
         for thread in process.threads():
-            os.sched_setaffinity(thread.id, processors)
+            os.sched_setaffinity(thread.id, numbers)
     elif hasattr(process, "cpu_affinity"):
-        process.cpu_affinity(processors)
+        process.cpu_affinity(numbers)

@@ -72,8 +72,8 @@ def blas() -> tuple[str, str]:
     import numpy  # noqa: F401 (loads the BLAS that threadpoolctl then looks at)
     import threadpoolctl
 
-    found = [library for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
-    for library in sorted(found, key=lambda library: "numpy" not in library["filepath"]):  # SciPy may have brought one of its own
+    libraries = [library for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
+    for library in sorted(libraries, key=lambda library: "numpy" not in library["filepath"]):  # SciPy may have brought one of its own
         return f"{library['internal_api']} {library['version'] or ''}".strip(), library.get("architecture") or ""
     from numpy import show_config
 

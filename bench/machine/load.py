@@ -48,7 +48,7 @@ class _Reading:
 
     def __init__(self) -> None:
         every = psutil.cpu_times(percpu=True)
-        mine = [every[number]._asdict() for number in affinity.held() if number < len(every)]
+        mine = [every[number]._asdict() for number in affinity.processors() if number < len(every)]
         own = psutil.Process().cpu_times()
         self.at = time.perf_counter()
         self.processors = len(mine)

@@ -90,7 +90,7 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
     """
     if launcher.ranks() > ranks:
         raise InputError(f"this is one of {launcher.ranks()} ranks, and would measure as if it were alone: mpiexec is for scale and fleet")
-    threads = affinity.hold(options.threads)
+    threads = affinity.limit_threads(options.threads)
     trainers = {name: absent(name) for name in options.trainers}
     inputs = Inputs(options.splits)
     for workload in options.workloads:

@@ -13,7 +13,7 @@ from bench.machine.load import Meter
 from bench.measure.case import Case
 from bench.measure.recorder import Epochs
 from bench.measure.run import Run, prepare
-from bench.measure.watchdog import BrokenOffError, Watch
+from bench.measure.watchdog import BrokenOffError, Watchdog
 from bench.options import Options
 from bench.records import WriteError
 from bench.text.numbers import counted, duration
@@ -38,10 +38,10 @@ def train(options: Options, *, epochs: int, until: float | None) -> bool:
             raise InputError(f"--trainer {case.trainer} cannot run here: {case.absent}")
     reached = []
     try:
-        with Watch(run) as watch:
+        with Watchdog(run) as watchdog:
             for case in run.cases:
-                reached.append(_train(run, case, watch, epochs, until))
-                watch.finish(case)
+                reached.append(_train(run, case, watchdog, epochs, until))
+                watchdog.finish(case)
     except BaseException:
         run.close(stopped=True)
         for case, how_far in run.unfinished().items():
@@ -63,10 +63,10 @@ def train(options: Options, *, epochs: int, until: float | None) -> bool:
     return all(reached)
 
 
-def _train(run: Run, case: Case, watch: Watch, epochs: int, until: float | None) -> bool:
+def _train(run: Run, case: Case, watchdog: Watchdog, epochs: int, until: float | None) -> bool:
     """Train one case and return whether it reached `until`, and did not fail: what fails, or is skipped, is noted in the run."""
     done: list[Epoch] = []
-    with closing(_epochs(run, case, watch, epochs, until)) as training:
+    with closing(_epochs(run, case, watchdog, epochs, until)) as training:
         while True:
             try:
                 done.append(next(training))
@@ -104,9 +104,9 @@ class Epoch(NamedTuple):
     accuracy: float
 
 
-def _epochs(run: Run, case: Case, watch: Watch, epochs: int, until: float | None) -> Generator[Epoch]:
+def _epochs(run: Run, case: Case, watchdog: Watchdog, epochs: int, until: float | None) -> Generator[Epoch]:
     """Train and yield each epoch when it is recorded; what is raised is the trainer's failure, or the disk's."""
-    with run.inputs.guarded(case) as (start, order), watch.over(case) as doing:
+    with run.inputs.guarded(case) as (start, order), watchdog.supervise(case) as doing:
         doing("verifying")
         max_error = run.inputs.max_error(case)
         trainer, data = case.make_trainer(run.inputs.splits), case.data(run.inputs.splits)
@@ -120,7 +120,7 @@ def _epochs(run: Run, case: Case, watch: Watch, epochs: int, until: float | None
             trainer.train_epoch(order)
             seconds.append(time.perf_counter() - began)
             accuracy = monitor.observe().accuracy(run.inputs.splits.test)
-            watch.rest("recording")
+            watchdog.rest("recording")
             run.recorder.record(case, trainer, data, Epochs(seconds[-1:], [accuracy], max_error, meter.shares()))
             yield Epoch(seconds[-1], accuracy)
             if until is not None and accuracy >= until:

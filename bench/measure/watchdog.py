@@ -34,10 +34,10 @@ class BrokenOffError(Exception):
 
 
 class _Overdue(BaseException):
-    """Raised in the step that took too long, with the place. Not an Exception, because a trainer may catch those and go on."""
+    """Raised in the step that took too long, with the line of code. Not an Exception, because a trainer may catch those and go on."""
 
 
-class Watch:
+class Watchdog:
     """Watches over the cases of a run, one after the other. A context manager: at its end nothing is watched any more.
 
     The step under way is told to a process of its own (`bench.measure.watchdog_process`), which says what became of the run should
@@ -62,14 +62,14 @@ class Watch:
             run.warnings.append(f"if this run is killed, nobody will say so, and what hangs is not ended: no process ({error.strerror})")
         self._tell(waiting=[case.title for case in run.cases])
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Watchdog:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
-        """Watch no more."""
+        """Watchdog no more."""
         if self._process is not None:
             self._process.kill()  # or it would take the end for a death
             self._process.wait()
@@ -77,8 +77,8 @@ class Watch:
             self._process.stdin.close()
 
     @contextmanager
-    def over(self, case: Case) -> Iterator[Callable[..., None]]:
-        """Watch over a case. Yields a function to be told what is done to it next, and the seconds of its slowest epoch so far.
+    def supervise(self, case: Case) -> Iterator[Callable[..., None]]:
+        """Watchdog over a case. Yields a function to be told what is done to it next, and the seconds of its slowest epoch so far.
 
         Raises BrokenOffError for a trainer that hangs or exits the interpreter.
         """
@@ -102,8 +102,10 @@ class Watch:
         os._exit = exit_loudly  # type: ignore[assignment]
         try:
             yield doing
-        except _Overdue as place:
-            raise BrokenOffError(f"hangs: {run.outcomes.reached[case]} took more than {self._seconds:.0f} s, at last in {place}") from None
+        except _Overdue as location:
+            raise BrokenOffError(
+                f"hangs: {run.outcomes.reached[case]} took more than {self._seconds:.0f} s, at last in {location}"
+            ) from None
         except SystemExit as error:
             raise BrokenOffError(f"exits the interpreter, with exit code {error.code or 0}") from error
         finally:

@@ -2,7 +2,8 @@
 
 The first rank of each host runs `pytest bench --benchmark-only` in a process of its own, on all processors that the host's ranks may use;
 other ranks sleep. A host is slow if one of its epochs takes so much longer than on the others that the interval of the ratio lies above
-AGREE: two runs on one machine differ by as much. The CSV holds no host name: its machines are numbered, and the table says which is which.
+RUN_TO_RUN_TOLERANCE: two runs on one machine differ by as much. The CSV holds no host name: its machines are numbered, and the table says
+which is which.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Any
 
 import bench
 from bench import records
-from bench.analysis.timings import AGREE, Job, Setup, Timings, timings
+from bench.analysis.timings import RUN_TO_RUN_TOLERANCE, Configuration, JobKey, Timings, timings
 from bench.machine import affinity
 from bench.machine.identity import describe, slug
 from bench.mpi import ranks
@@ -105,13 +106,13 @@ def fleet(asked: Callable[[], Options], job: Sequence[str], *, in_turn: bool) ->
 
 def _hosts(every: Any, machine: str | None) -> tuple[list[Host], Host]:
     """Return all hosts, in the order of their first ranks, and this one, whose processors this process now may use."""
-    found = every.allgather((platform.node(), describe(machine).machine, affinity.held()))
+    gathered = every.allgather((platform.node(), describe(machine).machine, affinity.processors()))
     hosts: dict[str, Host] = {}
-    for rank, (name, called, _) in enumerate(found):
+    for rank, (name, called, _) in enumerate(gathered):
         if name not in hosts:
             number = len(hosts) + 1
             hosts[name] = Host(number, name, slug(f"{called[:54].rstrip('-')}-{number}"), rank)
-    affinity.pin(sorted({processor for name, _, available in found if name == platform.node() for processor in available}))
+    affinity.pin(sorted({processor for name, _, available in gathered if name == platform.node() for processor in available}))
     return list(hosts.values()), hosts[platform.node()]
 
 
@@ -144,7 +145,7 @@ class _Job:
 def _write(path: Path, finished: Sequence[Outcome]) -> None:
     """Write the rows of all hosts so far, in their order, under one header."""
     lines = [line for outcome in sorted(finished, key=lambda outcome: outcome.host.number) for line in outcome.csv.splitlines()]
-    files.write(path, "".join(f"{line}\n" for i, line in enumerate(lines) if i == 0 or line != lines[0]))
+    files.atomic_write(path, "".join(f"{line}\n" for i, line in enumerate(lines) if i == 0 or line != lines[0]))
 
 
 def _report(path: Path, finished: Sequence[Outcome]) -> int:
@@ -166,34 +167,37 @@ def _report(path: Path, finished: Sequence[Outcome]) -> int:
     for outcome in failed:
         LOG.info(f"FAILED {outcome.host.name} ({outcome.host.machine}): {outcome.last_lines}")
     if not slow and len(names) > 1:
-        LOG.info(f"no host parts from the others by more than {AGREE - 1:.0%}")
+        LOG.info(f"no host parts from the others by more than {RUN_TO_RUN_TOLERANCE - 1:.0%}")
     LOG.info(str(path))
     return int(bool(slow or failed))
 
 
-def slow_hosts(times: Timings) -> list[tuple[str, int, tuple[str, Job, Interval]]]:
+def slow_hosts(times: Timings) -> list[tuple[str, int, tuple[str, JobKey, Interval]]]:
     """Return the machines that are slow, the slowest first: in how many cases, and the worst, with the ratio to the others' epochs.
 
     The others' epoch is the median of their medians, so one slow host does not make the others look fast.
     """
-    found: dict[str, list[tuple[str, Job, Interval]]] = {}
+    slow_cases: dict[str, list[tuple[str, JobKey, Interval]]] = {}
     for job in times.jobs:
         for trainer in times.trainers(job):
-            samples = {setup: timed[trainer] for setup, timed in times.of(job).items() if trainer in timed}
-            for setup, mine in samples.items():
-                others = [run for other, sample in samples.items() if other.machine != setup.machine for run in sample.runs]
-                if others and (ratio := mine.over(Sample(others))).low > AGREE:
-                    found.setdefault(setup.machine, []).append((trainer, job, ratio))
-    worst = {machine: max(cases, key=lambda case: case[2].value) for machine, cases in found.items()}
-    return [(machine, len(found[machine]), worst[machine]) for machine in sorted(worst, key=lambda name: -worst[name][2].value)]
+            samples = {configuration: timed[trainer] for configuration, timed in times.of(job).items() if trainer in timed}
+            for configuration, mine in samples.items():
+                others = [run for other, sample in samples.items() if other.machine != configuration.machine for run in sample.runs]
+                if others and (ratio := mine.over(Sample(others))).low > RUN_TO_RUN_TOLERANCE:
+                    slow_cases.setdefault(configuration.machine, []).append((trainer, job, ratio))
+    worst = {machine: max(cases, key=lambda case: case[2].value) for machine, cases in slow_cases.items()}
+    return [(machine, len(slow_cases[machine]), worst[machine]) for machine in sorted(worst, key=lambda name: -worst[name][2].value)]
 
 
-def _table(times: Timings, job: Job, names: dict[str, str]) -> Table:
+def _table(times: Timings, job: JobKey, names: dict[str, str]) -> Table:
     trainers = times.trainers(job)
 
-    def cells(setup: Setup) -> list[str]:
-        timed = times.of(job)[setup]
+    def cells(configuration: Configuration) -> list[str]:
+        timed = times.of(job)[configuration]
         return [duration_interval(timed[name].interval()) if name in timed else "-" for name in trainers]
 
-    rows = [[names[setup.machine], setup.machine, str(setup.threads), *cells(setup)] for setup in times.of(job)]
+    rows = [
+        [names[configuration.machine], configuration.machine, str(configuration.threads), *cells(configuration)]
+        for configuration in times.of(job)
+    ]
     return Table(job.title, ["host", "machine", "threads", *trainers], rows)

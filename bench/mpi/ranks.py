@@ -126,18 +126,18 @@ def pin_share(ranks: Any) -> bool:
     A launcher may have bound the ranks already: to processors that they do not share, and those they keep. Else each gets an equal part
     of what they have in common; if there are fewer than ranks, they take turns.
     """
-    mine = affinity.held()
-    here = [found for host, found in ranks.allgather((platform.node(), mine)) if host == platform.node()]
-    place = [rank for rank, host in enumerate(ranks.allgather(platform.node())) if host == platform.node()].index(ranks.rank)
-    affinity.pin(share(here, place))
+    mine = affinity.processors()
+    here = [processors for host, processors in ranks.allgather((platform.node(), mine)) if host == platform.node()]
+    position = [rank for rank, host in enumerate(ranks.allgather(platform.node())) if host == platform.node()].index(ranks.rank)
+    affinity.pin(share(here, position))
     return all(ranks.allgather(len(here) <= len(set().union(*here))))
 
 
-def share(available: Sequence[Sequence[int]], place: int) -> list[int]:
-    """Return the processors of rank number `place` of a host, whose ranks may run on those that are available to each."""
+def share(available: Sequence[Sequence[int]], position: int) -> list[int]:
+    """Return the processors of rank number `position` of a host, whose ranks may run on those that are available to each."""
     everything = sorted(set().union(*available))
     if sum(map(len, available)) == len(everything):
-        return sorted(available[place])
+        return sorted(available[position])
     each = max(len(everything) // len(available), 1)
-    first = place * each % len(everything)
+    first = position * each % len(everything)
     return everything[first : first + each]

@@ -113,7 +113,7 @@ def _cells(run: Run, workload: Workload, trainer: str, every: Any, groups: dict[
 
 def _verified(run: Run, every: Any, cells: Sequence[ScalingCase]) -> dict[ScalingCase, float]:
     """Return the cells that the trainer can do, with their largest errors; none if over some ranks it is not what the oracle computes."""
-    found, failed = {}, False
+    verified, failed = {}, False
     for cell in cells:
         error, wrong, absent = 0.0, "", ""
         if cell.mine:
@@ -131,8 +131,8 @@ def _verified(run: Run, every: Any, cells: Sequence[ScalingCase]) -> dict[Scalin
         elif any(absents):
             LOG.info(f"skipped {cell.case} over {counted(cell.size, 'rank')}: {max(absents)}")
         else:
-            found[cell] = max(errors)
-    return {} if failed else found
+            verified[cell] = max(errors)
+    return {} if failed else verified
 
 
 def _failed(run: Run, case: Case, reason: str) -> None:
@@ -145,7 +145,7 @@ def _time(run: Run, every: Any, cells: dict[ScalingCase, float], peaks: Sequence
 
     None, on all ranks, and no rows, if the trainer breaks its contract over some.
     """
-    found: dict[tuple[str, int], Any] = {}
+    times: dict[tuple[str, int], Any] = {}
     rounds = run.options.rounds
     sweeps = min(_SWEEPS, rounds or _SWEEPS)
     for sweep in range(sweeps):
@@ -164,7 +164,7 @@ def _time(run: Run, every: Any, cells: dict[ScalingCase, float], peaks: Sequence
                         run.recorder.record(cell.case, trainer, data, Epochs(seconds, accuracies, error, others), Peaks(*together))
                     except ContractError as told:
                         broken = f"over {counted(cell.size, 'rank')} it {told}"
-                    found.setdefault((cell.case.workload.name, cell.size), []).extend(seconds)
+                    times.setdefault((cell.case.workload.name, cell.size), []).extend(seconds)
                     name = f"{cell.case} over {counted(cell.size, 'rank')}"
                     LOG.info(f"[{sweep + 1}/{sweeps}] {name:<32}  {duration(float(np.median(seconds)))} an epoch")
                 del trainer
@@ -174,7 +174,7 @@ def _time(run: Run, every: Any, cells: dict[ScalingCase, float], peaks: Sequence
                     run.recorder.withdraw(case)
                 _failed(run, cell.case, broken)
                 return None
-    return found
+    return times
 
 
 def _epochs(run: Run, cell: ScalingCase, rounds: int | None) -> tuple[Any, list[float]]:

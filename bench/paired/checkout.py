@@ -48,10 +48,10 @@ def working_tree(*, ours: bool = False) -> str:
     if ours and _checkout() != home():
         return "as installed"
     try:
-        found, changed = git.state(_root())
+        head, changed = git.state(_root())
     except InputError:
         return "the code as it stands"
-    return f"{found} with changes" if changed else found
+    return f"{head} with changes" if changed else head
 
 
 def stage(directory: Path, revision: str | None, *, ours: bool) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.paired.checkout import commit, stage, working_tree
-from impls import TRAINERS, InputError, place
+from impls import TRAINERS, InputError, locate
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ def contender(name: str, directory: Path, *, python: str | None = None, env: Map
     if at and not revision:
         raise InputError(f"{name}: no revision after the @; give trainer or trainer@revision")
     if not at:
-        place(trainer)  # refuses a name that there is not; another revision may have had it
+        locate(trainer)  # refuses a name that there is not; another revision may have had it
     executable = shutil.which(python) if python else sys.executable
     if executable is None:
         raise InputError(f"{python}: no such interpreter")
     executable = str(Path(executable).absolute())  # the worker runs elsewhere; not resolved, which would leave a virtual environment
-    found = commit(revision) if at else None
-    stage(directory, found, ours=trainer in TRAINERS)
-    code = found[:12] if found else working_tree(ours=trainer in TRAINERS)
-    return Contender(name, trainer, directory, code, bool(found), executable, dict(env or {}))
+    revised = commit(revision) if at else None
+    stage(directory, revised, ours=trainer in TRAINERS)
+    code = revised[:12] if revised else working_tree(ours=trainer in TRAINERS)
+    return Contender(name, trainer, directory, code, bool(revised), executable, dict(env or {}))

@@ -27,7 +27,7 @@ from bench.paired.memory_layout import MemoryLayout
 from bench.paired.pair import Pair
 from bench.paired.worker_client import Worker
 from bench.verify.contract import ContractError, check_finite, check_repeats
-from bench.verify.epoch_job import Job
+from bench.verify.epoch_job import EpochJob
 from bench.verify.oracle import Oracle, steps
 from bench.verify.rounding import beyond_rounding, describe
 from bench.workload import Workload
@@ -114,13 +114,13 @@ def prepare(
 ) -> Duel:
     """Verify both contenders, write their job into the directory, and return the duel.
 
-    threads  as for `affinity.hold`
+    threads  as for `affinity.limit_threads`
     seconds  that the whole may take; a contender whose epoch takes so long, or a minute, is taken to hang
     The right answer is that of b's code, the base of a comparison: its `loop`, in float64.
     A workload that does not say how many examples gets as many as make a short round.
     Raises ContenderError, naming it, if one cannot run or computes something else; b before a.
     """
-    threads, patience = affinity.hold(threads), min(60.0, max(5.0, seconds))
+    threads, patience = affinity.limit_threads(threads), min(60.0, max(5.0, seconds))
     short = steps(workload, splits).write(directory / STEPS)
     facts, results = {}, {}
     for name, contender in (("b", b), ("a", a)):
@@ -159,7 +159,7 @@ def _blamed(contender: Contender) -> Iterator[None]:
         raise ContenderError(contender, str(error)) from error
 
 
-def _trained(base: Contender, directory: Path, threads: int, trainer: str, job: Job) -> Network:
+def _trained(base: Contender, directory: Path, threads: int, trainer: str, job: EpochJob) -> Network:
     """Return where a job leads with a trainer of the base's impls/, under this interpreter."""
     oracle = replace(base, name=f"{trainer} of {base.code}", trainer=trainer, python=sys.executable, env={})
     with Worker(oracle, job.write(directory / "oracle.npz"), threads) as worker:

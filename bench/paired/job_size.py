@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from bench.verify.epoch_job import Job
+from bench.verify.epoch_job import EpochJob
 from bench.workload import Workload
 from impls import Splits
 
@@ -26,12 +26,12 @@ def short_rounds(workload: Workload, splits: Splits, round_seconds: Callable[[],
         before, examples = examples, int(min(max(wished // batch * batch, least), most))
         if examples == before:
             break
-    found = replace(workload, examples=examples)
-    write_job(found, splits, job)
-    return found
+    chosen = replace(workload, examples=examples)
+    write_job(chosen, splits, job)
+    return chosen
 
 
 def write_job(workload: Workload, splits: Splits, path: Path) -> None:
     """Write the workload's epoch to the path."""
     data = workload.data(splits)
-    Job(workload.network(data), data, data.order(seed=workload.seed), workload.batch_size, workload.learning_rate).write(path)
+    EpochJob(workload.network(data), data, data.order(seed=workload.seed), workload.batch_size, workload.learning_rate).write(path)

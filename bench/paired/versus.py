@@ -20,7 +20,7 @@ from bench.paired.pair import Pair, all_seconds, pair_rows
 from bench.paired.sequential import interim_looks, interval_at, is_precise, kept
 from bench.stats import intervals
 from bench.stats.intervals import Interval
-from bench.system.scratch import room
+from bench.system.scratch import scratch_dir
 from bench.system.signals import Stopped
 from bench.text.numbers import counted, digits, duration, plain
 from impls import InputError
@@ -111,13 +111,13 @@ def versus(a: Side, b: Side, options: Options, *, seconds: float, progress: Call
     pairs: list[Pair] = []
     looks = 0
     try:
-        with room() as directory:
+        with scratch_dir() as directory:
             one, other = (contender(s.name, directory / label, python=s.python, env=s.env) for label, s in (("a", a), ("b", b)))
             progress("verifying both")
             match = duel.prepare(one, other, options.workloads[0], splits, directory, threads=options.threads, seconds=seconds)
-            for found, ratio in interim_looks(kept(match.pairs(), pairs), seconds - (time.monotonic() - begin)):
+            for taken, ratio in interim_looks(kept(match.pairs(), pairs), seconds - (time.monotonic() - begin)):
                 looks += 1
-                progress(f"{counted(len(found), 'pair')}: {digits(ratio.value)}x ({_ends(ratio)})")
+                progress(f"{counted(len(taken), 'pair')}: {digits(ratio.value)}x ({_ends(ratio)})")
                 if is_precise(ratio):
                     break
     except (Stopped, ContenderError) as error:

@@ -28,7 +28,7 @@ import numpy as np
 import impls
 from bench.machine import affinity, identity
 from bench.system import json_lines, process_tree
-from bench.verify.epoch_job import Job, write_network
+from bench.verify.epoch_job import EpochJob, write_network
 from bench.verify.pending import observe
 from bench.verify.rounding import perturbed
 
@@ -39,15 +39,15 @@ def main(trainer: str, job: Path, threads: int, *, pinned: bool) -> None:
     with _private_pipes() as (requests, replies):
         reply = partial(json_lines.send, replies)
         try:
-            affinity.hold(threads)
-            serve(trainer, Job.read(job), threads, requests, reply, pinned=pinned)
+            affinity.limit_threads(threads)
+            serve(trainer, EpochJob.read(job), threads, requests, reply, pinned=pinned)
         except impls.Unsupported as reason:
             reply(absent=str(reason))
         except Exception as error:  # whatever a trainer raises is the parent's to tell
             reply(error=f"{type(error).__name__}: {error}")
 
 
-def serve(name: str, job: Job, threads: int, requests: BinaryIO, reply: Callable[..., None], *, pinned: bool) -> None:
+def serve(name: str, job: EpochJob, threads: int, requests: BinaryIO, reply: Callable[..., None], *, pinned: bool) -> None:
     """Make the job's trainer and do what is requested of it. If pinned, its module must be in the working directory."""
     if Path.cwd() not in Path(impls.__file__).resolve().parents:
         raise ImportError(f"impls came from {Path(impls.__file__).parent}, not from the code under test")

@@ -56,21 +56,21 @@ def _figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
     """Yield the charts of rows of one machine, dataset, dtype and number of threads, with their names."""
     shared = scaling.several_ranks(rows)
     times = timings(rows[~shared])
-    found = grids(times)
-    for setup in times.setups:
-        mine = rows[~shared & (rows["kind"] == "timing") & (rows["ranks"] == setup.ranks) & rows["run_id"].isin(setup.runs)]
-        subtitle = style.subtitle(mine) + (f" · {setup.label}" if len(times.setups) > 1 else "")
-        named = {job: timed[setup] for job in times.jobs if job.width is None and setup in (timed := times.of(job))}
+    all_grids = grids(times)
+    for configuration in times.configurations:
+        mine = rows[~shared & (rows["kind"] == "timing") & (rows["ranks"] == configuration.ranks) & rows["run_id"].isin(configuration.runs)]
+        subtitle = style.subtitle(mine) + (f" · {configuration.label}" if len(times.configurations) > 1 else "")
+        named = {job: timed[configuration] for job in times.jobs if job.width is None and configuration in (timed := times.of(job))}
         if any(BASELINE in timed and len(timed) > 1 for timed in named.values()):
             yield "speedup", bars.speedup(named, subtitle)
         if named:
             yield "epoch-time", bars.epoch_time(named, subtitle)
         limited = mine[mine["workload"].isin([job.workload for job in named]) & (mine[_LIMITS] > 0).all(axis=1)]
         if not limited.empty:
-            yield "roofline", roofline.draw(times, setup, limited, subtitle)
-        for (whose, _), grid in found.items():
-            if whose == setup:
-                yield from curves.throughputs(times, setup, grid, subtitle)
+            yield "roofline", roofline.draw(times, configuration, limited, subtitle)
+        for (whose, _), grid in all_grids.items():
+            if whose == configuration:
+                yield from curves.throughputs(times, configuration, grid, subtitle)
     if mapped := maps.of(times):
         yield "map", maps.draw(mapped, None)
     runs = list(rows[shared].groupby("run_id", sort=False))

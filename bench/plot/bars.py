@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bench.analysis.timings import BASELINE, Job, ladder
+from bench.analysis.timings import BASELINE, JobKey, ladder
 from bench.plot import style
 from bench.plot.palette import colour
 from bench.stats.intervals import Interval, Sample
 from bench.text.numbers import digits, duration
 
-Panels = Mapping[Job, Mapping[str, Sample]]  # trainer -> its epochs
+Panels = Mapping[JobKey, Mapping[str, Sample]]  # trainer -> its epochs
 Bars = list[tuple[str, Interval, str]]  # trainer, length, label
 
 
@@ -37,15 +37,15 @@ def _bars(jobs: Panels, title: str, unit: str, measure: Callable[[Mapping[str, S
     reach = max(high / low, 2.0)
     for axis, (job, bars) in zip(axes, panels, strict=True):
         axis.set_title(style.title(job))
-        for place, (name, bar, label) in enumerate(bars):
+        for position, (name, bar, label) in enumerate(bars):
             shade = "#8c8c8c" if name == BASELINE else colour(name)
             if measure is _speedups:  # a ratio has a natural start, 1; a time on a log axis has none, so it is a point
-                axis.barh(place, bar.value - 1, left=1, height=0.62, color=shade)
+                axis.barh(position, bar.value - 1, left=1, height=0.62, color=shade)
             axis.errorbar(
-                bar.value, place, xerr=[[bar.value - bar.low], [bar.high - bar.value]], color="black", capsize=4, lw=1.3,
-                marker="" if measure is _speedups else style.look(name)["marker"], mfc=shade, ms=9,
+                bar.value, position, xerr=[[bar.value - bar.low], [bar.high - bar.value]], color="black", capsize=4, lw=1.3,
+                marker="" if measure is _speedups else style.trainer_style(name)["marker"], mfc=shade, ms=9,
             )  # fmt: skip
-            axis.annotate(label, (bar.high, place), xytext=(9, 0), textcoords="offset points", va="center", fontweight="bold")
+            axis.annotate(label, (bar.high, position), xytext=(9, 0), textcoords="offset points", va="center", fontweight="bold")
         axis.set_xscale("log")
         axis.set_xlim(1 if measure is _speedups and low == 1 else low / reach**0.08, high * reach**0.16)
         axis.set_ylim(len(bars) - 0.4, -0.6)

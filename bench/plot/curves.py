@@ -11,20 +11,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bench.analysis.crossovers import MOST_PAIRED, Axis, Grid, lines
-from bench.analysis.timings import Job, Setup, Timings, ladder
+from bench.analysis.timings import Configuration, JobKey, Timings, ladder
 from bench.plot import style
 from bench.stats.intervals import Sample
 from bench.text.numbers import digits
 
-Line = Mapping[int, tuple[Job, Mapping[str, Sample]]]  # size -> what was timed there: trainer -> its epochs
+Line = Mapping[int, tuple[JobKey, Mapping[str, Sample]]]  # size -> what was timed there: trainer -> its epochs
 
 
-def throughputs(times: Timings, setup: Setup, grid: Grid, subtitle: str) -> Iterator[tuple[str, Figure]]:
-    """Draw a setup's grid against the batch size, and against the width, where several were timed; yield each with its name."""
+def throughputs(times: Timings, configuration: Configuration, grid: Grid, subtitle: str) -> Iterator[tuple[str, Figure]]:
+    """Draw a configuration's grid against the batch size, and against the width, where several were timed; yield each with its name."""
     along: dict[Axis, dict[int, Line]] = {}
     for axis, fixed, line in lines(grid):
         if len(line) > 1:
-            along.setdefault(axis, {})[fixed] = {x: (job, times.of(job)[setup]) for x, job in sorted(line.items())}
+            along.setdefault(axis, {})[fixed] = {x: (job, times.of(job)[configuration]) for x, job in sorted(line.items())}
     for axis, panels in along.items():
         yield f"throughput-by-{axis.replace('_', '-')}", _curves(axis, panels, subtitle)
 
@@ -41,7 +41,7 @@ def _curves(varied: Axis, panels: Mapping[int, Line], subtitle: str) -> Figure:
             timed = [(x, job.examples, epochs[trainer].interval()) for x, (job, epochs) in line.items() if trainer in epochs]
             x, y, low, high = np.array([(x, n / epoch.value, n / epoch.high, n / epoch.low) for x, n, epoch in timed]).T
             curves[trainer] = (x, y)
-            axis.errorbar(x, y, yerr=(y - low, high - y), **style.look(trainer), capsize=3, lw=1.6, ms=6, label=trainer)
+            axis.errorbar(x, y, yerr=(y - low, high - y), **style.trainer_style(trainer), capsize=3, lw=1.6, ms=6, label=trainer)
         axis.set_xscale("log")
         axis.set_yscale("log")
         for (first, a), (second, b) in combinations(islice(curves.items(), MOST_PAIRED), 2):
@@ -71,9 +71,9 @@ def _crossings(a: tuple[Any, Any], b: tuple[Any, Any]) -> list[tuple[float, floa
     """
     x = np.intersect1d(a[0], b[0])
     log_a, log_b = (np.log(curve[1][np.isin(curve[0], x)]) for curve in (a, b))
-    lead, found = log_b - log_a, []
+    lead, crossings = log_b - log_a, []
     for i in np.flatnonzero(lead[:-1] * lead[1:] < 0):
         share = lead[i] / (lead[i] - lead[i + 1])
         log_x = np.log(x[i]) + share * np.log(x[i + 1] / x[i])
-        found.append((float(np.exp(log_x)), float(np.exp(log_a[i] + share * (log_a[i + 1] - log_a[i]))), bool(lead[i + 1] > 0)))
-    return found
+        crossings.append((float(np.exp(log_x)), float(np.exp(log_a[i] + share * (log_a[i + 1] - log_a[i]))), bool(lead[i + 1] > 0)))
+    return crossings

@@ -18,28 +18,28 @@ def draw(answer: History) -> Figure:
     figure = Figure(figsize=(8.4, 1.0 + 3.0 * len(panels)), layout="constrained")
     figure.suptitle("Epoch time over commits; a ring where the intervals part", x=0.01, ha="left", fontsize=12)
     for axis, (title, courses) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
-        places = {commit: place for place, (_, commit) in enumerate(commits(courses))}
+        positions = {commit: position for position, (_, commit) in enumerate(commits(courses))}
         for course in courses:
-            x = [places[point.commit] for point in course.points]
+            x = [positions[point.commit] for point in course.points]
             value, low, high = np.array([point.epoch for point in course.points]).T
             mine = colour(course.trainer)
             axis.errorbar(
-                x, value, yerr=(value - low, high - value), **style.look(course.trainer), capsize=3, lw=1.5,
+                x, value, yerr=(value - low, high - value), **style.trainer_style(course.trainer), capsize=3, lw=1.5,
                 label=course.trainer,
             )  # fmt: skip
-            for place, point in zip(x, course.points, strict=True):
+            for position, point in zip(x, course.points, strict=True):
                 if point.change:
-                    axis.plot(place, point.epoch.value, "o", ms=16, mfc="none", mec="black", mew=1.5)
+                    axis.plot(position, point.epoch.value, "o", ms=16, mfc="none", mec="black", mew=1.5)
                     times = max(point.change.value, 1 / point.change.value)
                     word = f"{digits(times)}x {'faster' if point.change.value > 1 else 'slower'}"
                     axis.annotate(
-                        word, (place, point.epoch.value), xytext=(0, 13), textcoords="offset points", ha="center", fontsize=9,
+                        word, (position, point.epoch.value), xytext=(0, 13), textcoords="offset points", ha="center", fontsize=9,
                         fontweight="bold", color=mine, bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1},
                     )  # fmt: skip
         axis.set_title(title)
         axis.set_yscale("log")
         axis.margins(y=0.2)
-        axis.set_xticks(range(len(places)), [commit[:20] for commit in places], rotation=30 if len(places) > 6 else 0)
+        axis.set_xticks(range(len(positions)), [commit[:20] for commit in positions], rotation=30 if len(positions) > 6 else 0)
         low, high = axis.get_ylim()
         axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
         axis.yaxis.set_minor_formatter(NullFormatter() if high > 10 * low else FuncFormatter(lambda y, _: f"{y:g}"))

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from bench import records
-from bench.analysis.timings import Job, ladder
+from bench.analysis.timings import JobKey, ladder
 from bench.plot import style
 from bench.text.numbers import duration
 
@@ -18,14 +18,14 @@ def draw(rows: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(7.2, 4.3 + 0.2 * curves), layout="constrained")  # the legend is below, whatever its length
     figure.suptitle(f"Test accuracy against training time\n{style.subtitle(rows)}", x=0.01, ha="left", fontsize=12)
     axis = figure.subplots()
-    axis.set_title(style.title(Job(*rows[list(records.JOB)].iloc[0])))
+    axis.set_title(style.title(JobKey(*rows[list(records.JOB)].iloc[0])))
     for trainer in ladder(rows["trainer"]):
         for number, (_, curve) in enumerate(rows[rows["trainer"] == trainer].groupby("run_id", sort=False)):
             curve = curve.sort_values("round")
             x, y = curve["seconds"].cumsum().to_numpy(), 100 * curve["accuracy"].to_numpy()
             best = int(y.argmax())
             axis.plot(
-                x, y, **style.look(trainer), ms=4, lw=1.4,
+                x, y, **style.trainer_style(trainer), ms=4, lw=1.4,
                 label=f"{trainer}: best {y[best]:.2f} %, epoch {curve['round'].iloc[best]}, after {duration(x[best])}",
                 alpha=1 if number == 0 else 0.5,
             )  # fmt: skip

@@ -8,34 +8,38 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from bench.analysis.timings import Job, Timings
+from bench.analysis.timings import JobKey, Timings
 from bench.plot import style
 from bench.text.numbers import duration
 
 
-def draw(times: Timings, jobs: Sequence[Job]) -> Figure:
-    """One panel a job, one line a setup, one mark a trainer: the leftmost is the fastest."""
+def draw(times: Timings, jobs: Sequence[JobKey]) -> Figure:
+    """One panel a job, one line a configuration, one mark a trainer: the leftmost is the fastest."""
     heights = [1.0 + 0.42 * len(times.of(job)) for job in jobs]
     figure = Figure(figsize=(8.4, 1.4 + sum(heights)), layout="constrained")
     figure.suptitle("Time of a training epoch by machine", x=0.01, ha="left", fontsize=12)
     axes = figure.subplots(len(jobs), 1, squeeze=False, height_ratios=heights, sharex=True)[:, 0]
     for axis, job in zip(axes, jobs, strict=True):
-        setups = list(times.of(job))
+        configurations = list(times.of(job))
         for trainer in times.trainers(job):
-            marks = [(*times.epochs[setup, job, trainer].interval(), place) for place, setup in enumerate(setups)
-                     if (setup, job, trainer) in times.epochs]  # fmt: skip
-            value, low, high, place = np.array(marks).T
-            axis.errorbar(value, place, xerr=(value - low, high - value), ls="", **style.look(trainer), ms=8,
+            marks = [(*times.epochs[configuration, job, trainer].interval(), line) for line, configuration in enumerate(configurations)
+                     if (configuration, job, trainer) in times.epochs]  # fmt: skip
+            value, low, high, line = np.array(marks).T
+            axis.errorbar(value, line, xerr=(value - low, high - value), ls="", **style.trainer_style(trainer), ms=8,
                           ecolor="black", capsize=3, label=trainer)  # fmt: skip
-        for place, setup in enumerate(setups):
-            seconds = {name: times.epochs[setup, job, name].value for name in times.trainers(job) if (setup, job, name) in times.epochs}
+        for line, configuration in enumerate(configurations):
+            seconds = {
+                name: times.epochs[configuration, job, name].value
+                for name in times.trainers(job)
+                if (configuration, job, name) in times.epochs
+            }
             best = min(seconds, key=seconds.__getitem__)
-            axis.annotate(f"{best} {duration(seconds[best])}", (seconds[best], place), xytext=(0, 9), textcoords="offset points",
+            axis.annotate(f"{best} {duration(seconds[best])}", (seconds[best], line), xytext=(0, 9), textcoords="offset points",
                           ha="center", fontsize=9, fontweight="bold")  # fmt: skip
         axis.set_title(job.title)
         axis.set_xscale("log")
-        axis.set_ylim(len(setups) - 0.4, -0.7)
-        axis.set_yticks(range(len(setups)), [setup.label for setup in setups])
+        axis.set_ylim(len(configurations) - 0.4, -0.7)
+        axis.set_yticks(range(len(configurations)), [configuration.label for configuration in configurations])
         axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.grid(axis="both", color="#e4e4e4")

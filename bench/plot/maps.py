@@ -21,14 +21,14 @@ Map = tuple[str, Mapping[tuple[int, int], Mapping[str, Sample]]]  # its name, an
 
 
 def of(times: Timings) -> list[Map]:
-    """Return, each with its name, the setups' grids that have two sizes at least in both directions and two trainers."""
-    found: list[Map] = []
-    for (setup, kind), grid in grids(times).items():
-        cells = {place: times.of(job)[setup] for place, job in grid.items()}
-        widths, sizes = ({place[axis] for place in cells} for axis in (0, 1))
+    """Return, each with its name, the configurations' grids that have two sizes at least in both directions and two trainers."""
+    maps: list[Map] = []
+    for (configuration, kind), grid in grids(times).items():
+        cells = {cell: times.of(job)[configuration] for cell, job in grid.items()}
+        widths, sizes = ({cell[axis] for cell in cells} for axis in (0, 1))
         if len(widths) > 1 and len(sizes) > 1 and len({name for cell in cells.values() for name in cell}) > 1:
-            found.append((f"{setup.label}, {kind}", cells))
-    return found
+            maps.append((f"{configuration.label}, {kind}", cells))
+    return maps
 
 
 def draw(maps: Sequence[Map], between: tuple[str, str] | None) -> Figure:
@@ -37,11 +37,11 @@ def draw(maps: Sequence[Map], between: tuple[str, str] | None) -> Figure:
     figure = Figure(figsize=(11, 0.9 + 3.4 * len(maps)), layout="constrained")
     figure.suptitle(f"Who is fastest, and by how much {faster} is faster than {slower}", x=0.01, ha="left", fontsize=12)
     for (label, cells), (left, right) in zip(maps, figure.subplots(len(maps), 2, squeeze=False), strict=True):
-        widths, sizes = (sorted({place[axis] for place in cells}) for axis in (0, 1))
-        spots = {place: (sizes.index(place[1]), widths.index(place[0])) for place in cells}
+        widths, sizes = (sorted({cell_key[axis] for cell_key in cells}) for axis in (0, 1))
+        spots = {cell_key: (sizes.index(cell_key[1]), widths.index(cell_key[0])) for cell_key in cells}
         speedup = np.full((len(widths), len(sizes)), np.nan)
-        for place, cell in cells.items():
-            x, y = spots[place]
+        for cell_key, cell in cells.items():
+            x, y = spots[cell_key]
             best = min(cell, key=lambda name: cell[name].value)
             left.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=colour(best), ec="white", lw=2))
             left.annotate(best, (x, y), ha="center", va="center", fontweight="bold", fontsize=9, color=style.ink(colour(best)))

@@ -15,14 +15,14 @@ MARKERS = "osD^vPdhX*<>p"  # Matplotlib's
 
 def colour(trainer: str) -> str:
     """Return the trainer's colour."""
-    return COLOURS[_place(trainer) % len(COLOURS)]
+    return COLOURS[_position(trainer) % len(COLOURS)]
 
 
 def marker(trainer: str) -> str:
     """Return the trainer's marker."""
-    return MARKERS[_place(trainer) % len(MARKERS)]
+    return MARKERS[_position(trainer) % len(MARKERS)]
 
 
-def _place(trainer: str) -> int:
+def _position(trainer: str) -> int:
     names = list(TRAINERS)
     return names.index(trainer) if trainer in names else len(names) + sum(map(ord, trainer))

@@ -10,14 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from bench import records
-from bench.analysis.timings import Job, Setup, Timings, ladder
+from bench.analysis.timings import Configuration, JobKey, Timings, ladder
 from bench.plot import style
 
 
-def draw(times: Timings, setup: Setup, rows: pd.DataFrame, subtitle: str) -> Figure:
+def draw(times: Timings, configuration: Configuration, rows: pd.DataFrame, subtitle: str) -> Figure:
     """Operations a second against operations a byte, below what the machine was measured to do at most; one panel a device.
 
-    rows: the setup's, those of them whose limits are known
+    rows: the configuration's, those of them whose limits are known
     """
     devices = [(device, cells) for device, cells in rows.groupby("device", sort=False)]
     figure = Figure(figsize=(7.2, 1.2 + 3.6 * len(devices)), layout="constrained")
@@ -34,11 +34,14 @@ def draw(times: Timings, setup: Setup, rows: pd.DataFrame, subtitle: str) -> Fig
         at = (cells["flops"] / cells["bytes"]).groupby(cells["workload"], sort=False).median()
         for trainer in ladder(cells["trainer"]):
             points = [
-                (one["flops"] / one["bytes"], one["flops"] / times.epochs[setup, Job(*tuple[Any, ...](job)), trainer].value / 1e9)
+                (
+                    one["flops"] / one["bytes"],
+                    one["flops"] / times.epochs[configuration, JobKey(*tuple[Any, ...](job)), trainer].value / 1e9,
+                )
                 for job, epochs in cells[cells["trainer"] == trainer].groupby(list(records.JOB), sort=False)
                 for one in [epochs.iloc[0]]
             ]
-            axis.plot(*zip(*points, strict=True), ls="", **style.look(trainer), ms=8, label=trainer)
+            axis.plot(*zip(*points, strict=True), ls="", **style.trainer_style(trainer), ms=8, label=trainer)
         for workload, intensity in at.items():
             axis.annotate(workload, (intensity, 0.03), xycoords=("data", "axes fraction"), ha="center", fontweight="bold")
         axis.set_xscale("log")

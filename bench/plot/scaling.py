@@ -24,21 +24,21 @@ def several_ranks(rows: pd.DataFrame) -> pd.Series[bool]:
 
 
 def draw(times: Timings, subtitle: str) -> Figure:
-    """Draw such a run, which has a setup for each number of ranks.
+    """Draw such a run, which has a configuration for each number of ranks.
 
     Speedup is in examples a second over those of one rank, which is right for both kinds of scaling.
     """
     drawn = Figure(figsize=(10.5, 4.6), layout="constrained")
     drawn.suptitle(f"One epoch over several ranks\n{subtitle}", x=0.01, ha="left", fontsize=12)
     speed, efficiency = drawn.subplots(1, 2)
-    sizes = sorted(setup.ranks for setup in times.setups)
+    sizes = sorted(configuration.ranks for configuration in times.configurations)
     speed.plot([1, sizes[-1]], [1, sizes[-1]], color="#8c8c8c", ls=":", label="ideal")
     efficiency.axhline(1, color="#8c8c8c", ls=":", label="ideal")
     # A line a job and kind of scaling: told apart by colour, marker and dashes.
-    for place, (name, (x, value, low, high)) in enumerate(_lines(times)):
+    for position, (name, (x, value, low, high)) in enumerate(_lines(times)):
         look = {
-            "color": COLOURS[place // 2 % len(COLOURS)], "marker": MARKERS[place // 2 % len(MARKERS)],
-            "ls": "--" if place % 2 else "-", "capsize": 3, "lw": 1.5, "ms": 6, "mfc": "white" if place % 2 else None,
+            "color": COLOURS[position // 2 % len(COLOURS)], "marker": MARKERS[position // 2 % len(MARKERS)],
+            "ls": "--" if position % 2 else "-", "capsize": 3, "lw": 1.5, "ms": 6, "mfc": "white" if position % 2 else None,
         }  # fmt: skip
         speed.errorbar(x, value, yerr=(value - low, high - value), label=name, **look)
         efficiency.errorbar(x, value / x, yerr=((value - low) / x, (high - value) / x), label=name, **look)
@@ -60,7 +60,9 @@ def draw(times: Timings, subtitle: str) -> Figure:
 
 def _lines(times: Timings) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
     """Yield, for each job and trainer over one rank, its strong scaling and its weak: a name, and ranks, speedup and its interval."""
-    over = sorted((setup for setup in times.setups if setup.ranks > 1), key=lambda setup: setup.ranks)
+    over = sorted(
+        (configuration for configuration in times.configurations if configuration.ranks > 1), key=lambda configuration: configuration.ranks
+    )
     for (one, job, trainer), alone in times.epochs.items():
         if one.ranks > 1:
             continue
@@ -69,8 +71,8 @@ def _lines(times: Timings) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
             ("weak", [job._replace(workload=f"{job.workload}-x{s.ranks}", batch_size=s.ranks * job.batch_size) for s in over]),
         ):
             points = [(1.0, 1.0, 1.0, 1.0)]
-            for setup, shared in zip(over, jobs, strict=True):
-                if epochs := times.epochs.get((setup, shared, trainer)):
-                    points.append((float(setup.ranks), *alone.over(epochs)))
+            for configuration, shared in zip(over, jobs, strict=True):
+                if epochs := times.epochs.get((configuration, shared, trainer)):
+                    points.append((float(configuration.ranks), *alone.over(epochs)))
             if len(points) > 1:
                 yield f"{job.workload} {trainer}, {kind}", np.array(points).T

@@ -13,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
-from bench.analysis.timings import Job
+from bench.analysis.timings import JobKey
 from bench.plot.palette import colour, marker
 from bench.text.numbers import counted
 
@@ -30,7 +30,7 @@ _STYLE: Any = {
 }
 
 
-def look(trainer: str) -> dict[str, Any]:
+def trainer_style(trainer: str) -> dict[str, Any]:
     """Return the trainer's colour and marker, the same in every chart, as Matplotlib's arguments."""
     return {"color": colour(trainer), "marker": marker(trainer)}
 
@@ -41,7 +41,7 @@ def ink(background: str) -> str:
     return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "white"
 
 
-def title(job: Job) -> str:
+def title(job: JobKey) -> str:
     """Return what an epoch was, in a line; `subtitle` says the rest."""
     return f"{job.workload}: {job.layers}, batch {job.batch_size}, {job.examples:,} examples"
 

@@ -35,7 +35,7 @@ def files(paths: Sequence[Path]) -> list[Path]:
 
     Raises InputError for a directory that has none.
     """
-    found: list[Path] = []
+    csvs: list[Path] = []
     for path in paths:
         inside = [path]
         if path.is_dir():
@@ -43,8 +43,8 @@ def files(paths: Sequence[Path]) -> list[Path]:
             inside = sorted(file for file in finished if file.is_file() and _of_a_run(file))  # a pipe would be waited for
             if not inside:
                 raise InputError(f"{path}: no CSV of a run is in it")
-        found += inside
-    return list({file.resolve(): file for file in found}.values())
+        csvs += inside
+    return list({file.resolve(): file for file in csvs}.values())
 
 
 def _of_a_run(path: Path) -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bench import records
 from bench.analysis import noise
 from bench.analysis.compare import Comparison, comparison
-from bench.analysis.timings import BASELINE, Job, Setup, Timings, ladder, timings
+from bench.analysis.timings import BASELINE, Configuration, JobKey, Timings, ladder, timings
 from bench.plot.palette import colour
 from bench.stats.intervals import Interval
 from bench.system import files
@@ -44,7 +44,7 @@ def report(paths: Sequence[Path], file: Path, *, broken: Callable[[Path, InputEr
     records.check_writable(file.parent, option="-o")
     page = _page(_figures(table), _raw([source for source in sources if source not in left_out]))
     try:
-        files.write(file, page)
+        files.atomic_write(file, page)
     except OSError as error:
         raise InputError(f"-o {file}: cannot write it ({error.strerror}); name another file") from error
 
@@ -76,7 +76,7 @@ def _figures(table: pd.DataFrame) -> dict[str, Any]:
     """Return what the page shows, ready for JSON."""
     times, trainers = timings(table), ladder(table["trainer"])
     training = table[table["kind"] == "training"]
-    answer = comparison(times, baseline=None) if times.setups else None
+    answer = comparison(times, baseline=None) if times.configurations else None
     return {
         "machines": list(_machines(table, times)),
         "jobs": [
@@ -95,16 +95,21 @@ def _figures(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _machines(table: pd.DataFrame, times: Timings) -> Iterator[dict[str, Any]]:
-    """Yield each setup, and each machine that only trained, with what is known of it."""
-    hardware = {setup: row for (setup, _, _), row in times.rows.items()}
-    for setup in times.setups:
-        facts = {fact: ", ".join(filter(None, times.facts.get((setup, fact), ()))) for fact in records.FACTS}
+    """Yield each configuration, and each machine that only trained, with what is known of it."""
+    hardware = {configuration: row for (configuration, _, _), row in times.rows.items()}
+    for configuration in times.configurations:
+        facts = {fact: ", ".join(filter(None, times.facts.get((configuration, fact), ()))) for fact in records.FACTS}
         yield (
-            {"label": setup.label, "machine": setup.machine, "runs": len(setup.runs), "threads": int(setup.threads)}
-            | _hardware(hardware[setup])
+            {
+                "label": configuration.label,
+                "machine": configuration.machine,
+                "runs": len(configuration.runs),
+                "threads": int(configuration.threads),
+            }
+            | _hardware(hardware[configuration])
             | facts
         )
-    trained = table[~table["machine"].isin([setup.machine for setup in times.setups])]
+    trained = table[~table["machine"].isin([configuration.machine for configuration in times.configurations])]
     for machine, row in trained.drop_duplicates("machine", keep="last").set_index("machine").to_dict("index").items():
         facts = {fact: ("yes" if row[fact] else "no") if fact == "dirty" else row[fact] for fact in records.FACTS}
         yield {"label": machine, "machine": machine, "runs": 1, "threads": int(row["threads"])} | _hardware(row) | facts
@@ -115,19 +120,19 @@ def _hardware(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _cells(answer: Comparison) -> Iterator[dict[str, Any]]:
-    """Yield what is known of each trainer on each job and setup. `job` and `machine` are places in the lists of those."""
-    jobs = {job: place for place, job in enumerate(answer.timings.jobs)}
-    setups = {setup: place for place, setup in enumerate(answer.timings.setups)}
-    for (job, trainer, setup), cell in answer.cells.items():
-        row = answer.timings.rows[setup, job, trainer]
+    """Yield what is known of each trainer on each job and configuration. `job` and `machine` are positions in the lists of those."""
+    jobs = {job: position for position, job in enumerate(answer.timings.jobs)}
+    configurations = {configuration: position for position, configuration in enumerate(answer.timings.configurations)}
+    for (job, trainer, configuration), cell in answer.cells.items():
+        row = answer.timings.rows[configuration, job, trainer]
         rate = row["flops"] / cell.epoch.value / 1e9
         limit = row["fraction_of_limit"] * row["seconds"] / cell.epoch.value
         yield {
             "job": jobs[job],
-            "machine": setups[setup],
+            "machine": configurations[configuration],
             "trainer": trainer,
             "seconds": _short(cell.epoch),
-            "speedup": _short(_speedup(answer.timings, job, trainer, setup)),
+            "speedup": _short(_speedup(answer.timings, job, trainer, configuration)),
             "rate": _number(job.examples / cell.epoch.value),
             "limit": _number(limit),
             "accuracy": _number(row["accuracy"]),
@@ -140,9 +145,9 @@ def _cells(answer: Comparison) -> Iterator[dict[str, Any]]:
         }
 
 
-def _speedup(times: Timings, job: Job, trainer: str, setup: Setup) -> Interval | None:
-    base = times.epochs.get((setup, job, BASELINE))
-    return base.over(times.epochs[setup, job, trainer]) if base and trainer != BASELINE else None
+def _speedup(times: Timings, job: JobKey, trainer: str, configuration: Configuration) -> Interval | None:
+    base = times.epochs.get((configuration, job, BASELINE))
+    return base.over(times.epochs[configuration, job, trainer]) if base and trainer != BASELINE else None
 
 
 def _curves(training: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -153,7 +158,7 @@ def _curves(training: pd.DataFrame) -> Iterator[dict[str, Any]]:
         yield {
             "machine": machine,
             "run": run,
-            "title": Job(*job).title,
+            "title": JobKey(*job).title,
             "trainer": trainer,
             "epochs": rows["round"].tolist(),
             "seconds": [_number(second) for second in rows["seconds"].cumsum()],

@@ -77,7 +77,7 @@ def _drawn(sample: Sample, seed: int) -> npt.NDArray[np.float64]:
     if len(sample.runs) >= FEWEST:  # the spread of so many medians holds that of the values within the runs
         return _order_statistic(sample.medians, (len(sample.medians) + 1) / 2 + _binomial_draws(len(sample.medians), seed))
     # Every draw is independent of the next one, so a run that is one draw behind another is independent of it.
-    each = np.sort([np.roll(_medians(run, seed), place) for place, run in enumerate(sample.runs)], axis=0)  # (runs, _DRAWS)
+    each = np.sort([np.roll(_medians(run, seed), shift) for shift, run in enumerate(sample.runs)], axis=0)  # (runs, _DRAWS)
     return _order_statistic(each, (len(each) + 1) / 2 + _binomial_draws(len(each), seed + 1_000_000))
 
 
@@ -164,18 +164,18 @@ def _autocorrelation_inflation(x: npt.NDArray[np.float64]) -> float:
     return math.sqrt((1 + r) / (1 - r))
 
 
-def _order_statistic(x: npt.NDArray[np.float64], places: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return what lies at each place among sorted values, 1 being the least; beyond the ends, those.
+def _order_statistic(x: npt.NDArray[np.float64], positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return what lies at each position among sorted values, 1 being the least; beyond the ends, those.
 
-    x  (n,), or (n, _DRAWS) for a column of them at each place
-    Place k + u is the share (n - k) u / (k + (n - 2 k) u) of the way from the k-th to the next: exact for a symmetric exponential
+    x  (n,), or (n, _DRAWS) for a column of them at each position
+    Position k + u is the share (n - k) u / (k + (n - 2 k) u) of the way from the k-th to the next: exact for a symmetric exponential
     distribution, and nearly so for all usual ones (Hettmansperger and Sheather).
     """
     n = len(x)
-    places = np.clip(places, 0.5, n + 0.5)
-    k = places.astype(np.int32)
-    u = places - k
+    positions = np.clip(positions, 0.5, n + 0.5)
+    k = positions.astype(np.int32)
+    u = positions - k
     share = (n - k) * u / (k + (n - 2 * k) * u)
-    each = () if x.ndim == 1 else (np.arange(len(places)),)
+    each = () if x.ndim == 1 else (np.arange(len(positions)),)
     lower, upper = x[np.maximum(k - 1, 0), *each], x[np.minimum(k, n - 1), *each]
     return np.asarray(lower + share * (upper - lower))

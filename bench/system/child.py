@@ -140,12 +140,12 @@ class Child:
 
     def _descendants(self) -> list[psutil.Process]:
         """Return the living processes that carry the child's token, other than it."""
-        found = []
+        descendants = []
         for process in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.Error):  # an ended one has no environment
                 if process.pid != self._popen.pid and process.environ().get(_TOKEN) == self._token:
-                    found.append(process)
-        return found
+                    descendants.append(process)
+        return descendants
 
 
 def describe_exit(code: int) -> str:

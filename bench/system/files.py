@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 
-def write(path: Path, text: str) -> None:
+def atomic_write(path: Path, text: str) -> None:
     """Make the text, as UTF-8, what is at the path, in one step. Raises OSError; then what was there stays.
 
     A link leads to the file that is replaced. What is no file, a pipe or a terminal, is written to.

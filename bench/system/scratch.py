@@ -11,12 +11,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _PREFIX = "epochbench-"
-_LOCK = "in-use"  # held, by flock, for as long as the process lives that the room belongs to
+_LOCK = "in-use"  # held, by flock, for as long as the process lives that it belongs to
 
 
 @contextmanager
-def room() -> Iterator[Path]:
-    """Yield a new directory; it is removed at the end. So are rooms of the same user whose process is gone.
+def scratch_dir() -> Iterator[Path]:
+    """Yield a new directory; it is removed at the end. So are those of the same user whose process is gone.
 
     Windows has no such lock, and keeps what a killed process has left.
     """
@@ -47,7 +47,7 @@ else:
             yield
 
     def _sweep(parent: Path) -> None:
-        """Remove the rooms in the directory whose lock nobody holds."""
+        """Remove the scratch directories whose lock no process holds."""
         for left in parent.glob(f"{_PREFIX}*/{_LOCK}"):
             with suppress(OSError):  # another user's, or swept by somebody else at this moment
                 if left.parent.stat(follow_symlinks=False).st_uid != os.geteuid():

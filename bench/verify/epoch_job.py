@@ -14,7 +14,7 @@ from impls import Dataset, Network
 
 
 @dataclass(frozen=True)
-class Job:
+class EpochJob:
     """An epoch to train, complete in itself, so that every trainer that is given it trains the same.
 
     start   the initial network
@@ -38,7 +38,7 @@ class Job:
         return path
 
     @classmethod
-    def read(cls, path: Path) -> Job:
+    def read(cls, path: Path) -> EpochJob:
         """Read what `write` wrote."""
         with np.load(path, allow_pickle=False) as file:
             facts: dict[str, Any] = json.loads(str(file["facts"]))

@@ -9,7 +9,7 @@ import numpy as np
 
 from bench.machine.roofline import epoch_work
 from bench.verify.contract import ContractError
-from bench.verify.epoch_job import Job
+from bench.verify.epoch_job import EpochJob
 from bench.verify.rounding import TOLERANCE, distance
 from bench.workload import Workload
 from impls import Network, Splits, Trainer, load_trainer
@@ -22,12 +22,12 @@ class VerificationError(ContractError):
     """The trainer does not compute what the oracle computes. The message says by how much."""
 
 
-def trained(name: str, job: Job) -> Network:
+def trained(name: str, job: EpochJob) -> Network:
     """Train the job with the trainer of that name, here, and return where it ends."""
     return _train(load_trainer(name), job)
 
 
-def steps(workload: Workload, splits: Splits) -> Job:
+def steps(workload: Workload, splits: Splits) -> EpochJob:
     """Return the steps by which a trainer is verified: a few of the workload's own, from its start.
 
     They are 2 to 40 whole mini-batches, about 200 examples, and a short last mini-batch where there can be one. No more than that: each
@@ -35,7 +35,7 @@ def steps(workload: Workload, splits: Splits) -> Job:
     """
     data, m = workload.data(splits), workload.batch_size
     data = data.first(min(len(data), min(max(2, 200 // m), 40) * m + m // 2))
-    return Job(workload.network(data), data, data.order(seed=workload.seed), m, workload.learning_rate)
+    return EpochJob(workload.network(data), data, data.order(seed=workload.seed), m, workload.learning_rate)
 
 
 class Oracle:
@@ -44,7 +44,7 @@ class Oracle:
     `matrix` must first end where the loop does, on fewer examples.
     """
 
-    def __init__(self, workload: Workload, splits: Splits, train: Callable[[str, Job], Network] = trained, *, whose: str = "") -> None:
+    def __init__(self, workload: Workload, splits: Splits, train: Callable[[str, EpochJob], Network] = trained, *, whose: str = "") -> None:
         """Compute the answer.
 
         train  trains a job with one of the ladder's trainers
@@ -74,7 +74,7 @@ class Oracle:
         """
         return self._check(result, self._answer, self._job)
 
-    def _check(self, result: Network, answer: Network, job: Job, who: str = "") -> float:
+    def _check(self, result: Network, answer: Network, job: EpochJob, who: str = "") -> float:
         error, dtype = distance(result, answer, job.start), job.start.dtype.name
         if not error <= TOLERANCE[dtype]:  # so that NaN fails too
             raise VerificationError(
@@ -84,7 +84,7 @@ class Oracle:
         return error
 
 
-def _train(trainer: type[Trainer], job: Job) -> Network:
+def _train(trainer: type[Trainer], job: EpochJob) -> Network:
     run = trainer(Network(job.start.weights, job.start.biases), job.data, batch_size=job.batch_size, learning_rate=job.learning_rate)
     run.train_epoch(job.order.copy())
     return run.network()

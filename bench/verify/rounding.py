@@ -69,11 +69,11 @@ def beyond_rounding(one: Network, other: Network, start: Network, perturbed: Cal
     """
     if all(np.array_equal(p, right) for p, right in zip(arrays(one), arrays(other), strict=True)):
         return None  # as most are, and seen sooner than a distance
-    found, allowed = distance(one, other, start), TOLERANCE[start.dtype.name]
-    if found <= allowed:
+    apart, allowed = distance(one, other, start), TOLERANCE[start.dtype.name]
+    if apart <= allowed:
         return None
     rounding = distance(perturbed(), other, start)
-    return None if found <= allowed + _FURTHER * rounding else (found, rounding)
+    return None if apart <= allowed + _FURTHER * rounding else (apart, rounding)
 
 
 def describe(apart: float, rounding: float) -> str:
