@@ -37,8 +37,11 @@ from bench.paired import duel  # noqa: E402 (the checkout's own, wherever this i
 from bench.paired.contender import contender  # noqa: E402
 from bench.paired.duel import Duel  # noqa: E402
 from bench.paired.pair import Pair  # noqa: E402
+from bench.text.tables import Table  # noqa: E402
 from bench.workload import named  # noqa: E402
 from impls import mnist  # noqa: E402
+
+Condition = tuple[str, float, str]  # what was planted, by how much that slows, "busy" or nothing
 
 TRAINER = "matrix"
 METHODS = dict(zip(KINDS, ("_feed_forward", "_backpropagate") * 3, strict=True))  # called once a mini-batch
@@ -148,12 +151,18 @@ def live() -> None:
             print(f"trial {trial + 1} of {LIVE}", flush=True)
 
 
-def report() -> None:
-    """Write figures.md: a summary, every condition, and the live trials."""
-    recorded, medians, verdicts = defaultdict(list), defaultdict(list), defaultdict(list)
+def recorded_pairs() -> dict[Condition, list[Pair]]:
+    """Return the pairs of pairs.csv, in their order, by what was planted and whether the machine was busy."""
+    recorded: dict[Condition, list[Pair]] = defaultdict(list)
     for row in _read("pairs.csv"):
-        sides = (tuple(float(time) / 1e6 for time in row[name].split()) for name in ("a_microseconds", "b_microseconds"))
-        recorded[row["kind"], float(row["slower"]), row["busy"]].append(Pair(*sides, row["order"], float(row["pair_seconds"])))
+        a, b = (tuple(float(time) / 1e6 for time in row[name].split()) for name in ("a_microseconds", "b_microseconds"))
+        recorded[row["kind"], float(row["slower"]), row["busy"]].append(Pair(a, b, row["order"], float(row["pair_seconds"])))
+    return recorded
+
+
+def report(trials: int = TRIALS) -> str:
+    """Return figures.md: a summary, every condition, and the live trials. `trials` of unchanged code, a tenth of each slowdown."""
+    recorded, medians, verdicts = recorded_pairs(), defaultdict(list), defaultdict(list)
     for row in _read("stored.csv"):
         medians[row["kind"], float(row["slower"]), row["busy"]].append((int(row["turn"]), float(row["median_seconds"])))
     for row in _read("live.csv"):
@@ -163,7 +172,7 @@ def report() -> None:
     conditions = []
     for (kind, level, state), pairs in sorted(recorded.items(), key=lambda item: (item[0][2], item[0][1], item[0][0])):
         rates, exact = (
-            resample(some, slower=level, margin=MARGIN, seconds=SECONDS, trials=TRIALS // 10 if level else TRIALS)
+            resample(some, slower=level, margin=MARGIN, seconds=SECONDS, trials=trials // 10 if level else trials)
             for some in (pairs, _centred(pairs, level))
         )
         compared = _compared(medians["none", 0.0, state], medians[kind, level, state])
@@ -174,35 +183,32 @@ def report() -> None:
         conditions.append((_planted_name(kind, level), state or "-", f"{rates.measured:+.2%}", rates.pairs, *shares,
                            f"{rates.seconds:.0f} s", f"{exact.words.get('slower', 0):.2%}", f"{compared:.1%}"))  # fmt: skip
     summary = [
-        (f"{level:.0%} slower, {len(shares)} kinds" if level else "unchanged", TRIALS // 10 * len(shares) if level else TRIALS,
+        (f"{level:.0%} slower, {len(shares)} kinds" if level else "unchanged", trials // 10 * len(shares) if level else trials,
          f"{min(shares):.2%}", f"{np.mean(stored[level]):.1%}")
         for level, shares in sorted(found.items())
     ]  # fmt: skip
     live = []
-    for (kind, level), trials in verdicts.items():
-        counts = [sum(word == wanted for word, _ in trials) for wanted in ("slower", "not slower", "undecided")]
-        times = [seconds for _, seconds in trials]
-        live.append((_planted_name(kind, level), len(trials), *counts, f"{np.median(times):.0f} s", f"{max(times):.0f} s"))
-    text = "\n".join(
+    for (kind, level), judged in verdicts.items():
+        counts = [sum(word == wanted for word, _ in judged) for wanted in ("slower", "not slower", "undecided")]
+        times = [seconds for _, seconds in judged]
+        live.append((_planted_name(kind, level), len(judged), *counts, f"{np.median(times):.0f} s", f"{max(times):.0f} s"))
+    return "\n".join(
         [
-            *_table(["code", "trials", "called slower by the gate (worst kind)", "by a stored median and 5 %"], summary),
-            *_table(["planted", "busy", "measured", "pairs", "called slower", "not slower", "undecided", "median time", "if exactly that",
+            _table(["code", "trials", "called slower by the gate (worst kind)", "by a stored median and 5 %"], summary),
+            _table(["planted", "busy", "measured", "pairs", "called slower", "not slower", "undecided", "median time", "if exactly that",
                      "stored median and 5 %"], conditions),
-            *_table(["planted, live", "trials", "called slower", "not slower", "undecided", "median time", "longest"], live),
+            _table(["planted, live", "trials", "called slower", "not slower", "undecided", "median time", "longest"], live),
         ]
     )  # fmt: skip
-    (HERE / "figures.md").write_text(text, encoding="utf-8")
-    print(text)
 
 
 def _planted_name(kind: str, level: float) -> str:
     return f"{kind} {level:.0%}" if level else "nothing"
 
 
-def _table(headings: list[str], rows: Iterable[Iterable[object]]) -> list[str]:
-    """Return a Markdown table's lines, and an empty one."""
-    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *rows]
-    return [*(f"| {' | '.join(map(str, line))} |" for line in lines), ""]
+def _table(headings: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """Return a Markdown table, and an empty line."""
+    return Table("", headings, [[str(cell) for cell in row] for row in rows], numbers=True).markdown() + "\n"
 
 
 def _centred(pairs: list[Pair], level: float) -> list[Pair]:
@@ -223,4 +229,9 @@ def _read(name: str) -> list[dict[str, str]]:
 
 
 if __name__ == "__main__":
-    {"record": record, "live": live, "report": report}[sys.argv[1]]()
+    if sys.argv[1:] == ["report"]:
+        text = report()
+        (HERE / "figures.md").write_text(text, encoding="utf-8")
+        print(text)
+    else:
+        {"record": record, "live": live}[sys.argv[1]]()

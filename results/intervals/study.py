@@ -7,11 +7,11 @@ The truth is known because the noise is drawn from what was recorded: the median
 
 from __future__ import annotations
 
-import csv
 import math
 import sys
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,8 @@ from bench.paired.pair import Pair  # noqa: E402
 from bench.paired.sequential import interim_looks  # noqa: E402
 from bench.stats import intervals  # noqa: E402
 from bench.stats.intervals import FEWEST, Interval, Sample  # noqa: E402
+from bench.text.tables import Table  # noqa: E402
+from results.gate.study import recorded_pairs  # noqa: E402
 
 TRIALS = 4000  # a share of 95 % is then unsure by 0.3 %, one standard deviation
 LONG = 28  # rounds, of which any number can be drawn
@@ -55,10 +57,7 @@ def processes() -> list[Times]:
 
 def unchanged() -> list[Pair]:
     """The recorded pairs of processes of the same code, in their order."""
-    with (ROOT / "results" / "gate" / "pairs.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["kind"] == "none" and not row["busy"]]
-    sides = [[tuple(float(time) / 1e6 for time in row[name].split()) for name in ("a_microseconds", "b_microseconds")] for row in rows]
-    return [Pair(*side, row["order"], float(row["pair_seconds"])) for side, row in zip(sides, rows, strict=True)]
+    return recorded_pairs()["none", 0.0, ""]
 
 
 def resemblance(series: Times) -> float:
@@ -117,32 +116,26 @@ def report(trials: int = TRIALS) -> str:
                 f"{min(map(len, group))} to {max(map(len, group))}",
                 f"{np.mean([resemblance(series) for series in group]):.2f}",
                 block,
-                *(
-                    _percent(coverage(lambda what=what, group=group, block=block: what(group, None, block), trials))
-                    for what in (one_run, two_runs)
-                ),
+                *(_percent(coverage(partial(what, group, None, block), trials)) for what in (one_run, two_runs)),
             )
         )
     for rounds in (3, 4, FEWEST, 6, 7, 8, 10, 15, 20, 40):
         shares = [
-            coverage(lambda what=what, rounds=rounds, block=block: what(long, rounds, block), trials)
-            for block in (1, BLOCK)
-            for what in (one_run, two_runs)
-            if rounds >= block
+            coverage(partial(what, long, rounds, block), trials) for block in (1, BLOCK) for what in (one_run, two_runs) if rounds >= block
         ]
         sections[f"rounds, drawn from {len(long)} recorded cases of {LONG} rounds and more"].append((rounds, *map(_percent, shares)))
     runs = processes()
     truth = float(np.median([np.median(run) for run in runs]))
     for count in (1, 2, 3, 4, FEWEST, 6, 8, 10, 20):
         sections[f"runs of six rounds, drawn from {len(runs)} recorded processes"].append(
-            (count, _percent(coverage(lambda count=count: pooled(runs, truth, count), trials)))
+            (count, _percent(coverage(partial(pooled, runs, truth, count), trials)))
         )
     logs = np.array([pair.log_ratio for pair in unchanged()])
     centre = math.exp(intervals.anytime_interval(logs, 1).value)
     for name, block in (("singly", 1), ("ten successive ones together", 10)):
         looks = [looked_at(drawn(logs, PAIRS, block)) for _ in range(trials)]
-        first = np.mean([one[0].low <= centre <= one[0].high for one in looks])
-        every = np.mean([all(low <= centre <= high for _, low, high in one) for one in looks])
+        first = float(np.mean([one[0].low <= centre <= one[0].high for one in looks]))
+        every = float(np.mean([all(low <= centre <= high for _, low, high in one) for one in looks]))
         sections[f"pairs of a duel, drawn from {len(logs)} recorded ones"].append((name, _percent(first), _percent(every)))
     headings = iter(
         (
@@ -160,10 +153,9 @@ def _percent(share: float) -> str:
 
 
 def _table(title: str, headings: list[str], rows: list[tuple[object, ...]]) -> list[str]:
-    """A Markdown table's lines, with a title and an empty one."""
-    padded = [[*row, *["-"] * (len(headings) - len(row))] for row in rows]
-    lines = [headings, ["---", *["---:"] * (len(headings) - 1)], *padded]
-    return [f"{title[0].upper()}{title[1:]}:", "", *(f"| {' | '.join(map(str, line))} |" for line in lines), ""]
+    """Return a Markdown table's lines, with a title and an empty one."""
+    padded = [[str(cell) for cell in (*row, *["-"] * (len(headings) - len(row)))] for row in rows]
+    return [f"{title[0].upper()}{title[1:]}:", "", Table("", headings, padded, numbers=True).markdown(), ""]
 
 
 if __name__ == "__main__":
