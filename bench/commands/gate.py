@@ -93,5 +93,5 @@ def _self_test(given: argparse.Namespace, options: Options) -> int:
         refuse(error)
         return 3
     progress("")
-    print(json.dumps([asdict(rate) for rate in rates]) if given.json else self_test.text(rates))
+    print(json.dumps([asdict(rate) for rate in rates]) if given.json else self_test.table(rates).text())
     return 0

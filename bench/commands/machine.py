@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict
 
 from bench.commands.arguments import Commands
+from bench.text.tables import Table
 
 
 def add_parser(commands: Commands) -> None:
@@ -28,8 +29,7 @@ def run(given: argparse.Namespace) -> int:
         checks = {"clock": asdict(ticking), "blas_check": asdict(checked) if checked else None, "warning": warning}
         print(json.dumps({**asdict(machine), **checks}))
         return 0
-    for label, value in (*machine.lines(), ("clock", str(ticking))):
-        print(f"{label:<15} {value}")
+    print(Table("", ("", ""), [*machine.lines(), ("clock", str(ticking))]).text())
     if warning:
         print(f"warning: {warning}")
     return 0

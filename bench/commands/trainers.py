@@ -7,6 +7,7 @@ import json
 
 from bench.commands.arguments import Commands
 from bench.text.numbers import plain
+from bench.text.tables import Table
 from impls import TRAINERS, unavailable
 
 
@@ -23,6 +24,6 @@ def run(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps(reasons))
         return 0
-    for name, reason in reasons.items():
-        print(f"{name:<12} {plain(reason) if reason else 'runs here'}")
+    rows = [(name, plain(reason) if reason else "runs here") for name, reason in reasons.items()]
+    print(Table("", ("trainer", "on this machine"), rows).text())
     return 0

@@ -22,6 +22,7 @@ from bench.paired.contender import Contender, contender
 from bench.paired.duel import Duel
 from bench.paired.pair import Pair
 from bench.system.scratch import scratch_dir
+from bench.text.tables import Table
 from impls import InputError, locate
 
 LEVELS = (0.02, 0.03, 0.05, 0.10)
@@ -110,21 +111,28 @@ def resample(recorded: Sequence[Pair], *, slower: float, margin: float, seconds:
     return Rates(slower, measured, len(recorded), trials, words, float(np.median(taken)))
 
 
-def text(rates: Sequence[Rates]) -> str:
-    """Return the rates as lines for people."""
-    lines = [f"{'planted':>8}{'measured':>10}{'pairs':>7}  called slower   not slower   undecided   median time"]
-    for rate in rates:
-        shares = [rate.words.get(word, 0.0) for word in ("slower", "not slower", "undecided")]
-        cells = "".join(f"{share:>13.1%}" for share in shares)
-        lines.append(f"{rate.slower:>8.0%}{rate.measured:>10.1%}{rate.pairs:>7}{cells}{rate.seconds:>11.0f} s")
+def table(rates: Sequence[Rates]) -> Table:
+    """Return the rates as a table, with what they come to."""
+    words = ("slower", "not slower", "undecided")
+    rows = [
+        (
+            f"{rate.slower:.0%}",
+            f"{rate.measured:.1%}",
+            str(rate.pairs),
+            *(f"{rate.words.get(word, 0.0):.1%}" for word in words),
+            f"{rate.seconds:.0f} s",
+        )
+        for rate in rates
+    ]
     unchanged = rates[0]
     reliably_found = [rate.slower for rate in rates if rate.slower and rate.words.get("slower", 0.0) >= RELIABLY]
     smallest = (
         f"{min(reliably_found):.0%}" if reliably_found else f"none of {', '.join(f'{rate.slower:.0%}' for rate in rates if rate.slower)}"
     )
-    lines += [
+    notes = [
         "",
         f"false alarms: {unchanged.words.get('slower', 0.0):.2%} of {unchanged.trials:,} trials drawn from {unchanged.pairs} pairs",
         f"smallest slowdown found in at least {RELIABLY:.0%} of the trials: {smallest}",
     ]
-    return "\n".join(lines)
+    headings = ("planted", "measured", "pairs", "called slower", *words[1:], "median time")
+    return Table("", headings, rows, notes, numbers=True)

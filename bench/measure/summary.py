@@ -8,7 +8,6 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from bench.analysis import noise
 from bench.analysis.timings import BASELINE
@@ -17,6 +16,7 @@ from bench.measure.run import Run
 from bench.stats import intervals
 from bench.stats.intervals import FEWEST
 from bench.text.numbers import counted, duration, duration_interval, times_interval
+from bench.text.tables import Table
 
 _NEVER_CUT = 1000  # a table takes the width it needs; a terminal wraps what a name makes too long
 
@@ -28,8 +28,7 @@ def text(run: Run, *, colours: bool) -> str:
     for workload in run.options.workloads:
         cases = [case for case in run.cases if case.workload == workload and run.recorder.of(case)]
         if cases:
-            console.print()
-            console.print(_table(run, cases))
+            output.write(f"\n{_table(run, cases).text(colours=colours)}\n")
     console.print()
     for kind, style, noted in (
         ("skipped", "yellow", run.outcomes.skipped),
@@ -68,18 +67,9 @@ def measured(run: Run, case: Case) -> str:
 
 def _table(run: Run, cases: Sequence[Case]) -> Table:
     one, workload = run.recorder.of(cases[0])[0], cases[0].workload
-    table = Table(
-        title=workload.title(workload.layers(run.inputs.splits.training), one.examples),
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        padding=(0, 2, 0, 0),
-        pad_edge=False,
-    )
-    table.add_column("trainer", no_wrap=True)
-    for heading in ("epoch (95 %)", "rounds", "examples/s", f"over {BASELINE} (95 %)", "of limit", "accuracy"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    headings = ("trainer", "epoch (95 %)", "rounds", "examples/s", f"over {BASELINE} (95 %)", "of limit", "accuracy")
     times = {case.trainer: [row.seconds for row in run.recorder.of(case)] for case in cases}
+    rows = []
     for case in cases:
         mine = times[case.trainer]
         epoch = intervals.median(mine)
@@ -88,8 +78,8 @@ def _table(run: Run, cases: Sequence[Case]) -> Table:
             speedup = times_interval(intervals.ratio(times[BASELINE], mine))
         rate, accuracy = f"{one.examples / epoch.value:,.0f}", f"{run.recorder.of(case)[0].accuracy:.1%}"
         limit = f"{intervals.median([row.fraction_of_limit or 0.0 for row in run.recorder.of(case)]).value:.0%}"
-        table.add_row(case.trainer, duration_interval(epoch), str(len(mine)), rate, speedup, limit, accuracy)
-    return table
+        rows.append((case.trainer, duration_interval(epoch), str(len(mine)), rate, speedup, limit, accuracy))
+    return Table(workload.title(workload.layers(run.inputs.splits.training), one.examples), headings, rows, numbers=True)
 
 
 def _by_reason(run: Run, noted: dict[Case, str]) -> dict[str, str]:

@@ -12,35 +12,45 @@ _NEVER_CUT = 10_000  # a table takes the width it needs; a terminal wraps what n
 
 @dataclass(frozen=True)
 class Table:
-    """A title, headings, rows of as many cells, and what is to be said below."""
+    """A title, headings, rows of as many cells, and notes below. The title, or all headings, may be empty.
+
+    numbers  whether all columns but the first hold numbers, which are aligned to the right
+    """
 
     title: str
     headings: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
+    numbers: bool = False
 
-    def text(self) -> str:
+    def text(self, *, colours: bool = False) -> str:
         """Return it for a terminal."""
         from rich.console import Console
         from rich.table import Table as Grid
         from rich.text import Text
 
-        grid = Grid(box=None, padding=(0, 3, 0, 0), pad_edge=False)
-        for heading in self.headings:
-            grid.add_column(Text(heading), no_wrap=True)
+        grid = Grid(box=None, padding=(0, 2 if self.numbers else 3, 0, 0), pad_edge=False, show_header=any(self.headings))
+        grid.header_style = "bold" if colours else ""
+        for column, heading in enumerate(self.headings):
+            grid.add_column(Text(heading), no_wrap=True, justify="right" if self.numbers and column else "left")
         for row in self.rows:
             grid.add_row(*map(Text, row))
         output = io.StringIO()
+        console = Console(file=output, width=_NEVER_CUT, force_terminal=colours, color_system="standard" if colours else None)
+        if self.title:
+            console.print(Text(self.title, style="bold" if colours else ""))
         if self.rows:
-            Console(file=output, width=_NEVER_CUT, color_system=None).print(grid)
-        return "\n".join([self.title, *(line.rstrip() for line in output.getvalue().splitlines()), *self.notes])
+            console.print(grid)
+        return "\n".join([*(line.rstrip() for line in output.getvalue().splitlines()), *self.notes])
 
     def markdown(self) -> str:
         """Return it for an issue or a README."""
-        rows = [self.headings, ["---"] * len(self.headings), *([escaped(cell) for cell in row] for row in self.rows)]
-        table = [f"| {' | '.join(row)} |" for row in ([escaped(cell) for cell in rows[0]], *rows[1:])] if self.rows else []
+        rule = ["---", *["---:" if self.numbers else "---"] * (len(self.headings) - 1)]
+        lines = [[escaped(cell) for cell in self.headings], rule, *([escaped(cell) for cell in row] for row in self.rows)]
+        table = [f"| {' | '.join(line)} |" for line in lines] if self.rows else []
         notes = [f"- {escaped(note)}" for note in self.notes]
-        return "\n".join([f"### {escaped(self.title)}", *([""] if table else []), *table, *([""] if notes else []), *notes])
+        title = [f"### {escaped(self.title)}", *([""] if table else [])] if self.title else []
+        return "\n".join([*title, *table, *([""] if notes else []), *notes])
 
 
 def escaped(cell: str) -> str:
