@@ -6,10 +6,13 @@ import argparse
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench.workload import DEFAULT_WORKLOADS, Workload, chosen
-from impls import TRAINERS, InputError, Splits, mnist, read_directory
+from impls import TRAINERS, InputError
+
+if TYPE_CHECKING:
+    from impls import Splits
 
 _DECLARED: dict[str, dict[str, Any]] = {
     "--trainers": {"metavar": "NAME,...", "help": "which to run: names, or module:Class of your own (its code is run)"},
@@ -48,6 +51,8 @@ class Options:
 
     def splits(self) -> Splits:
         """Load the data."""
+        from impls import mnist, read_directory
+
         return mnist() if self.data is None else read_directory(self.data)
 
 

@@ -6,10 +6,12 @@ import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from impls import Dataset, InputError, Network, Splits
-from impls.errors import unknown
+from impls.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from impls import Dataset, Network, Splits
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,8 @@ class Workload:
 
     def network(self, data: Dataset) -> Network:
         """Return the initial network: the same weights every time."""
+        from impls import Network
+
         start = Network.gaussian if self.start == "gaussian" else Network.scaled
         return start(self.layers(data), seed=self.seed, dtype=self.dtype)
 

@@ -15,11 +15,14 @@ import importlib
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from impls.dataset import Dataset, Splits, mnist, read_directory, read_idx
 from impls.errors import InputError, Unsupported, unknown
-from impls.network import Network
-from impls.trainer import Trainer
+
+if TYPE_CHECKING:
+    from impls.dataset import Dataset, Splits, mnist, read_directory, read_idx
+    from impls.network import Network
+    from impls.trainer import Trainer
 
 __all__ = [
     "TRAINERS",
@@ -53,6 +56,21 @@ TRAINERS = {
     "torch_gpu": "impls.peers.torch_eager:TorchGpu",
     "torch_graph": "impls.peers.torch_graph:TorchGraph",
 }
+
+# What else is imported from here, and the module that it is in. It is loaded when it is asked for: a command's --help needs no NumPy.
+_LAZY = {
+    **dict.fromkeys(("Dataset", "Splits", "mnist", "read_directory", "read_idx"), "impls.dataset"),
+    "Network": "impls.network",
+    "Trainer": "impls.trainer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(importlib.import_module(_LAZY[name]), name)
+    return value
+
 
 # The libraries that a plain installation leaves out, each with the extra that brings it.
 EXTRAS = {"numba": "compiled", "jax": "peers", "torch": "peers", "mpi4py": "mpi"}
@@ -96,6 +114,8 @@ def load_trainer(name: str) -> type[Trainer]:
         if name in TRAINERS and not ours and isinstance(error, (ImportError, OSError, RuntimeError)):  # of a library that does not load
             raise Unsupported(f"{name} does not load here: {type(error).__name__}: {error}") from error
         raise InputError(f"trainer {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+    from impls.trainer import Trainer
+
     if not (isinstance(kind, type) and issubclass(kind, Trainer)):
         raise InputError(f"trainer {name!r} is no subclass of impls.Trainer")
     return kind
