@@ -11,6 +11,7 @@ import pytest
 
 from bench.measure import summary
 from bench.measure.case import Case
+from bench.measure.pytest_internals import Terminal, compares_with_nothing, has_colours, hide_benchmark_table
 from bench.measure.run import Run, prepare
 from bench.measure.watchdog import Watchdog
 from bench.options import declare, parse
@@ -32,7 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     given = [str(argument) for argument in config.invocation_params.args]
     if not any(argument.startswith("--benchmark-") and argument not in _OUR_TABLE_SUFFICES for argument in given):
-        config.option.benchmark_quiet = True
+        hide_benchmark_table(config)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -44,9 +45,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         config.stash[RUN] = prepare(options, kind="timing")
     except InputError as error:
         raise pytest.UsageError(str(error)) from None
-    reporter = _reporter(config)
-    if reporter is not None and not config.option.verbose:
-        reporter.showfspath = False  # a line for each case instead of the file's name and letters
+    Terminal(config).name_no_files()  # there is a line for each case
 
 
 def _stop_as_by_ctrl_c(config: pytest.Config) -> None:
@@ -60,10 +59,9 @@ def _stop_as_by_ctrl_c(config: pytest.Config) -> None:
 
 def _refuse_to_compare_with_nothing(config: pytest.Config) -> None:
     """Say at the start what pytest-benchmark would say in the end: that there is no stored run for --benchmark-compare-fail."""
-    stored: Any = getattr(config, "_benchmarksession", None)
-    if stored is not None and stored.compare_fail and not stored.compared_mapping:
+    if storage := compares_with_nothing(config):
         raise pytest.UsageError(
-            f"--benchmark-compare-fail: no stored run to compare with in {stored.storage}: store one with --benchmark-autosave, "
+            f"--benchmark-compare-fail: no stored run to compare with in {storage}: store one with --benchmark-autosave, "
             "then add --benchmark-compare; or have both measured now: python -m bench gate"
         )
 
@@ -91,19 +89,16 @@ def watchdog(request: pytest.FixtureRequest) -> Watchdog:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Watchdog over those cases that were selected."""
-    config, reporter = session.config, _reporter(session.config)
-    capture: Any = config.pluginmanager.getplugin("capturemanager")
+    config, terminal = session.config, Terminal(session.config)
     run = config.stash[RUN]
     run.cases = [case for case in map(_case, session.items) if case and not config.option.collectonly]
     if not run.cases:
         return
 
     def show(case: Case, doing: str) -> None:
-        if reporter is not None and reporter.isatty:
-            with capture.global_and_fixture_disabled():
-                reporter.rewrite(f"{_progress_prefix(run, case)}  {doing}", erase=True)
+        terminal.rewrite(f"{_progress_prefix(run, case)}  {doing}")
 
-    with capture.global_and_fixture_disabled():
+    with terminal.uncaptured():
         watchdog = config.stash[WATCHDOG] = Watchdog(run, show)
     config.add_cleanup(watchdog.close)
 
@@ -130,13 +125,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     elif report.failed and call.excinfo is not None:
         failed[case] = f"{call.excinfo.typename}: {call.excinfo.value}".removeprefix("Failed: ")
     item.config.stash[WATCHDOG].finish(case)
-    reporter = _reporter(item.config)
-    if reporter is not None and not reporter.config.option.verbose:
-        ended = "skipped" if case in skipped else "FAILED" if case in failed else summary.measured(run, case) or "ran once"
-        if reporter.isatty:
-            reporter.rewrite("", erase=True)
-            reporter.rewrite("")
-        reporter.write_line(f"{_progress_prefix(run, case)}  {ended}")
+    ended = "skipped" if case in skipped else "FAILED" if case in failed else summary.measured(run, case) or "ran once"
+    Terminal(item.config).write_line(f"{_progress_prefix(run, case)}  {ended}")
     return report
 
 
@@ -151,11 +141,6 @@ def _case(item: pytest.Item) -> Case | None:
     """Return the case that a test times."""
     case = item.callspec.params.get("case") if hasattr(item, "callspec") else None
     return case if isinstance(case, Case) else None
-
-
-def _reporter(config: pytest.Config) -> Any:
-    """Return what writes to the terminal, or None if nothing does."""
-    return config.pluginmanager.getplugin("terminalreporter")
 
 
 def _progress_prefix(run: Run, case: Case) -> str:
@@ -184,7 +169,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if run is None:
         return
     terminalreporter.ensure_newline()
-    terminalreporter.write(summary.text(run, colours=terminalreporter._tw.hasmarkup))
+    terminalreporter.write(summary.text(run, colours=has_colours(terminalreporter)))
 
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ import pytest
 
 from bench.machine.load import Meter
 from bench.measure.case import Case
+from bench.measure.pytest_internals import store_nothing, timed_seconds
 from bench.measure.recorder import Epochs
 from bench.measure.run import Run
 from bench.measure.watchdog import BrokenOffError, Watchdog
@@ -39,7 +40,7 @@ def test_epoch(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None
     except Unsupported as reason:
         pytest.skip(str(reason))
     except (ContractError, BrokenOffError, WriteError) as error:
-        benchmark.has_error = True  # pytest-benchmark is to store nothing of it either
+        store_nothing(benchmark)
         ended = str(error)
     if ended:  # raised here, where no other exception is being handled that would be told too
         pytest.fail(ended, pytrace=False)
@@ -77,7 +78,7 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
         if not benchmark.enabled:
             return
         others = meter.shares()
-        seconds = benchmark.stats.stats.data
+        seconds = timed_seconds(benchmark)
         doing("verifying again")
         accuracy = trainer.network().accuracy(run.inputs.splits.test)
         monitor.check(seconds, repeated=True)

@@ -7,6 +7,8 @@ import pytest
 
 import impls
 
+pytest_plugins = ["pytester"]
+
 # What tests start is no worker of pytest-xdist: pytest-benchmark would measure nothing in one.
 for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID"):
     os.environ.pop(name, None)
