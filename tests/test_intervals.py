@@ -1,10 +1,15 @@
 """Intervals: right on known data, and holding the truth as often as they claim."""
 
+import math
+
 import numpy as np
 import pytest
+from scipy.stats import kendalltau, quantile_test, theilslopes, wilcoxon
 
 from bench import records
 from bench.stats import intervals
+from bench.stats.intervals import anytime_interval
+from bench.stats.trend import drift
 from tests.doors import ROOT
 
 
@@ -82,3 +87,39 @@ def test_pooled_runs_hold_the_truth_about_the_next_run():
 def test_what_is_no_sample_is_refused(values):
     with pytest.raises(ValueError, match="one finite value"):
         intervals.median(values)
+
+
+@pytest.mark.parametrize("look", [1, 2, 5])
+@pytest.mark.parametrize("n", [9, 12, 20])
+def test_the_anytime_interval_is_what_scipys_signed_rank_test_accepts(n, look):
+    x = np.random.default_rng(n).normal(0.02, 0.01, n)
+    allowed, (_, low, high) = 0.05 / (look * (look + 1)), anytime_interval(x, look)
+    step = 1e-9 * np.ptp(x)
+
+    def p(centre):
+        return wilcoxon(x - centre, method="exact").pvalue
+
+    if math.isinf(high):
+        assert 2**-n * 2 > allowed  # not even the most extreme sum is unlikely enough
+        return
+    assert max(p(low - step), p(high + step)) <= allowed < min(p(low + step), p(high - step))
+
+
+@pytest.mark.parametrize("n", [6, 9, 15])
+def test_the_interval_of_a_median_lies_within_scipys_that_does_not_interpolate(n):
+    x = np.sort(np.random.default_rng(n).exponential(1.0, n))
+    conservative = quantile_test(x, q=0, p=0.5).confidence_interval(0.95)
+    mine = intervals.median(x)
+    assert conservative.low <= mine.low <= np.median(x) <= mine.high <= conservative.high
+    inner = np.searchsorted(x, conservative.low) + 1, np.searchsorted(x, conservative.high) - 1
+    assert mine.low <= x[inner[0]]  # between the order statistic that holds too often and the one that holds too seldom
+    assert mine.high >= x[inner[1]]
+
+
+@pytest.mark.parametrize("n", [5, 20, 40])
+def test_the_drift_is_theils_slope_where_kendalls_tau_is_sure(n):
+    x = np.random.default_rng(n).normal(1, 0.02, n) * np.linspace(1, 1.3, n)
+    slope = theilslopes(x, np.arange(n)).slope * (n - 1) / np.median(x)
+    sure = kendalltau(np.arange(n), x).statistic * n * (n - 1) / 2 > 3.3 * math.sqrt(n * (n - 1) * (2 * n + 5) / 18)
+    assert drift(x) == (pytest.approx(slope) if sure else 0)
+    assert sure == (n > 5)

@@ -8,11 +8,13 @@ import string
 import subprocess
 import sys
 from dataclasses import asdict
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.machine.gpu import gpu_columns
 from bench.machine.identity import describe, slug
 from tests.doors import ROOT
 
@@ -94,9 +96,59 @@ def test_the_gpu_is_the_one_that_cuda_computes_on(tmp_path, monkeypatch, driver,
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     load = ctypes.CDLL
     monkeypatch.setattr(ctypes, "CDLL", lambda name, *others, **more: driver if "cuda" in str(name) else load(name, *others, **more))
+    monkeypatch.setitem(sys.modules, "pynvml", None)  # not installed
     machine = describe()
     assert (machine.gpu, machine.gpu_driver, machine.cuda, machine.gpu_memory_gib, machine.gpu_clock_mhz) == expected
     assert machine.machine.endswith("nvidia-h200") == bool(expected[0])
+
+
+class Nvml(ModuleType):
+    """NVIDIA's management library for two GPUs, in place of the package pynvml."""
+
+    NVML_CLOCK_SM = 1
+
+    class NVMLError(Exception):
+        pass
+
+    def __init__(self, works=True):
+        super().__init__("pynvml")
+        self.works = works
+
+    def nvmlInit(self):
+        if not self.works:
+            raise self.NVMLError("Driver/library version mismatch")
+
+    def nvmlDeviceGetHandleByPciBusId(self, bus):
+        return {"0000:65:00.0": "NVIDIA H200", "0000:17:00.0": "NVIDIA T400"}[bus]
+
+    def nvmlDeviceGetName(self, handle):
+        return handle
+
+    def nvmlSystemGetDriverVersion(self):
+        return "580.159.04"
+
+    def nvmlSystemGetCudaDriverVersion_v2(self):
+        return 13010
+
+    def nvmlDeviceGetMemoryInfo(self, handle):
+        return SimpleNamespace(total=143771 << 20)
+
+    def nvmlDeviceGetMaxClockInfo(self, handle, kind):
+        return {self.NVML_CLOCK_SM: 1980}[kind]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for nvidia-smi is a shell script")
+@pytest.mark.parametrize(("works", "driver"), [(True, "580.159.04"), (False, "580.159.03")], ids=["NVML answers", "nvidia-smi has to"])
+def test_nvidia_smi_is_read_only_where_nvml_does_not_answer(tmp_path, monkeypatch, works, driver):
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{SMI}\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setitem(sys.modules, "pynvml", Nvml(works))
+    monkeypatch.setattr("bench.machine.gpu._bus_of_device_0", lambda: "0000:65:00.0")
+    found = gpu_columns()
+    assert found.pop("gpu_driver") == driver
+    assert found.pop("cuda") == ("13.1" if works else "13.0")
+    assert found == {"gpu": "NVIDIA H200", "gpu_memory_gib": 140.4, "gpu_clock_mhz": 1980.0}
 
 
 HOLD = """

@@ -5,16 +5,16 @@ No host name, user name or path is read, so none can leave the machine with a re
 
 from __future__ import annotations
 
-import ctypes
 import platform
 import re
-import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
 import psutil
+
+from bench.machine.gpu import gpu_columns
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def describe(name: str | None = None) -> Machine:
     """Look at this machine. name: what results call it, else a short name made of processor, cores and GPU."""
     import numpy
 
-    cpu, cores, gpu = _cpu(), psutil.cpu_count(logical=False) or psutil.cpu_count() or 1, _gpu()
+    cpu, cores, gpu = _cpu(), psutil.cpu_count(logical=False) or psutil.cpu_count() or 1, gpu_columns()
     blas_name, blas_kernels = blas()
     return Machine(
         machine=slug(name) if name else slug(f"{cpu} {cores}-core {gpu['gpu']}"),
@@ -99,42 +99,3 @@ def _cpu() -> str:
     # "Intel(R) Xeon(R) Platinum 8488C CPU @ 2.40GHz" -> "Intel Xeon Platinum 8488C"; "AMD EPYC 9R14 96-Core Processor" -> "AMD EPYC 9R14"
     brand = re.sub(r"\((R|TM|tm)\)|@.*$|\b(CPU|Processor|\d+-Core)\b", " ", brand)
     return " ".join(brand.split())
-
-
-def _gpu() -> dict[str, Any]:
-    """Return the columns of the GPU in use, as nvidia-smi tells them: memory, and the highest clock of its multiprocessors."""
-    nothing: dict[str, Any] = {"gpu": "", "gpu_driver": "", "cuda": ""}
-    bus = _gpu_in_use()
-    if bus is None:
-        return nothing
-    fields = "name,driver_version,memory.total,clocks.max.sm"
-    query = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader,nounits", f"--id={bus}"]
-    try:
-        told, banner = (subprocess.run(command, capture_output=True, text=True, timeout=30) for command in (query, query[:1]))
-    except (OSError, subprocess.TimeoutExpired):
-        return nothing
-    if told.returncode or told.stdout.count(",") != fields.count(","):
-        return nothing
-    name, driver, mebibytes, clock = (part.strip() for part in told.stdout.split(","))
-    version = re.search(r"CUDA Version:\s*([\d.]+)", banner.stdout)
-    return {
-        "gpu": name,
-        "gpu_driver": driver,
-        "cuda": version.group(1) if version else "",
-        "gpu_memory_gib": round(float(mebibytes) / 1024, 1) if mebibytes.isdigit() else None,
-        "gpu_clock_mhz": float(clock) if clock.isdigit() else None,
-    }
-
-
-def _gpu_in_use() -> str | None:
-    """Return where on the PCI bus CUDA's device 0 is, on which all compute; None without one.
-
-    Asked of the driver: nvidia-smi numbers GPUs by their place, CUDA by their speed, and by CUDA_VISIBLE_DEVICES.
-    """
-    try:
-        cuda = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    except OSError:
-        return None
-    device, bus = ctypes.c_int(), ctypes.create_string_buffer(32)
-    failed = cuda.cuInit(0) or cuda.cuDeviceGet(ctypes.byref(device), 0) or cuda.cuDeviceGetPCIBusId(bus, len(bus), device)
-    return None if failed else bus.value.decode()

@@ -1,0 +1,72 @@
+"""The GPU that CUDA computes on: its name, memory, clock and driver, from NVIDIA's management library or from nvidia-smi."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import subprocess
+import sys
+from typing import Any
+
+_FIELDS = "name,driver_version,memory.total,clocks.max.sm"
+
+
+def gpu_columns() -> dict[str, Any]:
+    """Return the GPU's columns of the CSV; empty texts without a GPU. The clock is the highest of its multiprocessors."""
+    bus = _bus_of_device_0()
+    return (bus and (_from_nvml(bus) or _from_nvidia_smi(bus))) or {"gpu": "", "gpu_driver": "", "cuda": ""}
+
+
+def _bus_of_device_0() -> str | None:
+    """Return where on the PCI bus CUDA's device 0 is, on which all trainers compute; None without one.
+
+    The driver is asked, because nvidia-smi numbers GPUs by their position, CUDA by their speed and by CUDA_VISIBLE_DEVICES.
+    """
+    try:
+        cuda = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return None
+    device, bus = ctypes.c_int(), ctypes.create_string_buffer(32)
+    failed = cuda.cuInit(0) or cuda.cuDeviceGet(ctypes.byref(device), 0) or cuda.cuDeviceGetPCIBusId(bus, len(bus), device)
+    return None if failed else bus.value.decode()
+
+
+def _from_nvml(bus: str) -> dict[str, Any] | None:
+    """Return the columns as NVML gives them; None if the package or the library is missing, or does not know the GPU."""
+    try:
+        import pynvml
+    except ImportError:
+        return None
+    try:
+        pynvml.nvmlInit()
+        handle = pynvml.nvmlDeviceGetHandleByPciBusId(bus)
+        cuda = pynvml.nvmlSystemGetCudaDriverVersion_v2()
+        return {
+            "gpu": pynvml.nvmlDeviceGetName(handle),
+            "gpu_driver": pynvml.nvmlSystemGetDriverVersion(),
+            "cuda": f"{cuda // 1000}.{cuda % 1000 // 10}",
+            "gpu_memory_gib": round(pynvml.nvmlDeviceGetMemoryInfo(handle).total / 2**30, 1),
+            "gpu_clock_mhz": float(pynvml.nvmlDeviceGetMaxClockInfo(handle, pynvml.NVML_CLOCK_SM)),
+        }
+    except pynvml.NVMLError:
+        return None
+
+
+def _from_nvidia_smi(bus: str) -> dict[str, Any] | None:
+    """Return the columns as nvidia-smi prints them; None if it fails."""
+    query = ["nvidia-smi", f"--query-gpu={_FIELDS}", "--format=csv,noheader,nounits", f"--id={bus}"]
+    try:
+        values, banner = (subprocess.run(command, capture_output=True, text=True, timeout=30) for command in (query, query[:1]))
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    if values.returncode or values.stdout.count(",") != _FIELDS.count(","):
+        return None
+    name, driver, mebibytes, clock = (part.strip() for part in values.stdout.split(","))
+    version = re.search(r"CUDA Version:\s*([\d.]+)", banner.stdout)
+    return {
+        "gpu": name,
+        "gpu_driver": driver,
+        "cuda": version.group(1) if version else "",
+        "gpu_memory_gib": round(float(mebibytes) / 1024, 1) if mebibytes.isdigit() else None,
+        "gpu_clock_mhz": float(clock) if clock.isdigit() else None,
+    }
