@@ -54,6 +54,7 @@ class Crossing:
         return f"{self.ahead} passes {self.behind} at {digits(self.at.value)} ({low} to {high})"
 
 
+Curve = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
 Grid = Mapping[tuple[int, int], JobKey]  # (width, batch size) -> what was timed there
 
 
@@ -126,3 +127,20 @@ def _overtaking(x: list[int], lead: npt.NDArray[np.float64]) -> npt.NDArray[np.f
     share = np.clip(np.divide(-low, high - low, out=np.zeros_like(low), where=high != low), 0, 1)
     inside = np.exp(log_x[at] + share * (log_x[at + 1] - log_x[at]))
     return np.where(last == -1, -np.inf, np.where(last == len(x) - 1, np.inf, inside))
+
+
+def line_crossings(a: Curve, b: Curve) -> list[tuple[float, float, bool]]:
+    """Return where curve b passes curve a or falls behind, each time: x, y, and whether b leads from there on.
+
+    a, b  each (x, y), two arrays of the same length
+    Interpolated between neighbouring points that both curves have, as straight lines on log axes: where the drawn lines cross.
+    `crossings` says from where on a trainer stays ahead, and how surely.
+    """
+    x = np.intersect1d(a[0], b[0])
+    log_a, log_b = (np.log(curve[1][np.isin(curve[0], x)]) for curve in (a, b))
+    lead, crossings = log_b - log_a, []
+    for i in np.flatnonzero(lead[:-1] * lead[1:] < 0):
+        share = lead[i] / (lead[i] - lead[i + 1])
+        log_x = np.log(x[i]) + share * np.log(x[i + 1] / x[i])
+        crossings.append((float(np.exp(log_x)), float(np.exp(log_a[i] + share * (log_a[i + 1] - log_a[i]))), bool(lead[i + 1] > 0)))
+    return crossings

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations, islice
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bench.analysis.crossovers import MOST_PAIRED, Axis, Grid, lines
+from bench.analysis.crossovers import MOST_PAIRED, Axis, Grid, line_crossings, lines
 from bench.analysis.timings import Configuration, JobKey, Timings, ladder
 from bench.plot import style
 from bench.stats.intervals import Sample
@@ -45,7 +44,7 @@ def _curves(varied: Axis, panels: Mapping[int, Line], subtitle: str) -> Figure:
         axis.set_xscale("log")
         axis.set_yscale("log")
         for (first, a), (second, b) in combinations(islice(curves.items(), MOST_PAIRED), 2):
-            for x, y, second_leads in _crossings(a, b):
+            for x, y, second_leads in line_crossings(a, b):
                 axis.plot(x, y, "o", ms=14, mfc="none", mec="black", mew=1.4)
                 leader, other = (second, first) if second_leads else (first, second)
                 label = f"{leader} passes {other}\nat {digits(x)}"
@@ -61,19 +60,3 @@ def _curves(varied: Axis, panels: Mapping[int, Line], subtitle: str) -> Figure:
         axis.legend(frameon=False)
     axes[0].set_ylabel("examples per second (log)")
     return figure
-
-
-def _crossings(a: tuple[Any, Any], b: tuple[Any, Any]) -> list[tuple[float, float, bool]]:
-    """Return where curve b overtakes a or falls behind, each time: x, y, and whether b leads from there on.
-
-    These are those of the drawn lines; from where on a trainer stays ahead, and how surely, is found by `bench.analysis.crossovers`.
-    Interpolated between neighbouring points that both curves have, as straight lines on log axes.
-    """
-    x = np.intersect1d(a[0], b[0])
-    log_a, log_b = (np.log(curve[1][np.isin(curve[0], x)]) for curve in (a, b))
-    lead, crossings = log_b - log_a, []
-    for i in np.flatnonzero(lead[:-1] * lead[1:] < 0):
-        share = lead[i] / (lead[i] - lead[i + 1])
-        log_x = np.log(x[i]) + share * np.log(x[i + 1] / x[i])
-        crossings.append((float(np.exp(log_x)), float(np.exp(log_a[i] + share * (log_a[i + 1] - log_a[i]))), bool(lead[i + 1] > 0)))
-    return crossings
