@@ -14,10 +14,11 @@ from bench.analysis.timings import timings
 from bench.analysis.validate import check
 from bench.mpi.cost_model import Compute, Link, Model
 from bench.mpi.fleet import slow_hosts
+from bench.mpi.ranks import share
 from bench.options import declare, parse, spelled
 from bench.plot import charts
 from bench.records import Writer
-from bench.system.launcher import share, without_launcher
+from bench.system.launcher import without_launcher
 from tests.doors import QUICK, ROOT, command, launcher, mpiexec
 from tests.rows import rows, written
 from tests.test_mpi import needs_mpi

@@ -6,10 +6,8 @@ import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,10 +16,15 @@ from matplotlib.figure import Figure
 from bench import records
 from bench.__main__ import main
 from bench.gate.verdict import Report, Verdict
+from bench.machine import clock
 from bench.machine.identity import describe, slug
 from bench.measure import summary
 from bench.measure.case import Case
-from bench.paired.worker import Job
+from bench.measure.inputs import Inputs
+from bench.measure.outcomes import Outcomes
+from bench.measure.recorder import Recorder, RunColumns
+from bench.measure.run import Run
+from bench.options import parse
 from bench.workload import named
 from tests.doors import ROOT
 from tests.rows import rows, written
@@ -74,7 +77,7 @@ class Pickled:
 def test_a_pickle_in_a_job_is_not_unpickled(tmp_path):
     np.savez(tmp_path / "job.npz", facts=np.array([Pickled(tmp_path / "touched")], object))
     with pytest.raises(ValueError, match="allow_pickle=False"):
-        Job.read(tmp_path / "job.npz")
+        EpochJob.read(tmp_path / "job.npz")
     assert not (tmp_path / "touched").exists()
 
 
@@ -194,10 +197,9 @@ def test_a_file_name_commands_no_terminal(tmp_path, capsys):
         assert "\x1b" not in capsys.readouterr().out
 
 
-def test_a_name_is_no_rich_markup():
+def test_a_name_is_no_rich_markup(tmp_path, mnist):
     case = Case(named("nielsen"), "[/]", "gone [bold]")
-    run = SimpleNamespace(
-        options=SimpleNamespace(workloads=[]), machine=describe("box"), threads=1, files=[], warnings=[], failed={}, cases=[case],
-        skipped={case: "gone [bold]"}, unfinished=dict, of=lambda case: [], table=pd.DataFrame,
-    )  # fmt: skip
+    columns = RunColumns("id", "", "", "timing", "mnist", 1, describe("box"), {})
+    recorder = Recorder(columns, records.Writer(tmp_path / "run.csv"), clock.measure())
+    run = Run(parse({}, results=tmp_path), [case], Inputs(lambda: mnist), Outcomes(skipped={case: "gone [bold]"}), recorder)
     assert "skipped [/]: gone [bold]" in summary.text(run, colours=False)
