@@ -7,6 +7,7 @@ import math
 import shutil
 import subprocess
 import sys
+import time
 import types
 import weakref
 from collections.abc import Callable
@@ -247,6 +248,24 @@ class Device:
         def alloc_pinned_memory(size):
             return bytearray(size)
 
+        class Event:
+            """The moment at which a stream reaches it."""
+
+            def record(self, stream):
+                self._stream = stream
+                with stream:
+                    start(self._happen)
+
+            def _happen(self):
+                self.seconds = time.perf_counter()
+
+            def synchronize(self):
+                self._stream.synchronize()
+
+        @staticmethod
+        def get_elapsed_time(one, other):
+            return 1000 * (other.seconds - one.seconds)
+
         Stream = Stream
         get_current_stream = staticmethod(current)
 
@@ -282,6 +301,9 @@ class GraphOnCpu(OnDevice, GpuGraph):
 
 class FusedOnCpu(OnDevice, GpuFused):
     pass
+
+
+ON_CPU = {"gpu": GpuOnCpu, "gpu_graph": GraphOnCpu, "gpu_fused": FusedOnCpu}
 
 
 class UnbuiltGraph(GraphOnCpu):

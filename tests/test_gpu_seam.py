@@ -16,6 +16,7 @@ from impls.gpu_fused import BLOCKS, Fit
 from impls.gpu_graph import STEPS_A_GRAPH, GpuGraph, replays
 from impls.loop import Loop
 from tests.device import Device, GpuOnCpu, GraphOnCpu, Unbuilt, UnbuiltFused, UnbuiltGraph, needs_compiler
+from tests.support.gpu.variants import one_by_one, stream_of, timed_epoch, with_threads
 from tests.test_trainers import distance, same_bits, trained
 
 
@@ -177,11 +178,8 @@ def test_a_fit_has_fewer_threads_where_more_need_too_much_shared_memory():
 
 
 def test_an_experiment_may_choose_the_number_of_threads():
-    class Probe(UnbuiltFused):
-        threads = (192,)
-
     data = Dataset(np.ones((100, 784)), np.zeros(100, int), classes=10)
-    Probe(Network.scaled([784, 100, 10]), data, batch_size=100, learning_rate=1.0)
+    with_threads(UnbuiltFused, 192)(Network.scaled([784, 100, 10]), data, batch_size=100, learning_rate=1.0)
     assert "-DTHREADS=192" in Unbuilt.asked[1]
 
 
@@ -263,45 +261,29 @@ def on_the_device(name, mnist):
 @on_device
 @pytest.mark.parametrize("name", NAMES)
 def test_train_epoch_returns_when_the_device_has_finished(name, mnist):
-    import cupy
-
     trainer, _, order = on_the_device(name, mnist)
     trainer.train_epoch(order)
-    assert getattr(trainer, "_stream", cupy.cuda.get_current_stream()).done
+    assert stream_of(trainer).done
 
 
 @pytest.mark.gpu
 @on_device
 @pytest.mark.parametrize("name", NAMES)
 def test_wall_time_is_the_devices_own_within_5_percent(name, mnist):
-    import cupy
-
     trainer, _, order = on_the_device(name, mnist)
-    stream = getattr(trainer, "_stream", cupy.cuda.get_current_stream())
     trainer.train_epoch(order)
-    ratios = []
-    for _ in range(7):
-        began, ended = cupy.cuda.Event(), cupy.cuda.Event()
-        began.record(stream)
-        wall = time.perf_counter()
-        trainer.train_epoch(order)
-        wall = time.perf_counter() - wall
-        ended.record(stream)
-        ended.synchronize()
-        ratios.append(cupy.cuda.get_elapsed_time(began, ended) / 1000 / wall)
-    assert np.median(ratios) == pytest.approx(1, abs=0.05)
+    epochs = [timed_epoch(trainer, order) for _ in range(7)]
+    assert np.median([epoch.events / epoch.wall for epoch in epochs]) == pytest.approx(1, abs=0.05)
 
 
 @pytest.mark.gpu
 @on_device
 @pytest.mark.parametrize("name", NAMES)
 def test_a_trainer_that_returns_at_once_is_still_waited_for(name, mnist, monkeypatch):
-    import cupy
-
     trainer, start, order = on_the_device(name, mnist)
     trainer.train_epoch(order)
     right = trainer.network()
-    stream = getattr(trainer, "_stream", cupy.cuda.get_current_stream())
+    stream = stream_of(trainer)
     trainer.load(start)
     trainer._epoch(order)  # all that the author of a trainer writes: it starts the work
     if name != "gpu":
@@ -339,11 +321,8 @@ def test_kernels_that_overlap_give_the_same_bits_as_one_after_the_other(mnist):
     if int(cupy.cuda.Device().compute_capability) < 90:
         pytest.skip("needs compute capability 9.0")
 
-    class OneByOne(GpuGraph):
-        _launch_dependent = staticmethod(lambda *arguments: False)
-
     start, order, results = Network.gaussian([784, 30, 10]), mnist.training.order(seed=0), []
-    for kind, overlaps in ((GpuGraph, True), (OneByOne, False)):
+    for kind, overlaps in ((GpuGraph, True), (one_by_one(GpuGraph), False)):
         trainer = kind(start, mnist.training, batch_size=10, learning_rate=3.0)
         assert trainer._overlaps == overlaps  # the driver has taken the launches
         trainer.train_epoch(order)

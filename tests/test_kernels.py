@@ -8,6 +8,7 @@ from impls.gpu_fused import Fit
 from impls.gpu_graph import HIGH, WIDE
 from tests import nvrtc
 from tests.device import Device, FusedOnCpu, GraphOnCpu, Unbuilt, UnbuiltFused, UnbuiltGraph, needs_compiler
+from tests.support.gpu.variants import with_threads
 from tests.test_trainers import distance, same_bits, trained
 
 needs_nvrtc = pytest.mark.skipif(
@@ -77,8 +78,7 @@ def test_the_kernel_of_gpu_fused_compiles_without_spills_and_its_blocks_are_a_cl
 @needs_nvrtc
 @pytest.mark.parametrize("threads", [128, 192, 224])
 def test_with_another_number_of_threads_the_job_wide_compiles_without_spills(threads, monkeypatch):
-    kind = type("Probe", (UnbuiltFused,), {"threads": (threads,)})
-    code, options, kernels = asked_for(kind, [784, 100, 10], 100, "float32", "90", monkeypatch)
+    code, options, kernels = asked_for(with_threads(UnbuiltFused, threads), [784, 100, 10], 100, "float32", "90", monkeypatch)
     (kernel,) = nvrtc.compiled(code, "sm_90", options, kernels).values()
     assert kernel.spilled == 0
 

@@ -1,0 +1,1 @@
+"""Scripts for a new GPU: the checks and measurements that need one."""

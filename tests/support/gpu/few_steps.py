@@ -1,0 +1,82 @@
+"""A few steps of the kernels on small jobs, compared with the float64 loop: short enough for compute-sanitizer and ncu.
+
+    compute-sanitizer --tool racecheck python -m tests.support.gpu.few_steps [gpu_fused,gpu_graph,grid] [--examples N]
+
+Exit code 1: a result is wrong, or two runs of the same steps differ in a bit.
+"""
+
+import argparse
+import sys
+
+import numpy as np
+
+from bench.verify.epoch_job import EpochJob
+from bench.verify.rounding import TOLERANCE, arrays, distance
+from impls import Dataset, InputError, Network, Unsupported, load_trainer, mnist
+from tests.support.gpu.variants import load_all
+
+KERNELS = ("gpu_fused", "gpu_graph", "grid")  # `gpu` has no kernels of its own
+COMPARED = 1000  # examples: rounding leads float32 and float64 apart
+
+
+def jobs(examples):
+    """Return jobs by name: `nielsen` and `wide` on that many digits, and one whose sizes are not multiples of a warp or a tile.
+
+    If there are more examples than COMPARED, return `nielsen` alone.
+    """
+    digits, rng = mnist().training.first(examples), np.random.default_rng(5)
+    few = Dataset(rng.random((19, 300)), rng.integers(0, 5, 19), classes=5)
+    sizes = {"nielsen": ([784, 30, 10], digits, 10), "wide": ([784, 100, 10], digits, 50), "uneven": ([300, 15, 5], few, 4)}
+    found = {name: EpochJob(Network.scaled(layers, seed=2), data, data.order(seed=1), m, 3.0) for name, (layers, data, m) in sizes.items()}
+    return found if examples <= COMPARED else {"nielsen": found["nielsen"]}
+
+
+def train(kind, job, dtype="float32"):
+    """Train the job with that trainer and return the network."""
+    trainer = kind(job.start.astype(dtype), job.data, batch_size=job.batch_size, learning_rate=job.learning_rate)
+    trainer.train_epoch(job.order)
+    return trainer.network()
+
+
+def bits(network):
+    """Return the bytes of all weights and biases."""
+    return b"".join(array.tobytes() for array in arrays(network))
+
+
+def check(kind, job):
+    """Train the job twice. Return a line about both results, and whether they are right."""
+    one, other = train(kind, job), train(kind, job)
+    same = bits(one) == bits(other)
+    said = f"two runs have {'the same' if same else 'DIFFERENT'} bits"
+    if len(job.data) > COMPARED:
+        return said, same
+    error = distance(one, train(load_trainer("loop"), job, "float64"), job.start)
+    right = error <= TOLERANCE["float32"]  # False for NaN
+    return f"{'right' if right else 'WRONG'}, off by {error:.1e} of the distance trained; {said}", right and same
+
+
+def main(arguments=None, base=None):
+    """Run the command and return its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tests.support.gpu.few_steps", description=__doc__.split("\n")[0])
+    parser.add_argument(
+        "trainers", nargs="?", default=",".join(KERNELS), metavar="NAME,...", help=f"check these, of {', '.join(KERNELS)} (default: all)"
+    )
+    parser.add_argument("--examples", type=int, default=64, metavar="N", help="train N digits (default: 64)")
+    given = parser.parse_args(arguments)
+    try:
+        every, wrong = load_all(base), 0
+        for name in given.trainers.split(","):
+            if name not in every:
+                raise InputError(f"{name}: no such trainer; choose from {', '.join(every)}")
+            for label, job in jobs(given.examples).items():
+                said, right = check(every[name], job)
+                print(f"{name} {label}: {said}", flush=True)
+                wrong += not right
+    except (InputError, Unsupported) as error:
+        print(f"few_steps: {error}", file=sys.stderr)
+        return 2
+    return min(wrong, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

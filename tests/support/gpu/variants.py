@@ -1,0 +1,79 @@
+"""The GPU trainers, variants of them for experiments, and the time of an epoch by two clocks."""
+
+import time
+from typing import NamedTuple
+
+from impls import Unsupported, load_trainer
+
+NAMES = ("gpu", "gpu_graph", "gpu_fused")
+
+
+class Instead:
+    """An object with some of its attributes replaced."""
+
+    def __init__(self, of, **instead):
+        self._of = of
+        self.__dict__.update(instead)
+
+    def __getattr__(self, name):
+        return getattr(self._of, name)
+
+
+def grid_form(fused):
+    """Return gpu_fused as it is on a device without clusters: a cooperative launch whose blocks exchange through device memory."""
+    cuda = fused.xp.cuda
+
+    class Grid(fused):
+        xp = Instead(fused.xp, cuda=Instead(cuda, Device=lambda: Instead(cuda.Device(), compute_capability="80")))
+
+    return Grid
+
+
+def one_by_one(graph):
+    """Return gpu_graph without programmatic dependent launch: each kernel begins when the one before it has ended."""
+    return type("OneByOne", (graph,), {"_launch_dependent": staticmethod(lambda *arguments: False)})
+
+
+def with_threads(fused, threads):
+    """Return gpu_fused with that number of threads in a block, a multiple of 32."""
+    return type(f"Of{threads}Threads", (fused,), {"threads": (threads,)})
+
+
+def load_all(base=None):
+    """Return the trainers by name: those of NAMES, and the variants `one_by_one` and `grid`.
+
+    base  trainers by name in place of the project's, for the names of NAMES
+
+    Raises Unsupported if this machine has no GPU.
+    """
+    if base is None:
+        base = {name: load_trainer(name) for name in NAMES}
+        if reason := base["gpu"].unavailable():
+            raise Unsupported(reason)
+    found = dict(base)
+    return found | {"one_by_one": one_by_one(found["gpu_graph"]), "grid": grid_form(found["gpu_fused"])}
+
+
+def stream_of(trainer):
+    """Return the stream on which a GPU trainer works."""
+    return getattr(trainer, "_stream", None) or trainer.xp.cuda.get_current_stream()
+
+
+class Epoch(NamedTuple):
+    """Seconds of an epoch, by the host's clock and by two CUDA events around it."""
+
+    wall: float
+    events: float
+
+
+def timed_epoch(trainer, order):
+    """Train an epoch and return its Epoch."""
+    stream, cuda = stream_of(trainer), trainer.xp.cuda
+    began, ended = cuda.Event(), cuda.Event()
+    began.record(stream)
+    wall = time.perf_counter()
+    trainer.train_epoch(order)
+    wall = time.perf_counter() - wall
+    ended.record(stream)
+    ended.synchronize()
+    return Epoch(wall, cuda.get_elapsed_time(began, ended) / 1000)
