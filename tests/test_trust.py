@@ -25,6 +25,7 @@ from bench.measure.outcomes import Outcomes
 from bench.measure.recorder import Recorder, RunColumns
 from bench.measure.run import Run
 from bench.options import parse
+from bench.verify.epoch_job import EpochJob
 from bench.workload import named
 from tests.doors import ROOT
 from tests.rows import rows, written
