@@ -3,7 +3,7 @@
 As in loop.py, an example is fed forward, its error is sent back, and its gradient is added up. What makes it fast:
 
 - It walks the pixels that are not zero, a fifth of MNIST's: the others add exactly nothing, neither to z nor to a gradient.
-- A weight's place in memory is hidden unit by hidden unit, LANES of them side by side, so that one pixel times one vector of weights
+- Weights lie in memory hidden unit by hidden unit, LANES of them side by side, so that one pixel times one vector of weights
   is one instruction, no sum is ever taken across a vector, and what is accumulated stays in registers.
 - The gradient goes straight into the weights, when all deltas of the mini-batch are known.
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -37,6 +37,33 @@ _BLOCK = 32  # examples, or rows, that make a task
 _WORTH_A_THREAD = 1 << 22  # multiplications a step
 
 
+class Examples(NamedTuple):
+    """The examples: lists of their non-zero pixels end to end, where each list starts, labels, and the desired output for every label."""
+
+    starts: Array  # (n + 1,)
+    pixels: Array  # numbers of pixels
+    values: Array
+    labels: Array  # (n,)
+    y: Array  # (n_L, p_L)
+
+
+class Parameters(NamedTuple):
+    """Weights and biases of each layer, and the transposes of the weights."""
+
+    w: tuple[Array, ...]  # (p_l/LANES, n_{l-1}, LANES)
+    w_transposed: tuple[Array, ...]  # (p_{l-1}/LANES, n_l, LANES)
+    b: tuple[Array, ...]  # (p_l,)
+
+
+class Buffers(NamedTuple):
+    """What a step works in. `zeros` are in place of biases where none are added."""
+
+    zeros: Array  # (max p_l,)
+    nabla_w: Array  # as w_1, if its gradient is summed by itself first
+    a: tuple[Array, ...]  # (p_l/LANES, m, LANES)
+    delta: tuple[Array, ...]  # likewise
+
+
 class Compiled(Trainer):
     """Trains in compiled code on the host. The images are kept as lists of their non-zero pixels.
 
@@ -49,61 +76,59 @@ class Compiled(Trainer):
     skips_zeros = True
 
     def _place(self, data: Dataset) -> None:
-        self._starts, self._pixels, self._values = _non_zero(data.images.astype(self.dtype))
-        self._labels = data.labels.astype(np.int64)
-        self._padded = [-(-n // LANES) * LANES for n in self.layers[1:]]
+        self._padded = padded = [-(-n // LANES) * LANES for n in self.layers[1:]]
         self._m = m = min(self.batch_size, self.examples)
-        # y for every label. A dead output is sigmoid(0) = 1/2, so that is what it should be, and its error is 0.
-        self._y = np.full((self.layers[-1], self._padded[-1]), 0.5, self.dtype)
-        self._y[:, : self.layers[-1]] = np.eye(self.layers[-1])
-        self._w = tuple(aligned.zeros((p // LANES, below, LANES), self.dtype) for below, p in zip(self.layers, self._padded, strict=False))
-        self._b = tuple(aligned.zeros((p,), self.dtype) for p in self._padded)
-        self._nothing = aligned.zeros((max(self._padded),), self.dtype)
-        self._w_transposed = tuple(
-            aligned.zeros((p // LANES, n, LANES), self.dtype) for p, n in zip([LANES, *self._padded], self.layers[1:], strict=False)
+        # A dead output is sigmoid(0) = 1/2, so that is what it should be, and its error is 0.
+        y = np.full((self.layers[-1], padded[-1]), 0.5, self.dtype)
+        y[:, : self.layers[-1]] = np.eye(self.layers[-1])
+        self._data = Examples(*_non_zero(data.images.astype(self.dtype)), data.labels.astype(np.int64), y)
+        w = tuple(aligned.zeros((p // LANES, below, LANES), self.dtype) for below, p in zip(self.layers, padded, strict=False))
+        w_transposed = tuple(
+            aligned.zeros((p // LANES, n, LANES), self.dtype) for p, n in zip([LANES, *padded], self.layers[1:], strict=False)
         )
-        self._apart = m > _FEW or self._padded[0] > LANES
-        self._nabla_w = aligned.zeros(self._w[0].shape if self._apart else (1, 1, LANES), self.dtype)
-        self._a = tuple(aligned.empty((p // LANES, m, LANES), self.dtype) for p in self._padded)
-        self._delta = tuple(aligned.empty(a.shape, self.dtype) for a in self._a)
-        work = sum(below * p for below, p in zip(self.layers, self._padded, strict=False)) * m
+        self._parameters = Parameters(w, w_transposed, tuple(aligned.zeros((p,), self.dtype) for p in padded))
+        self._separate_gradient = m > _FEW or padded[0] > LANES
+        self._buffers = Buffers(
+            aligned.zeros((max(padded),), self.dtype),
+            aligned.zeros(w[0].shape if self._separate_gradient else (1, 1, LANES), self.dtype),
+            *(tuple(aligned.empty((p // LANES, m, LANES), self.dtype) for p in padded) for _ in ("a", "delta")),
+        )
+        work = sum(below * p for below, p in zip(self.layers, padded, strict=False)) * m
         self._parts = numba.get_num_threads() if work >= _WORTH_A_THREAD else 1
         self._train = _parallel if self._parts > 1 else _serial
         self._run(np.empty(0, np.int64))  # compiles, or finds what was compiled before
 
     def _load(self, network: Network) -> None:
-        for mine, w in zip(self._w, network.weights, strict=True):
+        for mine, w in zip(self._parameters.w, network.weights, strict=True):
             mine[...] = _tiled(w.T)
-        for mine, w in zip(self._w_transposed[1:], network.weights[1:], strict=True):
+        for mine, w in zip(self._parameters.w_transposed[1:], network.weights[1:], strict=True):
             mine[...] = _tiled(w)
-        for mine, b in zip(self._b, network.biases, strict=True):
+        for mine, b in zip(self._parameters.b, network.biases, strict=True):
             mine[: len(b)] = b[:, 0]
 
     def network(self) -> Network:
-        weights = [np.concatenate(tuple(w), axis=1)[:, :n].T for w, n in zip(self._w, self.layers[1:], strict=True)]
-        return Network(weights, [b[:n, np.newaxis] for b, n in zip(self._b, self.layers[1:], strict=True)])
+        weights = [np.concatenate(tuple(w), axis=1)[:, :n].T for w, n in zip(self._parameters.w, self.layers[1:], strict=True)]
+        return Network(weights, [b[:n, np.newaxis] for b, n in zip(self._parameters.b, self.layers[1:], strict=True)])
 
     def _epoch(self, order: Order) -> None:
         self._run(order.astype(np.int64))
 
     def _run(self, order: Any) -> None:
-        self._train(
-            self._parts, self._apart, order, self._m, self.dtype.type(self.learning_rate), self._starts, self._pixels, self._values,
-            self._labels, self._y, self._w, self._w_transposed, self._b, self._nothing, self._nabla_w, self._a, self._delta,
-        )  # fmt: skip
+        eta = self.dtype.type(self.learning_rate)
+        self._train(self._parts, self._separate_gradient, order, self._m, eta, self._data, self._parameters, self._buffers)
 
 
 def _non_zero(images: Array) -> tuple[Any, Array, Array]:
-    """Return where each image's list starts, (n+1,), and all lists end to end: pixel numbers and their values.
+    """Return where each image's list starts, (n + 1,), and all lists end to end: pixel numbers and their values.
 
     A list is filled up with pixels of value 0 to a multiple of _UNROLLED.
     """
     lengths = np.count_nonzero(images, axis=1)
     starts = np.concatenate([[0], np.cumsum(-(-lengths // _UNROLLED) * _UNROLLED)])
     image, pixel = np.nonzero(images)
-    place = starts[image] + np.arange(len(image)) - np.concatenate([[0], np.cumsum(lengths)])[image]
+    position = starts[image] + np.arange(len(image)) - np.concatenate([[0], np.cumsum(lengths)])[image]
     pixels, values = np.zeros(starts[-1], np.min_scalar_type(images.shape[1])), np.zeros(starts[-1], images.dtype)
-    pixels[place], values[place] = pixel, images[image, pixel]
+    pixels[position], values[position] = pixel, images[image, pixel]
     return starts, pixels, values
 
 
@@ -255,7 +280,10 @@ def _output_error(examples, labels, y, step, a, delta):
             store(delta, at, times_sigmoid_prime(difference_times(step, load(a, at), desired), load(a, at)))
 
 
-def _epoch(parts, apart, order, m, eta, starts, pixels, values, labels, y, w, w_transposed, b, nothing, nabla_w, a, delta):
+def _epoch(parts, separate_gradient, order, m, eta, data, parameters, buffers):
+    starts, pixels, values, labels, y = data
+    w, w_transposed, b = parameters
+    zeros, nabla_w, a, delta = buffers
     last = len(w) - 1
     for first in range(0, len(order), m):
         examples = order[first : first + m]
@@ -269,15 +297,15 @@ def _epoch(parts, apart, order, m, eta, starts, pixels, values, labels, y, w, w_
         _output_error(examples, labels, y, -eta / size, a[last], delta[last])
         for layer in range(last, 0, -1):
             for part in prange(parts):
-                _multiply(part, parts, size, delta[layer], w_transposed[layer], nothing, delta[layer - 1])  # BP2
+                _multiply(part, parts, size, delta[layer], w_transposed[layer], zeros, delta[layer - 1])  # BP2
             _through_sigmoid(size, delta[layer - 1], a[layer - 1])
             for part in prange(parts):
                 _step(part, parts, size, a[layer - 1], delta[layer], w[layer], b[layer], w_transposed[layer])
         # Next to a weight the errors of many examples are tiny, and float32 would lose them: then they are summed by themselves first.
-        into = nabla_w if apart else w[0]
+        into = nabla_w if separate_gradient else w[0]
         for part in prange(parts):
             _step_pixels(part, parts, examples, starts, pixels, values, delta[0], into, b[0])
-        if apart:
+        if separate_gradient:
             for part in prange(parts):
                 _move(part, parts, nabla_w, w[0])
 
