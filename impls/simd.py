@@ -40,8 +40,8 @@ def load(typing: Any, array: Any, at: Any) -> Any:
     """Return the vector at `at`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _pointer(context, builder, signature, arguments)
-        return builder.load(pointer, align=context.get_abi_sizeof(pointer.type.pointee.element))
+        pointer, vector = _pointer(context, builder, signature, arguments)
+        return builder.load(pointer, align=context.get_abi_sizeof(vector.element), typ=vector)
 
     return Vector(array.dtype)(array, at), generate
 
@@ -51,8 +51,8 @@ def store(typing: Any, array: Any, at: Any, vector: Any) -> Any:
     """Put the vector at `at`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer = _pointer(context, builder, signature, arguments)
-        builder.store(arguments[2], pointer, align=context.get_abi_sizeof(pointer.type.pointee.element))
+        pointer, vector = _pointer(context, builder, signature, arguments)
+        builder.store(arguments[2], pointer, align=context.get_abi_sizeof(vector.element))
         return context.get_dummy_value()
 
     return types.void(array, at, vector), generate
@@ -63,7 +63,8 @@ def number(typing: Any, array: Any, at: Any) -> Any:
     """Return element `at`. Unlike array[at] it spares itself the question whether `at` is negative."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return builder.load(_element(context, builder, signature, arguments))
+        pointer, kind = _element(context, builder, signature, arguments)
+        return builder.load(pointer, typ=kind)
 
     return array.dtype(array, at), generate
 
@@ -73,8 +74,9 @@ def fetch(typing: Any, array: Any, at: Any) -> Any:
     """Bring the cache line at `at` closer; it will be read soon."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
-        pointer = builder.bitcast(_element(context, builder, signature, arguments), byte)
+        pointer, _ = _element(context, builder, signature, arguments)
+        byte, number = cgutils.voidptr_t, ir.IntType(32)
+        pointer = builder.bitcast(pointer, byte)
         prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, number, number, number]))
         builder.call(prefetch, [pointer, number(0), number(3), number(1)])  # to read, into every cache, as data
         return context.get_dummy_value()
@@ -182,12 +184,20 @@ def _splat(builder: Any, x: Any, kind: Any) -> Any:
     return builder.shuffle_vector(first, kind(ir.Undefined), ir.VectorType(ir.IntType(32), LANES)(None))
 
 
-def _element(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    """Return the pointer to element `at` of the array, the first two arguments."""
+def _element(context: Any, builder: Any, signature: Any, arguments: Any) -> tuple[Any, Any]:
+    """Return the pointer to element `at` of the array, the first two arguments, and the element's type."""
     array = context.make_array(signature.args[0])(context, builder, arguments[0])
-    return builder.gep(array.data, [arguments[1]])
+    kind = context.get_data_type(signature.args[0].dtype)
+    return builder.gep(array.data, [arguments[1]], source_etype=kind), kind
 
 
-def _pointer(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-    element = _element(context, builder, signature, arguments)
-    return builder.bitcast(element, ir.VectorType(element.type.pointee, LANES).as_pointer())
+def _pointer(context: Any, builder: Any, signature: Any, arguments: Any) -> tuple[Any, Any]:
+    """Return the pointer to the vector at `at` and the vector's type.
+
+    LLVM's pointers are opaque: they do not name the type they point to. Numba's arrays still have typed pointers, and llvmlite refuses
+    to store a vector through a pointer to a number; so such a pointer is cast.
+    """
+    pointer, kind = _element(context, builder, signature, arguments)
+    vector = ir.VectorType(kind, LANES)
+    opaque = type(pointer.type) is ir.PointerType  # llvmlite's typed pointers are a subclass, and equal to opaque ones
+    return pointer if opaque else builder.bitcast(pointer, ir.PointerType(vector)), vector

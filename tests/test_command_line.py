@@ -2,12 +2,12 @@
 
 import json
 import logging
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -53,11 +53,18 @@ def test_every_trainer_is_listed_with_what_it_lacks(capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out)["loop"] is None
 
 
-def test_the_version_is_told(capsys):
+@pytest.mark.parametrize(("installed", "version"), [({"epochbench": "1.2"}, "1.2"), ({}, "of this clone")], ids=["installed", "a clone"])
+def test_the_version_is_told(installed, version, capsys, monkeypatch):
+    def find(name):
+        if name not in installed:
+            raise metadata.PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(metadata, "version", find)
     with pytest.raises(SystemExit) as end:
         main(["--version"])
     assert end.value.code == 0
-    assert re.fullmatch(r"epochbench \d+\.\d+.*\n", capsys.readouterr().out)
+    assert capsys.readouterr().out == f"epochbench {version}\n"
 
 
 def test_train_writes_a_row_an_epoch_and_overlays_the_trainers(tmp_path):

@@ -13,6 +13,7 @@ os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import experimental
 
 from impls.dataset import Dataset
 from impls.network import Network
@@ -73,7 +74,7 @@ class JaxCpu(Trainer):
     @contextlib.contextmanager
     def _settings(self) -> Any:
         """float64 is JAX's opt-in; so is, on a GPU, float32 that is not rounded to TF32 for the products."""
-        with jax.enable_x64(self.dtype == np.float64), jax.default_matmul_precision("highest"):
+        with _enable_x64(self.dtype == np.float64), jax.default_matmul_precision("highest"):
             yield
 
 
@@ -83,6 +84,11 @@ class JaxGpu(JaxCpu):
     device = "gpu"
     platform = "gpu"
     mend = "pip install 'jax[cuda13]' (CUDA 13) or 'jax[cuda12]'"
+
+
+def _enable_x64(enabled: bool) -> Any:
+    """Return a context in which JAX's arrays may be float64. JAX 0.8 moved this function, JAX 0.9 removed it from its old place."""
+    return jax.enable_x64(enabled) if hasattr(jax, "enable_x64") else experimental.enable_x64(enabled)
 
 
 def _cost(parameters: Any, x: Any, y: Any) -> Any:

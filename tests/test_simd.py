@@ -1,0 +1,61 @@
+"""impls/simd.py with opaque pointers, which do not name the type they point to. llvmlite will have no others."""
+
+from types import SimpleNamespace
+
+import pytest
+
+pytest.importorskip("numba")
+
+from llvmlite import ir
+from numba import types
+
+from impls import simd
+
+POINTER, INTEGER = ir.PointerType(), ir.IntType(64)
+
+
+class Context:
+    """Numba's compilation context, reduced to what the generators call. An array is its data pointer."""
+
+    def make_array(self, array):
+        return lambda context, builder, value: SimpleNamespace(data=value)
+
+    def get_data_type(self, kind):
+        return {types.float32: ir.FloatType(), types.float64: ir.DoubleType(), types.uint16: ir.IntType(16)}[kind]
+
+    def get_abi_sizeof(self, kind):
+        return {"float": 4, "double": 8}[str(kind)]
+
+    def get_dummy_value(self):
+        return None
+
+
+def generated(intrinsic, dtype, *others):
+    """Return the LLVM text that an intrinsic generates for an array of that dtype, an index and operands of the other types."""
+    array = types.Array(dtype, 2, "C")
+    kinds = [simd.Vector(dtype) for _ in others]
+    signature, generate = intrinsic._defn(None, array, types.intp, *kinds)
+    module = ir.Module()
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, INTEGER, *others]), "f")
+    builder = ir.IRBuilder(function.append_basic_block())
+    generate(Context(), builder, signature, list(function.args))
+    builder.ret_void()
+    return str(module)
+
+
+@pytest.mark.parametrize(("dtype", "kind", "size"), [(types.float32, ir.FloatType(), 4), (types.float64, ir.DoubleType(), 8)], ids=str)
+def test_a_vector_is_loaded_and_stored_through_an_opaque_pointer(dtype, kind, size):
+    vector = ir.VectorType(kind, simd.LANES)
+    for text, access in (
+        (generated(simd.load, dtype), f"load {vector}, ptr "),
+        (generated(simd.store, dtype, vector), f"store {vector} "),
+    ):
+        assert f"getelementptr {kind}, ptr " in text
+        assert access in text
+        assert f", align {size}\n" in text
+        assert "cast" not in text
+
+
+def test_a_number_is_loaded_and_a_cache_line_is_fetched_through_an_opaque_pointer():
+    assert "load i16, ptr " in generated(simd.number, types.uint16)
+    assert "getelementptr float, ptr " in generated(simd.fetch, types.float32)
