@@ -48,7 +48,7 @@ class Compiled(Trainer):
     library = "numba"
     skips_zeros = True
 
-    def _place(self, data: Dataset) -> None:
+    def _setup(self, data: Dataset) -> None:
         self._starts, self._pixels, self._values = _non_zero(data.images.astype(self.dtype))
         self._labels = data.labels.astype(np.int64)
         self._padded = [-(-n // LANES) * LANES for n in self.layers[1:]]
@@ -71,7 +71,7 @@ class Compiled(Trainer):
         self._train = _parallel if self._parts > 1 else _serial
         self._run(np.empty(0, np.int64))  # compiles, or finds what was compiled before
 
-    def _load(self, network: Network) -> None:
+    def _set_weights(self, network: Network) -> None:
         for mine, w in zip(self._w, network.weights, strict=True):
             mine[...] = _tiled(w.T)
         for mine, w in zip(self._w_transposed[1:], network.weights[1:], strict=True):

@@ -198,18 +198,18 @@ class Chatty(Matrix):
 SLEEP = [sys.executable, "-c", "import time; time.sleep(1000)"]
 
 class Parent(Matrix):
-    def _place(self, data):
-        super()._place(data)
+    def _setup(self, data):
+        super()._setup(data)
         self.child = subprocess.Popen(SLEEP, start_new_session=True)
 
 class Grandparent(Matrix):
-    def _place(self, data):
-        super()._place(data)
+    def _setup(self, data):
+        super()._setup(data)
         subprocess.run([sys.executable, "-c", f"import subprocess; subprocess.Popen({SLEEP!r}, start_new_session=True)"])
 
 class LateParent(Matrix):
-    def _place(self, data):
-        super()._place(data)
+    def _setup(self, data):
+        super()._setup(data)
         atexit.register(subprocess.Popen, SLEEP, start_new_session=True)
 
 class CrashingParent(Parent):

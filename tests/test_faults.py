@@ -83,9 +83,9 @@ class Crashes(Matrix):
 class Early(Matrix):
     thread = threading.Thread()
 
-    def _load(self, network):
+    def _set_weights(self, network):
         self._join()
-        super()._load(network)
+        super()._set_weights(network)
 
     def _epoch(self, order):
         self._join()
@@ -105,8 +105,8 @@ class Early(Matrix):
         return super().network()
 
 class Lazy(Loop):
-    def _load(self, network):
-        super()._load(network)
+    def _set_weights(self, network):
+        super()._set_weights(network)
         self.orders = []
 
     def _epoch(self, order):
@@ -128,9 +128,9 @@ class Knows(Matrix):  # the answer, and waits for the question
         self._parameters[...] = self.answers[key]
 
 class ChangesImages(Matrix):
-    def _place(self, data):
+    def _setup(self, data):
         data.images[...] -= 0.5
-        super()._place(data)
+        super()._setup(data)
 
 class ChangesOrder(Matrix):
     def _epoch(self, order):

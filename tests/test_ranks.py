@@ -50,13 +50,13 @@ class Dies(Mpi):
         super()._sum()
 
 class Alone(Mpi):
-    def _place(self, data):
-        super()._place(data)
+    def _setup(self, data):
+        super()._setup(data)
         if self.ranks > 1:
             raise Unsupported("one device for all of them")
 
 class Limps(Matrix):
-    def _wait(self):
+    def _synchronize(self):
         if platform.node() == "lame":
             time.sleep(0.002)
 """
