@@ -119,7 +119,7 @@ def test_one_thread_is_one_processor_for_every_thread_whenever_numpy_was_loaded(
 
 
 HELD = "import sys, pytest; from bench.machine import affinity; affinity.hold(1); sys.exit(pytest.main(sys.argv[1:]))"
-COMPUTES = "twenty_steps or finite_difference or same_bits"
+COMPUTES = "twenty_steps or finite_differences or same_bits"
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) == 1, reason="there is one processor only")
