@@ -257,7 +257,8 @@ def check_inputs_are_copied_and_not_changed(kind: type[Trainer], dtype: str) -> 
 
     untouched = before[0].astype(dtype)
     trainer.load(start)
-    for array in (images, labels, *start.weights, *start.biases, *first.weights, *first.biases):
+    loaded = trainer.network()
+    for array in (images, labels, *(each for network in (start, first, loaded) for each in (*network.weights, *network.biases))):
         array[...] = 0
     trainer.train_epoch(before[3])
     right = trained(kind, untouched, Dataset(before[1], before[2], 3), batch_size=4, order=before[3])
@@ -289,17 +290,20 @@ def check_two_trainers_share_nothing(kind: type[Trainer]) -> None:
     order = data.order(seed=2)
     cases = [(Network.scaled([6, 4, 3], seed=1), 4), (Network.scaled([6, 5, 3], seed=2), 7)]
 
-    def trainers() -> list[Trainer]:
-        return [kind(start, data, batch_size=m, learning_rate=3.0) for start, m in cases]
+    def made(start: Network, batch_size: int) -> Trainer:
+        return kind(start, data, batch_size=batch_size, learning_rate=3.0)
 
-    alone, alternating = trainers(), trainers()
-    for trainer in alone:
+    alone = []
+    for case in cases:
+        trainer = made(*case)
         trainer.train_epoch(order)
         trainer.train_epoch(order)
+        alone.append(trainer.network())
+    alternating = [made(*case) for case in cases]
     for trainer in (*alternating, *alternating):
         trainer.train_epoch(order)
-    for one, other in zip(alone, alternating, strict=True):
-        _require(same_bits(one.network(), other.network()), "ends elsewhere if another trainer trains in between")
+    for right, trainer in zip(alone, alternating, strict=True):
+        _require(same_bits(trainer.network(), right), "ends elsewhere if another trainer trains in between")
 
 
 @_for_each()

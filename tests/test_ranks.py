@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -22,50 +23,12 @@ from tests.doors import QUICK, ROOT, command, launcher, mpiexec
 from tests.rows import rows, written
 from tests.test_mpi import needs_mpi
 
-STRANGERS = """
-import os, platform, signal, time
-from impls import Unsupported
-from impls.matrix import Matrix
-from impls.mpi import Mpi
-
-class Deaf(Mpi):
-    def _sum(self):
-        pass
-
-class Hasty(Mpi):
-    def _epoch(self, order):
-        if self.examples < 400 or self._ranks.size == 1:  # and not timed over two
-            super()._epoch(order)
-
-class Raises(Mpi):
-    def _sum(self):
-        if self._ranks.rank == 1 and self.examples == 400:
-            raise RuntimeError("no such luck")
-        super()._sum()
-
-class Dies(Mpi):
-    def _sum(self):
-        if self._ranks.rank == 1 and self.examples == 400:
-            os.kill(os.getpid(), signal.SIGKILL)
-        super()._sum()
-
-class Alone(Mpi):
-    def _setup(self, data):
-        super()._setup(data)
-        if self.ranks > 1:
-            raise Unsupported("one device for all of them")
-
-class Limps(Matrix):
-    def _synchronize(self):
-        if platform.node() == "lame":
-            time.sleep(0.002)
-"""
-
 
 @pytest.fixture(scope="module")
 def strangers(tmp_path_factory):
+    """The environment in which wrong_ranks.py, copied out of the checkout, is the module strangers."""
     place = tmp_path_factory.mktemp("strangers")
-    (place / "strangers.py").write_text(STRANGERS)
+    shutil.copy(ROOT / "tests" / "support" / "wrong_ranks.py", place / "strangers.py")
     return {"PYTHONPATH": f"{ROOT}{os.pathsep}{place}"}
 
 
