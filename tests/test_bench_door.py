@@ -154,7 +154,7 @@ def test_the_json_of_pytest_benchmark_has_the_facts_of_a_case(stored):
 
 
 def test_a_run_is_compared_with_a_stored_one_and_judged_against_it(stored, tmp_path):
-    options = (*stored_in(stored), "--benchmark-compare=0001", "--benchmark-compare-fail=median:900%")
+    options = (*stored_in(stored), "--benchmark-compare=0001", "--benchmark-compare-fail=median:1000000%")  # far more than any noise
     output = bench(*options)
     assert output.returncode == 0
     assert "machine_info is different" not in output.stdout + output.stderr

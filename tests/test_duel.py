@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +22,11 @@ from bench.paired.contender import Contender
 from bench.paired.duel import Pair
 from bench.paired.versus import Answer
 from bench.stats.intervals import watched
+from bench.system import process_tree
 from bench.verify.epoch_job import Job
 from bench.workload import named
 from tests.doors import ROOT, command
+from tests.support.wrong_trainers import SLEEP
 
 
 def pairs(ratios, *, seconds=0.5):
@@ -131,7 +133,8 @@ WRONG = "tests.support.wrong_trainers"
 
 @pytest.fixture
 def room(tmp_path):
-    """An environment whose temporary files go to a directory of their own."""
+    """An environment whose temporary files go to a directory of their own. Orphans of what is started become children of this process."""
+    process_tree.adopt()
     (tmp_path / "tmp").mkdir()
     return os.environ | {"TMPDIR": str(tmp_path / "tmp"), "TEMP": str(tmp_path / "tmp")}
 
@@ -139,8 +142,17 @@ def room(tmp_path):
 def left_in(room):
     """What a command left in the room: files, and processes that were started in it."""
     tmp = room["TMPDIR"]
-    processes = [p.info["cmdline"] for p in psutil.process_iter(["cmdline"]) if any(tmp in part for part in p.info["cmdline"] or [])]
-    return [[path.name for path in Path(tmp).iterdir()], processes]
+    return [[path.name for path in Path(tmp).iterdir()], [line for line in started_in(room) if any(tmp in part for part in line)]]
+
+
+def started_in(room):
+    """The command lines of this process's living descendants, adopted ones too, whose environment is the room's."""
+    lines = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it ended meanwhile, or is a zombie
+            if process.environ().get("TMPDIR") == room["TMPDIR"]:
+                lines.append(process.cmdline())
+    return lines
 
 
 @contextmanager
@@ -167,6 +179,7 @@ def versus(*arguments, **others):
     return command("versus", *FAST, *arguments, **others)
 
 
+@pytest.mark.live
 def test_versus_tells_a_matrix_from_a_loop_and_what_differs(tmp_path):
     output = versus("matrix", "loop", "--seconds", "12", "--a-env", "SOME=thing", "-o", tmp_path)
     assert output.returncode == 0, output.stderr
@@ -247,6 +260,7 @@ def test_a_contender_that_misbehaves_is_named(room, contender, says):
     assert left_in(room) == [[], []]
 
 
+@pytest.mark.live
 def test_what_a_contender_prints_is_no_answer(room):
     output = versus(f"{WRONG}:Chatty", "matrix", "--json", env=room)
     assert 0.3 < json.loads(output.stdout)["ratio"] < 3
@@ -261,11 +275,7 @@ def test_children_that_a_contender_leaves_are_ended_and_named(room, name):
     else:
         assert output.returncode == 3, output.stderr  # too few pairs
         assert f"warning: {WRONG}:{name} left processes behind, which were ended: python" in output.stdout
-    assert not [
-        p
-        for p in psutil.process_iter(["cmdline"])
-        if p.info["cmdline"] and p.info["cmdline"][1:] == ["-c", "import time; time.sleep(1000)"]
-    ]
+    assert SLEEP not in started_in(room)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such signals")
@@ -277,22 +287,23 @@ def test_a_stopped_duel_leaves_nothing_behind(room, name):
         while not left_in(room)[1] and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(signal.Signals[name])
-        _, told = process.communicate(timeout=20)
+        _, told = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.Signals[name]
     assert told.startswith("epochbench: interrupted")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while left_in(room)[1] and time.monotonic() < deadline:
         time.sleep(0.02)  # a worker that was being started at that moment ends by itself, at the end of its input
     assert left_in(room) == [[], []]
 
 
+@pytest.mark.live
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such signals")
 def test_what_was_measured_before_ctrl_c_is_told_and_kept(tmp_path):
     arguments = [sys.executable, "-m", "bench", "versus", "matrix", "loop", *FAST, "--seconds", "100", "--json", "-o", str(tmp_path)]
     with pseudo_terminal() as (screen, read), subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=screen) as process:
         shown = read(until="pair")
         process.send_signal(signal.SIGINT)
-        told, _ = process.communicate(timeout=20)
+        told, _ = process.communicate(timeout=60)
         shown += read()
     assert process.returncode == 130
     assert json.loads(told)["pairs"] >= 8

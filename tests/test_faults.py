@@ -107,7 +107,7 @@ def test_what_a_library_warns_of_is_told_and_no_fault(faults):
     ],
 )
 def test_what_ends_the_process_is_told_by_another(tmp_path, name, cause):
-    with started("--patience", "1", "--trainers", f"matrix,{WRONG}:{name},loop", "--results", tmp_path) as process:
+    with started("--patience", "2", "--trainers", f"matrix,{WRONG}:{name},loop", "--results", tmp_path) as process:
         _, told = process.communicate(timeout=60)
     assert process.returncode != 0
     assert f"epochbench: the run ended without a word at nielsen {WRONG}:{name}, warming up: {cause}\n" in told
@@ -152,16 +152,17 @@ def wait_for(what, seconds=60):
 @posix
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_run_that_is_stopped_names_what_it_has_not_finished(tmp_path, name):
-    with started("--trainers", f"matrix,{WRONG}:HangsWhileTimed,loop", "--results", tmp_path) as process:
-        wait_for(lambda: list(tmp_path.glob("*.partial.csv")))
-        time.sleep(0.7)
+    results, hanging = tmp_path / "results", tmp_path / "hanging"
+    options = ("--trainers", f"matrix,{WRONG}:HangsWhileTimed,loop", "--results", results)
+    with started(*options, env=os.environ | {"HANGING": str(hanging)}) as process:
+        wait_for(hanging.exists)
         process.send_signal(signal.Signals[name])
         said, told = process.communicate(timeout=60)
     assert process.returncode == pytest.ExitCode.INTERRUPTED
     assert f"unfinished {WRONG}:HangsWhileTimed: stopped (warming up)\nunfinished loop: not reached\n" in said
     assert ("KeyboardInterrupt" if name == "SIGINT" else f"KeyboardInterrupt: stopped by {name}") in said
     assert told == ""
-    assert trainers_in(tmp_path) == ["matrix"] * 3
+    assert trainers_in(results) == ["matrix"] * 3
 
 
 # --- disks --------------------------------------------------------------------------------------------------------------------------
@@ -204,14 +205,16 @@ def test_rows_that_a_full_disk_refuses_are_written_when_there_is_room(tmp_path):
 
 def test_a_disk_that_fills_up_during_a_run_costs_only_what_comes_after(tmp_path):
     # Twenty rows a case, because ten fit into what is left of the file's last page.
-    options = ("--trainers", "loop,matrix", "--rounds", "20", "--results", tmp_path / "full")
-    with mounted(tmp_path / "full", "size=128k") as disk, started(*options) as process:
+    full = tmp_path / "full.txt"
+    options = ("--trainers", f"loop,{WRONG}:WaitsForAFile", "--rounds", "20", "--results", tmp_path / "full")
+    with mounted(tmp_path / "full", "size=128k") as disk, started(*options, env=os.environ | {"WAITS_FOR": str(full)}) as process:
         wait_for(lambda: list(disk.glob("*.partial.csv")))
         fill(disk)
+        full.touch()
         said, told = process.communicate(timeout=60)
         assert process.returncode == 1
         refused = r"\S+\.partial\.csv cannot be written: No space left on device"
-        assert re.search(rf"^FAILED matrix: {refused}$", said, re.MULTILINE)
+        assert re.search(rf"^FAILED {WRONG}:WaitsForAFile: {refused}$", said, re.MULTILINE)
         assert re.search(rf"^warning: {refused}: 20 rows lost; the others are in \S+\.partial\.csv$", said, re.MULTILINE)
         assert "Traceback" not in said + told
         (disk / "ballast").unlink()

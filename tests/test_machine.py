@@ -10,7 +10,7 @@ import sys
 from dataclasses import asdict
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.machine.identity import describe, slug
@@ -29,6 +29,7 @@ def test_the_machine_is_described_without_host_user_or_path():
     assert str(ROOT) not in told
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_name_is_safe_as_a_file_name(text):
     name = slug(text)

@@ -166,6 +166,7 @@ def a_uts_namespace():
     return sys.platform == "linux" and subprocess.run(["unshare", "-ru", "hostname", "probe"], capture_output=True).returncode == 0
 
 
+@pytest.mark.live
 @needs_mpi
 @pytest.mark.skipif(not a_uts_namespace(), reason="this system lets nobody give a process a host name of its own")
 def test_fleet_runs_the_main_job_on_every_host_and_names_the_slow_one(strangers, tmp_path):

@@ -14,6 +14,7 @@ import threading
 import time
 import warnings
 from contextlib import suppress
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -302,7 +303,7 @@ class NotANumberWhileTimed(Matrix):
 
 
 class Lazy(Loop):
-    """Trains when its weights are asked for: far longer than the millisecond that reading weights may take for another reason."""
+    """Trains when its weights are asked for, and takes far longer than reading them may take for another reason on a busy machine."""
 
     def _set_weights(self, network):
         super()._set_weights(network)
@@ -313,12 +314,13 @@ class Lazy(Loop):
 
     def network(self):
         while self.orders:
+            time.sleep(0.05)
             super()._epoch(self.orders.pop())
         return super().network()
 
 
 class Early(Matrix):
-    """Trains in a thread that is waited for when its weights are asked for."""
+    """Trains in a thread that is waited for when its weights are asked for, even if a busy machine lets that wait."""
 
     thread = threading.Thread()
 
@@ -332,7 +334,7 @@ class Early(Matrix):
         self.thread.start()
 
     def _late(self, order):
-        time.sleep(0.02)
+        time.sleep(0.1)
         super()._epoch(order)
 
     def _join(self):
@@ -376,7 +378,11 @@ class Hangs(Matrix):
 
 
 class HangsWhileTimed(Matrix):
+    """Touches the file that the environment variable HANGING names, and hangs."""
+
     def _epoch(self, order):
+        if timed(self) and "HANGING" in os.environ:
+            Path(os.environ["HANGING"]).touch()
         while timed(self):
             with suppress(Exception):  # as a careless loop of retries does
                 time.sleep(0.1)
@@ -390,7 +396,16 @@ class HangsInC(Matrix):
         super()._epoch(order)
 
 
-# They say something, or leave something behind.
+# They say something, wait for something, or leave something behind.
+
+
+class WaitsForAFile(Matrix):
+    """Waits for the file that the environment variable WAITS_FOR names."""
+
+    def _setup(self, data):
+        while not Path(os.environ["WAITS_FOR"]).exists():
+            time.sleep(0.01)
+        super()._setup(data)
 
 
 class Warns(Matrix):  # as libraries do
