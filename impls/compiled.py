@@ -75,7 +75,7 @@ class Compiled(Trainer):
     library = "numba"
     skips_zeros = True
 
-    def _place(self, data: Dataset) -> None:
+    def _setup(self, data: Dataset) -> None:
         self._padded = padded = [-(-n // LANES) * LANES for n in self.layers[1:]]
         self._m = m = min(self.batch_size, self.examples)
         # A dead output is sigmoid(0) = 1/2, so that is what it should be, and its error is 0.
@@ -98,7 +98,7 @@ class Compiled(Trainer):
         self._train = _parallel if self._parts > 1 else _serial
         self._run(np.empty(0, np.int64))  # compiles, or finds what was compiled before
 
-    def _load(self, network: Network) -> None:
+    def _set_weights(self, network: Network) -> None:
         for mine, w in zip(self._parameters.w, network.weights, strict=True):
             mine[...] = _tiled(w.T)
         for mine, w in zip(self._parameters.w_transposed[1:], network.weights[1:], strict=True):

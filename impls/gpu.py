@@ -36,12 +36,12 @@ class Gpu(Matrix):
             return "CuPy finds no CUDA device: `nvidia-smi` must list one, with a driver for CuPy's CUDA version"
         return None
 
-    def _place(self, data: Dataset) -> None:
+    def _setup(self, data: Dataset) -> None:
         kernel = self.xp.ElementwiseKernel
         self._activate_kernel = kernel("T z", "T a", "a = T(0.5) * tanh(T(0.5) * z) + T(0.5)", "activate")
         self._cost_derivative_kernel = kernel("T a, T y, T rate", "T delta", "delta = (a - y) * rate", "cost_derivative")
         self._sigmoid_prime_kernel = kernel("T above, T a", "T delta", "delta = above * (a * (T(1) - a))", "times_sigmoid_prime")
-        super()._place(data)
+        super()._setup(data)
         # A step of each size compiles every kernel and wakes cuBLAS, so that no epoch pays for it. `load` then sets the weights.
         self._parameters[...] = 0
         for m in self._batches:
@@ -59,7 +59,7 @@ class Gpu(Matrix):
     def _slabs(self, a: Any, delta: Any) -> Slabs:
         return [(a, delta, None)]  # a kernel passes over a layer once, and needs no room
 
-    def _wait(self) -> None:
+    def _synchronize(self) -> None:
         self.xp.cuda.get_current_stream().synchronize()
 
     def _empty(self, *shape: int) -> Any:

@@ -32,7 +32,7 @@ class GpuFused(GpuKernels):
 
     threads: ClassVar[tuple[int, ...]] = THREADS
 
-    def _place(self, data: Dataset) -> None:
+    def _setup(self, data: Dataset) -> None:
         xp = self.xp
         device = xp.cuda.Device()
         capability, multiprocessors = int(device.compute_capability), device.attributes["MultiProcessorCount"]
@@ -44,7 +44,7 @@ class GpuFused(GpuKernels):
         self._m = min(self.batch_size, self.examples)
         room = device.attributes["MaxSharedMemoryPerBlockOptin"]
         self._fit = fit = Fit.of(self.layers, self._m, self.dtype.itemsize, clusters=clusters, room=room, threads=self.threads)
-        super()._place(data)
+        super()._setup(data)
         files = ("hardware.cuh", "sigmoid.cuh", "warp.cuh", "sizes.cuh", "cluster.cuh" if clusters else "grid.cuh", "epoch.cu")
         (kernel,) = self._compiled(files, ("epoch",), **fit.macros(self.layers))
         kernel.max_dynamic_shared_size_bytes = fit.shared_bytes

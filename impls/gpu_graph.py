@@ -41,10 +41,10 @@ class GpuGraph(GpuKernels):
 
     _launch_dependent = staticmethod(launch_dependent)
 
-    def _place(self, data: Dataset) -> None:
+    def _setup(self, data: Dataset) -> None:
         if self.layers[-1] * self.dtype.itemsize > 48 * 1024:
             raise Unsupported(f"{self.layers[-1]:,} outputs: gpu_graph holds an example's in 48 KiB of shared memory; gpu takes any number")
-        super()._place(data)
+        super()._setup(data)
         xp, m = self.xp, min(self.batch_size, self.examples)
         self._y = xp.asarray(data.one_hot(self.layers[-1], self.dtype))
         self._a = [xp.zeros((m, n), self.dtype) for n in self.layers[1:-1]]
@@ -74,7 +74,7 @@ class GpuGraph(GpuKernels):
         )
         self._kernels = dict(zip(names, kernels, strict=True))
         self._stream = xp.cuda.Stream(non_blocking=True)
-        self._wait()
+        self._synchronize()
         with self._stream:
             for m in batch_sizes:  # a kernel may be loaded at its first launch only, and a capture would not survive that
                 self._step(0, m)
@@ -90,8 +90,8 @@ class GpuGraph(GpuKernels):
                 for _ in range(times):
                     graph.launch()
 
-    def _wait(self) -> None:
-        super()._wait()
+    def _synchronize(self) -> None:
+        super()._synchronize()
         self._stream.synchronize()
 
     def _capture(self, sizes: list[int]) -> Any:

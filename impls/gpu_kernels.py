@@ -23,7 +23,7 @@ class GpuKernels(Gpu):
     integers the epoch's order, (n,).
     """
 
-    def _place(self, data: Dataset) -> None:
+    def _setup(self, data: Dataset) -> None:
         xp = self.xp
         self._images = xp.array(data.images, dtype=self.dtype, order="C")
         self._order = xp.zeros(self.examples, np.int32)
@@ -31,7 +31,7 @@ class GpuKernels(Gpu):
         self._w = [xp.zeros((n, below), self.dtype) for below, n in pairwise(self.layers)]
         self._b = [xp.zeros((1, n), self.dtype) for n in self.layers[1:]]
 
-    def _load(self, network: Network) -> None:
+    def _set_weights(self, network: Network) -> None:
         for mine, given in zip((*self._w, *self._b), (*network.weights, *(b.T for b in network.biases)), strict=True):
             mine[...] = self.xp.asarray(given)
 

@@ -16,11 +16,11 @@ class Loop(Trainer):
     `@` hands a column times a row to a slow path instead of BLAS, and would double the time of the baseline.
     """
 
-    def _place(self, data: Dataset) -> None:
+    def _setup(self, data: Dataset) -> None:
         self._x = np.array(data.images, dtype=self.dtype)[:, :, np.newaxis]  # (n, n_0, 1)
         self._y = data.one_hot(self.layers[-1], self.dtype)[:, :, np.newaxis]  # (n, n_L, 1)
 
-    def _load(self, network: Network) -> None:
+    def _set_weights(self, network: Network) -> None:
         copy = network.astype(self.dtype)
         self._weights, self._biases = copy.weights, copy.biases
 

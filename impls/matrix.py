@@ -43,7 +43,7 @@ class Matrix(Trainer):
     cache: ClassVar[int] = 1 << 18
     """Bytes that are kept close to the arithmetic: a part of a processor's second-level cache."""
 
-    def _place(self, data: Dataset) -> None:
+    def _setup(self, data: Dataset) -> None:
         xp, m, pixels, outputs = self.xp, self.batch_size, self.layers[0], self.layers[-1]
         self._widths = [-(-(n + 1) // 8) * 8 for n in self.layers]
         self._x, self._y = self._zeros(self.examples, self._widths[0]), self._zeros(self.examples, self._widths[-1])  # (n, N_0), (n, N_L)
@@ -58,7 +58,7 @@ class Matrix(Trainer):
         whole, last = divmod(self.examples, m)
         self._batches = {size: self._mini_batch(size, steps) for size, steps in ((m, whole), (last, 1)) if size and steps}
 
-    def _load(self, network: Network) -> None:
+    def _set_weights(self, network: Network) -> None:
         for mine, w, b in zip(self._w, network.weights, network.biases, strict=True):
             n, below = w.shape
             mine[...] = 0

@@ -71,7 +71,7 @@ class Mpi(Matrix):
         def sums(times: int) -> None:
             for _ in range(times):
                 self._allreduce(array)
-            self._wait()
+            self._synchronize()
 
         return sums
 
@@ -83,9 +83,9 @@ class Mpi(Matrix):
         self.settle(every)
         return every
 
-    def _place(self, data: Dataset) -> None:
+    def _setup(self, data: Dataset) -> None:
         self._alone = self._ranks.size == 1
-        super()._place(data)
+        super()._setup(data)
 
     def _share(self, m: int) -> slice:
         """Return this rank's examples of a mini-batch: as many as the other ranks', or one more, which the first ranks have."""

@@ -36,13 +36,13 @@ class MpiGpu(Mpi, Gpu):
     def sums_with(self) -> str:
         return str(self._summing.name)
 
-    def _place(self, data: Dataset) -> None:
+    def _setup(self, data: Dataset) -> None:
         _, taken = _on_this_host(self._ranks, self.xp.cuda.Device().pci_bus_id)
         ranks, devices = len(taken), len(set(taken))
         here = f"{ranks} ranks on a host with {devices} CUDA devices: start one for each device at most" if devices < ranks else ""
         if told := max(self._ranks.allgather(here)):  # all refuse, or some would wait for those that did
             raise Unsupported(told)
-        super()._place(data)
+        super()._setup(data)
 
     @cached_property
     def _summing(self) -> OverNccl | OverDeviceMemory | OverHost:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar, final
 
@@ -15,6 +16,9 @@ from impls.network import Network
 
 Order = npt.NDArray[np.integer[Any]]
 
+# The hooks' names up to version 0.1, which `Trainer.__init_subclass__` accepts until version 0.3.
+_RENAMED = {"_place": "_setup", "_load": "_set_weights", "_wait": "_synchronize"}
+
 
 class Trainer(ABC):
     """Trains a sigmoid network on a dataset by mini-batch stochastic gradient descent, an epoch at a time.
@@ -22,8 +26,8 @@ class Trainer(ABC):
     The mathematics is Nielsen's, chapters 1 and 2: quadratic cost C = 1/(2m) sum |a_L - y|^2 over the m examples of a
     mini-batch, gradients by backpropagation (BP1-BP4), and the step w -> w - eta dC/dw, b -> b - eta dC/db.
 
-    To write one, implement the four methods that start with an underscore, or three where nothing is asynchronous, and
-    `network`. The public methods check what they are given and hold the promises below for every trainer alike.
+    To write one, implement `_setup`, `_set_weights`, `_epoch` and `network`, and `_synchronize` if the work is asynchronous.
+    The public methods check what they are given and hold the promises below for every trainer alike; `impls.testing` checks them.
     All arithmetic is in the network's dtype. No globals, no seeds inside: the same arguments give the same result.
     """
 
@@ -60,17 +64,17 @@ class Trainer(ABC):
         self.examples = len(data)
         self.batch_size = int(batch_size)
         self.learning_rate = float(learning_rate)
-        self._place(data)
+        self._setup(data)
         self.load(network)
-        self._wait()
+        self._synchronize()
 
     @final
     def load(self, network: Network) -> None:
         """Go on from these weights, copied. Raises InputError if the layers or the dtype are not the constructor's."""
         if network.layers != self.layers or network.dtype != self.dtype:
             raise InputError(f"a network {network.layers} of {network.dtype} given to a trainer of {self.layers} in {self.dtype}")
-        self._load(network)
-        self._wait()
+        self._set_weights(network)
+        self._synchronize()
 
     @final
     def train_epoch(self, order: Order) -> None:
@@ -86,7 +90,7 @@ class Trainer(ABC):
         if order.min() < 0 or order.max() >= self.examples:
             raise InputError(f"an order that names examples {order.min()} to {order.max()}: there are only 0 to {self.examples - 1}")
         self._epoch(order)
-        self._wait()
+        self._synchronize()
 
     @property
     def ranks(self) -> int:
@@ -102,17 +106,36 @@ class Trainer(ABC):
         """Return why this trainer cannot run on this machine, with the command that would mend it, or None if it can."""
         return None
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Give each hook that the class defines under one name the other name too, so that overrides and `super()` work by both.
+
+        The owner of a hook is the first class in the method resolution order that defines it: the class itself, or a mixin.
+        """
+        super().__init_subclass__(**options)
+        for old, new in _RENAMED.items():
+            owner = next((each for each in cls.__mro__ if old in vars(each) or new in vars(each)), Trainer)
+            if owner is Trainer:
+                continue
+            if new not in vars(owner):
+                text = f"{cls.__module__}.{cls.__qualname__}.{old}: renamed; call it {new}, before version 0.3 drops the old name"
+                warnings.warn(text, DeprecationWarning, stacklevel=3)  # at the class statement, above ABCMeta's frame
+                setattr(cls, new, vars(owner)[old])
+            elif old not in vars(owner):
+                setattr(cls, old, vars(owner)[new])
+
     @abstractmethod
-    def _place(self, data: Dataset) -> None:
+    def _setup(self, data: Dataset) -> None:
         """Copy the examples to where the trainer computes, allocate, compile: all that is done once."""
 
     @abstractmethod
-    def _load(self, network: Network) -> None:
+    def _set_weights(self, network: Network) -> None:
         """Copy the weights and biases to where the trainer computes."""
 
     @abstractmethod
     def _epoch(self, order: Order) -> None:
         """Do the work of `train_epoch`, or start it."""
 
-    def _wait(self) -> None:  # noqa: B027 (empty on purpose: a trainer that computes as it is called has nothing to wait for)
+    def _synchronize(self) -> None:  # noqa: B027 (empty on purpose: a trainer that computes as it is called has nothing to wait for)
         """Return when the work that was started is done."""
+
+    _wait = _synchronize  # for `super()._wait()`, until version 0.3

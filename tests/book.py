@@ -17,13 +17,13 @@ def sigmoid_prime(z):
 
 
 class Book(Trainer):
-    def _place(self, data):
+    def _setup(self, data):
         y = np.eye(self.layers[-1], dtype=self.dtype)
         self.training_data = [
             (x.reshape(-1, 1), y[label].reshape(-1, 1)) for x, label in zip(data.images.astype(self.dtype), data.labels, strict=True)
         ]
 
-    def _load(self, network):
+    def _set_weights(self, network):
         self.weights = [w.copy() for w in network.weights]
         self.biases = [b.copy() for b in network.biases]
 

@@ -34,6 +34,7 @@ def burners():
         yield
 
 
+@pytest.mark.live
 def test_a_run_on_a_busy_machine_is_marked_in_the_summary_in_the_csv_and_by_check_and_compare(tmp_path):
     with burners():
         output = bench("--workload", "nielsen", "--examples", "400", "--trainers", "matrix", "--no-charts", "--results", tmp_path)
@@ -46,6 +47,7 @@ def test_a_run_on_a_busy_machine_is_marked_in_the_summary_in_the_csv_and_by_chec
     assert (marked["workload"], marked["trainer"]) == ("nielsen", "matrix")
 
 
+@pytest.mark.live
 def test_our_own_work_is_no_load():
     meter, a, begin = Meter(), np.ones((500, 500)), time.monotonic()
     own = -sum(os.times()[:2])

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +24,11 @@ from bench.paired.pair import Pair
 from bench.paired.sequential import interim_looks, interval_at
 from bench.paired.versus import Answer
 from bench.stats.intervals import anytime_interval
+from bench.system import process_tree
 from bench.verify.epoch_job import EpochJob
 from bench.workload import named
 from tests.doors import ROOT, command
+from tests.support.wrong_trainers import SLEEP
 
 
 def pairs(ratios, *, seconds=0.5):
@@ -128,118 +130,31 @@ def test_seven_pairs_have_an_interval():
 
 FAST = ("--examples", "500", "--threads", "1", "--seconds", "3")
 
-MISBEHAVING = """
-import atexit, os, signal, subprocess, sys, time
-from impls.loop import Loop
-from impls.matrix import Matrix
-
-class Raises(Matrix):
-    def _epoch(self, order):
-        raise ZeroDivisionError("on purpose")
-
-class Exits(Matrix):
-    def _epoch(self, order):
-        print("out of something", file=sys.stderr)
-        os._exit(7)
-
-class Killed(Matrix):
-    def _epoch(self, order):
-        os.kill(os.getpid(), signal.SIGKILL)
-
-class Hangs(Matrix):
-    def _epoch(self, order):
-        time.sleep(1000)
-
-class Lazy(Loop):  # whose work takes far longer than the millisecond that reading weights may take for another reason
-    order = None
-
-    def _epoch(self, order):
-        self.order = order
-
-    def network(self):
-        if self.order is not None:
-            super()._epoch(self.order)
-            self.order = None
-        return super().network()
-
-class TalksNonsense(Matrix):
-    def _epoch(self, order):
-        for number in range(3, 30):
-            try:
-                os.write(number, b"Traceback of something\\n")
-            except OSError:
-                pass
-
-class Wrong(Matrix):
-    def _epoch(self, order):
-        super()._epoch(order[::-1])
-
-class WrongLater(Matrix):
-    def _epoch(self, order):
-        super()._epoch(order if self.examples < 300 else order[:-10])  # there are 500; verified are fewer
-
-class Drifts(Matrix):
-    epochs = 0
-
-    def _epoch(self, order):
-        self.epochs += 1
-        super()._epoch(order if self.epochs < 4 else order[::-1])
-
-class Overflows(Matrix):
-    def _epoch(self, order):
-        super()._epoch(order)
-        if self.examples >= 300:
-            self._parameters[0] = float("nan")
-
-class Chatty(Matrix):
-    def _epoch(self, order):
-        print("an epoch!")
-        os.write(1, b"{}\\n")
-        super()._epoch(order)
-
-SLEEP = [sys.executable, "-c", "import time; time.sleep(1000)"]
-
-class Parent(Matrix):
-    def _place(self, data):
-        super()._place(data)
-        self.child = subprocess.Popen(SLEEP, start_new_session=True)
-
-class Grandparent(Matrix):
-    def _place(self, data):
-        super()._place(data)
-        subprocess.run([sys.executable, "-c", f"import subprocess; subprocess.Popen({SLEEP!r}, start_new_session=True)"])
-
-class LateParent(Matrix):
-    def _place(self, data):
-        super()._place(data)
-        atexit.register(subprocess.Popen, SLEEP, start_new_session=True)
-
-class CrashingParent(Parent):
-    def _epoch(self, order):
-        os._exit(3)
-"""
-
-
-@pytest.fixture(scope="module")
-def module(tmp_path_factory):
-    """The environment in which the module with contenders that misbehave is found."""
-    place = tmp_path_factory.mktemp("misbehaving")
-    (place / "misbehaving.py").write_text(MISBEHAVING)
-    return os.environ | {"PYTHONPATH": str(place)}
+WRONG = "tests.support.wrong_trainers"
 
 
 @pytest.fixture
-def room(tmp_path, module):
-    """An environment whose temporary files go to a directory of their own."""
+def room(tmp_path):
+    """An environment whose temporary files go to a directory of their own. Orphans of what is started become children of this process."""
+    process_tree.adopt()
     (tmp_path / "tmp").mkdir()
-    return module | {"TMPDIR": str(tmp_path / "tmp"), "TEMP": str(tmp_path / "tmp")}
+    return os.environ | {"TMPDIR": str(tmp_path / "tmp"), "TEMP": str(tmp_path / "tmp")}
 
 
 def left_in(room):
     """What a command left in the room: files, and processes that were started in it."""
     tmp = room["TMPDIR"]
-    processes = [p.info["cmdline"] for p in psutil.process_iter(["cmdline"]) if any(tmp in part for part in p.info["cmdline"] or [])]
-    return [[path.name for path in Path(tmp).iterdir()], processes]
+    return [[path.name for path in Path(tmp).iterdir()], [line for line in started_in(room) if any(tmp in part for part in line)]]
+
+
+def started_in(room):
+    """The command lines of this process's living descendants, adopted ones too, whose environment is the room's."""
+    lines = []
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it ended meanwhile, or is a zombie
+            if process.environ().get("TMPDIR") == room["TMPDIR"]:
+                lines.append(process.cmdline())
+    return lines
 
 
 @contextmanager
@@ -266,6 +181,7 @@ def versus(*arguments, **others):
     return command("versus", *FAST, *arguments, **others)
 
 
+@pytest.mark.live
 def test_versus_tells_a_matrix_from_a_loop_and_what_differs(tmp_path):
     output = versus("matrix", "loop", "--seconds", "12", "--a-env", "SOME=thing", "-o", tmp_path)
     assert output.returncode == 0, output.stderr
@@ -322,76 +238,74 @@ def test_versus_as_text():
     ("contender", "says"),
     [
         ("Raises", "cannot be measured: ZeroDivisionError: on purpose"),
-        ("Exits", "ended with exit code 7: out of something"),
+        ("ExitsWithAMessage", "ended with exit code 7: out of something"),
         pytest.param(
             "Killed", "was ended by SIGKILL", marks=pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no signals")
         ),
         ("Hangs", "hangs: no reply within 5 s"),
         ("Lazy", "returns before its work is done: "),
         ("TalksNonsense", "sent an invalid reply: 'Traceback of something"),
-        ("Wrong", "does not compute what the float64 loop of "),
-        ("WrongLater", "computes something else than matrix while it is timed: "),
-        ("Drifts", "changes its answer while it is timed: its first and its last epoch end "),
-        ("Overflows", "returns weights that are not finite numbers after an epoch"),
+        ("Backwards", "does not compute what the float64 loop of "),
+        ("WrongWhileTimed", "computes something else than matrix while it is timed: "),
+        ("ChangesItsAnswerLater", "changes its answer while it is timed: its first and its last epoch end "),
+        ("NotANumberWhileTimed", "returns weights that are not finite numbers after an epoch"),
         ("Missing", "has no attribute 'Missing'"),
     ],
 )
 def test_a_contender_that_misbehaves_is_named(room, contender, says):
-    output = versus(f"misbehaving:{contender}", "matrix", env=room)
+    output = versus(f"{WRONG}:{contender}", "matrix", env=room)
     assert output.returncode == 1
     assert output.stdout == ""
     (line,) = output.stderr.splitlines()
-    assert line.startswith(f"epochbench: misbehaving:{contender} ")
+    assert line.startswith(f"epochbench: {WRONG}:{contender} ")
     assert says in line
     assert left_in(room) == [[], []]
 
 
+@pytest.mark.live
 def test_what_a_contender_prints_is_no_answer(room):
-    output = versus("misbehaving:Chatty", "matrix", "--json", env=room)
+    output = versus(f"{WRONG}:Chatty", "matrix", "--json", env=room)
     assert 0.3 < json.loads(output.stdout)["ratio"] < 3
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere orphans cannot be found")
 @pytest.mark.parametrize("name", ["Parent", "Grandparent", "LateParent", "CrashingParent"])
 def test_children_that_a_contender_leaves_are_ended_and_named(room, name):
-    output = versus(f"misbehaving:{name}", "matrix", "--seconds", "1", env=room)
+    output = versus(f"{WRONG}:{name}", "matrix", "--seconds", "1", env=room)
     if name == "CrashingParent":
         assert "ended with exit code 3" in output.stderr
     else:
         assert output.returncode == 3, output.stderr  # too few pairs
-        assert f"warning: misbehaving:{name} left processes behind, which were ended: python" in output.stdout
-    assert not [
-        p
-        for p in psutil.process_iter(["cmdline"])
-        if p.info["cmdline"] and p.info["cmdline"][1:] == ["-c", "import time; time.sleep(1000)"]
-    ]
+        assert f"warning: {WRONG}:{name} left processes behind, which were ended: python" in output.stdout
+    assert SLEEP not in started_in(room)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such signals")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
 def test_a_stopped_duel_leaves_nothing_behind(room, name):
-    arguments = [sys.executable, "-m", "bench", "versus", "matrix", "misbehaving:Hangs", "--seconds", "60"]
+    arguments = [sys.executable, "-m", "bench", "versus", "matrix", f"{WRONG}:Hangs", "--seconds", "60"]
     with subprocess.Popen(arguments, cwd=ROOT, env=room, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 30
         while not left_in(room)[1] and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(signal.Signals[name])
-        _, told = process.communicate(timeout=20)
+        _, told = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.Signals[name]
     assert told.startswith("epochbench: interrupted")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while left_in(room)[1] and time.monotonic() < deadline:
         time.sleep(0.02)  # a worker that was being started at that moment ends by itself, at the end of its input
     assert left_in(room) == [[], []]
 
 
+@pytest.mark.live
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such signals")
 def test_what_was_measured_before_ctrl_c_is_told_and_kept(tmp_path):
     arguments = [sys.executable, "-m", "bench", "versus", "matrix", "loop", *FAST, "--seconds", "100", "--json", "-o", str(tmp_path)]
     with pseudo_terminal() as (screen, read), subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=screen) as process:
         shown = read(until="pair")
         process.send_signal(signal.SIGINT)
-        told, _ = process.communicate(timeout=20)
+        told, _ = process.communicate(timeout=60)
         shown += read()
     assert process.returncode == 130
     assert json.loads(told)["pairs"] >= 8

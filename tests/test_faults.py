@@ -21,145 +21,7 @@ from impls import InputError
 from tests.doors import BENCH, QUICK, ROOT, bench, command
 from tests.rows import ROW, written
 
-FAULTY = """
-import ctypes, itertools, os, sys, threading, time, warnings
-import numpy as np
-from impls.loop import Loop
-from impls.matrix import Matrix
-from impls import Network
-
-def timed(trainer):  # and not being verified
-    return trainer.examples == 400
-
-class Raises(Matrix):
-    def _epoch(self, order):
-        raise ZeroDivisionError("on purpose")
-
-class Exits(Matrix):
-    def _epoch(self, order):
-        sys.exit(3)
-
-class ExitsAtOnce(Matrix):
-    def _epoch(self, order):
-        os._exit(0)
-
-class Greedy(Matrix):
-    def _epoch(self, order):
-        np.empty(1 << 60, np.uint8)
-
-class NotANumber(Matrix):
-    def network(self):
-        network = super().network()
-        network.biases[0][0] = np.nan
-        return network
-
-class NotANumberLater(Matrix):
-    def _epoch(self, order):
-        super()._epoch(order)
-        if timed(self):
-            self._parameters[0] = np.nan
-
-class Hangs(Matrix):
-    def _epoch(self, order):
-        while timed(self):
-            try:
-                time.sleep(0.1)
-            except Exception:
-                pass
-        super()._epoch(order)
-
-class HangsInC(Matrix):
-    def _epoch(self, order):
-        if timed(self):
-            sum(itertools.repeat(0))  # in which no signal is heard
-        super()._epoch(order)
-
-class Crashes(Matrix):
-    def _epoch(self, order):
-        if timed(self):
-            ctypes.string_at(0)
-        super()._epoch(order)
-
-class Early(Matrix):
-    thread = threading.Thread()
-
-    def _load(self, network):
-        self._join()
-        super()._load(network)
-
-    def _epoch(self, order):
-        self._join()
-        self.thread = threading.Thread(target=self._late, args=(order,))
-        self.thread.start()
-
-    def _late(self, order):
-        time.sleep(0.02)
-        super()._epoch(order)
-
-    def _join(self):
-        if self.thread.is_alive():
-            self.thread.join()
-
-    def network(self):
-        self._join()
-        return super().network()
-
-class Lazy(Loop):
-    def _load(self, network):
-        super()._load(network)
-        self.orders = []
-
-    def _epoch(self, order):
-        self.orders.append(order)
-
-    def network(self):
-        while self.orders:
-            super()._epoch(self.orders.pop())
-        return super().network()
-
-class Knows(Matrix):  # the answer, and waits for the question
-    answers = {}
-
-    def _epoch(self, order):
-        key = order.tobytes()
-        if key not in self.answers:
-            super()._epoch(order)
-            self.answers[key] = self._parameters.copy()
-        self._parameters[...] = self.answers[key]
-
-class ChangesImages(Matrix):
-    def _place(self, data):
-        data.images[...] -= 0.5
-        super()._place(data)
-
-class ChangesOrder(Matrix):
-    def _epoch(self, order):
-        super()._epoch(order)
-        order.sort()
-
-class ChangesItsAnswer(Matrix):
-    rounds = 0
-
-    def _epoch(self, order):
-        self.rounds += 1
-        super()._epoch(order if self.rounds < 3 else order[::-1])
-
-class ChangesEverybodysAnswer(Matrix):
-    epochs = 0
-
-    def _epoch(self, order):
-        type(self).epochs += 1
-        super()._epoch(order if self.epochs < 2 else order[::-1])
-
-class Warns(Matrix):  # as libraries do
-    @classmethod
-    def unavailable(cls):
-        warnings.warn("the driver is old")
-
-    def _epoch(self, order):
-        warnings.warn("and slow")
-        super()._epoch(order)
-"""
+WRONG = "tests.support.wrong_trainers"
 
 REASONS = {
     "Raises": "ZeroDivisionError: on purpose",
@@ -167,8 +29,8 @@ REASONS = {
     "ExitsAtOnce": "exits the interpreter, with exit code 0",
     "Greedy": "MemoryError: Unable to allocate",
     "NotANumber": "does not compute what the float64 loop computes: .* off by nan",
-    "NotANumberLater": "returns weights that are not finite numbers after an epoch",
-    "Hangs": r"hangs: warming up took more than 2 s, at last in faulty.py, line \d+",
+    "NotANumberWhileTimed": "returns weights that are not finite numbers after an epoch",
+    "HangsWhileTimed": r"hangs: warming up took more than 2 s, at last in wrong_trainers.py, line \d+",
     "Early": "returns before its work is done: .* of it are left then",
     "Lazy": "returns before its work is done: .* of it are left then",
     "ChangesImages": "changes the images that it is given; it must copy them",
@@ -178,14 +40,6 @@ REASONS = {
 }
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no signals to interrupt with")
-
-
-@pytest.fixture(scope="module")
-def faulty(tmp_path_factory):
-    """The environment in which the module with the faulty trainers is found."""
-    place = tmp_path_factory.mktemp("faulty")
-    (place / "faulty.py").write_text(FAULTY)
-    return os.environ | {"PYTHONPATH": str(place)}
 
 
 # Who runs the tests in the background ignores some signals, and what is started inherits that.
@@ -215,25 +69,25 @@ def trainers_in(directory):
 
 
 @pytest.fixture(scope="module")
-def faults(faulty, tmp_path_factory):
+def faults(tmp_path_factory):
     """A run of all of them between two that are right: its output, and its results."""
     place = tmp_path_factory.mktemp("results")
-    names = ",".join(f"faulty:{name}" for name in [*REASONS, "Warns"] if name != "Hangs" or sys.platform != "win32")
+    names = ",".join(f"{WRONG}:{name}" for name in [*REASONS, "Warns"] if name != "HangsWhileTimed" or sys.platform != "win32")
     return bench(
-        *QUICK, "--threads", "1", "--no-charts", "--patience", "2", "--trainers", f"loop,{names},matrix", "--results", place, env=faulty
+        *QUICK, "--threads", "1", "--no-charts", "--patience", "2", "--trainers", f"loop,{names},matrix", "--results", place
     ), place
 
 
 @pytest.mark.parametrize("name", REASONS)
 def test_a_faulty_trainer_is_named_with_its_reason(faults, name):
-    if name == "Hangs" and sys.platform == "win32":
+    if name == "HangsWhileTimed" and sys.platform == "win32":
         pytest.skip("Windows knows no signals to interrupt with")
-    assert re.search(f"^FAILED faulty:{name}: {REASONS[name]}", faults[0].stdout, re.MULTILINE), faults[0].stdout
+    assert re.search(f"^FAILED {WRONG}:{name}: {REASONS[name]}", faults[0].stdout, re.MULTILINE), faults[0].stdout
 
 
 def test_the_others_are_measured_all_the_same(faults):
     assert faults[0].returncode == 1
-    assert trainers_in(faults[1]) == ["loop"] * 3 + ["faulty:Warns"] * 3 + ["matrix"] * 3
+    assert trainers_in(faults[1]) == ["loop"] * 3 + [f"{WRONG}:Warns"] * 3 + ["matrix"] * 3
     assert "Error" not in faults[0].stderr
 
 
@@ -252,11 +106,11 @@ def test_what_a_library_warns_of_is_told_and_no_fault(faults):
         pytest.param("HangsInC", "it hung in code that is not Python's and could only be killed", marks=posix),
     ],
 )
-def test_what_ends_the_process_is_told_by_another(faulty, tmp_path, name, cause):
-    with started("--patience", "1", "--trainers", f"matrix,faulty:{name},loop", "--results", tmp_path, env=faulty) as process:
+def test_what_ends_the_process_is_told_by_another(tmp_path, name, cause):
+    with started("--patience", "2", "--trainers", f"matrix,{WRONG}:{name},loop", "--results", tmp_path) as process:
         _, told = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert f"epochbench: the run ended without a word at nielsen faulty:{name}, warming up: {cause}\n" in told
+    assert f"epochbench: the run ended without a word at nielsen {WRONG}:{name}, warming up: {cause}\n" in told
     assert re.search(r"^epochbench: finished: 1 case, 3 rows, in .*\.partial\.csv$", told, re.MULTILINE)
     assert "\nepochbench: not reached: nielsen loop\n" in told
     assert trainers_in(tmp_path) == ["matrix"] * 3
@@ -297,17 +151,18 @@ def wait_for(what, seconds=60):
 
 @posix
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_a_run_that_is_stopped_names_what_it_has_not_finished(faulty, tmp_path, name):
-    with started("--trainers", "matrix,faulty:Hangs,loop", "--results", tmp_path, env=faulty) as process:
-        wait_for(lambda: list(tmp_path.glob("*.partial.csv")))
-        time.sleep(0.7)
+def test_a_run_that_is_stopped_names_what_it_has_not_finished(tmp_path, name):
+    results, hanging = tmp_path / "results", tmp_path / "hanging"
+    options = ("--trainers", f"matrix,{WRONG}:HangsWhileTimed,loop", "--results", results)
+    with started(*options, env=os.environ | {"HANGING": str(hanging)}) as process:
+        wait_for(hanging.exists)
         process.send_signal(signal.Signals[name])
         said, told = process.communicate(timeout=60)
     assert process.returncode == pytest.ExitCode.INTERRUPTED
-    assert "unfinished faulty:Hangs: stopped (warming up)\nunfinished loop: not reached\n" in said
+    assert f"unfinished {WRONG}:HangsWhileTimed: stopped (warming up)\nunfinished loop: not reached\n" in said
     assert ("KeyboardInterrupt" if name == "SIGINT" else f"KeyboardInterrupt: stopped by {name}") in said
     assert told == ""
-    assert trainers_in(tmp_path) == ["matrix"] * 3
+    assert trainers_in(results) == ["matrix"] * 3
 
 
 # --- disks --------------------------------------------------------------------------------------------------------------------------
@@ -350,14 +205,16 @@ def test_rows_that_a_full_disk_refuses_are_written_when_there_is_room(tmp_path):
 
 def test_a_disk_that_fills_up_during_a_run_costs_only_what_comes_after(tmp_path):
     # Twenty rows a case, because ten fit into what is left of the file's last page.
-    options = ("--trainers", "loop,matrix", "--rounds", "20", "--results", tmp_path / "full")
-    with mounted(tmp_path / "full", "size=128k") as disk, started(*options) as process:
+    full = tmp_path / "full.txt"
+    options = ("--trainers", f"loop,{WRONG}:WaitsForAFile", "--rounds", "20", "--results", tmp_path / "full")
+    with mounted(tmp_path / "full", "size=128k") as disk, started(*options, env=os.environ | {"WAITS_FOR": str(full)}) as process:
         wait_for(lambda: list(disk.glob("*.partial.csv")))
         fill(disk)
+        full.touch()
         said, told = process.communicate(timeout=60)
         assert process.returncode == 1
         refused = r"\S+\.partial\.csv cannot be written: No space left on device"
-        assert re.search(rf"^FAILED matrix: {refused}$", said, re.MULTILINE)
+        assert re.search(rf"^FAILED {WRONG}:WaitsForAFile: {refused}$", said, re.MULTILINE)
         assert re.search(rf"^warning: {refused}: 20 rows lost; the others are in \S+\.partial\.csv$", said, re.MULTILINE)
         assert "Traceback" not in said + told
         (disk / "ballast").unlink()
@@ -412,9 +269,9 @@ def test_runs_that_start_in_the_same_second_are_not_called_the_same():
 # --- training -----------------------------------------------------------------------------------------------------------------------
 
 
-def test_train_goes_on_after_a_faulty_trainer_and_names_it(faulty, tmp_path):
-    names = ["Raises", "Exits", "Greedy", "Early", "ChangesEverybodysAnswer", *(["Hangs"] if sys.platform != "win32" else [])]
-    trainers = ",".join(["matrix", *(f"faulty:{name}" for name in names), "loop"])
+def test_train_goes_on_after_a_faulty_trainer_and_names_it(tmp_path):
+    names = ["Raises", "Exits", "Greedy", "Early", "ChangesEverybodysAnswer", *(["HangsWhileTimed"] if sys.platform != "win32" else [])]
+    trainers = ",".join(["matrix", *(f"{WRONG}:{name}" for name in names), "loop"])
     output = command(
         *(
             "train",
@@ -432,10 +289,9 @@ def test_train_goes_on_after_a_faulty_trainer_and_names_it(faulty, tmp_path):
             "--trainers",
             trainers,
         ),
-        env=faulty,
     )
     assert output.returncode == 1
     for name in names:
         reason = REASONS[name].replace("warming up", "epoch 1 of 1")
-        assert re.search(f"^faulty:{name}: FAILED: {reason}", output.stdout, re.MULTILINE), output.stdout
+        assert re.search(f"^{WRONG}:{name}: FAILED: {reason}", output.stdout, re.MULTILINE), output.stdout
     assert trainers_in(tmp_path) == ["matrix", "loop"]

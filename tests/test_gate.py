@@ -72,6 +72,7 @@ def run_gate(repository, *arguments, **environment):
     return command("gate", *arguments, cwd=repository, env=env)
 
 
+@pytest.mark.live
 def test_a_slowdown_fails_and_is_told_everywhere(repository, tmp_path):
     change(repository)
     git(repository, "add", "impls/matrix.py")
@@ -94,6 +95,7 @@ def test_a_slowdown_fails_and_is_told_everywhere(repository, tmp_path):
     assert state(repository) == before
 
 
+@pytest.mark.live
 def test_a_speedup_of_a_trainer_of_ones_own_in_a_repository_of_ones_own_passes(tmp_path):
     slow = "def _feed_forward(self, *arguments):\n        for _ in range(3):\n            yield from super()._feed_forward(*arguments)"
     mine = own_repository(tmp_path, f"from impls.matrix import Matrix\n\n\nclass Mine(Matrix):\n    {slow}\n")

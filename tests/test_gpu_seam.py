@@ -221,7 +221,7 @@ import impls; print(impls.unavailable("torch_gpu"))"""
 
 
 class Behind(Loop):
-    """Starts its work and returns at once, as a device does; `_wait` is all it does about it."""
+    """Starts its work and returns at once, as a device does; `_synchronize` is all it does about it."""
 
     def _epoch(self, order):
         def work():
@@ -231,7 +231,7 @@ class Behind(Loop):
         self._work = threading.Thread(target=work)
         self._work.start()
 
-    def _wait(self):
+    def _synchronize(self):
         if hasattr(self, "_work"):
             self._work.join()
 
@@ -288,10 +288,10 @@ def test_a_trainer_that_returns_at_once_is_still_waited_for(name, mnist, monkeyp
     trainer._epoch(order)  # all that the author of a trainer writes: it starts the work
     if name != "gpu":
         assert not stream.done
-    trainer._wait()
+    trainer._synchronize()
     assert same_bits(trainer.network(), right)
 
-    monkeypatch.setattr(type(trainer), "_wait", lambda self: None)  # without it, the harness would time the start alone
+    monkeypatch.setattr(type(trainer), "_synchronize", lambda self: None)  # without it, the harness would time the start alone
     began = time.perf_counter()
     trainer.train_epoch(order)
     early = time.perf_counter() - began

@@ -89,6 +89,7 @@ def test_nothing_is_said_of_kernels_that_fit():
     assert check([], bits=512).warning() is None
 
 
+@pytest.mark.live
 def test_a_variable_that_narrows_the_kernels_is_found_out(tmp_path):
     now = blas.check()
     if now is None or now.processor_bits < 256:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.machine.gpu import gpu_columns
@@ -31,6 +31,7 @@ def test_the_machine_is_described_without_host_user_or_path():
     assert str(ROOT) not in told
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_name_is_safe_as_a_file_name(text):
     name = slug(text)
@@ -171,7 +172,7 @@ def test_one_thread_is_one_processor_for_every_thread_whenever_numpy_was_loaded(
 
 
 HELD = "import sys, pytest; from bench.machine import affinity; affinity.limit_threads(1); sys.exit(pytest.main(sys.argv[1:]))"
-COMPUTES = "twenty_steps or finite_difference or same_bits"
+COMPUTES = "twenty_steps or finite_differences or same_bits"
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) == 1, reason="there is one processor only")

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -23,50 +24,12 @@ from tests.doors import QUICK, ROOT, command, launcher, mpiexec
 from tests.rows import rows, written
 from tests.test_mpi import needs_mpi
 
-STRANGERS = """
-import os, platform, signal, time
-from impls import Unsupported
-from impls.matrix import Matrix
-from impls.mpi import Mpi
-
-class Deaf(Mpi):
-    def _sum(self):
-        pass
-
-class Hasty(Mpi):
-    def _epoch(self, order):
-        if self.examples < 400 or self._ranks.size == 1:  # and not timed over two
-            super()._epoch(order)
-
-class Raises(Mpi):
-    def _sum(self):
-        if self._ranks.rank == 1 and self.examples == 400:
-            raise RuntimeError("no such luck")
-        super()._sum()
-
-class Dies(Mpi):
-    def _sum(self):
-        if self._ranks.rank == 1 and self.examples == 400:
-            os.kill(os.getpid(), signal.SIGKILL)
-        super()._sum()
-
-class Alone(Mpi):
-    def _place(self, data):
-        super()._place(data)
-        if self.ranks > 1:
-            raise Unsupported("one device for all of them")
-
-class Limps(Matrix):
-    def _wait(self):
-        if platform.node() == "lame":
-            time.sleep(0.002)
-"""
-
 
 @pytest.fixture(scope="module")
 def strangers(tmp_path_factory):
+    """The environment in which wrong_ranks.py, copied out of the checkout, is the module strangers."""
     place = tmp_path_factory.mktemp("strangers")
-    (place / "strangers.py").write_text(STRANGERS)
+    shutil.copy(ROOT / "tests" / "support" / "wrong_ranks.py", place / "strangers.py")
     return {"PYTHONPATH": f"{ROOT}{os.pathsep}{place}"}
 
 
@@ -204,6 +167,7 @@ def a_uts_namespace():
     return sys.platform == "linux" and subprocess.run(["unshare", "-ru", "hostname", "probe"], capture_output=True).returncode == 0
 
 
+@pytest.mark.live
 @needs_mpi
 @pytest.mark.skipif(not a_uts_namespace(), reason="this system lets nobody give a process a host name of its own")
 def test_fleet_runs_the_main_job_on_every_host_and_names_the_slow_one(strangers, tmp_path):

@@ -10,6 +10,7 @@ from bench.__main__ import _parser
 from bench.options import declare
 from bench.stats import intervals
 from bench.text.numbers import duration_interval, times_interval
+from impls.testing import check_trainer
 from tests.doors import QUICK, ROOT, bench
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -65,9 +66,19 @@ def test_options_that_the_readme_uses_exist():
     assert {option for option in used if not option.startswith("--benchmark")} <= known
 
 
-def test_the_trainer_written_in_the_readme_passes_the_bench(tmp_path):
+def own_trainer():
     (own,) = [block for block in code_blocks("python") if "class Mine" in block]
-    (tmp_path / "mine.py").write_text(own)
+    return own
+
+
+def test_the_trainer_written_in_the_readme_keeps_the_contract():
+    names = {"__name__": "mine"}
+    exec(own_trainer(), names)  # the README's own lines
+    assert check_trainer(names["Mine"]) == {}, "it is made for every case"
+
+
+def test_the_trainer_written_in_the_readme_passes_the_bench(tmp_path):
+    (tmp_path / "mine.py").write_text(own_trainer())
     output = bench(
         *QUICK,
         "--trainers",

@@ -1,96 +1,16 @@
-"""Tests of the tests: trainers with one defect each, which the verification in front of every timing must catch."""
+"""Tests of the tests: trainers with one defect each, which the verification and the contract suite must catch."""
 
+import functools
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from bench.verify.oracle import Oracle, VerificationError, steps, trained
 from bench.workload import WORKLOADS, Workload
-from impls import TRAINERS, Network, load_trainer, unavailable
-from impls.loop import Loop
-from tests.book import Book
+from impls import TRAINERS, load_trainer, unavailable
+from impls.testing import CHECKS, check_trainer
+from tests.support.wrong_trainers import BREAK_THE_CONTRACT, COMPUTE_WRONG
 from tests.test_trainers import or_skip
-
-
-class WithoutTheMean(Loop):
-    def _update_mini_batch(self, examples):
-        self.learning_rate *= len(examples)
-        super()._update_mini_batch(examples)
-        self.learning_rate /= len(examples)
-
-
-class ShortBatchOverWholeSize(Loop):
-    def _update_mini_batch(self, examples):
-        eta, self.learning_rate = self.learning_rate, self.learning_rate * len(examples) / self.batch_size
-        super()._update_mini_batch(examples)
-        self.learning_rate = eta
-
-
-class SkipsTheShortBatch(Loop):
-    def _epoch(self, order):
-        super()._epoch(order[: len(order) // self.batch_size * self.batch_size])
-
-
-class StaleBias(Loop):
-    def _update_mini_batch(self, examples):
-        kept = [b.copy() for b in self._biases]
-        super()._update_mini_batch(examples)
-        self._biases[0][...] = kept[0]
-
-
-class LearningRateOff(Loop):
-    def _update_mini_batch(self, examples):
-        eta, self.learning_rate = self.learning_rate, self.learning_rate * 1.01
-        super()._update_mini_batch(examples)
-        self.learning_rate = eta
-
-
-class FileOrder(Loop):
-    def _epoch(self, order):
-        super()._epoch(np.sort(order))
-
-
-class ForgetsAnExample(Loop):
-    def _epoch(self, order):
-        super()._epoch(np.concatenate([order[:1], order[:1], order[2:]]))
-
-
-class SkipsSigmoidPrime(Loop):
-    def _backprop(self, x, y):
-        gradients = super()._backprop(x, y)
-        w, b = gradients[0]
-        return [(w * 1.1, b * 1.1), *gradients[1:]]
-
-
-class UpdatesTooEarly(Book):
-    def backprop(self, x, y):
-        nabla_b, nabla_w = super().backprop(x, y)
-        kept = self.weights[-1]
-        self.weights[-1] = kept - self.learning_rate * nabla_w[-1]
-        nabla_b[0], nabla_w[0] = (gradients[0] for gradients in super().backprop(x, y))
-        self.weights[-1] = kept
-        return nabla_b, nabla_w
-
-
-class ReturnsBeforeItsWorkIsDone(Loop):
-    def _epoch(self, order):
-        self._started = order  # to be done some time: nobody waits for it
-
-
-class NotANumber(Loop):
-    def network(self):
-        network = super().network()
-        network.weights[0][0, 0] = np.nan
-        return network
-
-
-class HalfPrecision(Loop):
-    def network(self):
-        return Network([w.astype("f2").astype(w.dtype) for w in self._weights], self._biases)
-
-
-WRONG = [kind for kind in list(globals().values()) if isinstance(kind, type) and kind.__module__ == __name__]
 
 
 @pytest.fixture(scope="module", params=["nielsen", "wide"])
@@ -98,10 +18,31 @@ def oracle(request, mnist):
     return Oracle(WORKLOADS[request.param], mnist)
 
 
-@pytest.mark.parametrize("kind", WRONG, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", COMPUTE_WRONG, ids=lambda kind: kind.__name__)
 def test_a_wrong_trainer_is_caught(oracle, kind):
     with pytest.raises(VerificationError, match="does not compute what the float64 loop computes"):
         oracle.max_error(kind)
+
+
+@functools.cache
+def failed_checks(kind):
+    """The checks that a trainer fails."""
+    try:
+        check_trainer(kind)
+    except AssertionError as failure:
+        told = {line.strip().partition(":")[0] for line in str(failure).splitlines()}
+        return {str(check) for check in CHECKS} & told
+    return set()
+
+
+@pytest.mark.parametrize("kind", [*COMPUTE_WRONG, *BREAK_THE_CONTRACT], ids=lambda kind: kind.__name__)
+def test_a_wrong_trainer_fails_the_contract_suite(kind):
+    assert failed_checks(kind)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=str)
+def test_every_check_catches_a_wrong_trainer(check):
+    assert [kind.__name__ for kind in (*COMPUTE_WRONG, *BREAK_THE_CONTRACT) if str(check) in failed_checks(kind)]
 
 
 RIGHT = [name for name in (*TRAINERS, "tests.book:Book") if unavailable(name) is None]

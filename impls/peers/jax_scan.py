@@ -39,7 +39,7 @@ class JaxCpu(Trainer):
             return f"JAX finds no {cls.platform} device ({str(error).splitlines()[0]}): {cls.mend}"
         return None
 
-    def _place(self, data: Dataset) -> None:
+    def _setup(self, data: Dataset) -> None:
         self._device = jax.devices(self.platform)[0]
         with self._settings():
             self._x = jax.device_put(data.images.astype(self.dtype), self._device)  # (n, n_0)
@@ -49,7 +49,7 @@ class JaxCpu(Trainer):
             epoch = partial(_epoch, batch_size=self.batch_size, learning_rate=self.learning_rate)
             self._compiled = jax.jit(epoch, donate_argnums=0).lower(start, self._x, self._y, order).compile()
 
-    def _load(self, network: Network) -> None:
+    def _set_weights(self, network: Network) -> None:
         with self._settings():
             self._parameters = self._parameters_of(network)
 
@@ -63,7 +63,7 @@ class JaxCpu(Trainer):
             order = jax.device_put(order.astype(np.int32), self._device)
             self._parameters = self._compiled(self._parameters, self._x, self._y, order)
 
-    def _wait(self) -> None:
+    def _synchronize(self) -> None:
         jax.block_until_ready((self._parameters, self._x, self._y))
 
     def _parameters_of(self, network: Network) -> Any:

@@ -21,7 +21,7 @@ class TorchCpu(Trainer):
     library = "torch"
     where: ClassVar[str] = "cpu"
 
-    def _place(self, data: Dataset) -> None:
+    def _setup(self, data: Dataset) -> None:
         dtype = torch.float32 if self.dtype == np.float32 else torch.float64
         self._x = torch.tensor(data.images, dtype=dtype, device=self.where)  # (n, n_0)
         self._y = torch.tensor(data.one_hot(self.layers[-1], self.dtype), device=self.where)  # (n, n_L)
@@ -29,7 +29,7 @@ class TorchCpu(Trainer):
         self._model = nn.Sequential(*(step for linear in self._linear for step in (linear, nn.Sigmoid())))
         self._optimizer = torch.optim.SGD(self._model.parameters(), lr=self.learning_rate)
 
-    def _load(self, network: Network) -> None:
+    def _set_weights(self, network: Network) -> None:
         with torch.no_grad():
             for layer, w, b in zip(self._linear, network.weights, network.biases, strict=True):
                 layer.weight.copy_(torch.from_numpy(w))
@@ -67,5 +67,5 @@ class TorchGpu(TorchCpu):
         why = "".join(f" ({str(warning.message).splitlines()[0]})" for warning in told)
         return f"PyTorch finds no CUDA device{why}: `nvidia-smi` must list one, with a driver for CUDA {torch.version.cuda}"
 
-    def _wait(self) -> None:
+    def _synchronize(self) -> None:
         torch.cuda.synchronize()

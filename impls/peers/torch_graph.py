@@ -14,8 +14,8 @@ _WARM_UP = 3  # steps before the capture, as torch.cuda.CUDAGraph's documentatio
 class TorchGraph(TorchGpu):
     """`TorchGpu` with a step a graph launch; which step is counted on the device, so that nothing but launches is left to the host."""
 
-    def _place(self, data: Dataset) -> None:
-        super()._place(data)
+    def _setup(self, data: Dataset) -> None:
+        super()._setup(data)
         self._order = torch.zeros(self.examples, dtype=torch.int64, device=self.where)
         self._done = torch.zeros(1, dtype=torch.int64, device=self.where)  # examples trained on in this epoch
         self._whole_steps, last = divmod(self.examples, self.batch_size)

@@ -1,0 +1,51 @@
+"""Trainers that are wrong over several ranks, on purpose, and one that is slow on a host called lame.
+
+test_ranks.py copies this file out of the checkout, so that no commit holds them, and names them strangers:CLASS.
+"""
+
+import os
+import platform
+import signal
+import time
+
+from impls import Unsupported
+from impls.matrix import Matrix
+from impls.mpi import Mpi
+
+
+class Deaf(Mpi):
+    def _sum(self):
+        pass
+
+
+class Hasty(Mpi):
+    def _epoch(self, order):
+        if self.examples < 400 or self._ranks.size == 1:  # and not timed over two
+            super()._epoch(order)
+
+
+class Raises(Mpi):
+    def _sum(self):
+        if self._ranks.rank == 1 and self.examples == 400:
+            raise RuntimeError("no such luck")
+        super()._sum()
+
+
+class Dies(Mpi):
+    def _sum(self):
+        if self._ranks.rank == 1 and self.examples == 400:
+            os.kill(os.getpid(), signal.SIGKILL)
+        super()._sum()
+
+
+class Alone(Mpi):
+    def _setup(self, data):
+        super()._setup(data)
+        if self.ranks > 1:
+            raise Unsupported("one device for all of them")
+
+
+class Limps(Matrix):
+    def _synchronize(self):
+        if platform.node() == "lame":
+            time.sleep(0.002)
