@@ -15,7 +15,7 @@ from impls.trainer import Order
 BLOCKS = 8  # the largest cluster that every device of compute capability 9.0 and later can hold
 THREADS = (128, 256)  # of a block; with more, a thread has registers for less than half as much
 # Of a thread, what its weights, the pixels of two chunks and their products may fill, in 32-bit registers, by itemsize. The rest of the
-# 255 is for addresses and what else the compiler needs: the shapes in tests/test_kernels.py compile without spills.
+# 255 is for addresses and what else the compiler needs: the shapes in tests/impls/test_kernels.py compile without spills.
 REGISTERS = {4: 208, 8: 150}
 MOST = 32  # examples at once; more would need more addresses than is set aside
 

@@ -1,4 +1,4 @@
-"""What the main job needs of pytest and pytest-benchmark that neither of them publishes. tests/measure/test_pytest_internals.py pins it."""
+"""Members of pytest and pytest-benchmark that neither publishes. tests/bench/measure/test_pytest_internals.py pins them."""
 
 from __future__ import annotations
 

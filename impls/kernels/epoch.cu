@@ -107,7 +107,7 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
 
     // A load takes hundreds of clocks, so each is issued long before its value is used: the order two steps ahead, labels one step ahead,
     // a chunk of pixels during the work on the chunk before it. The compiler moves a load down to its first use, but not past a wait for
-    // the other blocks, so labels and pixels are read just before that wait. tests/test_kernels.py checks it in the machine code.
+    // the other blocks, so labels and pixels are read just before that wait. tests/impls/test_kernels.py checks it in the machine code.
     constexpr int ASKED = (EXAMPLES + THREADS - 1) / THREADS;
     int row[ASKED], label[ASKED];
     auto ask_rows = [&](int step) {

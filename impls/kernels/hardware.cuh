@@ -1,5 +1,5 @@
 // The type of all arithmetic, and what the kernels ask of the hardware in its own language: a CPU can play the rest as it stands (the
-// tests put tests/simt.h in this file's place and do).
+// tests put tests/support/simt.h in this file's place and do).
 
 using Real = REAL;
 

@@ -182,7 +182,7 @@ __global__ void TILE_BOUNDS
 
 // Add to z this lane's part of the products, summed along `depth`, of each of LEFT lines with each of RIGHT; the lanes of a warp read side
 // by side. A lane issues AHEAD reads of every line before it multiplies, so that the 784 pixels of a digit take two trips to memory;
-// tests/test_kernels.py checks it in the machine code.
+// tests/impls/test_kernels.py checks it in the machine code.
 constexpr int AHEAD = 13;
 
 template <int LEFT, int RIGHT>

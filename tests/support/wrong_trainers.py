@@ -22,7 +22,7 @@ import numpy as np
 from impls import Network
 from impls.loop import Loop
 from impls.matrix import Matrix
-from tests.book import Book
+from tests.support.book import Book
 
 
 def timed(trainer):

@@ -122,13 +122,13 @@ def correct(context):
         for tool in ("memcheck", "racecheck", "synccheck")
     ]
     parallel = ("-n", str(min(8, os.cpu_count() or 1))) if importlib.util.find_spec("xdist") else ()
-    contract = tests(*parallel, "--maxfail", "15", "tests/test_trainers.py", "-k", "not jax and not mpi")
+    contract = tests(*parallel, "--maxfail", "15", "tests/impls/test_trainers.py", "-k", "not jax and not mpi")
     yield [*steps, Step("contract", 90, contract, PYTEST)]
 
 
 def seam(context):
     """Test how host and device wait for each other, and that results repeat."""
-    yield [Step("seam", 70, tests("tests/test_gpu_seam.py"), PYTEST)]
+    yield [Step("seam", 70, tests("tests/impls/test_gpu_seam.py"), PYTEST)]
 
 
 def main_job(context):

@@ -1,0 +1,293 @@
+"""The gate as a maintainer meets it: a clone of this repository, a change in it, a verdict and an exit code."""
+
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from bench.__main__ import main
+from bench.gate import changed_trainers
+from bench.gate.verdict import Report, Verdict
+from bench.paired.pair import Pair
+from bench.stats.intervals import Interval
+from impls import TRAINERS
+from tests.support.commands import ROOT, command
+
+FORWARD = " " * 8 + "yield from self._feed_forward(x, layers)\n"
+QUICK = ("--examples", "500", "--seconds", "20")
+
+
+def git(repository, *arguments):
+    who = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"]
+    return subprocess.run(["git", *who, *arguments], cwd=repository, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository with a main branch that holds this checkout's code, and a branch off it that is checked out."""
+    place = tmp_path / "clone"
+    for room in ("impls", "bench"):
+        shutil.copytree(ROOT / room, place / room, ignore=shutil.ignore_patterns("__pycache__"))
+    git(tmp_path, "init", "--quiet", "-b", "main", "clone")
+    (place / ".gitignore").write_text("__pycache__/\nresults/\n")
+    git(place, "add", ".")
+    git(place, "commit", "--quiet", "-m", "main")
+    git(place, "checkout", "--quiet", "-b", "change")
+    return place
+
+
+def own_repository(place, module):
+    """Make a repository with nothing but mine.py, and return that file."""
+    mine = place / "mine.py"
+    mine.write_text(module)
+    git(place, "init", "--quiet", "-b", "main")
+    git(place, "add", ".")
+    git(place, "commit", "--quiet", "-m", "main")
+    return mine
+
+
+def change(repository, old=FORWARD, new=FORWARD * 3, file="matrix.py"):
+    """Change a file of impls; by default matrix.py, which then feeds forward three times."""
+    file = repository / "impls" / file
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def state(repository):
+    """All that git knows of the user's work."""
+    return [
+        git(repository, *words)
+        for words in (("status", "--porcelain"), ("diff",), ("diff", "--cached"), ("stash", "list"), ("worktree", "list"))
+    ]
+
+
+def run_gate(repository, *arguments, **environment):
+    env = {name: value for name, value in os.environ.items() if name != "GITHUB_STEP_SUMMARY"} | environment
+    return command("gate", *arguments, cwd=repository, env=env)
+
+
+@pytest.mark.live
+def test_a_slowdown_fails_and_is_told_everywhere(repository, tmp_path):
+    change(repository)
+    git(repository, "add", "impls/matrix.py")
+    before = state(repository)
+    told = ("--json", "--summary", tmp_path / "summary.md")
+    output = run_gate(repository, "--trainers", "matrix", *told, *QUICK, GITHUB_STEP_SUMMARY=str(tmp_path / "step.md"))
+    assert (output.returncode, output.stderr) == (1, "")
+    report = json.loads(output.stdout)
+    assert report["head"].endswith("with changes")
+    (matrix,) = report["verdicts"]
+    assert matrix["verdict"] == "slower"
+    assert 1.05 < matrix["low"] < matrix["ratio"] < matrix["high"]
+    assert matrix["pairs"] >= 16, "eight, and eight afresh"
+    for file in ("summary.md", "step.md"):
+        assert "| matrix | slower |" in (tmp_path / file).read_text()
+    (csv,) = (repository / "results" / "local").glob("*.csv")
+    assert csv.with_name(f"{csv.stem}-matrix.png").is_file()
+    stages = {line.split(",")[-7] for line in csv.read_text().splitlines()[1:]}
+    assert stages == {"first", "afresh"}
+    assert state(repository) == before
+
+
+@pytest.mark.live
+def test_a_speedup_of_a_trainer_of_ones_own_in_a_repository_of_ones_own_passes(tmp_path):
+    slow = "def _feed_forward(self, *arguments):\n        for _ in range(3):\n            yield from super()._feed_forward(*arguments)"
+    mine = own_repository(tmp_path, f"from impls.matrix import Matrix\n\n\nclass Mine(Matrix):\n    {slow}\n")
+    mine.write_text(mine.read_text().replace(slow, "pass"))
+    output = run_gate(tmp_path, "--trainers", "mine:Mine", *QUICK, PYTHONPATH=str(ROOT))
+    assert output.returncode == 0, output.stderr
+    assert re.search(r"^mine:Mine +faster", output.stdout, re.MULTILINE)
+
+
+def test_a_base_never_borrows_a_module_from_the_working_tree(tmp_path):
+    (tmp_path / "README").write_text("a repository without the trainer\n")
+    git(tmp_path, "init", "--quiet", "-b", "main")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "--quiet", "-m", "main")
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "newer.py").write_text("from impls.matrix import Matrix\n\n\nclass Newer(Matrix):\n    pass\n")
+    paths = os.pathsep.join([str(ROOT), str(tmp_path / "src")])  # as if it were installed
+    output = run_gate(tmp_path, "--trainers", "newer:Newer", *QUICK, PYTHONPATH=paths)
+    assert output.returncode == 0, output.stderr
+    assert re.search(r"^newer:Newer +not comparable", output.stdout, re.MULTILINE)
+    assert "not from the revision under test" in output.stdout
+
+
+def test_nothing_changed_is_nothing_to_judge(repository):
+    (repository / "bench" / "new.py").write_text("")
+    output = run_gate(repository)
+    assert output.returncode == 0
+    assert "no trainer's code differs" in output.stdout
+
+
+BROKEN = {
+    "wrong": ("matrix.py", "self.xp.subtract, (self._parameters,", "self.xp.add, (self._parameters,",
+              "does not compute what the float64 loop of "),
+    "wrong oracle": ("loop.py", "w -= step * nw", "w += step * nw", "does not compute what the float64 loop of "),
+    "wrong in what all share": ("network.py", "0.5 * np.tanh(0.5 * z)", "0.5 * np.tanh(0.4 * z)", "does not compute what the float64 loop"),
+    "no Python": ("matrix.py", "def _epoch(self", "def _epoch(self, :", "SyntaxError"),
+    "imports what is not there": ("matrix.py", "from impls import aligned", "from impls.aligned import tyop", "cannot import name 'tyop'"),
+    "raises": ("matrix.py", "        order = self.xp.asarray(order)\n", "        raise MemoryError('no room')\n", "MemoryError: no room"),
+    "skips later": ("matrix.py", "        order = self.xp.asarray(order)\n",
+                    "        order = self.xp.asarray(order if self.examples <= 205 else order[:-50])\n", "computes something else than"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", BROKEN)
+def test_a_working_tree_that_does_not_work_is_broken(repository, fault):
+    file, old, new, reason = BROKEN[fault]
+    change(repository, old, new, file=file)
+    trainer = "matrix" if file == "matrix.py" else "loop"
+    output = run_gate(repository, "--trainers", trainer, *QUICK)
+    assert output.returncode == 1, output.stdout
+    assert re.search(rf"^{trainer} +broken", output.stdout, re.MULTILINE)
+    assert reason in output.stdout
+
+
+def test_a_base_that_lacks_the_trainer_is_not_comparable(repository):
+    (repository / "impls" / "newer.py").write_text("from impls.matrix import Matrix\n\n\nclass Newer(Matrix):\n    pass\n")
+    registry = repository / "impls" / "__init__.py"
+    registry.write_text(registry.read_text().replace("TRAINERS = {\n", 'TRAINERS = {\n    "newer": "impls.newer:Newer",\n'))
+    output = run_gate(repository, "--strict", *QUICK)
+    assert output.returncode == 3, output.stderr
+    assert re.search(r"^newer +not comparable", output.stdout, re.MULTILINE)
+    assert "unknown trainer 'newer'" in output.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "strict"),
+    [
+        (["slower", "faster"], 1, 1),
+        (["broken", "not reached"], 1, 1),
+        (["faster", "not slower", "absent"], 0, 0),
+        (["undecided"], 0, 3),
+        (["not comparable", "not slower"], 0, 3),
+    ],
+)
+def test_exit_codes(words, code, strict):
+    report = Report("base", "head", 0.01, [Verdict(f"trainer{i}", word) for i, word in enumerate(words)], None)
+    assert (report.exit_code(strict=False), report.exit_code(strict=True)) == (code, strict)
+
+
+def test_an_interval_without_ends_is_told_as_none():
+    few = Verdict("matrix", "undecided", ratio=Interval(1.05, -math.inf, math.inf), stages={"first": [Pair((0.1,), (0.1,), "a", 1.0)]})
+    report = Report("base", "head", 0.01, [few], None)
+    assert re.search(r"^matrix +undecided +1\.050x \(-\) +1", report.text(), re.MULTILINE)
+    assert [json.loads(report.json())["verdicts"][0][end] for end in ("ratio", "low", "high")] == [1.05, None, None]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such signals")
+@pytest.mark.parametrize(("first", "word", "code"), [("Raises", "broken", 1), ("Newer", "not comparable", 130)])
+def test_what_was_found_before_ctrl_c_is_told(tmp_path, first, word, code):
+    head = """
+import os, signal
+from impls.matrix import Matrix
+
+class Raises(Matrix):
+    def _epoch(self, order):
+        raise MemoryError
+
+class Stops(Matrix):
+    def _epoch(self, order):
+        os.kill(os.getppid(), signal.SIGINT)
+"""
+    base = re.sub("_epoch", "unused", head)
+    mine = own_repository(tmp_path, base)
+    mine.write_text(head + "\nclass Newer(Matrix):\n    pass\n")
+    trainers = f"mine:{first},mine:Stops,mine:Never"
+    output = run_gate(tmp_path, "--trainers", trainers, "--summary", "summary.md", *QUICK, PYTHONPATH=str(ROOT))
+    assert output.returncode == code
+    rows = [rf"mine:{first} +{word}", "mine:Stops +not reached", "mine:Never +not reached", "mine:Stops: broken off: stopped by SIGINT"]
+    for row in rows:
+        assert re.search(f"^{row}", output.stdout, re.MULTILINE)
+    assert "| mine:Stops | not reached |" in (tmp_path / "summary.md").read_text()
+    assert output.stderr == ("" if code == 1 else "epochbench: interrupted; what was measured before that is told, if there was anything\n")
+
+
+def test_a_summary_that_cannot_be_written_leaves_the_verdict(repository, tmp_path):
+    change(repository, "def _epoch(self", "def _epoch(self, :")
+    (tmp_path / "full").symlink_to("/dev/full")
+    output = run_gate(repository, "--trainers", "matrix", "--summary", tmp_path / "full", GITHUB_STEP_SUMMARY=str(tmp_path / "step.md"))
+    assert output.returncode == 1
+    assert output.stderr == "epochbench: no summary: [Errno 28] No space left on device\n"
+    assert "| matrix | broken |" in (tmp_path / "step.md").read_text()
+
+
+def test_another_copy_of_the_code_is_not_measured_for_this_one(repository):
+    output = run_gate(repository / "impls", PYTHONPATH=str(ROOT))
+    assert output.returncode == 2
+    assert f"the code that runs is that of {ROOT}, not of this checkout: call python -m bench in {repository}" in output.stderr
+
+
+def test_a_change_in_what_all_share_concerns_all(repository, monkeypatch):
+    monkeypatch.chdir(repository)
+    monkeypatch.setattr("impls.__file__", str(repository / "impls" / "__init__.py"))
+    assert changed_trainers.changed("main") == []
+    change(repository, "from __future__", "# slower\nfrom __future__", file="loop.py")
+    assert changed_trainers.changed("main") == ["loop"]
+    git(repository, "mv", "impls/aligned.py", "impls/align.py")
+    assert {"matrix", "compiled", "gpu", "mpi"} <= set(changed_trainers.changed("main")), "what imports a file that is gone"
+    git(repository, "mv", "impls/align.py", "impls/aligned.py")
+    change(repository, "impls.peers.torch_eager:TorchCpu", "impls.matrix:Matrix", file="__init__.py")
+    monkeypatch.setitem(TRAINERS, "torch_cpu", "impls.matrix:Matrix")
+    assert "torch_cpu" in changed_trainers.changed("change~0")
+    change(repository, "from __future__", "# slower\nfrom __future__", file="network.py")
+    assert changed_trainers.changed("main") == list(TRAINERS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--workload", "nielsen,wide"], "gate takes one workload, not 2: nielsen, wide"),
+        (["--self-test", "--strict"], "--strict does not go with --self-test"),
+        (["--self-test", "--summary", "gate.md"], "--summary does not go with --self-test"),
+        (["--self-test", "--trainers", "loop,matrix"], "--self-test takes one trainer, not 2: loop, matrix"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(capsys, arguments, says):
+    assert main(["gate", *arguments]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_revisions_that_are_not_here(repository, tmp_path):
+    assert "unknown revision v9: git fetch origin" in run_gate(repository, "--base", "v9").stderr
+    change(repository)
+    git(repository, "commit", "--quiet", "-am", "slow")
+    git(repository, "checkout", "--quiet", "main")  # what a remote's HEAD is
+    shallow = tmp_path / "shallow"
+    git(tmp_path, "clone", "--quiet", "--depth", "1", "--branch", "change", f"file://{repository}", "shallow")
+    base = git(repository, "rev-parse", "main").strip()
+    for arguments in (("--base", base), ()):
+        output = run_gate(shallow, *arguments)
+        assert output.returncode == 2
+        assert len(output.stderr.splitlines()) == 1
+        assert "git fetch" in output.stderr
+
+
+def test_a_detached_head_has_a_merge_base_too(repository):
+    git(repository, "checkout", "--quiet", "--detach")
+    assert run_gate(repository).returncode == 0
+
+
+def test_a_copy_without_git_says_so(repository):
+    shutil.rmtree(repository / ".git")
+    output = run_gate(repository)
+    assert output.returncode == 2
+    assert "is no git checkout" in output.stderr
+
+
+def test_a_base_without_the_code_says_so(repository):
+    git(repository, "checkout", "--quiet", "--orphan", "empty")
+    git(repository, "rm", "--quiet", "-r", "--cached", ".")
+    git(repository, "commit", "--quiet", "--allow-empty", "-m", "empty")
+    git(repository, "add", ".")
+    git(repository, "commit", "--quiet", "-m", "all")
+    output = run_gate(repository, "--base", "HEAD~1", "--trainers", "matrix")
+    assert output.returncode == 2
+    assert "has no impls/ to run" in output.stderr

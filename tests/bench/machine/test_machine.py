@@ -1,0 +1,183 @@
+"""What is said of a machine, and holding a process to some of its processors."""
+
+import ctypes
+import getpass
+import os
+import platform
+import string
+import subprocess
+import sys
+from dataclasses import asdict
+from types import ModuleType, SimpleNamespace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.machine.gpu import gpu_columns
+from bench.machine.identity import describe, slug
+from tests.support.commands import ROOT
+
+
+def test_the_machine_is_described_without_host_user_or_path():
+    machine = describe()
+    for column in ("machine", "cpu", "os", "python", "numpy", "blas"):
+        assert asdict(machine)[column]
+    assert machine.cores >= 1
+    assert machine.memory_gib > 0
+    told = "\n".join(map(str, asdict(machine).values()))
+    assert platform.node() not in told
+    assert getpass.getuser() not in told.replace("processor", "")
+    assert str(ROOT) not in told
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_a_name_is_safe_as_a_file_name(text):
+    name = slug(text)
+    assert 1 <= len(name) <= 60
+    assert set(name) <= set(string.ascii_lowercase + string.digits + "-")
+    assert slug(name) == name
+
+
+@pytest.mark.parametrize(
+    ("brand", "name"),
+    [
+        ("Intel(R) Xeon(R) Platinum 8488C CPU @ 2.40GHz", "Intel Xeon Platinum 8488C"),
+        ("AMD EPYC 9R14 96-Core Processor", "AMD EPYC 9R14"),
+        ("Apple M3 Pro", "Apple M3 Pro"),
+        ("13th Gen Intel(R) Core(TM) i7-1360P", "13th Gen Intel Core i7-1360P"),
+    ],
+)
+def test_a_processor_is_named_without_marks_clock_and_core_count(monkeypatch, brand, name):
+    monkeypatch.setattr("bench.machine.identity.cpu_info", lambda: {"brand_raw": brand})
+    assert describe().cpu == name
+
+
+class Driver:
+    """A stand-in for CUDA's driver on a machine whose slower GPU comes first on the bus."""
+
+    def __init__(self, error=0):
+        self.error = error
+
+    def cuInit(self, flags):
+        return self.error
+
+    def cuDeviceGet(self, device, ordinal):
+        device._obj.value = (7, 3)[ordinal]
+        return 0
+
+    def cuDeviceGetPCIBusId(self, bus, size, device):
+        bus.value = {7: b"0000:65:00.0", 3: b"0000:17:00.0"}[device.value]
+        return 0
+
+
+SMI = """
+case "$*" in
+*--id=0000:65:00.0) echo "NVIDIA H200, 580.159.03, 143771, 1980";;
+*--id=*) echo "NVIDIA T400, 580.159.03, 4096, 1425";;
+*) echo "| Driver 580.1  CUDA Version: 13.0 |";;
+esac
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for nvidia-smi is a shell script")
+@pytest.mark.parametrize(
+    ("driver", "script", "expected"),
+    [
+        (Driver(), SMI, ("NVIDIA H200", "580.159.03", "13.0", 140.4, 1980.0)),
+        (Driver(), 'echo "NVIDIA-SMI has failed because it could not communicate with the driver"; exit 9', ("", "", "", None, None)),
+        (Driver(error=100), SMI, ("", "", "", None, None)),
+    ],
+    ids=["a GPU", "no nvidia-smi", "all GPUs hidden from CUDA"],
+)  # fmt: skip
+def test_the_gpu_is_the_one_that_cuda_computes_on(tmp_path, monkeypatch, driver, script, expected):
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    load = ctypes.CDLL
+    monkeypatch.setattr(ctypes, "CDLL", lambda name, *others, **more: driver if "cuda" in str(name) else load(name, *others, **more))
+    monkeypatch.setitem(sys.modules, "pynvml", None)  # not installed
+    machine = describe()
+    assert (machine.gpu, machine.gpu_driver, machine.cuda, machine.gpu_memory_gib, machine.gpu_clock_mhz) == expected
+    assert machine.machine.endswith("nvidia-h200") == bool(expected[0])
+
+
+class Nvml(ModuleType):
+    """NVIDIA's management library for two GPUs, in place of the package pynvml."""
+
+    NVML_CLOCK_SM = 1
+
+    class NVMLError(Exception):
+        pass
+
+    def __init__(self, works=True):
+        super().__init__("pynvml")
+        self.works = works
+
+    def nvmlInit(self):
+        if not self.works:
+            raise self.NVMLError("Driver/library version mismatch")
+
+    def nvmlDeviceGetHandleByPciBusId(self, bus):
+        return {"0000:65:00.0": "NVIDIA H200", "0000:17:00.0": "NVIDIA T400"}[bus]
+
+    def nvmlDeviceGetName(self, handle):
+        return handle
+
+    def nvmlSystemGetDriverVersion(self):
+        return "580.159.04"
+
+    def nvmlSystemGetCudaDriverVersion_v2(self):
+        return 13010
+
+    def nvmlDeviceGetMemoryInfo(self, handle):
+        return SimpleNamespace(total=143771 << 20)
+
+    def nvmlDeviceGetMaxClockInfo(self, handle, kind):
+        return {self.NVML_CLOCK_SM: 1980}[kind]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the stand-in for nvidia-smi is a shell script")
+@pytest.mark.parametrize(("works", "driver"), [(True, "580.159.04"), (False, "580.159.03")], ids=["NVML answers", "nvidia-smi has to"])
+def test_nvidia_smi_is_read_only_where_nvml_does_not_answer(tmp_path, monkeypatch, works, driver):
+    (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{SMI}\n")
+    (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setitem(sys.modules, "pynvml", Nvml(works))
+    monkeypatch.setattr("bench.machine.gpu._bus_of_device_0", lambda: "0000:65:00.0")
+    found = gpu_columns()
+    assert found.pop("gpu_driver") == driver
+    assert found.pop("cuda") == ("13.1" if works else "13.0")
+    assert found == {"gpu": "NVIDIA H200", "gpu_memory_gib": 140.4, "gpu_clock_mhz": 1980.0}
+
+
+HOLD = """
+import os, sys
+if sys.argv[1] == "early": import numpy
+from bench.machine import affinity
+print(affinity.limit_threads(1))
+import numpy, threadpoolctl
+numpy.dot(numpy.ones((500, 500)), numpy.ones((500, 500)))
+print({len(os.sched_getaffinity(int(task))) for task in os.listdir("/proc/self/task")})
+print({library["num_threads"] for library in threadpoolctl.threadpool_info()})
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system has no pinning to look at")
+@pytest.mark.parametrize("numpy", ["early", "late"])
+def test_one_thread_is_one_processor_for_every_thread_whenever_numpy_was_loaded(numpy):
+    told = subprocess.run([sys.executable, "-c", HOLD, numpy], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert told.split() == ["1", "{1}", "{1}"]
+
+
+HELD = "import sys, pytest; from bench.machine import affinity; affinity.limit_threads(1); sys.exit(pytest.main(sys.argv[1:]))"
+COMPUTES = "twenty_steps or finite_differences or same_bits"
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) == 1, reason="there is one processor only")
+def test_the_trainers_keep_their_contract_on_one_processor_too():
+    arguments = ["-q", "-p", "no:cacheprovider", "tests/impls/test_trainers.py", "-k", f"({COMPUTES}) and not gpu and not Book"]
+    output = subprocess.run([sys.executable, "-c", HELD, *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert output.returncode == 0, output.stdout
+    assert " passed" in output.stdout

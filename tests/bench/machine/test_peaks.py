@@ -1,0 +1,103 @@
+"""The limit: work counted by hand, peaks that no epoch beats, and BLAS kernels that are too narrow for the processor."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from bench import records
+from bench.machine import blas
+from bench.machine.peaks import measure
+from bench.machine.roofline import Peaks, Work, epoch_work
+from impls import TRAINERS, Network, load_trainer, unavailable
+from tests.support.commands import ROOT, command
+
+
+def test_bytes_counted_by_hand():
+    # two images of four pixels read, three weights each for four inputs read and written, in float32
+    assert epoch_work((4, 3), 2, 4).bytes == 4 * (2 * 4 + 2 * 4 * 3)
+    assert epoch_work((4, 3), 2, 8).bytes == 2 * epoch_work((4, 3), 2, 4).bytes
+
+
+def test_pixels_that_are_skipped_are_no_work():
+    whole, half = epoch_work((4, 3, 2), 100, 4), epoch_work((4, 3, 2), 100, 4, share=0.5)
+    assert whole.flops - half.flops == 2 * 100 * 2 * 0.5 * 4 * 3
+    assert whole.bytes - half.bytes == 4 * 0.5 * 100 * 4
+
+
+def test_the_floor_is_the_larger_of_two_times():
+    peaks = Peaks(flops=1e9, bytes=1e8)
+    assert peaks.floor(Work(flops=3 * 10**9, bytes=10**8)) == 3
+    assert peaks.floor(Work(flops=10**9, bytes=5 * 10**8)) == 5
+
+
+def test_the_best_of_two_measurements():
+    slow, fast = Peaks(1e9, 2e8, launch=5e-6), Peaks(2e9, 1e8, launch=4e-6)
+    assert slow.at_best(fast) == Peaks(2e9, 2e8, 4e-6, None)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_measured_peaks_are_those_of_a_processor(dtype):
+    peaks = measure("cpu", dtype)
+    assert 1e8 < peaks.flops < 1e14
+    assert 1e8 < peaks.bytes < 1e12
+
+
+COMMITTED = [path for path in sorted((ROOT / "results").glob("*/*.csv")) if path.parent.name not in ("gate", "local")]
+
+
+@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_no_committed_epoch_beats_its_floor(path):
+    rows = records.read([path])
+    # A peak is the best of many short measurements, an epoch is long: 5 % is what the two may differ by on a machine whose clock moves.
+    assert not (rows["fraction_of_limit"] > 1.05).any()
+
+
+SKIPS_ZEROS = [name for name in TRAINERS if unavailable(name) is None and load_trainer(name).skips_zeros]
+
+
+@pytest.mark.parametrize("name", SKIPS_ZEROS)
+def test_a_trainer_that_claims_to_skip_zeros_does_not_even_keep_them(name, mnist):
+    kind = load_trainer(name)
+    data = mnist.training.first(1000)
+    start = Network.scaled([784, 64, 10])
+    trainer = kind(start, data, batch_size=10, learning_rate=0.1)
+    stored = sum(array.nbytes for array in vars(trainer).values() if isinstance(array, np.ndarray) and len(array) > 10_000)
+    assert stored < 0.5 * data.images.nbytes, "what it keeps of the images is less than the images"
+
+
+# --- BLAS ---------------------------------------------------------------------------------------------------------------------------
+
+
+def check(trials, bits=256):
+    return blas.Check("Haswell", bits, 512, trials)
+
+
+def test_narrow_kernels_are_told_with_the_variable_and_the_gain():
+    warning = check([blas.Trial(None, "Haswell", 1e11), blas.Trial("SkylakeX", "SkylakeX", 1.9e11)]).warning()
+    assert "runs Haswell kernels, 256 bits wide, on a processor with 512" in warning
+    assert "set OPENBLAS_CORETYPE=SkylakeX for 1.90 times its speed" in warning
+
+
+def test_a_setting_that_gains_nothing_is_not_recommended():
+    warning = check([blas.Trial(None, "Haswell", 1e11), blas.Trial("SkylakeX", "SkylakeX", 1.02e11)]).warning()
+    assert "no other setting was faster here" in warning
+
+
+def test_nothing_is_said_of_kernels_that_fit():
+    assert check([], bits=512).warning() is None
+
+
+@pytest.mark.live
+def test_a_variable_that_narrows_the_kernels_is_found_out(tmp_path):
+    now = blas.check()
+    if now is None or now.processor_bits < 256:
+        pytest.skip("needs OpenBLAS on a processor with kernels to choose from")
+    narrowed = os.environ | {"OPENBLAS_CORETYPE": "Nehalem"}
+    told = json.loads(command("machine", "--json", env=narrowed).stdout)
+    assert told["blas_kernels"] == "Nehalem"
+    assert "runs Nehalem kernels, 128 bits wide" in told["warning"]
+    assert "OPENBLAS_CORETYPE" in told["warning"]
+    gains = {trial["setting"]: trial["flops"] for trial in told["blas_check"]["trials"]}
+    assert max(gains.values()) > 1.5 * gains["Nehalem"], "twice as wide is well above half as fast again"

@@ -1,0 +1,90 @@
+"""The charts of a run, or of several: what is drawn beside what, and what is one sample."""
+
+import numpy as np
+import pytest
+
+from bench import plot, records
+from tests.support.rows import ROW, written
+
+GRID = [(f"h{width}-b{size}", "matrix") for width in (30, 100) for size in (10, 100)]
+FEW, ALL = 1000, 50_000
+
+
+def figures(*paths):
+    """The figures of these CSVs by their names, each a list."""
+    found = {}
+    for name, figure in plot._figures(records.read(paths)):
+        found.setdefault(name, []).append(figure)
+    return found
+
+
+def points(axis, trainer="matrix"):
+    """What is drawn for a trainer, (points, 2)."""
+    handles, labels = axis.get_legend_handles_labels()
+    mark = handles[labels.index(trainer)]
+    return np.column_stack(getattr(mark, "lines", [mark])[0].get_data()).astype(float)
+
+
+def texts(figure):
+    """All that is written in a figure."""
+    return [figure.get_suptitle(), *(text.get_text() for axis in figure.axes for text in (axis.title, *axis.texts))]
+
+
+@pytest.fixture
+def amounts(tmp_path):
+    """A workload, a grid and a training on few examples, and again on all: ten million examples a second, and one million."""
+    paths = []
+    for examples, rate in ((FEW, 1e7), (ALL, 1e6)):
+        columns = {"examples": examples, "flops": ROW.flops * examples // ALL, "run_id": f"r{examples}"}
+        times = dict.fromkeys([*GRID, ("nielsen", "matrix"), ("nielsen", "loop")], [examples / rate] * 5)
+        paths.append(written(tmp_path / f"{examples}.csv", times, **columns))
+        paths.append(written(tmp_path / f"book-{examples}.csv", {("nielsen", "matrix"): [1.0] * 2}, kind="training", **columns))
+    return paths
+
+
+def test_rows_of_different_examples_are_never_one_point(amounts):
+    drawn = figures(*amounts)
+    (by_size,) = drawn["throughput-by-batch-size"]
+    for axis in by_size.axes:
+        assert points(axis) == pytest.approx(np.array([[10, 1e6], [100, 1e6]])), "the job with the most examples, over its own seconds"
+    (times,) = drawn["epoch-time"]
+    assert [axis.get_title() for axis in times.axes] == [f"nielsen: 784-30-10, batch 10, {n:,} examples" for n in (FEW, ALL)]
+    (roofline,) = drawn["roofline"]
+    rates = ROW.flops / ALL * np.array([1e7, 1e6]) / 1e9
+    assert points(roofline.axes[0])[:, 1] == pytest.approx(rates)
+    assert len(drawn["learning-nielsen"]) == 2
+
+
+def test_runs_of_one_machine_are_one_sample_of_runs(tmp_path):
+    rounds = {"a": [0.100] * 5, "b": [0.104] * 15}
+    drawn = figures(*(written(tmp_path / f"{run}.csv", {("nielsen", "matrix"): each}, run_id=run) for run, each in rounds.items()))
+    (times,) = drawn["epoch-time"]
+    assert "102 ms" in texts(times), "the middle of the runs, not of the rounds"
+
+
+def test_runs_that_disagree_have_charts_of_their_own(tmp_path):
+    paths = [written(tmp_path / f"{run}.csv", {("nielsen", "matrix"): time}, run_id=run) for run, time in (("a", 0.1), ("b", 0.2))]
+    first, second = figures(*paths)["epoch-time"]
+    assert {"100 ms"} < set(texts(first))
+    assert {"200 ms"} < set(texts(second))
+    assert ["run a" in texts(first)[0], "run b" in texts(second)[0]] == [True, True]
+
+
+def test_strong_and_weak_scaling_are_held_against_their_own_job(tmp_path):
+    weak = {"workload": "nielsen-x2", "batch_size": 20}
+    cells = [(FEW, 1, {}, 0.1), (FEW, 2, {}, 0.05), (ALL, 1, {}, 8.0), (ALL, 2, {}, 5.0), (ALL, 2, weak, 4.0)]
+    paths = [
+        written(tmp_path / f"{i}.csv", {("nielsen", "mpi"): [seconds] * 5}, examples=examples, ranks=ranks, **columns)
+        for i, (examples, ranks, columns, seconds) in enumerate(cells)
+    ]
+    (scaling,) = figures(*paths)["scaling"]
+    handles, labels = scaling.axes[0].get_legend_handles_labels()
+    speedups = [(label, mark.lines[0].get_ydata()[1]) for mark, label in zip(handles[1:], labels[1:], strict=True)]
+    assert [label for label, _ in speedups] == ["nielsen mpi, strong", "nielsen mpi, strong", "nielsen mpi, weak"]
+    assert [value for _, value in speedups] == pytest.approx([2.0, 1.6, 2.0])
+
+
+def test_a_workload_may_be_called_anything(tmp_path):
+    paths = [written(tmp_path / f"{ranks}.csv", {("nielsen", "mpi"): 0.1 / ranks}, workload="nielsen(", ranks=ranks) for ranks in (1, 2)]
+    (scaling,) = figures(*paths)["scaling"]
+    assert "nielsen( mpi, strong" in scaling.axes[0].get_legend_handles_labels()[1]

@@ -1,0 +1,198 @@
+"""The CSV: what is written comes back, what is broken is named, and a run that dies leaves whole rows."""
+
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import astuple, fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench import records
+from bench.records import COLUMNS, Row, Writer
+from impls import InputError
+from tests.support.commands import ROOT
+
+ROW = Row(
+    schema=3, run_id="r1", started_at="2026-01-01T00:00:00+00:00", commit="abc", dirty=None, kind="timing", workload="nielsen",
+    dataset="mnist", layers="784-30-10", batch_size=10, learning_rate=3.0, dtype="float32", examples=50000, seed=0, trainer="matrix",
+    library="numpy 2.4.6", device="cpu", threads=2, ranks=1, round=1, seconds=0.1234567, max_error=4.5e-6, accuracy=0.9,
+    flops=4794000000, fraction_of_limit=None, machine="box", cpu='A "quoted", CPU', cores=2, memory_gib=23.5, gpu="", gpu_driver="",
+    os="Linux x86_64", python="CPython 3.11", numpy="2.4.6", blas="openblas", blas_kernels="Größe", cuda="",
+    gpu_memory_gib=None, gpu_clock_mhz=None, bytes=157e6, peak_flops=2e11, peak_bytes=2e10, launch_seconds=None, graph_node_seconds=None,
+    load=0.01, steal=0.0, flops_after=2e11,
+)  # fmt: skip
+
+
+def written(path, *rows):
+    writer = Writer(path)
+    writer.add(rows)
+    return writer.close()
+
+
+@pytest.fixture
+def csv(tmp_path):
+    return written(tmp_path / "run.csv", ROW, replace(ROW, round=2, dirty=True, fraction_of_limit=0.5))
+
+
+def test_what_is_written_comes_back(csv):
+    table = records.read([csv])
+    assert list(table.columns) == [field.name for field in fields(Row)]
+    first, second = table.to_dict("records")
+    for name, value in zip(COLUMNS, astuple(ROW), strict=True):
+        if value is None:
+            assert not first[name] or np.isnan(first[name])
+        else:
+            assert first[name] == value, name
+    assert (second["round"], second["dirty"], second["fraction_of_limit"]) == (2, True, 0.5)
+
+
+def test_concatenated_files_are_one(csv, tmp_path):
+    both = tmp_path / "both.csv"
+    both.write_bytes(csv.read_bytes() * 2)
+    assert records.read([both])["round"].tolist() == [1, 2, 1, 2]
+    assert len(records.read([csv, both])) == 6
+
+
+@pytest.mark.parametrize(("schema", "next_column"), [(1, "gpu_memory_gib"), (2, "load")])
+def test_a_file_of_an_older_schema_is_read_and_may_be_put_together_with_newer_ones(csv, tmp_path, schema, next_column):
+    header, *lines = csv.read_text(encoding="utf-8").splitlines()
+    added = 1 + header.split(",")[::-1].index(next_column)
+    older = tmp_path / "older.csv"
+    cut = [line.rsplit(",", added)[0] for line in (header, *(line.replace("3,r1", f"{schema},r1", 1) for line in lines))]
+    older.write_text("\n".join(cut) + "\n", encoding="utf-8")
+    both = tmp_path / "both.csv"
+    both.write_bytes(older.read_bytes() + csv.read_bytes() + older.read_bytes())
+    table = records.read([both])
+    assert table["schema"].tolist() == [schema, schema, 3, 3, schema, schema]
+    assert table["seconds"].nunique() == 1
+    for column in ("peak_flops", "flops_after"):
+        known = column in header and COLUMNS.index(column) < COLUMNS.index(next_column)
+        assert table[column].isna().tolist() == [not known, not known, False, False, not known, not known]
+
+
+def test_until_it_is_closed_the_rows_are_in_the_partial_file(tmp_path):
+    writer = Writer(tmp_path / "run.csv")
+    assert not list(tmp_path.iterdir())
+    for number in (1, 2):
+        writer.add([replace(ROW, round=number)])
+        assert [path.name for path in tmp_path.iterdir()] == ["run.partial.csv"]
+        assert len(records.read([writer.partial])) == number
+    assert writer.close() == tmp_path / "run.csv"
+    assert [path.name for path in tmp_path.iterdir()] == ["run.csv"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot kill between two instructions in this way")
+@pytest.mark.parametrize("delay", [0.0, 0.01, 0.03, 0.06, 0.1])
+def test_a_kill_at_any_moment_leaves_a_file_of_whole_rows(tmp_path, delay):
+    program = (
+        "from pathlib import Path; from tests.bench.records.test_records import ROW; from bench.records import Writer; import sys\n"
+        "writer = Writer(Path(sys.argv[1]))\nwhile True: writer.add([ROW])"
+    )
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path / "run.csv")], cwd=ROOT) as process:
+        while not (tmp_path / "run.partial.csv").exists():
+            time.sleep(0.005)
+        time.sleep(delay)
+        process.kill()
+    assert len(records.read([tmp_path / "run.partial.csv"])) >= 1
+
+
+def test_of_a_partial_file_the_row_that_a_kill_cut_short_is_left_out(tmp_path):
+    writer = Writer(tmp_path / "run.csv")
+    writer.add([ROW])
+    whole = writer.partial.stat().st_size
+    writer.add([replace(ROW, round=2)])
+    content = writer.partial.read_bytes()
+    for size in range(whole, len(content)):  # also in the middle of a letter of two bytes
+        writer.partial.write_bytes(content[:size])
+        assert records.read([writer.partial])["round"].tolist() == [1]
+    writer.close().write_bytes(content[:-9])
+    with pytest.raises(InputError, match="line 3"):
+        records.read([writer.path])
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="this system does not tell what a process writes")
+def test_a_row_costs_the_same_however_many_there_are_already(tmp_path):
+    def written() -> int:
+        return int(Path("/proc/self/io").read_text().split("wchar: ")[1].split()[0])
+
+    writer, each = Writer(tmp_path / "run.csv"), []
+    for _ in range(100):
+        before = written()
+        writer.add([ROW])
+        each.append(written() - before)
+    assert each[1] == each[-1] == writer.partial.stat().st_size - sum(each[:-1])
+
+
+def test_a_row_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path):
+    writer = Writer(tmp_path / "run.csv")
+    writer.add([ROW])
+    with pytest.raises(UnicodeEncodeError):
+        writer.add([replace(ROW, cpu="\ud800")])
+    assert [path.name for path in tmp_path.iterdir()] == ["run.partial.csv"]
+    assert len(records.read([writer.partial])) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace("seconds,", "", 1), "line 1 lacks the column seconds"),
+        (
+            lambda text: text.replace("schema,run_id", "run_id,schema", 1),
+            "line 1 does not name the columns of a schema that this version reads",
+        ),
+        (lambda text: text.replace("\n3,r1", "\n9,r1", 1), "line 2: schema '9' under a header of schema 3"),
+        (lambda text: text.replace("0.1234567", "fast", 1), "line 2, column seconds: 'fast' is not a finite number"),
+        (lambda text: text.replace("0.1234567", "-1", 1), "line 2, column seconds: '-1' is not a finite number, 0 or more"),
+        (lambda text: text.replace("0.1234567", "0", 1), "line 2, column seconds: '0' is not above 0"),
+        (lambda text: text.replace("0.1234567", "inf", 1), "line 2, column seconds: 'inf' is not a finite"),
+        (lambda text: text.replace("0.1234567", "", 1), "line 2, column seconds: '' is not a finite"),
+        (lambda text: text.replace("50000", "50000.5", 1), "line 2, column examples: '50000.5' is not a whole number"),
+        (lambda text: text.replace(",1,timing", ",yes,timing"), "line 3, column dirty: 'yes' is not 0 or 1"),
+        (lambda text: text.replace("2.4.6,openblas", '"2.4\n6",openblas', 1), "column numpy: '2.4\\n6' is not a single line"),
+        (lambda text: text + "3,r1,2026\n", "line 4: 3 cells instead of 47"),
+        (lambda text: text + text.splitlines()[1] + ",more\n", "line 4: 48 cells instead of 47"),
+        (lambda text: text.splitlines()[0] + "\n", "holds no rows"),
+        (lambda text: "", "line 1 lacks the columns schema, run_id"),
+    ],
+)
+def test_a_broken_file_is_named_with_its_line_and_column(csv, change, message):
+    csv.write_text(change(csv.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(InputError) as refusal:
+        records.read([csv])
+    assert str(refusal.value).startswith(str(csv))
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", None], ids=["no text", "no file"])
+def test_what_is_no_text_file_is_named(tmp_path, content):
+    path = tmp_path / "odd.csv"
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"odd\.csv"):
+        records.read([path])
+
+
+@given(data=st.data())
+@settings(max_examples=150, deadline=None)
+def test_any_bytes_are_rows_or_an_input_error(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "any.csv"
+    good = written(path, ROW).read_bytes()
+    start = data.draw(st.integers(0, len(good)))
+    end = data.draw(st.integers(start, min(len(good), start + 40)))
+    path.write_bytes(good[:start] + data.draw(st.binary(max_size=20)) + good[end:])
+    with suppress(InputError):
+        assert len(records.read([path])) == 1
+
+
+def test_a_directory_that_cannot_be_written_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match=r"--results .*file: cannot write there"):
+        records.check_writable(tmp_path / "file")
+    records.check_writable(tmp_path / "new" / "deep")
+    assert not list((tmp_path / "new" / "deep").iterdir())

@@ -1,0 +1,217 @@
+"""`python -m bench` from the outside: its commands, exit codes and refusals."""
+
+import json
+import logging
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from bench import records
+from bench.__main__ import main
+from bench.machine.roofline import Peaks
+from bench.measure.train import train
+from bench.options import parse
+from impls import TRAINERS, InputError, Unsupported
+from impls.matrix import Matrix
+from tests.support.commands import ROOT, command
+from tests.support.rows import written
+
+TRAIN = ("train", "--epochs", "2", "--examples", "2000")
+
+
+def test_help_names_every_command():
+    output = command("--help")
+    assert output.returncode == 0
+    assert all(
+        name in output.stdout for name in ("plot", "compare", "report", "check", "train", "machine", "pytest bench --benchmark-only")
+    )
+
+
+def test_machine_tells_the_same_as_text_and_as_json():
+    told = json.loads(command("machine", "--json", "--machine", "My Box").stdout)
+    text = command("machine").stdout
+    assert told["machine"] == "my-box"
+    for column in ("cpu", "numpy", "python", "blas", "os"):
+        assert told[column]
+        assert told[column] in text
+
+
+def test_every_trainer_is_listed_with_what_it_lacks(capsys, monkeypatch):
+    monkeypatch.setattr("impls.mpi.Mpi.unavailable", lambda: "gone fishing")
+    assert main(["trainers"]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert list(lines) == list(TRAINERS)
+    assert (lines["loop"], lines["mpi"]) == ("runs here", "gone fishing")
+    assert main(["trainers", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["loop"] is None
+
+
+@pytest.mark.parametrize(("installed", "version"), [({"epochbench": "1.2"}, "1.2"), ({}, "of this clone")], ids=["installed", "a clone"])
+def test_the_version_is_told(installed, version, capsys, monkeypatch):
+    def find(name):
+        if name not in installed:
+            raise metadata.PackageNotFoundError(name)
+        return installed[name]
+
+    monkeypatch.setattr(metadata, "version", find)
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"epochbench {version}\n"
+
+
+def test_train_writes_a_row_an_epoch_and_overlays_the_trainers(tmp_path):
+    output = command(*TRAIN, "--trainer", "loop,matrix", "--results", tmp_path)
+    assert output.returncode == 0, output.stderr
+    (csv,) = tmp_path.glob("*.csv")
+    rows = records.read([csv])
+    assert rows["trainer"].tolist() == ["loop", "loop", "matrix", "matrix"]
+    assert rows["round"].tolist() == [1, 2, 1, 2]
+    assert set(rows["kind"]) == {"training"}
+    assert rows["flops_after"].isna().all(), "an epoch's row is written before the case is over"
+    (drawing,) = tmp_path.glob("*.svg")
+    assert all(f"{name}: best" in drawing.read_text(encoding="utf-8") for name in ("loop", "matrix"))
+    assert list(tmp_path.glob("*learning-nielsen.png"))
+    assert "best test accuracy" in output.stdout
+
+
+def test_train_stops_where_the_accuracy_is_reached(tmp_path):
+    reached = command("train", "--examples", "5000", "--until", "30%", "--epochs", "50", "--no-charts", "--results", tmp_path / "a")
+    assert reached.returncode == 0
+    assert "epoch   9" not in reached.stdout
+    missed = command(*TRAIN, "--until", "0.99", "--no-charts", "--results", tmp_path / "b")
+    assert missed.returncode == 1
+    assert "99.00% was not reached in 2 epochs" in missed.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such signal")
+def test_train_that_is_interrupted_keeps_its_epochs(tmp_path):
+    arguments = [sys.executable, "-m", "bench", "train", "--epochs", "1000", "--examples", "5000", "--results", str(tmp_path)]
+    with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        while not list(tmp_path.glob("*.partial.csv")):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        errors = process.stderr.read()
+    assert process.returncode == 130
+    assert errors.count("\n") == 1
+    assert "partial.csv" in errors
+    (left,) = tmp_path.iterdir()
+    assert len(records.read([left])) >= 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is another error there")
+@pytest.mark.parametrize("widths", [99, 1], ids=["more than a buffer holds", "less"])
+def test_the_answer_stays_no_when_its_reader_has_had_enough(tmp_path, widths):
+    csv = written(tmp_path / "a.csv", {(f"h{width}-b1", "matrix"): 1.0 for width in range(1, widths + 1)}, accuracy=1.5)
+    with subprocess.Popen(
+        [sys.executable, "-m", "bench", "check", str(csv)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_an_answer_that_a_full_disk_refuses_is_bad_output_in_one_line(tmp_path):
+    csv = written(tmp_path / "a.csv", {("nielsen", "matrix"): 1.0})
+    with Path("/dev/full").open("w") as full:
+        told = subprocess.run([sys.executable, "-m", "bench", "check", str(csv)], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (told.returncode, told.stderr) == (2, "epochbench: [Errno 28] No space left on device\n")
+
+
+@pytest.fixture
+def measured_before(monkeypatch):
+    """A machine whose peaks are known, so that they need no time."""
+    monkeypatch.setattr("bench.machine.peaks.measure", lambda device, dtype: Peaks(flops=1e12, bytes=1e11))
+
+
+def test_a_trainer_that_was_not_made_for_the_workload_is_skipped(tmp_path, monkeypatch, measured_before, caplog):
+    class Picky(Matrix):
+        def __init__(self, *arguments, **options):
+            raise Unsupported("takes one hidden layer")
+
+    monkeypatch.setitem(sys.modules, "picky", SimpleNamespace(Picky=Picky))
+    caplog.set_level(logging.INFO, logger="bench")
+    asked = {"bench_trainers": "picky:Picky,matrix", "bench_examples": "400", "bench_no_charts": True}
+    assert train(parse(asked, results=tmp_path, workloads=["nielsen"]), epochs=1, until=None)
+    assert "picky:Picky: skipped: takes one hidden layer" in caplog.messages
+    (csv,) = tmp_path.glob("*.csv")
+    assert records.read([csv])["trainer"].tolist() == ["matrix"]
+    alone = parse(asked | {"bench_trainers": "picky:Picky"}, results=tmp_path, workloads=["nielsen"])
+    with pytest.raises(InputError, match="--trainer picky:Picky cannot train nielsen: takes one hidden layer"):
+        train(alone, epochs=1, until=None)
+
+
+def test_what_cannot_be_printed_is_not_the_trainers_failure(tmp_path, measured_before, monkeypatch):
+    class Closed(logging.Handler):
+        def emit(self, record):
+            raise BrokenPipeError("the reader is gone")
+
+    monkeypatch.setattr(logging.getLogger("bench"), "handlers", [Closed()])
+    monkeypatch.setattr(logging.getLogger("bench"), "level", logging.INFO)
+
+    asked = {"bench_trainers": "matrix", "bench_examples": "400", "bench_no_charts": True}
+    with pytest.raises(BrokenPipeError):
+        train(parse(asked, results=tmp_path, workloads=["nielsen"]), epochs=2, until=None)
+    (left,) = tmp_path.iterdir()
+    assert left.name.endswith(".partial.csv")
+    assert records.read([left])["round"].tolist() == [1]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("trained")
+    assert main([*TRAIN, "--no-charts", "--results", str(directory)]) == 0
+    (csv,) = directory.glob("*.csv")
+    return csv
+
+
+def test_plot_draws_beside_the_csv_or_where_it_is_told(trained, tmp_path, capsys):
+    copy = shutil.copy(trained, tmp_path / "mine.csv")
+    assert main(["plot", str(copy)]) == 0
+    assert (tmp_path / "mine-learning-nielsen.png").is_file()
+    assert main(["plot", str(copy), "-o", str(tmp_path / "pictures")]) == 0
+    assert (tmp_path / "pictures" / "mine-learning-nielsen.svg").is_file()
+    assert capsys.readouterr().out.count("learning-nielsen.png") == 2
+
+
+def test_the_same_rows_make_the_same_drawing(trained, tmp_path):
+    for name in "ab":
+        assert main(["plot", str(trained), "-o", str(tmp_path / name)]) == 0
+    first, second = (next((tmp_path / name).glob("*.svg")).read_bytes() for name in "ab")
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["plot", "nowhere.csv"], "nowhere.csv cannot be read"),
+        (["plot", "pyproject.toml"], "pyproject.toml: line 1 lacks the column"),
+        (["train", "--trainer", "lop"], "unknown trainer 'lop': did you mean loop?"),
+        (["train", "--workload", "nielsen,wide"], "train takes one workload, not 2"),
+        (["train", "--epochs", "0"], "--epochs 0"),
+        (["train", "--until", "soon"], "soon: give a fraction such as 0.95, or 95%"),
+        (["train", "--results", "LICENSE"], "--results LICENSE: cannot write there"),
+        (["train", "--examples", "5"], "batch size 10 does not fit 5 examples"),
+        (["tarin"], "invalid choice: 'tarin'"),
+        ([], "COMMAND"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments, message, capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    try:
+        code = main(arguments)
+    except SystemExit as stopped:  # argparse's
+        code = stopped.code
+    output = capsys.readouterr()
+    assert code == 2
+    assert message in output.err.splitlines()[-1]
+    assert not output.out

@@ -1,0 +1,186 @@
+"""The short form of tests/support/fuzz.py, what it has found, and that time grows as the input does."""
+
+import gzip
+import os
+import time
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from bench import records
+from bench.__main__ import main
+from bench.analysis.compare import compare
+from impls import InputError, read_idx
+from tests.support import fuzz
+from tests.support.rows import rows, written
+
+SHORT = {"idx": 200, "dataset": 80, "csv": 100, "options": 100, "tell": 5, "report": 1, "charts": 1}
+NIELSEN = {("nielsen", "loop"): 1.0, ("nielsen", "matrix"): 0.1}
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_hostile_input_is_accepted_or_refused_and_nothing_else(name):
+    tally = fuzz.run(fuzz.TARGETS[name], inputs=SHORT[name])
+    assert tally.inputs == SHORT[name]
+    assert tally.accepted, "what is never accepted tests the first check only"
+
+
+# --- what was found ------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"seconds": 1e-308}, "column seconds: '1e-308' is not between 1e-30 and 1e+30"),
+        ({"bytes": 1e308}, "column bytes: '1e+308' is not between 1e-30 and 1e+30"),
+        ({"seed": 2**63}, "column seed: '9223372036854775808' is not a whole number below 2^63"),
+        ({"machine": "m" * 1001}, "'... is not of 1,000 characters at most"),
+        ({"cpu": "a\u202eb"}, r"'a\u202eb' is not a single line of text"),
+        ({"cpu": "a\u2028b"}, r"'a\u2028b' is not a single line of text"),
+        ({"cpu": "a\ufffe"}, r"'a\ufffe' is not a single line of text"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_what_no_honest_file_says_is_refused(tmp_path, columns, message):
+    changed = {name: value for name, value in columns.items() if name != "seconds"}
+    path = written(tmp_path / "a.csv", {("nielsen", "loop"): [columns.get("seconds", 1.0)]}, **changed)
+    with pytest.raises(InputError) as refusal:
+        records.read([path])
+    assert message in str(refusal.value)
+    assert len(str(refusal.value)) < 400
+
+
+def test_a_whole_number_of_nineteen_digits_comes_back_to_the_last_one(tmp_path):
+    seed = 2**53 + 1  # no float is that
+    assert records.read([written(tmp_path / "a.csv", NIELSEN, seed=seed)])["seed"].unique().tolist() == [seed]
+
+
+@pytest.mark.filterwarnings("ignore:constrained_layout not applied")  # of a title of 400 characters
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"cpu": "$\\frac$", "machine": "$x_$"},
+        {"bytes": 0.0, "peak_flops": 0.0, "peak_bytes": 0.0, "flops": 0},
+        {"workload": "h" + "9" * 30 + "-b1", "layers": "9" * 400 + "-10"},
+        {"workload": "h0-b0"},
+    ],
+    ids=["formula", "nothing done", "beyond numbers", "grid of nothing"],
+)
+def test_rows_that_can_be_read_are_told_and_drawn(tmp_path, capsys, columns):
+    path = written(tmp_path / "a.csv", {("nielsen", "matrix"): [0.1, 0.2]}, **columns)
+    assert main(["plot", str(path), "-o", str(tmp_path / "charts")]) == 0
+    assert main(["compare", str(path)]) == 0
+    assert main(["check", str(path)]) in (0, 1)
+    drawn = (tmp_path / "charts" / "a-epoch-time.svg").read_text(encoding="utf-8")
+    assert columns.get("cpu", "Some CPU") in drawn
+
+
+def test_a_number_that_a_csv_cannot_hold_is_no_option(tmp_path, capsys):
+    assert main(["train", "--seed", str(2**63), "--results", str(tmp_path)]) == 2
+    assert "--seed 9223372036854775808: give a whole number below 2^63" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in directories here")
+def test_a_pipe_among_the_files_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.csv")
+    os.mkfifo(tmp_path / "idx")
+    (tmp_path / "directory.csv").mkdir()
+    good = written(tmp_path / "good.csv", NIELSEN)
+    assert records.files([tmp_path]) == [good]
+    with pytest.raises(InputError, match="idx is no file"):
+        read_idx(tmp_path / "idx")
+
+
+# --- gzip bombs ----------------------------------------------------------------------------------------------------------------------
+
+
+def bomb(path, size, *, promised):
+    """A gzipped IDX file of a stretch of zeros, made a part at a time, with the size that its header promises."""
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(bytes([0, 0, 8, 1]) + promised.to_bytes(4, "big"))
+        for _ in range(size >> 20):
+            file.write(bytes(1 << 20))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("size", "promised", "most", "message"),
+    [
+        (200 << 20, 100, 2 << 20, "oversized"),
+        (200 << 20, 200 << 20, 1 << 20, "too small for the 209715200 bytes"),
+        (1 << 20, 1 << 25, 3 << 20, "truncated: 1,048,576 bytes"),
+    ],
+    ids=["hides it", "tells it", "has less"],
+)
+def test_a_gzip_bomb_is_refused_before_it_is_unpacked(tmp_path, size, promised, most, message):
+    path = bomb(tmp_path / "bomb", size, promised=promised)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=message):
+            read_idx(path)
+        assert tracemalloc.get_traced_memory()[1] < most
+    finally:
+        tracemalloc.stop()
+
+
+# --- time ----------------------------------------------------------------------------------------------------------------------------
+
+
+def packed(path, size):
+    content = np.random.default_rng(0).integers(0, 9, size, np.uint8).tobytes()
+    path.write_bytes(gzip.compress(bytes([0, 0, 8, 1]) + size.to_bytes(4, "big") + content, 1))
+
+
+def members(path, size):
+    path.write_bytes(gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 1, 5])) + size * gzip.compress(b""))
+
+
+def epochs(path, size):
+    written(path, {("nielsen", "loop"): [1.0] * size})
+
+
+def disagreeing_runs(path, size):
+    times = [rows({("nielsen", "loop"): 1.1**i, ("wide", "loop"): 1.0}, run_id=f"r{i:05}") for i in range(size)]
+    writer = records.Writer(path)
+    writer.add(row for run in times for row in run)
+    writer.close()
+
+
+def trainers_of_a_grid(path, size):
+    written(path, {(f"h30-b{b}", f"t{i}"): 1.0 + (i if b == 1 else size - i) for b in (1, 10) for i in range(size)})
+
+
+def jobs(path, size):
+    written(path, {(f"h{10 + i}-b10", name): 1.0 for i in range(size) for name in ("loop", "matrix")})
+
+
+def tell(path):
+    answer = compare([path], baseline=None)
+    assert answer.text()
+    assert answer.json()
+
+
+@pytest.mark.parametrize(
+    ("make", "use", "size"),
+    [
+        (packed, read_idx, 1 << 21),
+        (members, read_idx, 4000),
+        (epochs, lambda path: records.read([path]), 1000),
+        (disagreeing_runs, tell, 40),
+        (trainers_of_a_grid, tell, 40),
+        (jobs, tell, 25),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_twice_the_input_takes_twice_the_time(tmp_path, make, use, size):
+    # The processor's time of this process, interleaved, the least of three: other processes hardly touch it. Linear is 2, quadratic 4.
+    least = {size: float("inf"), 2 * size: float("inf")}
+    for n in least:
+        make(tmp_path / f"{n}.csv", n)
+    for _ in range(3):
+        for n in least:
+            begin = time.process_time()
+            use(tmp_path / f"{n}.csv")
+            least[n] = min(least[n], time.process_time() - begin)
+    assert least[2 * size] < 3 * least[size]

@@ -1,0 +1,15 @@
+"""Heavy libraries load only where they are used. (Which package may import which: `lint-imports`, in pyproject.toml.)"""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.commands import ROOT
+
+
+@pytest.mark.parametrize("program", ["import bench, impls", "import bench.__main__ as m; m._parser().format_help()"])
+def test_heavy_libraries_load_only_where_they_are_used(program):
+    heavy = ["numpy", "pandas", "matplotlib", "cupy", "pytest", "rich", "scipy", "numba", "torch", "jax"]
+    check = f"{program}\nimport sys\nprint([name for name in {heavy!r} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,228 @@
+"""`pytest bench --benchmark-only` from the outside: what it prints, writes, refuses and leaves behind."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench import records
+from tests.support.commands import BENCH, QUICK, ROOT, bench, run
+
+WRONG = "tests.support.wrong_trainers"
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of good, wrong and absent trainers: its output and its results directory."""
+    place = tmp_path_factory.mktemp("run")
+    (place / "sitecustomize.py").write_text("import sys; sys.modules['cupy'] = None  # no CuPy, whatever this machine has\n")
+    output = bench(
+        *QUICK,
+        *("--trainers", f"loop,matrix,gpu,tests.support.book:Book,{WRONG}:SkipsHalf,{WRONG}:Raises"),
+        *("--results", place / "results", "--machine", "Test Box"),
+        env={**os.environ, "PYTHONPATH": str(place)},
+    )
+    return output, place / "results"
+
+
+def rows_of(directory: Path):
+    (csv,) = directory.glob("*.csv")
+    return records.read([csv])
+
+
+def test_every_timed_epoch_is_a_row(finished):
+    rows = rows_of(finished[1])
+    assert rows.groupby("trainer")["round"].apply(list).to_dict() == {
+        name: [1, 2, 3] for name in ("loop", "matrix", "tests.support.book:Book")
+    }
+    assert (rows["seconds"] > 0).all()
+    assert (rows["max_error"] < 1e-4).all()
+    assert set(rows["machine"]) == {"test-box"}
+    assert set(rows["layers"]) == {"784-30-10"}
+    assert set(rows["examples"]) == {400}
+    assert rows["accuracy"].between(0.1, 1).all()
+
+
+def test_a_trainer_that_computes_something_else_fails_and_has_no_row(finished):
+    output, directory = finished
+    assert output.returncode == 1
+    assert f"{WRONG}:SkipsHalf" not in set(rows_of(directory)["trainer"])
+    assert re.search(rf"FAILED {WRONG}:SkipsHalf: does not compute what the float64 loop computes: .* off by", output.stdout)
+
+
+def test_a_trainer_that_raises_fails_and_the_others_go_on(finished):
+    assert f"FAILED {WRONG}:Raises: ZeroDivisionError: on purpose" in finished[0].stdout
+
+
+def test_a_trainer_that_cannot_run_is_skipped_with_the_mending_command(finished):
+    assert re.search(r"skipped gpu: CuPy is not installed: pip install", finished[0].stdout)
+
+
+def test_summary_lists_the_trainers_in_ladder_order_with_speedups(finished):
+    lines = finished[0].stdout.splitlines()
+    start = lines.index("nielsen: 784-30-10, batch 10, learning rate 3, 400 examples, float32")
+    table = [line.split() for line in lines[start + 2 : start + 5]]
+    assert [cells[0] for cells in table] == ["loop", "matrix", "tests.support.book:Book"]
+    assert re.search(r"^matrix +[\d.]+ [mu]?s \([\d.]+-[\d.]+\) +3 +[\d,]+ +[\d.]+x \([\d.]+-[\d.]+\) +\d+% +[\d.]+%$", lines[start + 3])
+
+
+def test_summary_names_the_machine_the_blas_and_the_files(finished):
+    output, directory = finished
+    assert re.search(r"machine: test-box \(.+, \d+ cores?, .+\)", output.stdout)
+    assert re.search(r"NumPy \S+ on \S+.* with \S+ kernels, \d+ threads?", output.stdout)
+    for file in directory.iterdir():
+        assert file.name in output.stdout
+
+
+def test_charts_are_pictures(finished):
+    pictures = sorted(finished[1].glob("*.png"))
+    assert [picture.name.split("test-box-")[1] for picture in pictures] == ["epoch-time.png", "roofline.png", "speedup.png"]
+    assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
+    for drawing in finished[1].glob("*.svg"):
+        assert ElementTree.parse(drawing).getroot().tag.endswith("svg")
+        assert "matrix" in drawing.read_text(encoding="utf-8")
+
+
+def test_says_what_is_being_timed_and_how_far_it_is(finished):
+    assert re.search(r"^\[2/6\] nielsen matrix +[\d.]+ [mu]?s an epoch, 3 rounds$", finished[0].stdout, re.MULTILINE)
+
+
+def test_on_a_terminal_the_round_is_shown_while_it_runs(tmp_path):
+    ours, theirs = pytest.importorskip("pty", reason="this system has no pseudo-terminals").openpty()
+    command = [sys.executable, "-m", *BENCH, *QUICK, "--trainers", "matrix", "--no-charts", "--results", str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                block = os.read(ours, 65536)
+            except OSError:  # Linux's way to say that the other end is closed
+                break
+            if not block:
+                break
+            shown += block
+    os.close(ours)
+    assert process.returncode == 0
+    assert b"\r[1/1] nielsen matrix  verifying" in shown
+    assert b"\r[1/1] nielsen matrix  round 2 of 3" in shown
+
+
+def test_smoke_run_trains_every_case_once_and_writes_nothing(tmp_path):
+    output = run(*BENCH, "--benchmark-disable", *QUICK, "--trainers", "loop,matrix", "--results", tmp_path)
+    assert output.returncode == 0
+    assert output.stdout.count("ran once") == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_required_trainer_that_is_skipped_is_a_failure(tmp_path):
+    options = (*QUICK, "--no-charts", "--trainers", f"matrix,{WRONG}:Absent,loop", "--results", tmp_path / "results")
+    assert bench(*options).returncode == 0
+    output = bench(*options, "-x", "--require", f"{WRONG}:Absent")
+    assert output.returncode == 1
+    assert f"FAILED {WRONG}:Absent: required, but gone fishing" in output.stdout
+    assert "unfinished loop: not reached" in output.stdout
+    assert [file.name.count(".partial") for file in sorted((tmp_path / "results").iterdir())] == [0, 1], "the second is not a whole run"
+
+
+def stored_in(directory):
+    storage = f"--benchmark-storage={directory / 'stored'}"
+    return (*QUICK, "--no-charts", "--trainers", "matrix", "--results", directory / "results", storage)
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """A directory with one run in pytest-benchmark's storage, and in a JSON file."""
+    directory = tmp_path_factory.mktemp("stored")
+    output = bench(*stored_in(directory), f"--benchmark-json={directory / 'run.json'}", "--benchmark-save=first")
+    assert output.returncode == 0, output.stdout
+    return directory
+
+
+def test_the_json_of_pytest_benchmark_has_the_facts_of_a_case(stored):
+    stored = json.loads((stored / "run.json").read_text())
+    facts = {case["name"]: case["extra_info"] for case in stored["benchmarks"]}["test_epoch[nielsen-matrix]"]
+    assert facts["layers"] == "784-30-10"
+    assert facts["trainer"] == "matrix"
+    assert facts["max_error"] < 1e-4
+    assert not [key for key in stored["machine_info"]["cpu"] if key.startswith("hz")], "these change with the clock frequency"
+    assert "node" not in stored["machine_info"]
+
+
+def test_a_run_is_compared_with_a_stored_one_and_judged_against_it(stored, tmp_path):
+    options = (*stored_in(stored), "--benchmark-compare=0001", "--benchmark-compare-fail=median:1000000%")  # far more than any noise
+    output = bench(*options)
+    assert output.returncode == 0
+    assert "machine_info is different" not in output.stdout + output.stderr
+    assert re.search(r"nielsen-matrix\] \(NOW\)", output.stdout)
+    assert re.search(r"nielsen-matrix\] \(0001_first\)", output.stdout)
+
+    shutil.copytree(stored, tmp_path, dirs_exist_ok=True)
+    (first,) = (tmp_path / "stored").rglob("*.json")
+    first.write_text(re.sub(r'"median": [\d.e-]+', '"median": 1e-9', first.read_text()))
+    failed = bench(*stored_in(tmp_path), *options[-2:])
+    assert failed.returncode != 0
+    assert "Performance has regressed" in failed.stdout + failed.stderr
+
+
+@pytest.mark.parametrize("compare", [[], ["--benchmark-compare"]], ids=str)
+def test_compare_fail_says_at_the_start_that_nothing_is_stored(compare, tmp_path):
+    output = bench(*stored_in(tmp_path), *compare, "--benchmark-compare-fail=median:5%")
+    assert output.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "no stored run to compare with in" in output.stderr
+    assert "Traceback" not in output.stdout + output.stderr
+
+
+def test_a_grid_makes_curves(tmp_path):
+    output = bench("--trainers", "loop,matrix", "--batch-size", "10,100", "--examples", "300", "--rounds", "2", "--results", tmp_path)
+    assert output.returncode == 0, output.stdout
+    assert set(rows_of(tmp_path)["workload"]) == {"h30-b10", "h30-b100"}
+    assert any(file.name.endswith("throughput-by-batch-size.png") for file in tmp_path.iterdir())
+
+
+def test_trains_on_any_four_idx_files(tmp_path):
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 120), ("t10k", 30)):
+        header = np.array([0x803, count, 4, 5], ">u4").tobytes()
+        (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(header + rng.integers(0, 256, (count, 4, 5), np.uint8).tobytes())
+        labels = np.arange(count, dtype=np.uint8) % 3
+        (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(np.array([0x801, count], ">u4").tobytes() + labels.tobytes())
+    output = bench(
+        "--data",
+        tmp_path,
+        "--trainers",
+        "loop,matrix",
+        "--batch-size",
+        "7",
+        "--rounds",
+        "2",
+        "--no-charts",
+        "--results",
+        tmp_path / "results",
+    )
+    assert output.returncode == 0, output.stdout
+    rows = rows_of(tmp_path / "results")
+    assert set(rows["layers"]) == {"20-30-3"}
+    assert set(rows["dataset"].str.fullmatch("idx-[0-9a-f]{8}")) == {True}
+
+
+def test_one_thread_is_recorded_as_one(tmp_path):
+    output = bench(*QUICK, "--threads", "1", "--trainers", "matrix", "--no-charts", "--results", tmp_path)
+    assert output.returncode == 0, output.stdout
+    assert set(rows_of(tmp_path)["threads"]) == {1}
+    assert "kernels, 1 thread\n" in output.stdout
+
+
+def test_bad_input_is_a_usage_error_in_one_line(tmp_path):
+    output = bench("--trainers", "matrx", "--results", tmp_path)
+    assert output.returncode == pytest.ExitCode.USAGE_ERROR
+    (error,) = [line for line in output.stderr.splitlines() if line]
+    assert error.startswith("ERROR: unknown trainer 'matrx': did you mean matrix?")
+    assert "Traceback" not in output.stdout + output.stderr
+    assert not list(tmp_path.iterdir())

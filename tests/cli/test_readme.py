@@ -1,0 +1,99 @@
+"""README.md keeps its word: its figures are those of the committed files, its commands and its example run."""
+
+import os
+import re
+
+import numpy as np
+
+from bench import records
+from bench.__main__ import _parser
+from bench.options import declare
+from bench.stats import intervals
+from bench.text.numbers import duration_interval, times_interval
+from impls.testing import check_trainer
+from tests.support.commands import QUICK, ROOT, bench
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+REFERENCE = ROOT / "results" / "intel-xeon-2-core"
+
+
+def code_blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def test_table_shows_the_committed_run():
+    rows = records.read([REFERENCE / "main.csv"])
+    table = {line.split("`")[1]: line for line in README.splitlines() if re.match(r"\| `\w+`: ", line)}
+    assert list(table) == list(dict.fromkeys(rows["trainer"]))
+    for (workload, trainer), epochs in rows.groupby(["workload", "trainer"]):
+        loop = rows.loc[(rows["workload"] == workload) & (rows["trainer"] == "loop"), "seconds"]
+        speedup = times_interval(intervals.ratio(loop, epochs["seconds"])).split()
+        expected = duration_interval(intervals.median(epochs["seconds"])).replace(" (", "<br>(", 1)
+        cell = f"{expected}" if trainer == "loop" else f"**{speedup[0]}** {speedup[1]}"
+        assert cell in table[trainer], f"{workload} {trainer}: {cell}"
+
+
+def test_figures_of_the_gate_are_those_of_the_committed_study():
+    figures = (ROOT / "results" / "gate" / "figures.md").read_text(encoding="utf-8")
+    summary = figures.split("\n\n")[0]
+    assert summary in README
+
+
+def test_best_accuracies_are_those_of_the_committed_training():
+    best = records.read([REFERENCE / "book.csv"]).groupby("trainer")["accuracy"].max()
+    assert min(best) >= 0.945, "the book's network reaches 95.42 %"
+    for accuracy in best:
+        assert f"{100 * accuracy:.2f} %" in README
+
+
+def test_links_and_pictures_lead_somewhere():
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_every_column_is_described_in_its_order():
+    table = README[README.index("| columns | meaning |") :].split("\n\n")[0]
+    described = [name for line in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", line.split("|")[1])]
+    assert described == list(records.COLUMNS)
+
+
+def test_options_that_the_readme_uses_exist():
+    known = {"--extra", "--help", "--dist"}
+    declare(lambda *flags, **_: known.update(flags))
+    (commands,) = [action for action in _parser()._actions if action.choices]
+    known |= {flag for command in commands.choices.values() for action in command._actions for flag in action.option_strings}
+    used = {option for block in code_blocks("sh") for option in re.findall(r"(?<= )--[a-z-]+", block)}
+    assert {option for option in used if not option.startswith("--benchmark")} <= known
+
+
+def own_trainer():
+    (own,) = [block for block in code_blocks("python") if "class Mine" in block]
+    return own
+
+
+def test_the_trainer_written_in_the_readme_keeps_the_contract():
+    names = {"__name__": "mine"}
+    exec(own_trainer(), names)  # the README's own lines
+    assert check_trainer(names["Mine"]) == {}, "it is made for every case"
+
+
+def test_the_trainer_written_in_the_readme_passes_the_bench(tmp_path):
+    (tmp_path / "mine.py").write_text(own_trainer())
+    output = bench(
+        *QUICK,
+        "--trainers",
+        "matrix,mine:Mine",
+        "--no-charts",
+        "--results",
+        tmp_path / "results",
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+    )
+    assert output.returncode == 0, output.stdout
+    assert re.search(r"^mine:Mine .*%$", output.stdout, re.MULTILINE)
+
+
+def test_the_python_example_trains_on_any_arrays():
+    (example,) = [block for block in code_blocks("python") if "Dataset(images" in block]
+    rng = np.random.default_rng(0)
+    given = {"images": rng.random((60, 784), np.float32), "labels": rng.integers(0, 10, 60)}
+    exec(example, given)  # the README's own lines

@@ -1,0 +1,23 @@
+"""The trainers' contract, held without a GPU: host code on the stand-in for CuPy, kernels played on the CPU."""
+
+import pytest
+
+from impls.testing import CHECKS
+from tests.impls.test_trainers import run_or_skip
+from tests.support.device import FusedOnCpu, GpuOnCpu, GraphOnCpu, needs_compiler
+
+# 200 digits are too many for kernels that are played thread by thread.
+SMALL = [check for check in CHECKS if str(check) != "check_twenty_steps_in_float32"]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(GpuOnCpu, id="gpu"),
+        pytest.param(GraphOnCpu, id="gpu_graph", marks=needs_compiler),
+        pytest.param(FusedOnCpu, id="gpu_fused", marks=needs_compiler),
+    ],
+)
+@pytest.mark.parametrize("check", SMALL, ids=str)
+def test_contract(check, kind):
+    run_or_skip(check, kind)

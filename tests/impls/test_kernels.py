@@ -1,0 +1,234 @@
+"""The CUDA kernels without a GPU: they compile for the devices they are meant for, and, played on the CPU, they compute and wait right."""
+
+import numpy as np
+import pytest
+
+from impls import Dataset, Network, load_trainer
+from impls.gpu_fused import Fit
+from impls.gpu_graph import HIGH, WIDE
+from tests.impls.test_trainers import distance, same_bits, trained
+from tests.support import nvrtc
+from tests.support.device import Device, FusedOnCpu, GraphOnCpu, Unbuilt, UnbuiltFused, UnbuiltGraph, needs_compiler
+from tests.support.gpu.variants import with_threads
+
+needs_nvrtc = pytest.mark.skipif(
+    nvrtc.library() is None, reason="needs NVIDIA's run-time compiler: pip install '.[test]' brings it on Linux, x86-64"
+)
+
+needs_disassembler = pytest.mark.skipif(
+    nvrtc.library() is None or nvrtc.disassembler() is None,
+    reason="needs NVIDIA's run-time compiler and disassembler: pip install '.[test]' brings them on Linux, x86-64",
+)
+
+
+def asked_for(kind, layers, batch_size, dtype, capability, monkeypatch):
+    """The code, options and names of the kernels that a trainer asks for on a device of that capability."""
+    monkeypatch.setattr(Device.cuda.Device, "compute_capability", capability)
+    monkeypatch.setitem(Device.cuda.Device.attributes, "MultiProcessorCount", 132)
+    data = Dataset(np.zeros((batch_size, layers[0]), np.float32), np.zeros(batch_size, int), classes=layers[-1])
+    kind(Network.scaled(layers, dtype=dtype), data, batch_size=batch_size, learning_rate=1.0)
+    return Unbuilt.asked
+
+
+# Every architecture in the type that people use, the newest in the other: a compilation takes half a second and more.
+FLOATS = [("float32", "75"), ("float32", "80"), ("float32", "90")]
+
+
+def every_kernel_of_gpu_graph(dtype, capability, monkeypatch):
+    """The arguments of nvrtc.compiled for all that it may ask for."""
+    sizes = {"float32": (2, 4, 8), "float64": (2, 4)}[dtype]
+    every = {f"{kernel}<{each}>" for kernel in ("forward", "backward", "update") for each in sizes}
+    every |= {"forward_narrow", "output", "advance"}
+    asked = set()
+    for layers, batch_size in (([784, 30, 10], 10), ([784, 2048, 700, 100, 10], 2048)):
+        code, options, kernels = asked_for(UnbuiltGraph, layers, batch_size, dtype, capability, monkeypatch)
+        asked.update(kernels)
+    assert asked <= every
+    return code, f"sm_{capability}", options, every
+
+
+@needs_nvrtc
+@pytest.mark.parametrize(("dtype", "capability"), [*FLOATS, ("float64", "90")])
+def test_the_kernels_of_gpu_graph_compile_without_spills(dtype, capability, monkeypatch):
+    used = nvrtc.compiled(*every_kernel_of_gpu_graph(dtype, capability, monkeypatch))
+    assert {name: kernel.spilled for name, kernel in used.items() if kernel.spilled} == {}
+
+
+@needs_nvrtc
+@pytest.mark.parametrize(
+    ("layers", "batch_size", "dtype", "capability"),
+    [([784, 30, 10], 10, *device) for device in FLOATS]
+    + [([784, 100, 10], 100, "float32", capability) for capability in ("86", "90")]
+    + [([784, 100, 10], 200, "float32", "90"), ([784, 50, 10], 120, "float64", "90")]  # by fewer threads, as shared memory has it
+    + [
+        (layers, batch_size, dtype, "90")
+        for layers, batch_size in [([784, 16, 10], 10), ([784, 100, 10], 4), ([1500, 16, 10], 10), ([6, 4, 3], 200)]
+        for dtype in ("float32", "float64")
+    ],
+)
+def test_the_kernel_of_gpu_fused_compiles_without_spills_and_its_blocks_are_a_cluster_where_there_are_clusters(
+    layers, batch_size, dtype, capability, monkeypatch
+):
+    code, options, kernels = asked_for(UnbuiltFused, layers, batch_size, dtype, capability, monkeypatch)
+    (kernel,) = nvrtc.compiled(code, f"sm_{capability}", options, kernels).values()
+    assert kernel.spilled == 0
+    assert kernel.cluster == (8 if capability == "90" else 1)
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("threads", [128, 192, 224])
+def test_with_another_number_of_threads_the_job_wide_compiles_without_spills(threads, monkeypatch):
+    code, options, kernels = asked_for(with_threads(UnbuiltFused, threads), [784, 100, 10], 100, "float32", "90", monkeypatch)
+    (kernel,) = nvrtc.compiled(code, "sm_90", options, kernels).values()
+    assert kernel.spilled == 0
+
+
+@needs_nvrtc
+def test_a_spill_is_seen():
+    source = 'extern "C" __global__ void __launch_bounds__(1024) wide(float* p) { float v[200];\n#pragma unroll\n' + (
+        "for (int i = 0; i < 200; i++) v[i] = p[i * 1024 + threadIdx.x];\n__syncthreads();\n#pragma unroll\n"
+        "for (int i = 0; i < 200; i++) p[(199 - i) * 1024 + threadIdx.x] = v[i] * v[(i * 7) % 200]; }"
+    )
+    assert nvrtc.compiled(source, "sm_90", (), ("wide",))["wide"].spilled > 0
+
+
+# Read in the machine code: in which order the compiler issues what the source can only suggest
+
+
+@needs_disassembler
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_kernel_of_gpu_graph_waits_for_the_one_before_it_and_then_reads_coherently_and_writes(dtype, monkeypatch):
+    for kernel, code in nvrtc.disassembled(*every_kernel_of_gpu_graph(dtype, "90", monkeypatch)).items():
+        names = [instruction.name for instruction in code]
+        assert (names.count("PREEXIT"), names.count("ACQBULK")) == (1, 1), kernel  # launch_dependents and wait
+        wait = names.index("ACQBULK")
+        assert names.index("PREEXIT") < wait, kernel
+        assert not any(instruction.stores for instruction in code[:wait]), kernel
+        # A load through the cache for constants may see what lay there before the wait.
+        assert not any(instruction.loads and ".CONSTANT" in instruction.name for instruction in code[wait:]), kernel
+
+
+def loops_of(code):
+    """The instructions of every loop, from the one that is branched back to, to that branch; inner loops before those around them."""
+    return sorted(
+        (code[branch.target : i + 1] for i, branch in enumerate(code) if branch.target is not None and branch.target <= i), key=len
+    )
+
+
+# A load takes hundreds of clocks: so many are to be under way at once.
+@needs_disassembler
+@pytest.mark.parametrize("capability", ["75", "80", "90"])
+@pytest.mark.parametrize(("kernel", "lines"), [("forward_narrow", HIGH + WIDE), ("output", 2)])
+def test_a_warp_issues_all_reads_of_a_trip_before_it_multiplies(kernel, lines, capability, monkeypatch):
+    compiled = nvrtc.disassembled(*every_kernel_of_gpu_graph("float32", capability, monkeypatch))
+    (code,) = (code for name, code in compiled.items() if name.startswith(f"_Z{len(kernel)}{kernel}"))
+    trips = [loop for loop in loops_of(code) if sum(instruction.loads for instruction in loop) == 13 * lines]  # AHEAD of layers.cu
+    assert trips
+    loads = [i for i, instruction in enumerate(trips[0]) if instruction.loads]
+    assert loads[-1] < next(i for i, instruction in enumerate(trips[0]) if instruction.multiplies)
+
+
+def steps_of_gpu_fused(layers, batch_size, monkeypatch):
+    """The loop over the steps, and in it the indices of its barriers, and where the threads have begun to wait for the other blocks."""
+    code, options, kernels = asked_for(UnbuiltFused, layers, batch_size, "float32", "90", monkeypatch)
+    (code,) = nvrtc.disassembled(code, "sm_90", options, kernels).values()
+    loop = loops_of(code)[-1]
+    barriers = [i for i, instruction in enumerate(loop) if instruction.name.startswith("BAR.")]
+    wait = next(i for i, instruction in enumerate(loop) if ".TRYWAIT" in instruction.name)
+    assert len(barriers) == 4
+    return loop, barriers, wait
+
+
+@needs_disassembler
+def test_gpu_fused_asks_for_images_and_labels_before_its_blocks_wait_for_each_other(monkeypatch):
+    loop, barriers, wait = steps_of_gpu_fused([784, 30, 10], 10, monkeypatch)
+    loads = [i for i, instruction in enumerate(loop) if instruction.loads]
+    branch = next(i for i in range(wait, len(loop)) if loop[i].name == "BRA")  # of the wait: what is between is issued all the same
+    assert sum(barriers[1] < i < branch for i in loads) == 7 * 10 + 1  # a thread's pixels of ten images, and a label
+    assert sum(i < barriers[0] or i > branch for i in loads) == 0  # none where something would have to wait for it
+
+
+@needs_disassembler
+@pytest.mark.parametrize(("layers", "batch_size", "sends"), [([784, 30, 10], 10, 2), ([784, 100, 10], 100, 8)])
+def test_gpu_fused_sends_what_it_has_computed_to_several_blocks(layers, batch_size, sends, monkeypatch):
+    loop, barriers, wait = steps_of_gpu_fused(layers, batch_size, monkeypatch)
+    exchange = loop[barriers[1] : wait]
+    sent = sum(instruction.name.startswith("STAS") for instruction in exchange)
+    products = sum(instruction.multiplies for instruction in exchange)
+    quad = 4 * -(-layers[1] // 8)  # products that make the 16 bytes of a message, one for each of the block's hidden units
+    assert products / quad == sent / sends
+
+
+# Played on the CPU
+
+
+# A trainer, and the capability and multiprocessors of its device
+BY_CLUSTER, BY_GRID = (FusedOnCpu, "90", 8), (FusedOnCpu, "80", 8)
+BY_WARPS, BY_TILES = (GraphOnCpu, "90", 99), (GraphOnCpu, "90", 1)  # how gpu_graph computes its matrix products
+ONE_BY_ONE = (GraphOnCpu, "80", 99)  # no kernel overlaps with another
+
+
+@pytest.fixture(scope="module")
+def job():
+    """Three pixels for some threads and two for others; hidden units for seven blocks and a half; a short last mini-batch."""
+    rng = np.random.default_rng(5)
+    data = Dataset(rng.random((19, 300)), rng.integers(0, 5, 19), classes=5)
+    start, order = Network.scaled([300, 15, 5], seed=2), data.order(seed=1)
+    right = trained(load_trainer("loop"), start.astype("float64"), data, batch_size=4, order=order)
+    return start, data, order, right
+
+
+def played(kind, job, *, seed=0, without=-1, epochs=1):
+    """Train on the CPU, with the threads in the schedule of that seed, and without that barrier. Every epoch begins at the start."""
+    start, data, order, _ = job
+    trainer, capability, multiprocessors = kind
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Device.cuda.Device, "compute_capability", capability)
+        patch.setitem(Device.cuda.Device.attributes, "MultiProcessorCount", multiprocessors)
+        patch.setattr("impls.gpu_graph.STEPS_A_GRAPH", 2)  # so that a graph is replayed, and all its kernels can run at once
+        trainer = trainer(start, data, batch_size=4, learning_rate=3.0)
+        patch.setattr(Device.RawModule, "seed", seed)
+        patch.setattr(Device.RawModule, "without", without)
+        for _ in range(epochs):
+            trainer.load(start)
+            trainer.train_epoch(order)
+    return trainer.network()
+
+
+@needs_compiler
+@pytest.mark.parametrize("kind", [BY_CLUSTER, BY_GRID, BY_WARPS, BY_TILES, ONE_BY_ONE])
+def test_in_every_schedule_the_kernels_compute_what_the_loop_does(job, kind):
+    results = [played(kind, job, seed=seed, epochs=2) for seed in range(3)]
+    assert distance(results[0], job[-1]) < 1e-6
+    assert all(same_bits(result, results[0]) for result in results)
+
+
+@needs_compiler
+@pytest.mark.parametrize("kinds", [(BY_CLUSTER,), (BY_GRID,), (BY_WARPS, BY_TILES)])
+def test_a_barrier_or_a_wait_for_the_kernel_before_left_out_is_caught(job, kinds):
+    def right(kind, **defect):
+        try:
+            return distance(played(kind, job, **defect), job[-1]) < 1e-6
+        except TimeoutError:
+            return False
+
+    assert all(right(kind) for kind in kinds)
+    barriers = range(Device.RawModule.barriers)
+    assert len(barriers) >= 3
+    missed = [number for number in barriers if all(right(kind, seed=seed, without=number) for kind in kinds for seed in range(1, 9))]
+    assert missed == []
+
+
+@needs_compiler
+@pytest.mark.parametrize(("registers", "chunks"), [(24, 2), (14, 4)])  # of more than two, one is neither the first nor the last
+def test_a_mini_batch_of_several_chunks_computes_the_same(job, monkeypatch, registers, chunks):
+    monkeypatch.setattr("impls.gpu_fused.REGISTERS", {4: registers})
+    assert Fit.of((300, 15, 5), 4, 4, clusters=True, room=227 * 1024).chunks == chunks
+    assert distance(played(BY_CLUSTER, job, seed=1), job[-1]) < 1e-6
+
+
+@needs_compiler
+def test_gpu_fused_trains_the_nielsen_job(mnist):
+    data, start = mnist.training.first(64), Network.gaussian([784, 30, 10])
+    oracle = trained(load_trainer("loop"), start.astype(np.float64), data, batch_size=10)
+    assert distance(trained(FusedOnCpu, start, data, batch_size=10), oracle) < 1e-6

@@ -1,0 +1,97 @@
+"""The trainers that share a mini-batch over ranks: the same result however many there are."""
+
+import pickle
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from impls import Network, load_trainer, unavailable
+from tests.support.commands import ROOT, launcher, mpiexec
+
+needs_mpi = pytest.mark.skipif(bool(unavailable("mpi")) or not launcher(), reason=unavailable("mpi") or "no mpiexec: pip install '.[mpi]'")
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """What tests/support/over_ranks.py kept."""
+    file = tmp_path_factory.mktemp("ranks") / "found.pickle"
+    output = mpiexec(4, "tests/support/over_ranks.py", file)
+    assert output.returncode == 0, output.stdout + output.stderr
+    return pickle.loads(file.read_bytes())
+
+
+@needs_mpi
+@pytest.mark.parametrize(
+    ("kind", "ranks"), [*(("Mpi", ranks) for ranks in (1, 2, 3, 4)), ("MpiGpuOnCpu", 1), ("MpiGpuOnCpu", 3), ("NcclOnCpu", 4)]
+)
+def test_any_number_of_ranks_trains_as_one_process_does_and_all_end_alike(found, kind, ranks):
+    from tests.support.over_ranks import CASES, train
+
+    for case in CASES:
+        every = found[kind, ranks, case]
+        assert len(every) == ranks
+        right = train(load_trainer("loop"), case).network()
+        for mine, first, theirs in zip(*(zip(*every, strict=True), every[0], [*right.weights, *right.biases]), strict=True):
+            assert all(np.array_equal(array, first) for array in mine), case
+            # Another order of summation is all that differs, over 16 steps at most.
+            np.testing.assert_allclose(first, theirs, rtol=1e-9, atol=1e-12, err_msg=case)
+
+
+@needs_mpi
+def test_each_rank_of_a_host_takes_its_own_device_and_too_many_are_refused_by_all(found):
+    assert found["devices"] == [0, 1, 2, 3]
+    assert found["refused"] == ["4 ranks on a host with 3 CUDA devices: start one for each device at most"] * 4
+
+
+@needs_mpi
+@pytest.mark.parametrize(("batch_size", "steps"), [(7, 4), (23, 1), (1, 23)])
+def test_a_step_is_one_allreduce(small, batch_size, steps):
+    class Two:
+        size, rank, calls = 2, 0, 0
+
+        def Allreduce(self, *_):
+            self.calls += 1
+
+    ranks = Two()
+    trainer = load_trainer("mpi").over(ranks)(Network.scaled([6, 5, 4, 3]), small, batch_size=batch_size, learning_rate=1.0)
+    assert ranks.calls == 0
+    trainer.train_epoch(np.arange(23))
+    assert ranks.calls == steps
+
+
+@needs_mpi
+@pytest.mark.parametrize("m", [1, 2, 3, 10, 11])
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 7])
+def test_the_shares_of_a_mini_batch_are_all_of_it_and_differ_by_one_example_at_most(small, size, m):
+    shares = []
+    for place in range(size):
+        ranks = type("Ranks", (), {"size": size, "rank": place})()
+        trainer = load_trainer("mpi").over(ranks)(Network.scaled([6, 3]), small, batch_size=m, learning_rate=1.0)
+        shares.append(list(range(m))[trainer._share(m)])
+    assert [example for share in shares for example in share] == list(range(m))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def told(program):
+    return subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+
+@needs_mpi
+def test_to_list_the_trainers_starts_no_mpi():
+    program = "import impls; [impls.unavailable(name) for name in ('mpi', 'mpi_gpu')]\nfrom mpi4py import MPI\nprint(MPI.Is_initialized())"
+    assert told(program) == "False\n"
+
+
+@pytest.mark.parametrize("name", ["mpi", "mpi_gpu"])
+def test_without_mpi4py_the_trainer_says_how_to_mend_it(name):
+    program = f"import sys; sys.modules['mpi4py'] = None\nimport impls\nprint(impls.unavailable({name!r}))"
+    assert told(program) == "mpi4py is not installed: pip install '.[mpi]'\n"
+
+
+@needs_mpi
+def test_without_a_library_of_mpi_the_trainer_says_how_to_mend_it():
+    program = "import sys; sys.modules['mpi4py.MPI'] = None\nimport impls\nprint(impls.unavailable('mpi'))"
+    assert told(program).startswith("mpi4py finds no MPI (")
+    assert "pip install '.[mpi]'" in told(program)

@@ -1,0 +1,392 @@
+"""A stand-in for CuPy where there is no GPU, as strict about host and device, and as late with its work, that plays kernels on the CPU
+(tests/simt.cpp)."""
+
+import ctypes
+import functools
+import math
+import shutil
+import subprocess
+import sys
+import time
+import types
+import weakref
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import ClassVar, NamedTuple
+
+import numpy as np
+import pytest
+
+from impls.gpu import Gpu
+from impls.gpu_fused import GpuFused
+from impls.gpu_graph import GpuGraph
+from impls.gpu_kernels import KERNELS
+from tests.support.compile_cache import kept
+
+HERE = Path(__file__).parent
+COMPILER = shutil.which("g++")
+
+needs_compiler = pytest.mark.skipif(COMPILER is None or sys.platform != "linux", reason="needs g++ on Linux, to play kernels on the CPU")
+
+
+class Work(NamedTuple):
+    """What a stream is to do. A kernel is called with whether the next work is its dependent, which may begin before it has ended."""
+
+    do: Callable
+    kernel: bool = False
+    dependent: bool = False
+
+
+class Stream:
+    """Does what it was given when somebody waits for it, and not before."""
+
+    ptr = 0
+    stack: ClassVar[list["Stream"]] = []  # that of a `with` is current; none: the null stream
+
+    def __init__(self, non_blocking=False):
+        self.queue, self.captured = [], None
+
+    def __enter__(self):
+        Stream.stack.append(self)
+        return self
+
+    def __exit__(self, *_):
+        Stream.stack.pop()
+
+    def begin_capture(self):
+        self.captured = []
+
+    def end_capture(self):
+        works, self.captured = self.captured, None
+        first = Work(lambda: None)  # a graph begins when all that was launched before it has ended
+        return types.SimpleNamespace(launch=lambda: [start(*work) for work in (first, *works)], upload=lambda: None)
+
+    def synchronize(self):
+        assert self.captured is None
+        works, self.queue = self.queue, []
+        for work, following in pairwise((*works, Work(None))):
+            work.do(following.dependent) if work.kernel else work.do()
+
+
+NULL = Stream()
+
+
+def current():
+    return Stream.stack[-1] if Stream.stack else NULL
+
+
+def start(do, kernel=False, dependent=False):
+    """Give work to the current stream."""
+    stream = current()
+    (stream.queue if stream.captured is None else stream.captured).append(Work(do, kernel, dependent))
+
+
+class DeviceArray(np.ndarray):
+    """A NumPy array that plays device memory: it meets no host array in any operation."""
+
+    def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        _on_device(*inputs, *options.get("out", ()))
+        plain = [value.view(np.ndarray) if isinstance(value, DeviceArray) else value for value in inputs]
+        (out,) = options.pop("out")
+        Device.launches.append(ufunc.__name__)
+        start(partial(getattr(ufunc, method), *plain, **options, out=out.view(np.ndarray)))
+        return out
+
+    def __getitem__(self, key):
+        _on_device(*(key if isinstance(key, tuple) else (key,)))
+        return super().__getitem__(key)
+
+    def __setitem__(self, key, value):
+        _on_device(key, value)
+        value = value.view(np.ndarray) if isinstance(value, DeviceArray) else value
+        start(partial(np.ndarray.__setitem__, self.view(np.ndarray), key, value))
+
+    def fill(self, value):
+        self[...] = value
+
+    def take(self, indices, axis=None, out=None):  # CuPy has no mode
+        _on_device(indices, out)
+        Device.launches.append("take")
+        start(partial(self.view(np.ndarray).take, indices.view(np.ndarray), axis=axis, out=out.view(np.ndarray), mode="clip"))
+        return out
+
+    def get(self, out):
+        current().synchronize()
+        out[...] = self.view(np.ndarray)
+        return out
+
+    def set(self, host):
+        """Copies when its turn comes: from memory that is gone by then, if nobody keeps it."""
+        assert (host.dtype, host.shape) == (self.dtype, self.shape)
+        there = weakref.ref(host)
+
+        def copy():
+            assert there() is not None, "a copy from host memory that was freed before it was made"
+            self.view(np.ndarray)[...] = there()
+
+        start(copy)
+
+    @property
+    def data(self):
+        return types.SimpleNamespace(ptr=self.ctypes.data)
+
+
+def _on_device(*values):
+    for value in values:
+        if isinstance(value, np.ndarray) and value.ndim and not isinstance(value, DeviceArray):
+            raise TypeError(f"a host array of shape {value.shape} among device arrays")
+
+
+def _allocated(shape, dtype, value):
+    """An array full of that value. Zeros lie behind it, so that a kernel with a wait left out may read too far without a fault."""
+    count = math.prod(np.atleast_1d(shape))
+    memory = np.zeros(count + 64, dtype)
+    memory[:count] = value
+    return memory[:count].reshape(shape).view(DeviceArray)
+
+
+class Device:
+    """The part of CuPy that a trainer may use. `launches` lists the array operations and kernels that were started."""
+
+    add, subtract, multiply, tanh = np.add, np.subtract, np.multiply, np.tanh
+    launches: ClassVar[list[str]] = []
+    together: ClassVar[set[str]] = set()  # kernels that were launched so that all their blocks run at once
+    dependent: ClassVar[set[str]] = set()  # kernels that were launched so that they may begin before the one in front of them has ended
+
+    @staticmethod
+    def take(rows, examples, axis, out):
+        return rows.take(examples, axis=axis, out=out)
+
+    @staticmethod
+    def asnumpy(array):
+        return array.get(out=np.empty(array.shape, array.dtype))
+
+    @staticmethod
+    def array(value, dtype=None, order="K"):
+        return np.array(value, dtype=dtype, order=order).view(DeviceArray)
+
+    asarray = array
+
+    @staticmethod
+    def empty(shape, dtype):
+        return _allocated(shape, dtype, np.nan)
+
+    @staticmethod
+    def zeros(shape, dtype):
+        array = _allocated(shape, dtype, np.nan if np.dtype(dtype).kind == "f" else 99)
+        array.fill(0)
+        return array
+
+    @staticmethod
+    def dot(a, b, out):
+        _on_device(a, b, out)
+        Device.launches.append("dot")
+        start(partial(np.dot, a.view(np.ndarray), b.view(np.ndarray), out=out.view(np.ndarray)))
+
+    class ElementwiseKernel:
+        """Evaluates the kernel's one assignment as Python, which it also is, on whole arrays."""
+
+        def __init__(self, inputs, outputs, operation, name):
+            self.inputs = [parameter.split()[1] for parameter in inputs.split(", ")]
+            result, self.expression = operation.split(" = ")
+            assert f"T {result}" == outputs
+            self.name = name
+
+        def __call__(self, *arrays):
+            _on_device(*arrays)
+            Device.launches.append(self.name)
+            *inputs, out = (array.view(np.ndarray) for array in arrays)
+            assert out.shape == np.broadcast_shapes(*(array.shape for array in inputs))
+            names = {"T": out.dtype.type, "tanh": np.tanh, **dict(zip(self.inputs, inputs, strict=True))}
+            start(lambda: np.copyto(out, eval(self.expression, names)))
+
+    class RawModule:
+        """Kernels compiled as C++ for the CPU. `seed` and `without` are tests/simt.cpp's, for all that is launched; `barriers` is how many
+        the latest module has."""
+
+        seed, without, barriers = 0, -1, 0
+
+        def __init__(self, *, code, options, name_expressions):
+            hardware = (KERNELS / "hardware.cuh").read_text(encoding="utf-8")
+            assert code.startswith(hardware)
+            self._library = played(code.removeprefix(hardware), options, name_expressions)
+            Device.RawModule.barriers = ctypes.c_int.in_dll(self._library, "barriers").value
+
+        def get_function(self, name):
+            return _Kernel(name, self._library[_symbol(name)])
+
+    class cuda:
+        """Devices, streams, and graphs that remember launches."""
+
+        class Device:
+            compute_capability = "90"
+            attributes: ClassVar[dict[str, int]] = {"MultiProcessorCount": 8, "MaxSharedMemoryPerBlockOptin": 227 * 1024}
+            current = 0
+
+            def __init__(self, number=None):
+                self._number = Device.cuda.Device.current if number is None else number
+
+            def use(self):
+                Device.cuda.Device.current = self._number
+
+            @property
+            def pci_bus_id(self):
+                return f"0000:{self._number:02x}:00.0"
+
+        class runtime:
+            @staticmethod
+            def getDeviceCount():
+                return 4
+
+            @staticmethod
+            def driverGetVersion():
+                return 13_000
+
+        @staticmethod
+        def alloc_pinned_memory(size):
+            return bytearray(size)
+
+        class Event:
+            """The moment at which a stream reaches it."""
+
+            def record(self, stream):
+                self._stream = stream
+                with stream:
+                    start(self._happen)
+
+            def _happen(self):
+                self.seconds = time.perf_counter()
+
+            def synchronize(self):
+                self._stream.synchronize()
+
+        @staticmethod
+        def get_elapsed_time(one, other):
+            return 1000 * (other.seconds - one.seconds)
+
+        Stream = Stream
+        get_current_stream = staticmethod(current)
+
+
+class OnDevice:
+    """Mixed into a GPU trainer: trains it on the stand-in."""
+
+    xp = Device
+
+
+class Unbuilt(Device):
+    """The stand-in for where no kernel needs to run: it remembers which are asked for, and counts launches all the same."""
+
+    class RawModule:
+        def __init__(self, *, code, options, name_expressions):
+            Unbuilt.asked = (code, options, name_expressions)
+
+        def get_function(self, name):
+            return _Kernel(name, lambda launch, arguments: 0)
+
+
+class GpuOnCpu(OnDevice, Gpu):
+    pass
+
+
+class GraphOnCpu(OnDevice, GpuGraph):
+    @staticmethod
+    def _launch_dependent(function, grid, threads, arguments, shared, stream):
+        assert stream is current()
+        function(grid, (threads,), arguments, shared, dependent=True)
+        return True
+
+
+class FusedOnCpu(OnDevice, GpuFused):
+    pass
+
+
+ON_CPU = {"gpu": GpuOnCpu, "gpu_graph": GraphOnCpu, "gpu_fused": FusedOnCpu}
+
+
+class UnbuiltGraph(GraphOnCpu):
+    xp = Unbuilt
+
+
+class UnbuiltFused(OnDevice, GpuFused):
+    xp = Unbuilt
+
+
+class _Launch(ctypes.Structure):
+    _fields_ = [
+        ("grid", ctypes.c_int * 3),
+        ("threads", ctypes.c_int),
+        ("shared_bytes", ctypes.c_int),
+        ("followed", ctypes.c_int),
+        ("seed", ctypes.c_uint),
+        ("without", ctypes.c_int),
+    ]
+
+
+class _Kernel:
+    max_dynamic_shared_size_bytes = 48 * 1024
+
+    def __init__(self, name, function):
+        self.name, self._function = name, function
+
+    def __call__(self, grid, block, arguments, shared_mem=0):
+        self.kernel(grid, block, arguments, shared_mem)
+
+    def kernel(self, grid, block, arguments, shared_mem=0, enable_cooperative_groups=False, dependent=False):
+        assert len(block) == 1
+        assert 0 <= shared_mem <= self.max_dynamic_shared_size_bytes
+        # A Python number would pass as 64 bits; a host array passes by value, if it is one struct.
+        assert all(isinstance(x, (DeviceArray, np.generic)) or (x.shape == () and x.dtype.names) for x in arguments)
+        assert all(argument.flags.c_contiguous for argument in arguments if isinstance(argument, DeviceArray))
+        if enable_cooperative_groups:
+            Device.together.add(self.name)
+        if dependent:
+            Device.dependent.add(self.name)
+        values = [np.intp(argument.ctypes.data) if isinstance(argument, DeviceArray) else argument for argument in arguments]
+        cells = [np.array(value) for value in values]
+        pointers = (ctypes.c_void_p * len(cells))(*(cell.ctypes.data for cell in cells))
+
+        def play(followed, held=(cells, arguments)):
+            Device.launches.append(self.name)
+            launch = _Launch((*grid, 1, 1)[:3], block[0], shared_mem, followed, Device.RawModule.seed, Device.RawModule.without)
+            if self._function(ctypes.byref(launch), pointers):
+                raise TimeoutError(f"{self.name} waits for what never comes")
+
+        start(play, kernel=True, dependent=dependent)
+
+
+def _symbol(name):
+    return "play_" + "".join(letter if letter.isalnum() else "_" for letter in name)
+
+
+@functools.cache
+def _compiler():
+    return subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True).stdout
+
+
+def _built(name, code, *options):
+    """The path of a library, compiled from C++ for the CPU. A jump from one stack to another is meant: no check is to forbid it."""
+
+    def build(path):
+        command = [COMPILER, "-std=c++17", "-w", "-U_FORTIFY_SOURCE", "-shared", "-fPIC", f"-I{HERE}", *options, "-xc++", "-", "-o", path]
+        built = subprocess.run(command, input=code, capture_output=True, text=True)
+        assert built.returncode == 0, f"{name}: {built.stderr}"
+
+    return kept(build, _compiler(), (HERE / "simt.h").read_text(encoding="utf-8"), code, *options)
+
+
+@functools.cache
+def _player():
+    """What plays kernels, loaded so that they find it."""
+    return ctypes.CDLL(str(_built("simt.cpp", (HERE / "simt.cpp").read_text(encoding="utf-8"), "-O2")), mode=ctypes.RTLD_GLOBAL)
+
+
+@functools.cache
+def played(code, options, kernels):
+    """Compile kernels for the CPU and return the library."""
+    _player()
+    text = ['#include "simt.h"', code, *(f"PLAY({_symbol(name)}, {name})" for name in kernels)]
+    text.append('extern "C" const int barriers = __COUNTER__;')
+    return ctypes.CDLL(str(_built("kernels", "\n".join(text), "-O1", *options)))
