@@ -19,9 +19,9 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     """Return an array of that shape and type, C-contiguous, its values not set."""
     dtype = np.dtype(dtype)
     size = math.prod(shape)
-    room = np.empty(size + LINE // dtype.itemsize, dtype)
-    start = -room.ctypes.data % LINE // dtype.itemsize
-    return room[start : start + size].reshape(shape)
+    unaligned = np.empty(size + LINE // dtype.itemsize, dtype)
+    start = -unaligned.ctypes.data % LINE // dtype.itemsize
+    return unaligned[start : start + size].reshape(shape)
 
 
 def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:

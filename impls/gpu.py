@@ -53,11 +53,11 @@ class Gpu(Matrix):
     def _cost_derivative(self, a: Any, y: Any, rate: Any, delta: Any) -> Iterator[Operation]:
         yield self._cost_derivative_kernel, (a, y, rate, delta)
 
-    def _times_sigmoid_prime(self, delta: Any, a: Any, room: Any) -> Iterator[Operation]:
+    def _times_sigmoid_prime(self, delta: Any, a: Any, work: Any) -> Iterator[Operation]:
         yield self._sigmoid_prime_kernel, (delta, a, delta)
 
     def _slabs(self, a: Any, delta: Any) -> Slabs:
-        return [(a, delta, None)]  # a kernel passes over a layer once, and needs no room
+        return [(a, delta, None)]  # a kernel passes over a layer once, and needs no work array
 
     def _synchronize(self) -> None:
         self.xp.cuda.get_current_stream().synchronize()

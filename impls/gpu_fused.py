@@ -42,8 +42,10 @@ class GpuFused(GpuKernels):
         if multiprocessors < BLOCKS:  # the blocks wait for one another
             raise Unsupported(f"gpu_fused needs {BLOCKS} multiprocessors; this device has {multiprocessors}")
         self._m = min(self.batch_size, self.examples)
-        room = device.attributes["MaxSharedMemoryPerBlockOptin"]
-        self._fit = fit = Fit.of(self.layers, self._m, self.dtype.itemsize, clusters=clusters, room=room, threads=self.threads)
+        shared_limit = device.attributes["MaxSharedMemoryPerBlockOptin"]
+        self._fit = fit = Fit.of(
+            self.layers, self._m, self.dtype.itemsize, clusters=clusters, shared_limit=shared_limit, threads=self.threads
+        )
         super()._setup(data)
         files = ("hardware.cuh", "sigmoid.cuh", "warp.cuh", "sizes.cuh", "cluster.cuh" if clusters else "grid.cuh", "epoch.cu")
         (kernel,) = self._compiled(files, ("epoch",), **fit.macros(self.layers))
@@ -86,14 +88,14 @@ class Fit(NamedTuple):
         itemsize: int,
         *,
         clusters: bool,
-        room: int,
+        shared_limit: int,
         threads: tuple[int, ...] = THREADS,
     ) -> Fit:
         """Return the fit with the fewest chunks, then the fewest idle threads. Raises Unsupported, with the reason, if there is none.
 
-        clusters  whether the blocks meet in a cluster, or else through device memory
-        room      bytes of shared memory that a block of the device can have
-        threads   of a block, to choose among: multiples of 32
+        clusters      whether the blocks meet in a cluster, or else through device memory
+        shared_limit  bytes of shared memory that a block of the device can have
+        threads       of a block, to choose among: multiples of 32
         """
         if len(layers) != 3:
             raise Unsupported(f"gpu_fused trains networks with one hidden layer; {'-'.join(map(str, layers))} has {len(layers) - 2}")
@@ -101,12 +103,12 @@ class Fit(NamedTuple):
         in_registers = [fit for each in threads if (fit := cls._with(each, layers, batch_size, itemsize, clusters))]
         if not in_registers:
             raise Unsupported(f"{pixels}-{hidden}-{outputs}: the weights do not fit the registers of gpu_fused's {BLOCKS} multiprocessors")
-        fits = [fit for fit in in_registers if fit.shared_bytes <= room]
+        fits = [fit for fit in in_registers if fit.shared_bytes <= shared_limit]
         if not fits:
             least = min(fit.shared_bytes for fit in in_registers)
             raise Unsupported(
                 f"{pixels}-{hidden}-{outputs}, batch {batch_size}: gpu_fused needs {least / 1024:.0f} KiB of shared memory a block; "
-                f"this device has {room / 1024:.0f}"
+                f"this device has {shared_limit / 1024:.0f}"
             )
         return min(fits, key=lambda fit: (fit.chunks, -(-pixels // fit.threads) * fit.threads))
 
@@ -121,7 +123,7 @@ class Fit(NamedTuple):
             return None
         chunks = -(-batch_size // most)
         chunk = -(-batch_size // chunks)
-        examples = chunks * chunk  # room for them, as in sizes.cuh
+        examples = chunks * chunk  # as in sizes.cuh
         parts = BLOCKS * (outputs * examples + 4) * itemsize  # of z_2, of a step, by all blocks
         # Of epoch.cu's struct Shared: the mailbox; z_1 of each warp, a_1, delta_1; delta_2; w_2, b_1, b_2; rows, labels
         others = units * examples * (threads // 32 + 2) + outputs * examples + outputs * units + units + outputs

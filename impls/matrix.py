@@ -112,8 +112,8 @@ class Matrix(Trainer):
         # eta/m is multiplied in here, where the array is smallest: every delta and nabla below is linear in this one.
         yield from self._cost_derivative(layers.a[-1], y, layers.rate, layers.delta[-1])
         for layer in range(len(self._w) - 1, -1, -1):
-            for a, delta, room in layers.slabs[layer]:
-                yield from self._times_sigmoid_prime(delta, a, room)  # BP1 and BP2 end alike
+            for a, delta, work in layers.slabs[layer]:
+                yield from self._times_sigmoid_prime(delta, a, work)  # BP1 and BP2 end alike
             delta = layers.delta[layer]
             yield self.xp.dot, (below[layer].T, delta, self._nabla_w[layer])  # BP4, summed over the examples; BP3 where a is always 1
             if layer:
@@ -136,12 +136,12 @@ class Matrix(Trainer):
         yield self.xp.subtract, (a, y, delta)
         yield self.xp.multiply, (delta, rate, delta)
 
-    def _times_sigmoid_prime(self, delta: Any, a: Any, room: Any) -> Iterator[Operation]:
-        """delta -> delta sigmoid'(z) in place, where sigmoid'(z) = a (1 - a); room is overwritten."""
+    def _times_sigmoid_prime(self, delta: Any, a: Any, work: Any) -> Iterator[Operation]:
+        """delta -> delta sigmoid'(z) in place, where sigmoid'(z) = a (1 - a); work is overwritten."""
         xp = self.xp
-        yield xp.subtract, (self._one, a, room)
-        yield xp.multiply, (room, a, room)
-        yield xp.multiply, (delta, room, delta)
+        yield xp.subtract, (self._one, a, work)
+        yield xp.multiply, (work, a, work)
+        yield xp.multiply, (delta, work, delta)
 
     def _end_to_end(self) -> tuple[Any, list[Any]]:
         """Return one flat array, and the views of it that are the arrays w_1 .. w_L or their gradients."""
@@ -165,11 +165,11 @@ class Matrix(Trainer):
         return Layers(a, delta, [self._slabs(*layer) for layer in zip(a, delta, strict=True)], rate)
 
     def _slabs(self, a: Any, delta: Any) -> Slabs:
-        """Return a layer's a and delta, cut into rows that the cache holds, and room for as many."""
+        """Return a layer's a and delta, cut into rows that the cache holds, and a work array of the same size."""
         m, n = a.shape
         rows = max(min(self.cache // (n * self.dtype.itemsize), m), 1)
-        room = self._empty(rows, n)
-        return [(a[i : i + rows], delta[i : i + rows], room[: min(rows, m - i)]) for i in range(0, m, rows)]
+        work = self._empty(rows, n)
+        return [(a[i : i + rows], delta[i : i + rows], work[: min(rows, m - i)]) for i in range(0, m, rows)]
 
     def _zeros(self, *shape: int) -> Any:
         array = self._empty(*shape)

@@ -97,7 +97,7 @@ def test_every_kernel_of_gpu_graph_computes_the_same(monkeypatch, multiprocessor
 
 
 on_the_cpu = pytest.mark.skipif(unavailable("gpu") is None, reason="needs a machine without a GPU")
-HOPPER = {"clusters": True, "room": 227 * 1024}
+HOPPER = {"clusters": True, "shared_limit": 227 * 1024}
 
 
 @pytest.mark.parametrize(
@@ -166,15 +166,15 @@ def test_gpu_fused_asks_for_the_shared_memory_that_it_uses(wide):
 def test_a_fit_has_room_for_every_example_and_is_within_the_limits(batch_size, hidden, itemsize):
     fit = Fit.of((784, hidden, 10), batch_size, itemsize, **HOPPER)
     assert batch_size <= fit.chunk * fit.chunks < batch_size + fit.chunks
-    assert fit.shared_bytes <= HOPPER["room"]
+    assert fit.shared_bytes <= HOPPER["shared_limit"]
     assert fit.threads % 32 == 0
     assert fit.macros((784, hidden, 10))["BLOCKS"] == BLOCKS
 
 
 def test_a_fit_has_fewer_threads_where_more_need_too_much_shared_memory():
-    most, chosen = (Fit.of((784, 100, 10), 200, 4, clusters=True, room=room) for room in (2**20, HOPPER["room"]))
+    most, chosen = (Fit.of((784, 100, 10), 200, 4, clusters=True, shared_limit=limit) for limit in (2**20, HOPPER["shared_limit"]))
     assert (most.threads, chosen.threads) == (256, 128)
-    assert chosen.shared_bytes <= HOPPER["room"] < most.shared_bytes
+    assert chosen.shared_bytes <= HOPPER["shared_limit"] < most.shared_bytes
 
 
 def test_an_experiment_may_choose_the_number_of_threads():
