@@ -16,8 +16,10 @@ from impls.gpu_fused import BLOCKS, Fit
 from impls.gpu_graph import STEPS_A_GRAPH, GpuGraph, replays
 from impls.loop import Loop
 from tests.impls.test_trainers import distance, same_bits, trained
-from tests.support.device import Device, GpuOnCpu, GraphOnCpu, Unbuilt, UnbuiltFused, UnbuiltGraph, needs_compiler
+from tests.support.device import Device, Unbuilt
 from tests.support.gpu.variants import one_by_one, stream_of, timed_epoch, with_threads
+from tests.support.kernel_player import needs_compiler
+from tests.support.trainers_on_cpu import GpuOnCpu, GraphOnCpu, UnbuiltFused, UnbuiltGraph
 
 
 def test_the_stand_in_refuses_what_cupy_refuses():

@@ -1,34 +1,20 @@
 """A stand-in for CuPy where there is no GPU, as strict about host and device, and as late with its work, that plays kernels on the CPU
-(tests/simt.cpp)."""
+(tests/support/simt.cpp)."""
 
 import ctypes
-import functools
 import math
-import shutil
-import subprocess
-import sys
 import time
 import types
 import weakref
 from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from typing import ClassVar, NamedTuple
 
 import numpy as np
-import pytest
 
-from impls.gpu import Gpu
-from impls.gpu_fused import GpuFused
-from impls.gpu_graph import GpuGraph
 from impls.gpu_kernels import KERNELS
-from tests.support.compile_cache import kept
-
-HERE = Path(__file__).parent
-COMPILER = shutil.which("g++")
-
-needs_compiler = pytest.mark.skipif(COMPILER is None or sys.platform != "linux", reason="needs g++ on Linux, to play kernels on the CPU")
+from tests.support.kernel_player import Launch, played, symbol
 
 
 class Work(NamedTuple):
@@ -215,7 +201,7 @@ class Device:
             Device.RawModule.barriers = ctypes.c_int.in_dll(self._library, "barriers").value
 
         def get_function(self, name):
-            return _Kernel(name, self._library[_symbol(name)])
+            return _Kernel(name, self._library[symbol(name)])
 
     class cuda:
         """Devices, streams, and graphs that remember launches."""
@@ -270,12 +256,6 @@ class Device:
         get_current_stream = staticmethod(current)
 
 
-class OnDevice:
-    """Mixed into a GPU trainer: trains it on the stand-in."""
-
-    xp = Device
-
-
 class Unbuilt(Device):
     """The stand-in for where no kernel needs to run: it remembers which are asked for, and counts launches all the same."""
 
@@ -285,44 +265,6 @@ class Unbuilt(Device):
 
         def get_function(self, name):
             return _Kernel(name, lambda launch, arguments: 0)
-
-
-class GpuOnCpu(OnDevice, Gpu):
-    pass
-
-
-class GraphOnCpu(OnDevice, GpuGraph):
-    @staticmethod
-    def _launch_dependent(function, grid, threads, arguments, shared, stream):
-        assert stream is current()
-        function(grid, (threads,), arguments, shared, dependent=True)
-        return True
-
-
-class FusedOnCpu(OnDevice, GpuFused):
-    pass
-
-
-ON_CPU = {"gpu": GpuOnCpu, "gpu_graph": GraphOnCpu, "gpu_fused": FusedOnCpu}
-
-
-class UnbuiltGraph(GraphOnCpu):
-    xp = Unbuilt
-
-
-class UnbuiltFused(OnDevice, GpuFused):
-    xp = Unbuilt
-
-
-class _Launch(ctypes.Structure):
-    _fields_ = [
-        ("grid", ctypes.c_int * 3),
-        ("threads", ctypes.c_int),
-        ("shared_bytes", ctypes.c_int),
-        ("followed", ctypes.c_int),
-        ("seed", ctypes.c_uint),
-        ("without", ctypes.c_int),
-    ]
 
 
 class _Kernel:
@@ -350,43 +292,8 @@ class _Kernel:
 
         def play(followed, held=(cells, arguments)):
             Device.launches.append(self.name)
-            launch = _Launch((*grid, 1, 1)[:3], block[0], shared_mem, followed, Device.RawModule.seed, Device.RawModule.without)
+            launch = Launch((*grid, 1, 1)[:3], block[0], shared_mem, followed, Device.RawModule.seed, Device.RawModule.without)
             if self._function(ctypes.byref(launch), pointers):
                 raise TimeoutError(f"{self.name} waits for what never comes")
 
         start(play, kernel=True, dependent=dependent)
-
-
-def _symbol(name):
-    return "play_" + "".join(letter if letter.isalnum() else "_" for letter in name)
-
-
-@functools.cache
-def _compiler():
-    return subprocess.run([COMPILER, "--version"], capture_output=True, text=True, check=True).stdout
-
-
-def _built(name, code, *options):
-    """The path of a library, compiled from C++ for the CPU. A jump from one stack to another is meant: no check is to forbid it."""
-
-    def build(path):
-        command = [COMPILER, "-std=c++17", "-w", "-U_FORTIFY_SOURCE", "-shared", "-fPIC", f"-I{HERE}", *options, "-xc++", "-", "-o", path]
-        built = subprocess.run(command, input=code, capture_output=True, text=True)
-        assert built.returncode == 0, f"{name}: {built.stderr}"
-
-    return kept(build, _compiler(), (HERE / "simt.h").read_text(encoding="utf-8"), code, *options)
-
-
-@functools.cache
-def _player():
-    """What plays kernels, loaded so that they find it."""
-    return ctypes.CDLL(str(_built("simt.cpp", (HERE / "simt.cpp").read_text(encoding="utf-8"), "-O2")), mode=ctypes.RTLD_GLOBAL)
-
-
-@functools.cache
-def played(code, options, kernels):
-    """Compile kernels for the CPU and return the library."""
-    _player()
-    text = ['#include "simt.h"', code, *(f"PLAY({_symbol(name)}, {name})" for name in kernels)]
-    text.append('extern "C" const int barriers = __COUNTER__;')
-    return ctypes.CDLL(str(_built("kernels", "\n".join(text), "-O1", *options)))

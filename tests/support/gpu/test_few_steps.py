@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from impls import load_trainer
-from tests.support.device import ON_CPU, FusedOnCpu, needs_compiler
 from tests.support.gpu import few_steps
+from tests.support.kernel_player import needs_compiler
+from tests.support.trainers_on_cpu import ON_CPU, FusedOnCpu
 
 RNG = np.random.default_rng(0)
 

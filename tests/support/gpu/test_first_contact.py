@@ -15,7 +15,7 @@ import bench.__main__
 from bench.options import declare, parse
 from tests.support.commands import ROOT, run
 from tests.support.gpu import first_contact
-from tests.support.gpu.first_contact import STAGES, Context, Step
+from tests.support.gpu.stages import STAGES, Context, Step
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="the script is for Linux")
 
@@ -73,8 +73,8 @@ def test_a_step_that_hangs_is_ended_with_its_children_and_the_next_stage_runs(tm
 @on_linux
 def test_an_interrupted_run_ends_its_steps_and_packs(tmp_path):
     program = f"""
-from tests.support.gpu import first_contact
-first_contact.STAGES["one"] = lambda context: [[first_contact.Step("sleeps", 60, ("sh", "-c", "echo $$; exec sleep 60"))]]
+from tests.support.gpu import first_contact, stages
+stages.STAGES["one"] = lambda context: [[stages.Step("sleeps", 60, ("sh", "-c", "echo $$; exec sleep 60"))]]
 raise SystemExit(first_contact.main(["one", "--out", {str(tmp_path)!r}]))"""
     process = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdout=subprocess.DEVNULL)
     log = tmp_path / "logs" / "sleeps.log"

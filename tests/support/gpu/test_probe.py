@@ -9,10 +9,12 @@ import numpy as np
 
 from impls import Network, Unsupported
 from tests.support.commands import ROOT
-from tests.support.device import ON_CPU, GpuOnCpu, needs_compiler, start
+from tests.support.device import start
 from tests.support.gpu import probe
 from tests.support.gpu.stage_clocks import STAGES
 from tests.support.gpu.variants import load_all, timed_epoch
+from tests.support.kernel_player import needs_compiler
+from tests.support.trainers_on_cpu import ON_CPU, GpuOnCpu
 
 
 @needs_compiler
@@ -50,7 +52,7 @@ def test_a_failure_is_recorded_and_the_next_result_too(tmp_path):
 def test_a_kernel_that_hangs_ends_the_script_at_its_limit():
     program = """
 import time
-from tests.support.device import ON_CPU
+from tests.support.trainers_on_cpu import ON_CPU
 from tests.support.gpu import probe
 probe.probe = lambda *arguments: time.sleep(60)
 probe.main(["--limit", "0.2"], ON_CPU)"""

@@ -8,10 +8,11 @@ from impls import InputError
 from impls.gpu_kernels import KERNELS
 from tests.impls.test_kernels import asked_for, needs_nvrtc
 from tests.support import nvrtc
-from tests.support.device import ON_CPU, FusedOnCpu, UnbuiltFused, needs_compiler
 from tests.support.gpu import few_steps, stage_clocks
 from tests.support.gpu.stage_clocks import MARK, STAGES, clocked, instrumented
 from tests.support.gpu.variants import grid_form
+from tests.support.kernel_player import needs_compiler
+from tests.support.trainers_on_cpu import ON_CPU, FusedOnCpu, UnbuiltFused
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,160 @@
+"""The stages of first_contact, in order of value: what each runs, for how long, and what of its output is quoted."""
+
+import importlib.util
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+PYTHON = sys.executable
+PATIENCE = 90  # seconds after which the bench ends a hung kernel; its own limit may be longer than the stage's
+FEW = ("--workload", "nielsen", "--examples", "300", "--rounds", "2")
+PACKAGES = "from importlib.metadata import distributions as d; print(*sorted({f'{x.name}=={x.version}' for x in d()}), sep='\\n')"
+PYTEST = "^(FAILED|ERROR|E  )|passed|failed|skipped"  # what of its output goes into the summary
+SYSTEM = "uname -r; nproc; lscpu; free -g; df -h ."
+
+
+class Step(NamedTuple):
+    """A command with a log of its own.
+
+    name     of the step and of its log
+    seconds  timeout
+    command  program and arguments; they run in the root of the checkout
+    keep     pattern of the log's lines for the summary (default: all)
+    lines    number of them, the last (0: none)
+    """
+
+    name: str
+    seconds: float
+    command: Sequence[str]
+    keep: str = ""
+    lines: int = 12
+
+
+# After the work: a clock rate below the usual explains slow results.
+CLOCKS = Step("clocks", 20, ("nvidia-smi", "--query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw", "--format=csv"))
+
+
+class Context(NamedTuple):
+    """What the commands of a stage depend on.
+
+    out    directory of the results
+    left   seconds left
+    quick  measure little: a trial of this script
+    """
+
+    out: Path
+    left: float = 470
+    quick: bool = False
+
+    def bench(self, name, seconds, *options):
+        """Return the step that measures with these options of `pytest bench`."""
+        fixed = ("--benchmark-only", "-p", "no:cacheprovider", "--no-charts", "--patience", str(PATIENCE))
+        command = (PYTHON, "-m", "pytest", "bench", *fixed, "--results", str(self.out / "csv" / name), *options)
+        return Step(name, seconds, command, r"^(?!=|$|platform|rootdir|configfile|plugins|benchmark:|collected)", 70)
+
+
+def script(name, *arguments):
+    """Return the command of a script beside this one."""
+    return (PYTHON, "-m", f"tests.support.gpu.{name}", *map(str, arguments))
+
+
+def tests(*options):
+    """Return the command of the tests that need a device."""
+    return (PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "gpu", "--durations", "5", *options)
+
+
+# The stages. Each returns groups of steps: one group after the other, the steps of a group at the same time.
+
+
+def facts(context):
+    """Print the machine, its driver and its packages."""
+    fields = "name,driver_version,clocks.sm,clocks.max.sm,clocks.mem,power.limit,mig.mode.current"
+    yield [Step("nvidia-smi", 20, ("nvidia-smi", f"--query-gpu={fields}", "--format=csv"))]
+    yield [Step("nvidia-smi-all", 20, ("nvidia-smi",), lines=0), Step("system", 20, ("sh", "-c", SYSTEM), "Model name|MHz|Mem")]
+    yield [Step("packages", 20, (PYTHON, "-c", PACKAGES), "^(cupy|jax|jaxlib|numba|numpy|nvidia.*nvrtc|pytest.*|torch|triton)[-=]", 20)]
+    yield [Step("machine", 40, (PYTHON, "-m", "bench", "machine"))]
+
+
+def smoke(context):
+    """Run the bench on the CPU, and list the trainers that can run."""
+    yield [context.bench("smoke", 60, "--trainers", "loop,matrix", *FEW)._replace(lines=6)]
+    if not context.quick:
+        yield [Step("trainers", 80, (PYTHON, "-m", "bench", "trainers"), lines=20)]
+
+
+def probe(context):
+    """Compare the GPU trainers with the loop, and time their epochs, stages and launches."""
+    command = script("probe", "--json", context.out / "probe.json", "--limit", 115)
+    yield [Step("probe", 120, command, r"device|error|epoch|clocks|cost|bits|peaks|FAILED|unsupported|^probe", 70)]
+
+
+def correct(context):
+    """Test the trainers' contract on the device, beside three checkers of memory accesses and barriers."""
+    sanitizer = ("compute-sanitizer", "--target-processes", "all", "--print-limit", "20", "--error-exitcode", "9")
+    steps = [
+        Step(tool, 90, (*sanitizer, "--tool", tool, *script("few_steps")), "SUMMARY|not supported|Error|WRONG|DIFFERENT", 4)
+        for tool in ("memcheck", "racecheck", "synccheck")
+    ]
+    parallel = ("-n", str(min(8, os.cpu_count() or 1))) if importlib.util.find_spec("xdist") else ()
+    contract = tests(*parallel, "--maxfail", "15", "tests/impls/test_trainers.py", "-k", "not jax and not mpi")
+    yield [*steps, Step("contract", 90, contract, PYTEST)]
+
+
+def seam(context):
+    """Test how host and device wait for each other, and that results repeat."""
+    yield [Step("seam", 70, tests("tests/impls/test_gpu_seam.py"), PYTEST)]
+
+
+def main_job(context):
+    """Measure every trainer on the default workloads."""
+    if context.quick:
+        yield [context.bench("main", 60, "--trainers", "matrix", *FEW)]
+        return
+    names = "loop,matrix,compiled,gpu,gpu_graph,gpu_fused,jax_cpu,jax_gpu,torch_cpu,torch_gpu,torch_graph"
+    yield [context.bench("main", 240, "--require", "gpu,gpu_graph,gpu_fused", "--trainers", names)]
+
+
+def profile(context):
+    """Profile the kernel of gpu_fused with Nsight Compute."""
+    report = str(context.out / "gpu_fused.ncu-rep")
+    profiler = ("ncu", "--clock-control", "none", "--target-processes", "all", "-k", "epoch", "--launch-skip", "1", "--launch-count", "1")
+    yield [Step("ncu", 60, (*profiler, "--set", "full", "-f", "-o", report, *script("few_steps", "gpu_fused", "--examples", 4000)))]
+    keep = "Duration|Elapsed Cycles|SM Frequency|Registers Per|Executed Ipc|No Eligible|Local|Stall|stalled"
+    yield [Step("ncu-details", 30, ("ncu", "-i", report, "--page", "details"), keep, 30)]
+    yield [Step("ncu-source", 30, ("ncu", "-i", report, "--page", "source", "--csv"), lines=0)]
+
+
+def large(context):
+    """Measure workloads with large matrices."""
+    names = "gpu,gpu_graph,jax_gpu,torch_gpu,torch_graph"
+    yield [context.bench("large", 65, "--workload", "large", "--trainers", f"matrix,compiled,{names}", "--rounds", "11")]
+    yield [context.bench("huge", 75, "--workload", "huge", "--trainers", names, "--rounds", "7")]
+
+
+def train(context):
+    """Train 30 epochs and print the accuracy after each."""
+    options = ("--trainers", "gpu_fused,gpu_graph", "--epochs", "30", "--no-charts", "--patience", "60")
+    yield [Step("train", 45, (PYTHON, "-m", "bench", "train", *options, "--results", str(context.out / "csv" / "train")))]
+
+
+def grid(context):
+    """Measure batch sizes by widths."""
+    options = ("--batch-size", "1,10,100,1000", "--hidden", "30,100", "--examples", "5000", "--rounds", "5")
+    yield [context.bench("grid", 110, *options, "--trainers", "matrix,compiled,gpu_graph,gpu_fused")]
+
+
+def contribute(context):
+    """Run `python -m bench contribute` in the time left, if there is such a command."""
+    if importlib.util.find_spec("bench.commands.contribute") is None:
+        return
+    seconds = min(context.left, 600)
+    minutes = f"{max(seconds - 60, 30) / 60:.1f}"
+    command = (PYTHON, "-m", "bench", "contribute", "--minutes", minutes, "--patience", str(PATIENCE))
+    yield [Step("contribute", seconds, (*command, "--results", str(context.out / "contribute")), lines=40)]
+
+
+STAGES = {"main" if stage is main_job else stage.__name__: stage for stage in (
+    facts, smoke, probe, correct, seam, main_job, profile, large, train, grid, contribute
+)}  # fmt: skip

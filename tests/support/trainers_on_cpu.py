@@ -1,0 +1,39 @@
+"""The GPU trainers on the stand-in for CuPy."""
+
+from impls.gpu import Gpu
+from impls.gpu_fused import GpuFused
+from impls.gpu_graph import GpuGraph
+from tests.support.device import Device, Unbuilt, current
+
+
+class OnDevice:
+    """Mixed into a GPU trainer: trains it on the stand-in."""
+
+    xp = Device
+
+
+class GpuOnCpu(OnDevice, Gpu):
+    pass
+
+
+class GraphOnCpu(OnDevice, GpuGraph):
+    @staticmethod
+    def _launch_dependent(function, grid, threads, arguments, shared, stream):
+        assert stream is current()
+        function(grid, (threads,), arguments, shared, dependent=True)
+        return True
+
+
+class FusedOnCpu(OnDevice, GpuFused):
+    pass
+
+
+ON_CPU = {"gpu": GpuOnCpu, "gpu_graph": GraphOnCpu, "gpu_fused": FusedOnCpu}
+
+
+class UnbuiltGraph(GraphOnCpu):
+    xp = Unbuilt
+
+
+class UnbuiltFused(OnDevice, GpuFused):
+    xp = Unbuilt
