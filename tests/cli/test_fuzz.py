@@ -1,4 +1,4 @@
-"""The short form of tests/support/fuzz.py, what it has found, and that time grows as the input does."""
+"""The short form of tests/support/fuzz/, what it has found, and that time grows as the input does."""
 
 import gzip
 import os

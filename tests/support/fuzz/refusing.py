@@ -1,0 +1,25 @@
+"""A refusal in its declared form: one short line."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+from bench.__main__ import main
+from impls import InputError
+
+
+def check_one_line(error: InputError) -> None:
+    assert str(error).isprintable(), ascii(str(error))
+    assert len(str(error)) < 3000, f"{len(str(error)):,} characters of message"
+
+
+def run_command(arguments: list[str]) -> tuple[int, str]:
+    """Run a command in this process and return its exit code and output; its errors are one line."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(arguments)
+    told = err.getvalue()
+    assert code in (0, 1, 2, 3)
+    assert code < 2 or (told.startswith("epochbench: ") and told.count("\n") == 1), told
+    return code, out.getvalue()
