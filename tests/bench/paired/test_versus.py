@@ -1,8 +1,6 @@
-"""Pairs of fresh processes, the interval that may be looked at again and again, and contenders that misbehave."""
+"""`versus` with real processes: its answers, contenders that misbehave, and what is left behind."""
 
-import itertools
 import json
-import math
 import os
 import re
 import signal
@@ -12,121 +10,17 @@ import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import numpy as np
 import psutil
 import pytest
 
-from bench.gate.rule import judge
 from bench.paired import duel
 from bench.paired.contender import Contender
-from bench.paired.job_size import short_rounds
-from bench.paired.pair import Pair
-from bench.paired.sequential import interim_looks, interval_at
+from bench.paired.sequential import interval_at
 from bench.paired.versus import Answer
-from bench.stats.intervals import anytime_interval
 from bench.system import process_tree
-from bench.verify.epoch_job import EpochJob
-from bench.workload import named
 from tests.support.commands import ROOT, command
+from tests.support.pairs import pairs
 from tests.support.wrong_trainers import SLEEP
-
-
-def pairs(ratios, *, seconds=0.5):
-    """Pairs whose a takes that many times as long as b."""
-    return [Pair(a=(0.02 * ratio,) * 4, b=(0.02,) * 4, order="abba", seconds=seconds) for ratio in ratios]
-
-
-def noisy(ratio, spread, seed=0):
-    """Endless pairs of that ratio, apart from one another by that share."""
-    rng = np.random.default_rng(seed)
-    while True:
-        yield from pairs([ratio * math.exp(rng.normal(0, spread))])
-
-
-# --- the interval -------------------------------------------------------------------------------------------------------------------
-
-
-def test_the_interval_is_the_signed_rank_tests():
-    # n = 8, 2.5 % in both tails: sums of ranks 0, 1 and 2 are left out (3 of 256 a side), so the third mean from either end.
-    x = np.array([0.3, 1.0, 2.2, 3.9, 4.1, 6.0, 8.5, 9.7])
-    means = sorted((a + b) / 2 for a, b in itertools.combinations_with_replacement(x, 2))
-    assert anytime_interval(x, look=1) == (np.median(means), means[2], means[-3])
-
-
-def test_too_few_values_have_no_interval():
-    assert anytime_interval([1.0, 1.1], look=1) == (1.05, -math.inf, math.inf)
-
-
-@pytest.mark.parametrize("heavy_tails", [False, True])
-def test_looking_often_does_not_make_it_wrong_more_often(heavy_tails):
-    rng = np.random.default_rng(3)
-    wrong = 0
-    for _ in range(400):
-        x = rng.standard_t(2, 60) if heavy_tails else rng.standard_normal(60)
-        seen = [anytime_interval(x[:n], look) for look, n in enumerate((8, 12, 18, 27, 41, 60), start=1)]
-        wrong += any(not interval.low <= 0 <= interval.high for interval in seen)
-    assert wrong / 400 <= 0.07  # 5 % and two standard errors of 400 trials
-
-
-def test_a_few_wild_pairs_do_not_move_it():
-    calm = [math.exp(x) for x in np.random.default_rng(0).normal(0, 0.01, 20)]
-    (*_, (_, ratio)) = interim_looks(pairs([*calm, 3.0, 0.2, 5.0]), seconds=100)
-    assert 0.98 < ratio.low < ratio.high < 1.02
-
-
-# --- verdicts -----------------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("ratio", "spread", "word"),
-    [
-        (1.0, 0.008, "not slower"),
-        (1.02, 0.008, "slower"),
-        (1.05, 0.03, "slower"),
-        (0.9, 0.008, "faster"),
-        (1.01, 0.008, "undecided"),  # on the margin itself
-        (1.03, 0.25, "undecided"),  # too noisy
-    ],
-)
-def test_verdicts(ratio, spread, word):
-    found, interval, stages = judge(noisy(ratio, spread), margin=0.01, seconds=90)
-    assert found == word
-    assert interval.low <= interval.value <= interval.high
-    assert sum(pair.seconds for stage in stages.values() for pair in stage) <= 90
-    assert ("afresh" in stages) == (word == "slower")
-
-
-def test_unchanged_code_is_not_called_slower():
-    words = [judge(noisy(1.0, 0.02, seed), margin=0.01, seconds=90)[0] for seed in range(200)]
-    assert words.count("slower") == 0
-
-
-def test_a_slowdown_that_does_not_repeat_is_none():
-    spread = itertools.cycle([0.997, 1.003])
-    bad_luck = pairs([1.05 * next(spread) for _ in range(8)])
-    word, ratio, stages = judge(itertools.chain(bad_luck, noisy(1.0, 0.005)), margin=0.01, seconds=90)
-    assert word == "not slower"
-    assert ratio.high < 1.01, "the ratio told is that of the fresh pairs"
-    assert len(stages["first"]) == 8
-
-
-@pytest.mark.parametrize(("seconds", "pairs_afresh"), [(4.1, 1), (6.0, 4)])
-def test_a_slowdown_that_there_is_no_time_to_repeat_is_undecided_and_told(seconds, pairs_afresh):
-    spread = itertools.cycle([0.997, 1.003])
-    stages = {}
-    word, ratio, _ = judge((pair for [pair] in (pairs([1.05 * next(spread)]) for _ in itertools.count())),
-                           margin=0.01, seconds=seconds, stages=stages)  # fmt: skip
-    assert word == "undecided"
-    assert 1.03 < ratio.low < ratio.high < 1.07, "the first interval is kept"
-    assert [len(stages[stage]) for stage in ("first", "afresh")] == [8, pairs_afresh]
-
-
-def test_seven_pairs_have_an_interval():
-    assert not interval_at(pairs([1.0] * 6), 1).known
-    assert interval_at(pairs([1.0] * 7), 1).known
-
-
-# --- real processes -----------------------------------------------------------------------------------------------------------------
 
 FAST = ("--examples", "500", "--threads", "1", "--seconds", "3")
 
@@ -333,12 +227,3 @@ def test_bad_usage_is_one_line(arguments, says):
     assert output.returncode == 2
     assert says in output.stderr.splitlines()[-1]
     assert "Traceback" not in output.stderr
-
-
-@pytest.mark.parametrize(("seconds_an_example", "examples"), [(1e-5, 4000), (1e-9, 50_000), (1.0, 20)])
-def test_a_duel_takes_as_many_examples_as_make_a_short_round(tmp_path, mnist, seconds_an_example, examples):
-    job = tmp_path / "job.npz"
-    found = short_rounds(named("nielsen"), mnist, lambda: seconds_an_example * len(EpochJob.read(job).order), job)
-    assert found.examples == len(EpochJob.read(job).order)
-    assert found.examples == pytest.approx(examples, rel=0.4)  # what it accepts as near enough
-    assert found.examples % found.batch_size == 0

@@ -1,0 +1,39 @@
+"""The interval that may be looked at again and again."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from bench.paired.sequential import interim_looks
+from bench.stats.intervals import anytime_interval
+from tests.support.pairs import pairs
+
+
+def test_the_interval_is_the_signed_rank_tests():
+    # n = 8, 2.5 % in both tails: sums of ranks 0, 1 and 2 are left out (3 of 256 a side), so the third mean from either end.
+    x = np.array([0.3, 1.0, 2.2, 3.9, 4.1, 6.0, 8.5, 9.7])
+    means = sorted((a + b) / 2 for a, b in itertools.combinations_with_replacement(x, 2))
+    assert anytime_interval(x, look=1) == (np.median(means), means[2], means[-3])
+
+
+def test_too_few_values_have_no_interval():
+    assert anytime_interval([1.0, 1.1], look=1) == (1.05, -math.inf, math.inf)
+
+
+@pytest.mark.parametrize("heavy_tails", [False, True])
+def test_looking_often_does_not_make_it_wrong_more_often(heavy_tails):
+    rng = np.random.default_rng(3)
+    wrong = 0
+    for _ in range(400):
+        x = rng.standard_t(2, 60) if heavy_tails else rng.standard_normal(60)
+        seen = [anytime_interval(x[:n], look) for look, n in enumerate((8, 12, 18, 27, 41, 60), start=1)]
+        wrong += any(not interval.low <= 0 <= interval.high for interval in seen)
+    assert wrong / 400 <= 0.07  # 5 % and two standard errors of 400 trials
+
+
+def test_a_few_wild_pairs_do_not_move_it():
+    calm = [math.exp(x) for x in np.random.default_rng(0).normal(0, 0.01, 20)]
+    (*_, (_, ratio)) = interim_looks(pairs([*calm, 3.0, 0.2, 5.0]), seconds=100)
+    assert 0.98 < ratio.low < ratio.high < 1.02
