@@ -15,6 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench import contribute
 from bench.format import plain
 from bench.judging import MARGIN, SECONDS
 from bench.options import declare, parse, spelled
@@ -141,6 +142,8 @@ def _parser() -> argparse.ArgumentParser:
     declare(fleet.add_argument)
     fleet.add_argument("--in-turn", action="store_true", help="one host after the other (all together)")
     fleet.set_defaults(run=_fleet, interrupted=_KEPT)
+
+    contribute.add_parser(commands)
 
     machine = commands.add_parser("machine", help="what this machine is")
     machine.add_argument("--json", action="store_true", help="as one JSON object")

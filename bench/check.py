@@ -25,7 +25,7 @@ _TOO_FAST = 1.1
 _TEXTS = ("workload", "dataset", "trainer", "library", "machine", "cpu", "gpu", "gpu_driver", "os", "python", "numpy", "blas", "cuda")
 _CHOSEN = ("workload", "trainer", "machine")  # by a person, who may have put a name there
 _VERSIONED = ("library", "gpu_driver", "python", "numpy", "blas", "cuda")  # may hold four numbers with dots between
-_PERSONAL = {
+PERSONAL = {
     "a path": re.compile(r"(^|\s)(~|[A-Za-z]:)?[/\\]\w|[/\\](home|Users)[/\\]"),
     "a mail address": re.compile(r"\w@\w+\.\w"),
     "a network address": re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b|\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b", re.IGNORECASE),
@@ -85,7 +85,7 @@ def _unknown_code(table: pd.DataFrame) -> Iterator[str]:
 def _personal(table: pd.DataFrame) -> Iterator[str]:
     for column in _TEXTS:
         for value in table[column].unique():
-            for what, pattern in _PERSONAL.items():
+            for what, pattern in PERSONAL.items():
                 if pattern.search(value) and not (what == "a network address" and column in _VERSIONED):
                     yield f"column {column}: {value!r} looks like {what}"
     here = {"this machine's host name": platform.node(), "your user name": _user()}
