@@ -18,8 +18,7 @@ from bench.__main__ import main
 from bench.check import PERSONAL, check
 from bench.contribution import child
 from bench.contribution import run as module
-from bench.contribution.case_log import MARK
-from bench.contribution.child import Ended
+from bench.contribution.child import MARK, Ended
 from bench.contribution.run import Asked, about, contribute
 from bench.contribution.stages import Known, stages
 from bench.format import duration_interval, times_interval
@@ -50,7 +49,8 @@ class Machine:
     def run(self, command, *, seconds, line=print):
         option = dict(pairwise(command))
         if "bench.contribution.probe" in command:
-            return Ended(0, False, (json.dumps({"able": self.able, "absent": {"torch_cpu": "torch is not installed"}}),))
+            line(MARK + json.dumps({"able": self.able, "absent": {"torch_cpu": "torch is not installed"}}))
+            return Ended(0, False, ())
         self.commands.append(command)
         end = self.now + seconds
         here = asdict(describe("box")) | {"threads": available(), "commit": COMMIT, "run_id": f"r{len(self.commands)}"} | self.columns
@@ -110,10 +110,10 @@ def asked(directory, minutes=60.0, **columns):
     return replace(Asked(options, minutes, command, command, COMMIT, False, directory, True), **columns)
 
 
-def done(directory, minutes=60.0, **columns):
+def done(directory, minutes=60.0, *, plan=None, **columns):
     """The exit code and the lines of a contribution."""
     lines = []
-    code = contribute(asked(directory, minutes, **columns), say=lines.append, progress=lambda _: None)
+    code = contribute(asked(directory, minutes, **columns), say=lines.append, progress=lambda _: None, plan=plan)
     return code, "\n".join(lines)
 
 
@@ -138,10 +138,10 @@ def test_stages_are_measured_in_order_of_value_and_leave_one_directory(machine, 
 
 
 def test_a_second_call_measures_nothing_again(machine, tmp_path):
-    done(tmp_path)
+    done(tmp_path, plan=stages()[:3])
     before = (tmp_path / "box" / "main.csv").read_bytes()
     machine.cases.clear()
-    code, said = done(tmp_path)
+    code, said = done(tmp_path, plan=stages()[:3])
     assert (code, machine.cases) == (0, [])
     assert "main: already measured, 8 cases in main.csv" in said
     assert (tmp_path / "box" / "main.csv").read_bytes() == before
@@ -149,26 +149,27 @@ def test_a_second_call_measures_nothing_again(machine, tmp_path):
 
 def test_a_trainer_that_was_installed_since_is_added(machine, tmp_path):
     del machine.able["compiled"]
-    done(tmp_path, 2.0)
+    done(tmp_path, plan=stages()[:2])
     machine.able["compiled"] = "cpu"
     machine.cases.clear()
-    done(tmp_path)
-    assert machine.cases[:3] == ["nielsen compiled", "wide compiled", "large compiled"]
+    done(tmp_path, plan=stages()[:2])
+    assert machine.cases == ["nielsen compiled", "wide compiled", "large compiled"]
 
 
 @pytest.mark.parametrize("at", ["wide matrix", "train nielsen compiled", "h30-b100 loop"])
 def test_finished_cases_survive_an_interruption_and_only_the_others_are_measured_then(machine, tmp_path, at):
     machine.what[at] = Stopped(signal.SIGINT)
+    plan = stages()[: 4 if at.startswith("h") else 3]
     with pytest.raises(Stopped):
-        done(tmp_path)
+        done(tmp_path, plan=plan)
     assert "# box" in (tmp_path / "box" / "summary.md").read_text(encoding="utf-8")
     first = machine.cases.copy()
     machine.what.clear()
     machine.cases.clear()
-    assert done(tmp_path)[0] == 0
+    assert done(tmp_path, plan=plan)[0] == 0
     again = {at} if at.startswith("train") else set()  # half a training does not count
     assert set(first) & set(machine.cases) == again
-    assert len({*first, *machine.cases}) == 8 + 4 + 3 + 60
+    assert len({*first, *machine.cases}) == 8 + 3 + 3 + 60 * at.startswith("h")
     assert set(cases(tmp_path / "box" / "book.csv").values()) == {30}
     assert all(check(path) == [] for path in (tmp_path / "box").glob("*.csv"))
 
@@ -185,6 +186,18 @@ def test_rows_that_a_killed_call_left_are_taken_over(machine, tmp_path):
     assert machine.cases[0] == "nielsen matrix"
     assert cases(tmp_path / "box" / "main.csv")["nielsen", "loop"] == 5
     assert not (tmp_path / "box" / "unfinished").exists()
+
+
+def test_rows_that_a_killed_call_had_taken_over_already_are_not_doubled(machine, tmp_path):
+    done(tmp_path, 1.5)
+    path = tmp_path / "box" / "main.csv"
+    before = path.read_bytes()
+    left = tmp_path / "box" / "unfinished" / "main" / "a-timing-box.csv"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(before)
+    done(tmp_path, 0.2)
+    assert path.read_bytes() == before
+    assert not left.exists()
 
 
 def test_a_directory_that_a_living_process_measures_into_is_left_alone(machine, tmp_path):
@@ -230,7 +243,7 @@ def test_too_little_time_leaves_out_the_later_stages_and_names_them(machine, tmp
     assert "grid: 60 cases" in named
     assert "large-loop: 1 case" in named
     assert "To measure them too: python -m bench contribute" in named
-    assert "grid: 60 cases: no time" in (tmp_path / "box" / "summary.md").read_text(encoding="utf-8")
+    assert "grid: 60 cases: needs about" in (tmp_path / "box" / "summary.md").read_text(encoding="utf-8")
 
 
 def test_a_grid_without_enough_time_has_fewer_rounds_and_spans_all_sizes(machine, tmp_path):
@@ -264,7 +277,7 @@ def test_the_measurements_of_another_commit_stay_as_they_are(machine, tmp_path):
     machine.columns = {"commit": "def456def456"}
     code, said = done(tmp_path, 2.0, commit="def456def456")
     assert code == 0
-    assert "box holds measurements with another commit" in said
+    assert "box holds measurements that differ in commit" in said
     assert (tmp_path / "box" / "main.csv").read_bytes() == before
     assert set(records.read([tmp_path / "box-run2" / "main.csv"])["commit"]) == {"def456def456"}
 
@@ -278,9 +291,9 @@ def test_a_complaint_of_the_checks_is_the_answer_no(machine, tmp_path):
 
 
 def test_only_a_gpu_is_given_the_huge_network(machine, tmp_path):
-    assert "needs a GPU trainer" in done(tmp_path / "without", 2.0)[1]
+    assert "no trainer for it here" in done(tmp_path / "without", 2.0)[1]
     machine.able["gpu"] = "gpu"
-    done(tmp_path / "with")
+    done(tmp_path / "with", plan=[*stages()[:2], stages()[4]])
     assert [case for case in machine.cases if case.startswith("huge")] == ["huge gpu"]
     assert cases(tmp_path / "with" / "box" / "huge.csv") == {("huge", "gpu"): 8}
 
@@ -311,7 +324,17 @@ def test_estimates_from_the_first_stages_fit_the_grid_of_the_reference_machine()
         assert 0.5 * right < estimate < 2.5 * right, case.title
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(3.2, "about 3 s"), (88.0, "about 90 s"), (120.0, "about 2 min"), (258.0, "about 4.3 min")])
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (3.2, "about 3 s"),
+        (88.0, "about 90 s"),
+        (120.0, "about 2 min"),
+        (258.0, "about 4.3 min"),
+        (1300.0, "about 22 min"),
+        (9000.0, "about 2 h"),
+    ],
+)
 def test_a_time_is_rounded_as_an_estimate(seconds, text):
     assert about(seconds) == text
 

@@ -1,23 +1,16 @@
 """A pytest plugin, `-p bench.contribution.case_log`: prints a JSON object when a case begins, when it ends, and when the run ends.
 
-The process that started pytest reads these lines among the others. A record separator marks them, as in JSON text sequences (RFC 7464).
+The process that started pytest reads these lines among the others: `bench.contribution.child.event`.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Generator
-from typing import Any
 
 import pytest
 
-MARK = "\x1e"
-
-
-def event(line: str) -> dict[str, Any] | None:
-    """Return the object in a line that this plugin printed; None for any other line."""
-    _, mark, text = line.partition(MARK)
-    return dict(json.loads(text)) if mark else None
+from bench.contribution.child import MARK
 
 
 def _print(config: pytest.Config, **content: object) -> None:

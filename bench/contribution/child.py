@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import subprocess
@@ -12,10 +13,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bench
 from bench import descent, ranks
 
+MARK = "\x1e"  # a record separator before a JSON object, as in JSON text sequences (RFC 7464)
 _LOOK = 0.5  # seconds after which a wait is renewed: Windows does not interrupt one
 _GRACE = 10.0  # seconds in which a process that was told to end may save its rows
 _TAIL = 20  # lines
@@ -35,14 +38,21 @@ class Ended:
     tail: tuple[str, ...]
 
 
+def event(line: str) -> dict[str, Any] | None:
+    """Return the JSON object in a line with a MARK; None for any other line."""
+    _, mark, text = line.partition(MARK)
+    return dict(json.loads(text)) if mark else None
+
+
 def run(command: Sequence[str], *, seconds: float, line: Callable[[str], None] = lambda _: None) -> Ended:
     """Run `python COMMAND`, call `line` with each line that it prints, and return how it ended.
 
     After so many seconds the process is told to end, as it is when this one is interrupted. What it does not finish in _GRACE is lost.
     """
-    root = str(Path(bench.__file__).parent.parent)
+    root = Path(bench.__file__).resolve().parent.parent
     environment = ranks.alone(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, (root, environment.get("PYTHONPATH"))))  # this code, wherever it is
+    if (root / "pyproject.toml").is_file():  # a checkout, which may not be the working directory
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(root), environment.get("PYTHONPATH"))))
     popen = subprocess.Popen(
         [sys.executable, *command],
         env=environment,

@@ -112,7 +112,7 @@ def find(parent: Path, setup: Mapping[str, object], dirty: bool, known: Known) -
         differing = _differing(path, setup, dirty, known)
         if not differing:
             return Directory(path, first)
-        first = first or f"{path} holds measurements with another {', '.join(differing)}"
+        first = first or f"{path} holds measurements that differ in {', '.join(differing)}"
     raise InputError(f"{parent}: it has {_MOST} directories of {setup['machine']}; name another one with --results")
 
 
@@ -127,7 +127,7 @@ def _differing(path: Path, setup: Mapping[str, object], dirty: bool, known: Know
         found.append("dirty")
     jobs = rows[["workload", "examples", "dtype", "seed", "dataset"]].drop_duplicates()
     if not all(_usual(job, known) for job in jobs.itertuples(index=False)):
-        found.append("amount or kind of data")
+        found.append("examples or data")
     return found
 
 

@@ -1,4 +1,4 @@
-"""`python -m bench.contribution.probe NAMES`: which trainers can run here, and on which device, as a JSON object.
+"""`python -m bench.contribution.probe NAMES`: which trainers can run here, and on which device, as a JSON object after a MARK.
 
 In a process of its own: it loads every trainer's libraries, and some take a share of the GPU's memory for as long as they live.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 
+from bench.contribution.child import MARK
 from bench.run import absent
 from impls import InputError, load_trainer
 
@@ -24,7 +25,7 @@ def main(names: str) -> int:
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    print(json.dumps({"able": able, "absent": unable}))
+    print(MARK + json.dumps({"able": able, "absent": unable}))
     return 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,9 +11,10 @@ from pathlib import Path
 import bench
 from bench import disturbances, processors, records, whole
 from bench.contribution import child, summary
-from bench.contribution.case_log import event
+from bench.contribution.child import event
 from bench.contribution.directory import SETUP, Directory, find
 from bench.contribution.stages import SHORT, Case, Known, Stage, fitting, stages, trial
+from bench.disturbances import Meter
 from bench.format import counted, plain
 from bench.machine import Machine, describe
 from bench.options import Options
@@ -25,6 +25,7 @@ from impls import InputError, Splits, unavailable
 
 _CLOSING = 15.0  # seconds kept for the checks, the charts and the summary
 _PACE = (0.5, 4.0)  # an estimate is corrected by what the stages before took, within these factors
+_BUSY = 0.05  # of the processors' time: from there on, disturbances marks a case
 _PROBING = 300.0  # seconds in which every trainer's libraries must load
 
 
@@ -79,7 +80,9 @@ def contribute(asked: Asked, *, say: Callable[[str], None], progress: Callable[[
     machine, threads = describe(asked.options.machine), asked.options.threads or processors.available()
     if threads > processors.available():
         raise InputError(f"--threads {threads}: this process may run on {processors.available()} processors; give fewer")
+    meter = Meter()
     devices, absent = _probe(asked.options.trainers)
+    load = meter.shares().load
     plan, splits = plan or stages(asked.options.workloads[0].examples), asked.options.splits()
     known = Known(devices, {one.name: one for stage in plan for one in stage.workloads}, len(splits.training))
     setup = {**{name: value for name, value in asdict(machine).items() if name in SETUP}, "threads": threads, "commit": asked.commit}
@@ -90,7 +93,7 @@ def contribute(asked: Asked, *, say: Callable[[str], None], progress: Callable[[
         directory.learn(known)
         known.trial = _trial(known, splits)
         contribution = _Contribution(asked, machine, directory, plan, known, absent, deadline, say, progress)
-        contribution.announce(threads)
+        contribution.announce(threads, load)
         try:
             contribution.measure()
         except BaseException:
@@ -101,10 +104,11 @@ def contribute(asked: Asked, *, say: Callable[[str], None], progress: Callable[[
 
 def _probe(trainers: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the device of each trainer that can run here, and why the others cannot. Raises InputError for a name that there is not."""
-    ended = child.run(["-m", "bench.contribution.probe", ",".join(trainers)], seconds=_PROBING)
-    if ended.code:
+    found: dict[str, dict[str, str]] = {}
+    command = ["-m", "bench.contribution.probe", ",".join(trainers)]
+    ended = child.run(command, seconds=_PROBING, line=lambda line: found.update(event(line) or {}))
+    if not found:
         raise InputError(f"--trainers: {ended.tail[-1] if ended.tail else f'their libraries end the interpreter, exit code {ended.code}'}")
-    found = json.loads(ended.tail[-1])
     return found["able"], found["absent"]
 
 
@@ -132,8 +136,8 @@ class _Contribution:
         self._outcomes: list[Outcome] = []
         self._estimated = self._taken = 0.0  # seconds of the stages so far
 
-    def announce(self, threads: int) -> None:
-        """Print the machine, the plan and its times."""
+    def announce(self, threads: int, load: float | None) -> None:
+        """Print the machine, the plan and its times. load: share of the processors' time that other processes take."""
         machine, code = self._machine, f"commit {self._asked.commit}" if self._asked.commit else "no commit"
         self._say(f"machine   {machine.machine} ({machine.cpu}, {counted(machine.cores, 'core')}, {machine.gpu or 'no GPU'})")
         self._say(f"software  Python {machine.python.split()[-1]}, NumPy {machine.numpy} on {machine.blas}, {counted(threads, 'thread')}")
@@ -144,11 +148,13 @@ class _Contribution:
             self._say(f"results   {self._directory.path}")
         for reason, names in summary.by_reason(self._absent).items():
             self._say(f"left out  {', '.join(names)}: {reason}")
+        if load and load > _BUSY:
+            self._say(f"warning: other processes take {load:.0%} of the processors' time, which falsifies all figures; end them first")
         rows = []
         for stage in self._plan:
             cases, missing = self._cases(stage)
             seconds = sum(stage.seconds(missing, self._known, self._asked.options.rounds))
-            when = about(seconds) if missing else "already measured" if cases else "needs a GPU trainer"
+            when = about(seconds) if missing else "already measured" if cases else "no trainer for it here"
             rows.append([stage.name, stage.question, str(len(missing)) if missing else "-", when])
         self._say("")
         self._say(Table("What is measured, in this order:", ["stage", "question", "cases", "time"], rows).text())
@@ -310,8 +316,12 @@ class _Contribution:
         failed = [case for outcome in self._outcomes for case in outcome.failed]
         path = self._directory.path
         self._say("")
-        for name in [*(file.name for file in self._directory.files), *([f"{len(charts)} charts"] if charts else []), summary.NAME]:
-            self._say(f"{path / name}" if "." in name else f"{name} (PNG and SVG)")
+        for name in [
+            *(file.name for file in self._directory.files),
+            *([counted(len(charts) // 2, "chart")] if charts else []),
+            summary.NAME,
+        ]:
+            self._say(f"{path / name}" if "." in name else f"{name}, as PNG and SVG")
         late = [outcome for outcome in self._outcomes if outcome.late]
         if late:
             self._say("\nLeft out:")
@@ -362,9 +372,12 @@ class _Contribution:
             self._progress("")
         for warning in warnings:
             self._say(f"warning: {plain(warning)}")
-        for file in files:
-            for line in disturbances.told(disturbances.found(records.read([file])), run=False):
+        disturbed = {file: disturbances.told(disturbances.found(records.read([file])), run=False) for file in files}
+        for file, lines in disturbed.items():
+            for line in lines:
                 self._say(f"warning: {file.name}: {plain(line)}")
+        if any(disturbed.values()):
+            self._say(summary.AGAIN)
         text = summary.text(
             self._directory.path,
             files,
@@ -373,7 +386,7 @@ class _Contribution:
             reasons={
                 outcome.stage.name: {
                     kind: {case.title: reason for case, reason in noted.items()}
-                    for kind, noted in (("skipped", outcome.skipped), ("failed", outcome.failed), ("no time", outcome.late))
+                    for kind, noted in (("skipped", outcome.skipped), ("failed", outcome.failed), ("", outcome.late))
                 }
                 for outcome in self._outcomes
             },
@@ -389,7 +402,9 @@ def about(seconds: float) -> str:
     if seconds < 95:
         step = 5 if seconds >= 10 else 1
         return f"about {max(round(seconds / step) * step, 0)} s"
-    return f"about {seconds / 60:.1f}".removesuffix(".0") + " min"
+    if seconds < 600:
+        return f"about {seconds / 60:.1f}".removesuffix(".0") + " min"
+    return f"about {seconds / 60:.0f} min" if seconds < 7200 else f"about {seconds / 3600:.0f} h"
 
 
 def _widest(cases: Sequence[Case]) -> int:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NAME = "summary.md"
+AGAIN = "To measure the cases of a file again, delete the file and run the command again."
 
 Key = TypeVar("Key")
 
@@ -43,7 +44,7 @@ def text(
     files     CSVs of one setup
     command   that measured them
     absent    trainers that cannot run on the machine, with the reasons
-    reasons   stage -> "skipped", "failed" or "no time" -> case -> reason
+    reasons   stage -> "skipped", "failed" or "" -> case -> reason
     """
     tables = {file: records.read([file]) for file in files}
     first = next(iter(tables.values())).iloc[0]
@@ -55,7 +56,7 @@ def text(
         parts += ["## Left out", "\n".join(lines)]
     disturbed = [f"- `{file.name}`: {escaped(line)}" for file, rows in tables.items() for line in _disturbed(rows)]
     if lines := [*disturbed, *(f"- {escaped(_public(warning))}" for warning in warnings)]:
-        parts += ["## Warnings", "\n".join(lines)]
+        parts += ["## Warnings", "\n".join(lines), *([AGAIN] if disturbed else [])]
     checked = [f"- {escaped(_public(complaint.removeprefix(str(directory)).lstrip('/')))}" for complaint in complaints]
     parts += ["## Checks", "\n".join(checked) or "`python -m bench check` finds the files whole, plausible and free of personal data."]
     return "\n\n".join(parts) + "\n"
@@ -177,7 +178,7 @@ def _left_out(absent: Mapping[str, str], reasons: Mapping[str, Mapping[str, Mapp
         for kind, noted in kinds.items():
             for reason, cases in by_reason(noted).items():
                 named = ", ".join(cases) if len(cases) <= 6 else counted(len(cases), "case")
-                yield f"- {stage}: {escaped(named)}: {kind}: {escaped(_public(reason))}"
+                yield f"- {': '.join(filter(None, (stage, escaped(named), kind, escaped(_public(reason)))))}"
 
 
 def _public(reason: str) -> str:
