@@ -58,15 +58,15 @@ def _code(root: Path, *, allow_dirty: bool) -> tuple[str, bool]:
     """
     from bench import provenance
 
-    try:
-        commit, dirty = provenance.state(root) if (root / ".git").exists() else ("", False)
-    except InputError:  # no git
-        commit, dirty = "", False
-    anyway = "or add --allow-dirty to measure for yourself: check will refuse the result"
-    if not commit and not allow_dirty:
-        raise InputError(f"{root}: no commit names this code, and git must be installed to read one; clone the repository, {anyway}")
-    if dirty and not allow_dirty:
-        raise InputError(f"{root}: the code differs from commit {commit}; commit or stash the changes (git stash), {anyway}")
+    commit, dirty, problem = "", False, "no commit names this code; run the command in a git clone"
+    if (root / ".git").exists():
+        try:
+            commit, dirty = provenance.state(root)
+            problem = f"the code differs from commit {commit}; commit or stash the changes (git stash)" if dirty else ""
+        except InputError as error:
+            problem = f"the commit cannot be read: {error}"
+    if problem and not allow_dirty:
+        raise InputError(f"{root}: {problem}, or add --allow-dirty to measure for yourself, which check will refuse")
     return commit, dirty
 
 

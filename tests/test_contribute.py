@@ -340,10 +340,16 @@ def test_a_time_is_rounded_as_an_estimate(seconds, text):
 
 
 @pytest.mark.parametrize(
-    ("state", "words"), [((COMMIT, True), f"differs from commit {COMMIT}"), (("", False), "no commit names this code")]
+    ("state", "words"),
+    [((COMMIT, True), f"differs from commit {COMMIT}"), (("", False), "the commit cannot be read: git is not installed")],
 )
 def test_what_check_would_refuse_is_refused_before_anything_is_measured(monkeypatch, machine, capsys, tmp_path, state, words):
-    monkeypatch.setattr(provenance, "state", lambda _: state)
+    def read(_):
+        if not state[0]:
+            raise module.InputError("git is not installed")
+        return state
+
+    monkeypatch.setattr(provenance, "state", read)
     arguments = ["contribute", "--results", str(tmp_path), "--machine", "box", "--minutes", "1"]
     assert main(arguments) == 2
     error = capsys.readouterr().err

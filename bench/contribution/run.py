@@ -149,7 +149,7 @@ class _Contribution:
         for reason, names in summary.by_reason(self._absent).items():
             self._say(f"left out  {', '.join(names)}: {reason}")
         if load and load > _BUSY:
-            self._say(f"warning: other processes take {load:.0%} of the processors' time, which falsifies all figures; end them first")
+            self._say(f"warning: other processes take {load:.0%} of the processors' time, so every figure will be too slow; end them first")
         rows = []
         for stage in self._plan:
             cases, missing = self._cases(stage)
