@@ -13,7 +13,7 @@ from bench.options import declare, parse, spelled
 from impls import InputError
 
 MINUTES = 8.0
-_OPTIONS = ("--trainers", "--examples", "--rounds", "--threads", "--patience", "--results", "--machine", "--no-charts")
+_OPTIONS = ("--trainers", "--examples", "--rounds", "--threads", "--patience", "--machine", "--no-charts")
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -26,6 +26,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--minutes", type=_minutes, default=MINUTES, metavar="N", help=f"stop after N minutes (default: {MINUTES:g})")
     parser.add_argument("--allow-dirty", action="store_true", help="measure code that no commit names; check then refuses the result")
+    parser.add_argument("--results", dest="bench_results", metavar="DIR", help="make the directory MACHINE in DIR (default: results)")
     declare(parser.add_argument, *_OPTIONS)
     parser.set_defaults(run=run, interrupted="; finished cases are kept; call the same command again to measure the others")
 

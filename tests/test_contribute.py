@@ -255,6 +255,18 @@ def test_a_grid_without_enough_time_has_fewer_rounds_and_spans_all_sizes(machine
     assert len(measured) < 15
 
 
+def test_time_that_is_left_in_the_end_is_used(machine, tmp_path, monkeypatch):
+    # The first stage takes four times its estimate, so the second one seems too long; the third shows that the machine is quiet again.
+    found = stages()
+    plan = [found[0], replace(found[3], workloads=found[3].workloads[:5]), found[1]]
+    estimates = {"main": 1.25, "grid": 5.0, "large": 5.0}
+    monkeypatch.setattr(module.Stage, "seconds", lambda self, cases, known, rounds: [estimates[self.name]] * len(cases))
+    _, said = done(tmp_path, 140 / 60, plan=plan)
+    assert "grid, shortened to 4 of 20 cases" in said
+    assert "grid again" in said
+    assert said.index("large, 3 cases") < said.index("grid again")
+
+
 def test_a_stage_that_is_slower_than_estimated_ends_with_the_time(machine, tmp_path, monkeypatch):
     monkeypatch.setattr(module.Stage, "seconds", lambda self, cases, known, rounds: [0.1] * len(cases))
     code, said = done(tmp_path, 0.5)
@@ -262,6 +274,14 @@ def test_a_stage_that_is_slower_than_estimated_ends_with_the_time(machine, tmp_p
     assert machine.cases == ["nielsen loop", "nielsen matrix", "nielsen compiled", "nielsen jax_cpu", "wide loop", "wide matrix"]
     assert "main: 2 cases: the time was up" in said
     assert len(cases(tmp_path / "box" / "main.csv")) == 6
+
+
+def test_a_case_that_was_disturbed_is_marked_in_its_table(machine, tmp_path):
+    machine.columns = {"load": 0.4}
+    _, said = done(tmp_path, plan=[stages()[0], stages()[2]])
+    summary = (tmp_path / "box" / "summary.md").read_text(encoding="utf-8").replace("\\", "")
+    assert summary.count("| matrix (!) |") == 3, "nielsen, wide and the learning curve"
+    assert "delete the file and run the command again" in said
 
 
 def test_without_time_for_one_case_nothing_is_left_and_the_exit_code_says_so(machine, tmp_path):

@@ -175,8 +175,16 @@ class _Contribution:
                 continue
             outcome = Outcome(stage)
             self._outcomes.append(outcome)
-            self._stage(place, stage, missing, outcome)
-            self._directory.learn(self._known)
+            self._stage(place, missing, outcome)
+        # What seemed too long may fit into the time that is left in the end.
+        count = -1
+        while count != (count := sum(len(outcome.late) for outcome in self._outcomes)):
+            for outcome in self._outcomes:
+                if late := dict(outcome.late):
+                    outcome.late.clear()
+                    self._stage(f"\n{outcome.stage.name} again", list(late), outcome, again=True)
+                    if outcome.late.keys() == late.keys():
+                        outcome.late.update(late)  # with the first reason
 
     def _cases(self, stage: Stage) -> tuple[list[Case], list[Case]]:
         """Return all cases of a stage, and those without rows."""
@@ -186,9 +194,9 @@ class _Contribution:
     def _left(self) -> float:
         return self._deadline - time.monotonic() - _CLOSING
 
-    def _stage(self, place: str, stage: Stage, missing: list[Case], outcome: Outcome) -> None:
-        """Measure those of the missing cases for which there is time."""
-        rounds, left = self._asked.options.rounds, self._left()
+    def _stage(self, place: str, missing: list[Case], outcome: Outcome, *, again: bool = False) -> None:
+        """Measure those of the missing cases for which there is time. again: say nothing if there is none."""
+        stage, rounds, left = outcome.stage, self._asked.options.rounds, self._left()
         pace = min(max(self._taken / self._estimated, _PACE[0]), _PACE[1]) if self._estimated else 1.0
         seconds = [pace * one for one in stage.seconds(missing, self._known, rounds)]
         needed = sum(seconds)
@@ -200,7 +208,8 @@ class _Contribution:
         late = f"needs {about(needed)}; {about(max(left, 0.0)).removeprefix('about ')} were left"
         outcome.late.update(dict.fromkeys(missing[count:], late))
         if not cases:
-            self._say(f"{place}: left out: {late}")
+            if not again:
+                self._say(f"{place}: left out: {late}")
             return
         shorter = [f"{count} of {len(missing)} cases"] if count < len(missing) else []
         shorter += [f"{rounds} rounds each"] if rounds != self._asked.options.rounds else []
@@ -215,9 +224,10 @@ class _Contribution:
         finally:
             self._progress("")
             self._directory.collect(stage)
-        if len(outcome.late) == cases_before and not outcome.failed:
-            self._taken += time.monotonic() - began
-            self._estimated += sum(seconds) / pace
+        self._directory.learn(self._known)
+        if len(outcome.late) == cases_before and not outcome.failed:  # the last stage counts most: a busy machine may become quiet
+            self._taken = self._taken / 2 + time.monotonic() - began
+            self._estimated = self._estimated / 2 + sum(seconds) / pace
 
     def _train(self, stage: Stage, cases: Sequence[Case], outcome: Outcome) -> None:
         """Train each case in a process of its own: what crashes costs one curve."""

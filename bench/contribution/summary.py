@@ -138,13 +138,14 @@ def _grid(cells: Sequence[tuple[Job, pd.DataFrame]]) -> Table:
 
 
 def _training(job: Job, rows: pd.DataFrame) -> Table:
-    cells = []
+    marked, cells = _marked(rows), []
     for trainer in ladder(rows["trainer"]):
         mine = rows[rows["trainer"] == trainer].sort_values("round")
         best = mine.iloc[int(mine["accuracy"].argmax())]
         spent = mine["seconds"].cumsum()
         reached = [duration(spent[mine["accuracy"] >= aim].iloc[0]) if (mine["accuracy"] >= aim).any() else "-" for aim in (0.90, 0.95)]
-        cells.append([trainer, f"{best['accuracy']:.2%}", str(best["round"]), *reached, duration(mine["seconds"].sum())])
+        name = trainer + (" (!)" if trainer in marked else "")
+        cells.append([name, f"{best['accuracy']:.2%}", str(best["round"]), *reached, duration(mine["seconds"].sum())])
     title = f"Learning curve of {job.title}"
     return Table(title, ["trainer", "best test accuracy", "in epoch", "90 % after", "95 % after", "all epochs"], cells)
 
