@@ -1,0 +1,97 @@
+"""`python -m bench contribute`: measure a machine within some minutes, and leave a directory that is ready to attach."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import shlex
+import sys
+from pathlib import Path
+
+import bench
+from bench.options import declare, parse, spelled
+from impls import InputError
+
+MINUTES = 8.0
+_OPTIONS = ("--trainers", "--examples", "--rounds", "--threads", "--patience", "--machine", "--no-charts")
+
+
+def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "contribute",
+        help="measure this machine within some minutes, for results/; call it again to go on",
+        description="Measures in order of value until the time is up, and leaves one directory with CSVs, charts and a summary. "
+        "Finished cases are kept when it is interrupted; the same command then measures the others.",
+    )
+    parser.add_argument("--minutes", type=_minutes, default=MINUTES, metavar="N", help=f"stop after N minutes (default: {MINUTES:g})")
+    parser.add_argument("--allow-dirty", action="store_true", help="measure code that no commit names; check then refuses the result")
+    parser.add_argument("--results", dest="bench_results", metavar="DIR", help="make the directory MACHINE in DIR (default: results)")
+    declare(parser.add_argument, *_OPTIONS)
+    parser.set_defaults(run=run, interrupted="; finished cases are kept; call the same command again to measure the others")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run the command and return its exit code."""
+    from bench.contribution.run import Asked, contribute
+
+    root = Path(bench.__file__).resolve().parent.parent
+    commit, dirty = _code(root, allow_dirty=given.allow_dirty)
+    options = parse(given, results=_shown(root / "results") if commit else Path("results"), workloads=["nielsen"])
+    typed = ["python", "-m", "bench", "contribute", "--minutes", f"{given.minutes:g}", *(["--allow-dirty"] if given.allow_dirty else [])]
+    asked = Asked(
+        options=options,
+        minutes=given.minutes,
+        command=shlex.join([*typed, *spelled(given, without=["--results"])]),
+        again=shlex.join([*typed, *spelled(given, without=[])]),
+        commit=commit,
+        dirty=dirty,
+        parent=options.results,
+        pulls=bool(commit) and options.results.resolve().is_relative_to(root),
+    )
+    return contribute(asked, say=_say, progress=_progress)
+
+
+def _code(root: Path, *, allow_dirty: bool) -> tuple[str, bool]:
+    """Return the commit of the code that runs, and whether the code was changed since.
+
+    Raises InputError where `check` would refuse the result in the end, unless that is allowed.
+    """
+    from bench import provenance
+
+    commit, dirty, problem = "", False, "no commit names this code; run the command in a git clone"
+    if (root / ".git").exists():
+        try:
+            commit, dirty = provenance.state(root)
+            problem = f"the code differs from commit {commit}; commit or stash the changes (git stash)" if dirty else ""
+        except InputError as error:
+            problem = f"the commit cannot be read: {error}"
+    if problem and not allow_dirty:
+        raise InputError(f"{root}: {problem}, or add --allow-dirty to measure for yourself, which check will refuse")
+    return commit, dirty
+
+
+def _shown(path: Path) -> Path:
+    """Return the path from the working directory, if it is below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
+def _say(line: str) -> None:
+    _progress("")
+    print(line, flush=True)
+
+
+def _progress(line: str) -> None:
+    """Show a line in place of the last one, to a person who watches."""
+    if sys.stderr.isatty():
+        print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
+    if not 0 < minutes < math.inf:
+        raise argparse.ArgumentTypeError(f"{text}: give minutes, more than 0")
+    return minutes
