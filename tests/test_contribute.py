@@ -13,20 +13,22 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import intervals, provenance, records
+from bench.stats import intervals
+from bench.system import git
+from bench import records
 from bench.__main__ import main
-from bench.check import PERSONAL, check
-from bench.contribution import child
-from bench.contribution import run as module
-from bench.contribution.child import MARK, Ended
-from bench.contribution.run import Asked, about, contribute
-from bench.contribution.stages import Known, stages
-from bench.format import duration_interval, times_interval
-from bench.machine import describe
+from bench.analysis.validate import PERSONAL, check
+from bench.contribute import child
+from bench.contribute import campaign as module
+from bench.contribute.child import MARK, Ended
+from bench.contribute.campaign import Asked, about, contribute
+from bench.contribute.stages import Known, stages
+from bench.text.numbers import duration_interval, times_interval
+from bench.machine.identity import describe
 from bench.options import parse
-from bench.processors import available
+from bench.machine.affinity import available
 from bench.records import Writer
-from bench.stopping import Stopped
+from bench.system.signals import Stopped
 from tests.doors import ROOT
 from tests.rows import rows
 
@@ -48,7 +50,7 @@ class Machine:
 
     def run(self, command, *, seconds, line=print):
         option = dict(pairwise(command))
-        if "bench.contribution.probe" in command:
+        if "bench.contribute.probe" in command:
             line(MARK + json.dumps({"able": self.able, "absent": {"torch_cpu": "torch is not installed"}}))
             return Ended(0, False, ())
         self.commands.append(command)
@@ -369,7 +371,7 @@ def test_what_check_would_refuse_is_refused_before_anything_is_measured(monkeypa
             raise module.InputError("git is not installed")
         return state
 
-    monkeypatch.setattr(provenance, "state", read)
+    monkeypatch.setattr(git, "state", read)
     arguments = ["contribute", "--results", str(tmp_path), "--machine", "box", "--minutes", "1"]
     assert main(arguments) == 2
     error = capsys.readouterr().err
@@ -444,7 +446,7 @@ def test_a_real_contribution_is_interrupted_and_goes_on(tmp_path, monkeypatch):
     assert ("nielsen", "loop") in set(zip(first["workload"], first["trainer"], strict=True))
     assert not (tmp_path / "box" / "unfinished").exists()
 
-    commit, dirty = provenance.state(ROOT)
+    commit, dirty = git.state(ROOT)
     words = {"bench_examples": "100", "bench_rounds": "3", "bench_trainers": "loop,faulty:Raises,matrix", "bench_machine": "box"}
     (tmp_path / "faulty.py").write_text(FAULTY)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench import descent, ranks
+from bench.system import process_tree
+from bench.mpi import ranks
 
 MARK = "\x1e"  # a record separator before a JSON object, as in JSON text sequences (RFC 7464)
 _LOOK = 0.5  # seconds after which a wait is renewed: Windows does not interrupt one
@@ -63,7 +64,7 @@ def run(command: Sequence[str], *, seconds: float, line: Callable[[str], None] =
         encoding="utf-8",
         errors="replace",
         start_new_session=True,  # Ctrl-C reaches it through this process only, once
-        preexec_fn=descent.end_with_parent if sys.platform == "linux" else None,
+        preexec_fn=process_tree.end_with_parent if sys.platform == "linux" else None,
     )
     lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
     reader = threading.Thread(target=_read, args=(popen, lines), daemon=True)

@@ -9,17 +9,20 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import bench
-from bench import disturbances, processors, records, whole
-from bench.contribution import child, summary
-from bench.contribution.child import event
-from bench.contribution.directory import SETUP, Directory, find
-from bench.contribution.stages import SHORT, Case, Known, Stage, fitting, stages, trial
-from bench.disturbances import Meter
-from bench.format import counted, plain
-from bench.machine import Machine, describe
+from bench.analysis import noise
+from bench.machine import affinity
+from bench import records
+from bench.system import files
+from bench.contribute import child, summary
+from bench.contribute.child import event
+from bench.contribute.directory import SETUP, Directory, find
+from bench.contribute.stages import SHORT, Case, Known, Stage, fitting, stages, trial
+from bench.analysis.noise import Meter
+from bench.text.numbers import counted, plain
+from bench.machine.identity import Machine, describe
 from bench.options import Options
-from bench.setups import BASELINE
-from bench.tables import Table
+from bench.analysis.timings import BASELINE
+from bench.text.tables import Table
 from bench.workload import WORKLOADS
 from impls import InputError, Splits, unavailable
 
@@ -77,9 +80,9 @@ def contribute(asked: Asked, *, say: Callable[[str], None], progress: Callable[[
     """
     deadline = time.monotonic() + 60 * asked.minutes
     progress("looking at this machine")
-    machine, threads = describe(asked.options.machine), asked.options.threads or processors.available()
-    if threads > processors.available():
-        raise InputError(f"--threads {threads}: this process may run on {processors.available()} processors; give fewer")
+    machine, threads = describe(asked.options.machine), asked.options.threads or affinity.available()
+    if threads > affinity.available():
+        raise InputError(f"--threads {threads}: this process may run on {affinity.available()} processors; give fewer")
     meter = Meter()
     devices, absent = _probe(asked.options.trainers)
     load = meter.shares().load
@@ -105,7 +108,7 @@ def contribute(asked: Asked, *, say: Callable[[str], None], progress: Callable[[
 def _probe(trainers: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the device of each trainer that can run here, and why the others cannot. Raises InputError for a name that there is not."""
     found: dict[str, dict[str, str]] = {}
-    command = ["-m", "bench.contribution.probe", ",".join(trainers)]
+    command = ["-m", "bench.contribute.probe", ",".join(trainers)]
     ended = child.run(command, seconds=_PROBING, line=lambda line: found.update(event(line) or {}))
     if not found:
         raise InputError(f"--trainers: {ended.tail[-1] if ended.tail else f'their libraries end the interpreter, exit code {ended.code}'}")
@@ -296,7 +299,7 @@ class _Contribution:
             ]
         trainers = ",".join(dict.fromkeys(case.trainer for case in cases))
         selected = [f"{place / 'test_epoch.py'}::test_epoch[{case.workload.name}-{case.trainer}]" for case in cases]
-        options = ["-p", "bench.contribution.case_log", "-p", "no:cacheprovider", "--benchmark-only", *job, "--trainers", trainers]
+        options = ["-p", "bench.contribute.case_log", "-p", "no:cacheprovider", "--benchmark-only", *job, "--trainers", trainers]
         return ["-m", "pytest", *selected, *options, *(["--rounds", str(rounds)] if rounds else []), *self._shared(stage)]
 
     def _shared(self, stage: Stage) -> list[str]:
@@ -362,7 +365,7 @@ class _Contribution:
 
     def conclude(self, *, charts: bool) -> tuple[list[str], list[Path]]:
         """Write the summary, and draw the charts if they are wanted. Return the complaints of the checks, and the charts."""
-        from bench.check import check
+        from bench.analysis.validate import check
 
         files = self._directory.files
         if not files:
@@ -382,7 +385,7 @@ class _Contribution:
             self._progress("")
         for warning in warnings:
             self._say(f"warning: {plain(warning)}")
-        disturbed = {file: disturbances.told(disturbances.found(records.read([file])), run=False) for file in files}
+        disturbed = {file: noise.told(noise.found(records.read([file])), run=False) for file in files}
         for file, lines in disturbed.items():
             for line in lines:
                 self._say(f"warning: {file.name}: {plain(line)}")
@@ -403,7 +406,7 @@ class _Contribution:
             warnings=list(warnings),
             complaints=complaints,
         )
-        whole.write(self._directory.path / summary.NAME, text)
+        files.write(self._directory.path / summary.NAME, text)
         return complaints, drawn
 
 

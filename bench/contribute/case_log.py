@@ -1,6 +1,6 @@
-"""A pytest plugin, `-p bench.contribution.case_log`: prints a JSON object when a case begins, when it ends, and when the run ends.
+"""A pytest plugin, `-p bench.contribute.case_log`: prints a JSON object when a case begins, when it ends, and when the run ends.
 
-The process that started pytest reads these lines among the others: `bench.contribution.child.event`.
+The process that started pytest reads these lines among the others: `bench.contribute.child.event`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Generator
 
 import pytest
 
-from bench.contribution.child import MARK
+from bench.contribute.child import MARK
 
 
 def _print(config: pytest.Config, **content: object) -> None:
@@ -20,7 +20,7 @@ def _print(config: pytest.Config, **content: object) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Print the begin and the end of a case. A case that is interrupted, or crashes, has no end."""
-    from bench import summary
+    from bench.measure import summary
     from bench.conftest import RUN
 
     run, case = item.config.stash[RUN], item.callspec.params["case"]  # type: ignore[attr-defined]

@@ -11,9 +11,9 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bench.intervals import FEWEST
-from bench.limits import epoch_work
-from bench.setups import BASELINE
+from bench.stats.intervals import FEWEST
+from bench.machine.roofline import epoch_work
+from bench.analysis.timings import BASELINE
 from bench.workload import WORKLOADS, Workload, grid
 from impls import Splits, load_trainer
 

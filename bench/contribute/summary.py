@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bench import disturbances, intervals, records
-from bench.check import PERSONAL
-from bench.format import counted, digits, duration, duration_interval, times_interval
-from bench.setups import BASELINE, Job, ladder
-from bench.tables import Table, escaped
+from bench.analysis import noise
+from bench.stats import intervals
+from bench import records
+from bench.analysis.validate import PERSONAL
+from bench.text.numbers import counted, digits, duration, duration_interval, times_interval
+from bench.analysis.timings import BASELINE, Job, ladder
+from bench.text.tables import Table, escaped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -155,11 +157,11 @@ def _times(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def _marked(rows: pd.DataFrame) -> set[str]:
-    return {one.trainer for one in disturbances.found(rows)}
+    return {one.trainer for one in noise.found(rows)}
 
 
 def _disturbed(rows: pd.DataFrame) -> list[str]:
-    return disturbances.told(disturbances.found(rows), run=False)
+    return noise.told(noise.found(rows), run=False)
 
 
 def _files(directory: Path, tables: Mapping[Path, pd.DataFrame]) -> Iterator[str]:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from bench import records, whole
-from bench.contribution.stages import Known, Stage
+from bench import records
+from bench.system import files
+from bench.contribute.stages import Known, Stage
 from impls import TRAINERS, InputError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Directory:
             wanted = finished - self.measured(stage)
             rows = [line for line in lines if line.endswith("\n") and _key(line, place) in wanted]
             if rows:
-                whole.write(target, before + ("" if before.startswith(header) else header) + "".join(rows))
+                files.write(target, before + ("" if before.startswith(header) else header) + "".join(rows))
         shutil.rmtree(working, ignore_errors=True)
 
     @contextmanager
@@ -91,7 +92,7 @@ class Directory:
         owner, me = unfinished / "process", psutil.Process()
         if (other := _alive(owner)) and other != me.pid:
             raise InputError(f"{self.path}: process {other} measures into it already; wait until it ends, or end it")
-        whole.write(owner, f"{me.pid} {me.create_time()}\n")
+        files.write(owner, f"{me.pid} {me.create_time()}\n")
         try:
             yield
         finally:

@@ -1,4 +1,4 @@
-"""`python -m bench.contribution.probe NAMES`: which trainers can run here, and on which device, as a JSON object after a MARK.
+"""`python -m bench.contribute.probe NAMES`: which trainers can run here, and on which device, as a JSON object after a MARK.
 
 In a process of its own: it loads every trainer's libraries, and some take a share of the GPU's memory for as long as they live.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import sys
 
-from bench.contribution.child import MARK
-from bench.run import absent
+from bench.contribute.child import MARK
+from bench.measure.run import absent
 from impls import InputError, load_trainer
 
 

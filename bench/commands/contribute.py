@@ -33,7 +33,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(given: argparse.Namespace) -> int:
     """Run the command and return its exit code."""
-    from bench.contribution.run import Asked, contribute
+    from bench.contribute.campaign import Asked, contribute
 
     root = Path(bench.__file__).resolve().parent.parent
     commit, dirty = _code(root, allow_dirty=given.allow_dirty)
@@ -57,12 +57,12 @@ def _code(root: Path, *, allow_dirty: bool) -> tuple[str, bool]:
 
     Raises InputError where `check` would refuse the result in the end, unless that is allowed.
     """
-    from bench import provenance
+    from bench.system import git
 
     commit, dirty, problem = "", False, "no commit names this code; run the command in a git clone"
     if (root / ".git").exists():
         try:
-            commit, dirty = provenance.state(root)
+            commit, dirty = git.state(root)
             problem = f"the code differs from commit {commit}; commit or stash the changes (git stash)" if dirty else ""
         except InputError as error:
             problem = f"the commit cannot be read: {error}"
