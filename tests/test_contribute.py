@@ -13,22 +13,22 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.stats import intervals
-from bench.system import git
 from bench import records
 from bench.__main__ import main
 from bench.analysis.validate import PERSONAL, check
-from bench.contribute import child
 from bench.contribute import campaign as module
-from bench.contribute.child import MARK, Ended
+from bench.contribute import child
 from bench.contribute.campaign import Asked, about, contribute
+from bench.contribute.child import MARK, Ended
 from bench.contribute.stages import Known, stages
-from bench.text.numbers import duration_interval, times_interval
+from bench.machine.affinity import available
 from bench.machine.identity import describe
 from bench.options import parse
-from bench.machine.affinity import available
 from bench.records import Writer
+from bench.stats import intervals
+from bench.system import git
 from bench.system.signals import Stopped
+from bench.text.numbers import duration_interval, times_interval
 from tests.doors import ROOT
 from tests.rows import rows
 
@@ -205,7 +205,7 @@ def test_rows_that_a_killed_call_had_taken_over_already_are_not_doubled(machine,
 def test_a_directory_that_a_living_process_measures_into_is_left_alone(machine, tmp_path):
     working = tmp_path / "box" / "unfinished"
     working.mkdir(parents=True)
-    parent = module.processors.psutil.Process(os.getppid())
+    parent = module.affinity.psutil.Process(os.getppid())
     (working / "process").write_text(f"{parent.pid} {parent.create_time()}\n")
     with pytest.raises(module.InputError, match=f"process {parent.pid} measures into it"):
         done(tmp_path)

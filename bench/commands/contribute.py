@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import math
+import logging
 import shlex
-import sys
 from pathlib import Path
 
 import bench
+from bench.commands.arguments import Commands, minutes
+from bench.commands.console import progress
 from bench.options import declare, parse, spelled
 from impls import InputError
+
+LOG = logging.getLogger(__name__)
 
 MINUTES = 8.0
 _OPTIONS = ("--trainers", "--examples", "--rounds", "--threads", "--patience", "--machine", "--no-charts")
 
 
-def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_parser(commands: Commands) -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "contribute",
@@ -24,7 +27,7 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Measures in order of value until the time is up, and leaves one directory with CSVs, charts and a summary. "
         "Finished cases are kept when it is interrupted; the same command then measures the others.",
     )
-    parser.add_argument("--minutes", type=_minutes, default=MINUTES, metavar="N", help=f"stop after N minutes (default: {MINUTES:g})")
+    parser.add_argument("--minutes", type=minutes, default=MINUTES, metavar="N", help=f"stop after N minutes (default: {MINUTES:g})")
     parser.add_argument("--allow-dirty", action="store_true", help="measure code that no commit names; check then refuses the result")
     parser.add_argument("--results", dest="bench_results", metavar="DIR", help="make the directory MACHINE in DIR (default: results)")
     declare(parser.add_argument, *_OPTIONS)
@@ -49,7 +52,7 @@ def run(given: argparse.Namespace) -> int:
         parent=options.results,
         pulls=bool(commit) and options.results.resolve().is_relative_to(root),
     )
-    return contribute(asked, say=_say, progress=_progress)
+    return contribute(asked, say=LOG.info, progress=progress)
 
 
 def _code(root: Path, *, allow_dirty: bool) -> tuple[str, bool]:
@@ -74,24 +77,3 @@ def _code(root: Path, *, allow_dirty: bool) -> tuple[str, bool]:
 def _shown(path: Path) -> Path:
     """Return the path from the working directory, if it is below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-def _say(line: str) -> None:
-    _progress("")
-    print(line, flush=True)
-
-
-def _progress(line: str) -> None:
-    """Show a line in place of the last one, to a person who watches."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
-
-
-def _minutes(text: str) -> float:
-    try:
-        minutes = float(text)
-    except ValueError:
-        minutes = math.nan
-    if not 0 < minutes < math.inf:
-        raise argparse.ArgumentTypeError(f"{text}: give minutes, more than 0")
-    return minutes

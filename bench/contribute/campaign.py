@@ -9,19 +9,19 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import bench
-from bench.analysis import noise
-from bench.machine import affinity
 from bench import records
-from bench.system import files
+from bench.analysis import noise
+from bench.analysis.timings import BASELINE
 from bench.contribute import child, summary
 from bench.contribute.child import event
 from bench.contribute.directory import SETUP, Directory, find
 from bench.contribute.stages import SHORT, Case, Known, Stage, fitting, stages, trial
-from bench.analysis.noise import Meter
-from bench.text.numbers import counted, plain
+from bench.machine import affinity
 from bench.machine.identity import Machine, describe
+from bench.machine.load import Meter
 from bench.options import Options
-from bench.analysis.timings import BASELINE
+from bench.system import files
+from bench.text.numbers import counted, plain
 from bench.text.tables import Table
 from bench.workload import WORKLOADS
 from impls import InputError, Splits, unavailable
@@ -367,16 +367,16 @@ class _Contribution:
         """Write the summary, and draw the charts if they are wanted. Return the complaints of the checks, and the charts."""
         from bench.analysis.validate import check
 
-        files = self._directory.files
-        if not files:
+        csvs = self._directory.files
+        if not csvs:
             return [], []
-        complaints = [complaint for file in files for complaint in check(file)]
+        complaints = [complaint for file in csvs for complaint in check(file)]
         drawn: list[Path] = []
         warnings = dict.fromkeys(warning for outcome in self._outcomes for warning in outcome.warnings)
         if charts:
             from bench import plot
 
-            for file in files:
+            for file in csvs:
                 self._progress(f"drawing the charts of {file.name}")
                 try:
                     drawn += plot.charts([file])
@@ -385,7 +385,7 @@ class _Contribution:
             self._progress("")
         for warning in warnings:
             self._say(f"warning: {plain(warning)}")
-        disturbed = {file: noise.told(noise.found(records.read([file])), run=False) for file in files}
+        disturbed = {file: noise.format_lines(noise.detect(records.read([file])), with_run=False) for file in csvs}
         for file, lines in disturbed.items():
             for line in lines:
                 self._say(f"warning: {file.name}: {plain(line)}")
@@ -393,7 +393,7 @@ class _Contribution:
             self._say(summary.AGAIN)
         text = summary.text(
             self._directory.path,
-            files,
+            csvs,
             command=self._asked.command,
             absent=self._absent,
             reasons={
@@ -406,7 +406,7 @@ class _Contribution:
             warnings=list(warnings),
             complaints=complaints,
         )
-        files.write(self._directory.path / summary.NAME, text)
+        files.atomic_write(self._directory.path / summary.NAME, text)
         return complaints, drawn
 
 

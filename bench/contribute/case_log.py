@@ -21,13 +21,13 @@ def _print(config: pytest.Config, **content: object) -> None:
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Print the begin and the end of a case. A case that is interrupted, or crashes, has no end."""
     from bench.measure import summary
-    from bench.conftest import RUN
+    from bench.measure.stash import RUN
 
     run, case = item.config.stash[RUN], item.callspec.params["case"]  # type: ignore[attr-defined]
     key = [case.workload.name, case.trainer]
     _print(item.config, begins=key)
     result = yield
-    skipped, failed = run.skipped.get(case), run.failed.get(case)
+    skipped, failed = run.outcomes.skipped.get(case), run.outcomes.failed.get(case)
     outcome = "skipped" if skipped else "failed" if failed else "measured"
     _print(item.config, ends=key, outcome=outcome, text=skipped or failed or summary.measured(run, case))
     return result
@@ -35,7 +35,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Print the warnings of the run."""
-    from bench.conftest import RUN
+    from bench.measure.stash import RUN
 
     if run := config.stash.get(RUN, None):
         _print(config, warnings=run.warnings)

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import bench
-from bench.system import process_tree
-from bench.mpi import ranks
+from bench.system import launcher, process_tree
 
 MARK = "\x1e"  # a record separator before a JSON object, as in JSON text sequences (RFC 7464)
 _LOOK = 0.5  # seconds after which a wait is renewed: Windows does not interrupt one
@@ -51,7 +50,7 @@ def run(command: Sequence[str], *, seconds: float, line: Callable[[str], None] =
     After so many seconds the process is told to end, as it is when this one is interrupted. What it does not finish in _GRACE is lost.
     """
     root = Path(bench.__file__).resolve().parent.parent
-    environment = ranks.alone(os.environ)
+    environment = launcher.without_launcher(os.environ)
     if (root / "pyproject.toml").is_file():  # a checkout, which may not be the working directory
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(root), environment.get("PYTHONPATH"))))
     popen = subprocess.Popen(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from bench import records
-from bench.system import files
 from bench.contribute.stages import Known, Stage
+from bench.system import files
 from impls import TRAINERS, InputError
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class Directory:
             wanted = finished - self.measured(stage)
             rows = [line for line in lines if line.endswith("\n") and _key(line, place) in wanted]
             if rows:
-                files.write(target, before + ("" if before.startswith(header) else header) + "".join(rows))
+                files.atomic_write(target, before + ("" if before.startswith(header) else header) + "".join(rows))
         shutil.rmtree(working, ignore_errors=True)
 
     @contextmanager
@@ -92,7 +92,7 @@ class Directory:
         owner, me = unfinished / "process", psutil.Process()
         if (other := _alive(owner)) and other != me.pid:
             raise InputError(f"{self.path}: process {other} measures into it already; wait until it ends, or end it")
-        files.write(owner, f"{me.pid} {me.create_time()}\n")
+        files.atomic_write(owner, f"{me.pid} {me.create_time()}\n")
         try:
             yield
         finally:

@@ -9,7 +9,7 @@ import json
 import sys
 
 from bench.contribute.child import MARK
-from bench.measure.run import absent
+from bench.measure.case import absent
 from impls import InputError, load_trainer
 
 

@@ -11,9 +11,10 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bench.stats.intervals import FEWEST
-from bench.machine.roofline import epoch_work
 from bench.analysis.timings import BASELINE
+from bench.machine.roofline import epoch_work
+from bench.measure.rounds import WARM_UP_SECONDS, rounds_that_fit
+from bench.stats.intervals import FEWEST
 from bench.workload import WORKLOADS, Workload, grid
 from impls import Splits, load_trainer
 
@@ -163,12 +164,9 @@ class Stage:
 
 def _epochs(epoch: float, training: int | None, rounds: int | None) -> float:
     """Return the time that a case's epochs take, with the warm-up."""
-    from bench.test_epoch import ROUNDS, SECONDS_A_CASE, WARM_UP_SECONDS
-
     if training:
         return training * (epoch + _LOOK)
-    rounds = rounds or min(max(int(SECONDS_A_CASE / epoch), ROUNDS[0]), ROUNDS[-1])
-    return max(WARM_UP_SECONDS, epoch) + rounds * epoch
+    return max(WARM_UP_SECONDS, epoch) + (rounds or rounds_that_fit(epoch)) * epoch
 
 
 def stages(examples: int | None = None) -> list[Stage]:

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bench.analysis import noise
-from bench.stats import intervals
 from bench import records
+from bench.analysis import noise
+from bench.analysis.timings import BASELINE, JobKey, ladder
 from bench.analysis.validate import PERSONAL
+from bench.stats import intervals
 from bench.text.numbers import counted, digits, duration, duration_interval, times_interval
-from bench.analysis.timings import BASELINE, Job, ladder
 from bench.text.tables import Table, escaped
 
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ def _method(command: str, tables: Any) -> str:
 
 def _tables(rows: pd.DataFrame) -> Iterator[Table]:
     timed, trained = (rows[rows["kind"] == kind] for kind in ("timing", "training"))
-    grid: list[tuple[Job, pd.DataFrame]] = []
+    grid: list[tuple[JobKey, pd.DataFrame]] = []
     for key, mine in timed.groupby(list(records.JOB), sort=False):
-        job = Job(*tuple[Any, ...](key))
+        job = JobKey(*tuple[Any, ...](key))
         if job.width is None:
             yield _timing(job, mine)
         else:
@@ -100,10 +100,10 @@ def _tables(rows: pd.DataFrame) -> Iterator[Table]:
     if grid:
         yield _grid(sorted(grid, key=lambda cell: (cell[0].width or 0, cell[0].batch_size)))
     for key, mine in trained.groupby(list(records.JOB), sort=False):
-        yield _training(Job(*tuple[Any, ...](key)), mine)
+        yield _training(JobKey(*tuple[Any, ...](key)), mine)
 
 
-def _timing(job: Job, rows: pd.DataFrame) -> Table:
+def _timing(job: JobKey, rows: pd.DataFrame) -> Table:
     times, marked, cells = _times(rows), _marked(rows), []
     for trainer, seconds in times.items():
         ratio = times_interval(intervals.ratio(times[BASELINE], seconds)) if BASELINE in times and trainer != BASELINE else "-"
@@ -126,7 +126,7 @@ def _timing(job: Job, rows: pd.DataFrame) -> Table:
     return Table(job.title, ["trainer", "epoch (95 %)", f"over {BASELINE} (95 %)", "rounds", "of limit", "library, device"], cells, notes)
 
 
-def _grid(cells: Sequence[tuple[Job, pd.DataFrame]]) -> Table:
+def _grid(cells: Sequence[tuple[JobKey, pd.DataFrame]]) -> Table:
     trainers = ladder(trainer for _, rows in cells for trainer in rows["trainer"])
     shown = []
     for job, rows in cells:
@@ -139,7 +139,7 @@ def _grid(cells: Sequence[tuple[Job, pd.DataFrame]]) -> Table:
     return Table(title, ["hidden", "batch size", "examples", *trainers, "fastest"], shown)
 
 
-def _training(job: Job, rows: pd.DataFrame) -> Table:
+def _training(job: JobKey, rows: pd.DataFrame) -> Table:
     marked, cells = _marked(rows), []
     for trainer in ladder(rows["trainer"]):
         mine = rows[rows["trainer"] == trainer].sort_values("round")
@@ -157,11 +157,11 @@ def _times(rows: pd.DataFrame) -> dict[str, Any]:
 
 
 def _marked(rows: pd.DataFrame) -> set[str]:
-    return {one.trainer for one in noise.found(rows)}
+    return {one.trainer for one in noise.detect(rows)}
 
 
 def _disturbed(rows: pd.DataFrame) -> list[str]:
-    return noise.told(noise.found(rows), run=False)
+    return noise.format_lines(noise.detect(rows), with_run=False)
 
 
 def _files(directory: Path, tables: Mapping[Path, pd.DataFrame]) -> Iterator[str]:
