@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 import shlex
 from pathlib import Path
 
@@ -13,21 +12,19 @@ from bench.commands.console import progress
 from bench.options import declare, parse, spelled
 from impls import InputError
 
-LOG = logging.getLogger(__name__)
-
-MINUTES = 8.0
+_MINUTES = 8.0
 _OPTIONS = ("--trainers", "--examples", "--rounds", "--threads", "--patience", "--machine", "--no-charts")
 
 
 def add_parser(commands: Commands) -> None:
-    """Add the command to the command line."""
+    """Declare the command's arguments."""
     parser = commands.add_parser(
         "contribute",
         help="measure this machine within some minutes, for results/; call it again to go on",
         description="Measures in order of value until the time is up, and leaves one directory with CSVs, charts and a summary. "
         "Finished cases are kept when it is interrupted; the same command then measures the others.",
     )
-    parser.add_argument("--minutes", type=minutes, default=MINUTES, metavar="N", help=f"stop after N minutes (default: {MINUTES:g})")
+    parser.add_argument("--minutes", type=minutes, default=_MINUTES, metavar="N", help=f"stop after N minutes (default: {_MINUTES:g})")
     parser.add_argument("--allow-dirty", action="store_true", help="measure code that no commit names; check then refuses the result")
     parser.add_argument("--results", dest="bench_results", metavar="DIR", help="make the directory MACHINE in DIR (default: results)")
     declare(parser.add_argument, *_OPTIONS)
@@ -35,24 +32,24 @@ def add_parser(commands: Commands) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Run the command and return its exit code."""
-    from bench.contribute.campaign import Asked, contribute
+    """Measure within the time; return 1 if a check complains or a trainer failed, 3 if nothing was measured."""
+    from bench.contribute.campaign import Request
+    from bench.contribute.contribution import contribute
 
     root = Path(bench.__file__).resolve().parent.parent
     commit, dirty = _code(root, allow_dirty=given.allow_dirty)
-    options = parse(given, results=_shown(root / "results") if commit else Path("results"), workloads=["nielsen"])
-    typed = ["python", "-m", "bench", "contribute", "--minutes", f"{given.minutes:g}", *(["--allow-dirty"] if given.allow_dirty else [])]
-    asked = Asked(
+    options = parse(given, results=_from_here(root / "results") if commit else Path("results"), workloads=["nielsen"])
+    command = ["python", "-m", "bench", "contribute", "--minutes", f"{given.minutes:g}", *(["--allow-dirty"] if given.allow_dirty else [])]
+    request = Request(
         options=options,
         minutes=given.minutes,
-        command=shlex.join([*typed, *spelled(given, without=["--results"])]),
-        again=shlex.join([*typed, *spelled(given, without=[])]),
+        command=shlex.join([*command, *spelled(given, without=["--results"])]),
+        resume_command=shlex.join([*command, *spelled(given, without=[])]),
         commit=commit,
         dirty=dirty,
-        parent=options.results,
-        pulls=bool(commit) and options.results.resolve().is_relative_to(root),
+        in_checkout=bool(commit) and options.results.resolve().is_relative_to(root),
     )
-    return contribute(asked, say=LOG.info, progress=progress)
+    return contribute(request, progress=progress)
 
 
 def _code(root: Path, *, allow_dirty: bool) -> tuple[str, bool]:
@@ -74,6 +71,6 @@ def _code(root: Path, *, allow_dirty: bool) -> tuple[str, bool]:
     return commit, dirty
 
 
-def _shown(path: Path) -> Path:
-    """Return the path from the working directory, if it is below it."""
+def _from_here(path: Path) -> Path:
+    """Return the path relative to the working directory, if it is below it."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

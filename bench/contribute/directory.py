@@ -1,4 +1,4 @@
-"""The directory of a contribution: which one it is, which cases it holds, and how the rows of a finished case get into it."""
+"""The directory of a contribution: its name, the cases in it, and how the rows of a finished case get into it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from bench import records
-from bench.contribute.stages import Known, Stage
-from bench.system import files
+from bench.contribute.estimator import Estimator
+from bench.contribute.stages import Stage
+from bench.system.files import atomic_write
 from impls import TRAINERS, InputError
 
 if TYPE_CHECKING:
@@ -24,26 +25,27 @@ if TYPE_CHECKING:
 SETUP = (
     "commit", "machine", "cpu", "cores", "gpu", "gpu_driver", "os", "python", "numpy", "blas", "blas_kernels", "cuda", "threads",
 )  # fmt: skip
-_FILES = ("main.csv", "large.csv", "book.csv", "grid.csv", "huge.csv")
+_CSVS = ("main.csv", "large.csv", "book.csv", "grid.csv", "huge.csv")
 _UNFINISHED = "unfinished"
+_CASE = ["workload", "trainer"]  # the columns that make a case's key
 _MOST = 1000  # directories of one machine
 
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory that holds nothing but measurements of this setup.
+    """A directory that holds nothing but measurements of one setup.
 
-    path   where it is
-    other  what a directory with an earlier name holds instead, for the user; empty if this is the first name
+    path    where it is
+    reason  why it does not have an earlier name; empty if it has the first one
     """
 
     path: Path
-    other: str
+    reason: str = ""
 
     @property
-    def files(self) -> list[Path]:
+    def csvs(self) -> list[Path]:
         """The CSVs in it, in the order of the stages."""
-        return [self.path / name for name in _FILES if (self.path / name).is_file()]
+        return [self.path / name for name in _CSVS if (self.path / name).is_file()]
 
     def working(self, stage: Stage) -> Path:
         """Return where the process of a stage writes."""
@@ -54,13 +56,14 @@ class Directory:
         path = self.path / stage.file
         return _keys(records.read([path]), stage.kind) if path.is_file() else set()
 
-    def learn(self, known: Known) -> None:
-        """Take over the medians of all timed cases."""
-        for path in self.files:
+    def medians(self) -> dict[tuple[str, str], float]:
+        """Return the median epoch of each timed case, by its key."""
+        seconds: dict[tuple[str, str], float] = {}
+        for path in self.csvs:
             rows = records.read([path])
-            timed = rows[rows["kind"] == "timing"]
-            for (workload, trainer), seconds in timed.groupby(["workload", "trainer"])["seconds"]:
-                known.seconds[str(workload), str(trainer)] = float(seconds.median())
+            for (workload, trainer), epochs in rows[rows["kind"] == "timing"].groupby(_CASE)["seconds"]:
+                seconds[str(workload), str(trainer)] = float(epochs.median())
+        return seconds
 
     def collect(self, stage: Stage) -> None:
         """Move the rows of finished cases from what the stage's process wrote into the stage's CSV, in one step.
@@ -74,17 +77,16 @@ class Directory:
                 continue
             before = target.read_text(encoding="utf-8") if target.is_file() else ""
             header, *lines = source.read_text(encoding="utf-8").splitlines(keepends=True)
-            names = next(csv.reader([header]))
-            place = names.index("workload"), names.index("trainer")
+            columns = [next(csv.reader([header])).index(name) for name in _CASE]
             wanted = finished - self.measured(stage)
-            rows = [line for line in lines if line.endswith("\n") and _key(line, place) in wanted]
+            rows = [line for line in lines if line.endswith("\n") and _key(line, columns) in wanted]
             if rows:
-                files.atomic_write(target, before + ("" if before.startswith(header) else header) + "".join(rows))
+                atomic_write(target, before + ("" if before.startswith(header) else header) + "".join(rows))
         shutil.rmtree(working, ignore_errors=True)
 
     @contextmanager
     def owned(self) -> Iterator[None]:
-        """Make the directory, and keep others from measuring into it meanwhile. Raises InputError if another process does."""
+        """Make the directory, and keep other processes from measuring into it. Raises InputError if one already does."""
         existed = self.path.is_dir()
         records.check_writable(self.path)
         unfinished = self.path / _UNFINISHED
@@ -92,7 +94,7 @@ class Directory:
         owner, me = unfinished / "process", psutil.Process()
         if (other := _alive(owner)) and other != me.pid:
             raise InputError(f"{self.path}: process {other} measures into it already; wait until it ends, or end it")
-        files.atomic_write(owner, f"{me.pid} {me.create_time()}\n")
+        atomic_write(owner, f"{me.pid} {me.create_time()}\n")
         try:
             yield
         finally:
@@ -102,39 +104,43 @@ class Directory:
                     path.rmdir()
 
 
-def find(parent: Path, setup: Mapping[str, object], dirty: bool, known: Known) -> Directory:
+def choose_directory(parent: Path, setup: Mapping[str, object], dirty: bool, estimator: Estimator) -> Directory:
     """Return the directory for this setup below the parent: MACHINE, or if that holds another setup's rows, MACHINE-run2 and so on.
 
-    setup: a value for each of SETUP. dirty: whether the suite's code was changed since its commit.
+    setup      a value for each of SETUP
+    dirty      whether the suite's code was changed since its commit
+    estimator  knows the workloads of the plan
     """
-    first = ""
+    reason = ""
     for number in range(1, _MOST):
         path = parent / (str(setup["machine"]) + (f"-run{number}" if number > 1 else ""))
-        differing = _differing(path, setup, dirty, known)
+        differing = _differing(path, setup, dirty, estimator)
         if not differing:
-            return Directory(path, first)
-        first = first or f"{path} holds measurements that differ in {', '.join(differing)}"
+            return Directory(path, reason)
+        reason = reason or f"{path} holds measurements that differ in {', '.join(differing)}"
     raise InputError(f"{parent}: it has {_MOST} directories of {setup['machine']}; name another one with --results")
 
 
-def _differing(path: Path, setup: Mapping[str, object], dirty: bool, known: Known) -> list[str]:
+def _differing(path: Path, setup: Mapping[str, object], dirty: bool, estimator: Estimator) -> list[str]:
     """Return in which columns the rows of a directory differ from the setup; none if it has no rows."""
-    files = Directory(path, "").files
-    if not files:
+    csvs = Directory(path).csvs
+    if not csvs:
         return []
-    rows = records.read(files)
-    found = [name for name in SETUP if not (rows[name] == setup[name]).all()]
+    rows = records.read(csvs)
+    differing = [name for name in SETUP if not (rows[name] == setup[name]).all()]
     if (rows.loc[rows["trainer"].isin(list(TRAINERS)), "dirty"] != dirty).any():
-        found.append("dirty")
+        differing.append("dirty")
     jobs = rows[["workload", "examples", "dtype", "seed", "dataset"]].drop_duplicates()
-    if not all(_usual(job, known) for job in jobs.itertuples(index=False)):
-        found.append("examples or data")
-    return found
+    if not all(_is_planned(job, estimator) for job in jobs.itertuples(index=False)):
+        differing.append("examples or data")
+    return differing
 
 
-def _usual(job: Any, known: Known) -> bool:
-    workload = known.workloads.get(job.workload)
-    return workload is not None and (job.examples, job.dtype, job.seed, job.dataset) == (known.examples(workload), "float32", 0, "mnist")
+def _is_planned(job: Any, estimator: Estimator) -> bool:
+    workload = estimator.workloads.get(job.workload)
+    if workload is None:
+        return False
+    return (job.examples, job.dtype, job.seed, job.dataset) == (estimator.examples(workload), workload.dtype, workload.seed, "mnist")
 
 
 def _finished(path: Path, stage: Stage) -> set[tuple[str, str]]:
@@ -143,13 +149,13 @@ def _finished(path: Path, stage: Stage) -> set[tuple[str, str]]:
     if data.count(b"\n") < 2:  # it died at its first row
         return set()
     rows = records.read([path])
-    found = _keys(rows, stage.kind)
+    keys = _keys(rows, stage.kind)
     if not data.endswith(b"\n"):  # it died while it wrote a case, which is the last one or has no row yet
-        found.discard((rows["workload"].iloc[-1], rows["trainer"].iloc[-1]))
+        keys.discard((rows["workload"].iloc[-1], rows["trainer"].iloc[-1]))
     if stage.epochs:
-        epochs = rows.groupby(["workload", "trainer"])["round"].max()
-        found = {key for key in found if epochs[key] >= stage.epochs}
-    return found
+        epochs = rows.groupby(_CASE)["round"].max()
+        keys = {key for key in keys if epochs[key] >= stage.epochs}
+    return keys
 
 
 def _keys(rows: pd.DataFrame, kind: str) -> set[tuple[str, str]]:
@@ -157,9 +163,9 @@ def _keys(rows: pd.DataFrame, kind: str) -> set[tuple[str, str]]:
     return set(zip(mine["workload"], mine["trainer"], strict=True))
 
 
-def _key(line: str, place: tuple[int, int]) -> tuple[str, str]:
+def _key(line: str, columns: list[int]) -> tuple[str, ...]:
     cells = next(csv.reader([line]))
-    return cells[place[0]], cells[place[1]]
+    return tuple(cells[column] for column in columns)
 
 
 def _alive(owner: Path) -> int:
