@@ -98,9 +98,10 @@ class Schedule:
             return [pace * seconds for seconds in stage.seconds(missing, self._campaign.estimator, rounds)]
 
         seconds = estimates()
-        reason = f"needs {about(sum(seconds))}; {about(max(left, 0.0)).removeprefix('about ')} were left"
         if stage.shortens and rounds is None and sum(seconds) > left:
             rounds = FEWEST
             seconds = estimates()
         fitting = int(np.searchsorted(np.cumsum(seconds), left, side="right"))
-        return _Share(missing[:fitting], rounds, sum(seconds[:fitting]), reason)
+        planned, needed = sum(seconds[:fitting]), sum(seconds[fitting:])
+        reason = f"needs {about(needed)}; {about(max(left - planned, 0.0)).removeprefix('about ')} were left"
+        return _Share(missing[:fitting], rounds, planned, reason)

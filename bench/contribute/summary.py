@@ -147,7 +147,7 @@ def _left_out(campaign: Campaign) -> Iterator[str]:
 
 
 def _public(message: str) -> str:
-    """Return a message for Markdown, without what could name a person or a place: a library's message may hold a path."""
+    """Return a message for Markdown, without personal data: a library's message may hold a path."""
     personal = [what for what, pattern in PERSONAL.items() if pattern.search(message)]
     return escaped(f"(the message holds {' and '.join(personal)}, so only the terminal shows it)" if personal else message)
 
