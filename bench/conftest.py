@@ -13,13 +13,11 @@ from bench.measure import summary
 from bench.measure.case import Case
 from bench.measure.pytest_internals import Terminal, compares_with_nothing, has_colours, hide_benchmark_table
 from bench.measure.run import Run, prepare
+from bench.measure.stash import RUN, WATCHDOG
 from bench.measure.watchdog import Watchdog
 from bench.options import declare, parse
 from bench.system.signals import catch
 from impls import InputError
-
-RUN = pytest.StashKey[Run]()
-WATCHDOG = pytest.StashKey[Watchdog]()
 
 # With any other option of pytest-benchmark its own table is wanted too; without, ours says it all.
 _OUR_TABLE_SUFFICES = ("--benchmark-only", "--benchmark-disable", "--benchmark-skip", "--benchmark-enable")

@@ -16,19 +16,15 @@ from bench.machine.load import Meter
 from bench.measure.case import Case
 from bench.measure.pytest_internals import store_nothing, timed_seconds
 from bench.measure.recorder import Epochs
+from bench.measure.rounds import WARM_UP_SECONDS, rounds_that_fit
 from bench.measure.run import Run
 from bench.measure.watchdog import BrokenOffError, Watchdog
 from bench.records import WriteError
-from bench.stats.intervals import FEWEST
 from bench.verify.contract import ContractError, ContractMonitor
 from impls import Unsupported
 
 # What a trainer's libraries warn of is listed in the end. It is no reason to time nothing.
 pytestmark = pytest.mark.filterwarnings("default")
-
-SECONDS_A_CASE = 5.0
-ROUNDS = range(FEWEST, 41)
-WARM_UP_SECONDS = 0.5  # and one epoch at least: caches fill, clocks rise
 
 
 def test_epoch(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
@@ -64,7 +60,7 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
             if len(warm) == 1:  # the one from the start
                 monitor.observe()
                 doing("warming up", slowest=warm[0])
-        rounds = run.options.rounds or (min(max(int(SECONDS_A_CASE / min(warm)), ROUNDS[0]), ROUNDS[-1]) if warm else 1)
+        rounds = run.options.rounds or (rounds_that_fit(min(warm)) if warm else 1)
         started = 0
 
         def from_the_start() -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # A peak is the best of a few tries, so an epoch may pass its floor by as much as those tries fall short.
 _TOO_FAST = 1.1
 
-_PERSONAL = {
+PERSONAL = {
     "a path": re.compile(r"(^|\s)(~|[A-Za-z]:)?[/\\]\w|[/\\](home|Users)[/\\]"),
     "a mail address": re.compile(r"\w@\w+\.\w"),
     "a network address": re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b|\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b", re.IGNORECASE),
@@ -84,7 +84,7 @@ def _personal(table: pd.DataFrame) -> Iterator[str]:
     texts = [field for field in FIELDS if field.type is str]
     for field in texts:
         for value in table[field.name].unique():
-            for what, pattern in _PERSONAL.items():
+            for what, pattern in PERSONAL.items():
                 if pattern.search(value) and not (what == "a network address" and field.column.version):  # a version may have four numbers
                     yield f"column {field.name}: {value!r} looks like {what}"
     here = {"this machine's host name": platform.node(), "your user name": _user()}

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bench.commands import check, compare, fleet, gate, machine, plot, report, scale, train, trainers, versus
+from bench.commands import check, compare, contribute, fleet, gate, machine, plot, report, scale, train, trainers, versus
 
-COMMANDS = (plot, compare, check, report, train, versus, gate, scale, fleet, machine, trainers)  # in the order of --help
+COMMANDS = (plot, compare, check, report, train, contribute, versus, gate, scale, fleet, machine, trainers)  # in the order of --help

@@ -40,12 +40,21 @@ def two_names(text: str) -> tuple[str, str]:
 
 def seconds(text: str) -> float:
     """Return a finite number of seconds above 0."""
+    return _positive(text, "seconds")
+
+
+def minutes(text: str) -> float:
+    """Return a finite number of minutes above 0."""
+    return _positive(text, "minutes")
+
+
+def _positive(text: str, unit: str) -> float:
     try:
         number = float(text)
     except ValueError:
         number = 0.0
     if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text}: give seconds, more than 0")
+        raise argparse.ArgumentTypeError(f"{text}: give {unit}, more than 0")
     return number
 
 

@@ -16,9 +16,10 @@ PAIRS_SHOWN = "; what was measured before that is told, if there was anything"
 
 
 class _Printed(logging.Handler):
-    """Prints a message as it is, on the standard output of the moment."""
+    """Prints a message as it is, on the standard output of the moment, in place of the progress."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        progress("")
         print(record.getMessage(), flush=True)
 
 

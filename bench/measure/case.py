@@ -14,7 +14,7 @@ class Case:
 
     workload: Workload
     trainer: str
-    absent: str | None
+    absent: str | None = None
 
     def __str__(self) -> str:
         return f"{self.workload.name}-{self.trainer}"
@@ -23,6 +23,11 @@ class Case:
     def title(self) -> str:
         """The case's name in messages."""
         return f"{self.workload.name} {self.trainer}"
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """The workload and the trainer, as the CSV's columns name them."""
+        return self.workload.name, self.trainer
 
     def data(self, splits: Splits) -> Dataset:
         """Return the examples of its epoch."""

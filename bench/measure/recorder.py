@@ -74,7 +74,7 @@ class Recorder:
 
     def of(self, case: Case) -> list[Row]:
         """Return the rows of a case so far."""
-        return [row for row in self.rows if (row.workload, row.trainer) == (case.workload.name, case.trainer)]
+        return [row for row in self.rows if (row.workload, row.trainer) == case.key]
 
     def table(self) -> pd.DataFrame:
         """Return the rows so far as `records.read` would."""

@@ -34,11 +34,13 @@ class Child:
         env: Mapping[str, str],
         cwd: Path | None = None,
         piped: bool = False,
+        merged: bool = False,
         ends_with_parent: bool = False,
     ) -> None:
         """Start the command.
 
         piped             whether `stdin` and `stdout` are pipes to it; else it reads nothing, and its output is kept with its errors
+        merged            whether `stdout` is a pipe that its output and its errors come through; it reads nothing
         ends_with_parent  whether Linux kills it when this process ends, even by SIGKILL
         Raises OSError if it cannot be started.
         """
@@ -52,8 +54,8 @@ class Child:
                 cwd=cwd,
                 env={**env, _TOKEN: self._token},
                 stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
-                stdout=subprocess.PIPE if piped else self._output,
-                stderr=self._output,
+                stdout=subprocess.PIPE if piped or merged else self._output,
+                stderr=subprocess.STDOUT if merged else self._output,
                 start_new_session=True,  # a process group of its own, to be ended as a whole, and no Ctrl-C except through us
                 preexec_fn=process_tree.end_with_parent if ends_with_parent and sys.platform == "linux" else None,
             )
@@ -83,8 +85,18 @@ class Child:
         """Return the exit code, or None while it runs."""
         return self._popen.poll()
 
+    def wait(self, seconds: float) -> None:
+        """Wait until it ends, up to that many seconds."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(seconds)
+
+    def terminate(self, seconds: float) -> None:
+        """Ask it to end, and wait until it does, up to that many seconds. Windows: it is killed."""
+        self._popen.terminate()
+        self.wait(seconds)
+
     def output(self) -> list[str]:
-        """Return the lines of its errors so far, and of its output if that is not piped."""
+        """Return the lines of its errors so far, and of its output, without those that came through a pipe."""
         self._output.seek(0)
         return [line.rstrip() for line in self._output.read().decode(errors="replace").splitlines()]
 
@@ -113,8 +125,7 @@ class Child:
             if self._popen.stdin:
                 with contextlib.suppress(OSError):
                     self._popen.stdin.close()
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    self._popen.wait(_GRACE)
+                self.wait(_GRACE)
                 psutil.wait_procs(self._descendants(), timeout=_GRACE)  # they may end by themselves
         finally:  # a signal may have ended the waiting
             try:

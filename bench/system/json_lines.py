@@ -7,10 +7,15 @@ from contextlib import suppress
 from typing import Any, BinaryIO
 
 
+def encode(**content: object) -> bytes:
+    """Return a message as a line, without its end."""
+    return json.dumps(content).encode()
+
+
 def send(stream: BinaryIO, /, **content: object) -> None:
     """Write a message. A reader that is gone is not an error: its death is noticed elsewhere."""
     with suppress(OSError):
-        stream.write(json.dumps(content).encode() + b"\n")
+        stream.write(encode(**content) + b"\n")
         stream.flush()
 
 

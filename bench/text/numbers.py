@@ -33,6 +33,16 @@ def times_interval(ratio: Interval) -> str:
     return f"{digits(ratio.value)}x ({digits(ratio.low)}-{digits(ratio.high)})"
 
 
+def about(seconds: float) -> str:
+    """Return a time as an estimate: about 40 s, about 3 min."""
+    if seconds < 95:
+        step = 5 if seconds >= 10 else 1
+        return f"about {max(round(seconds / step) * step, 0)} s"
+    if seconds < 600:
+        return f"about {seconds / 60:.1f}".removesuffix(".0") + " min"
+    return f"about {seconds / 60:.0f} min" if seconds < 7200 else f"about {seconds / 3600:.0f} h"
+
+
 def _unit(seconds: float) -> tuple[float, str]:
     return next((factor, unit) for limit, factor, unit in _UNITS if seconds < limit)
 

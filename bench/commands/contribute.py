@@ -1,0 +1,76 @@
+"""`python -m bench contribute`: measure a machine within some minutes, and leave a directory that is ready to attach."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+import bench
+from bench.commands.arguments import Commands, minutes
+from bench.commands.console import progress
+from bench.options import declare, parse, spelled
+from impls import InputError
+
+_MINUTES = 8.0
+_OPTIONS = ("--trainers", "--examples", "--rounds", "--threads", "--patience", "--machine", "--no-charts")
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command's arguments."""
+    parser = commands.add_parser(
+        "contribute",
+        help="measure this machine within some minutes, for results/; call it again to go on",
+        description="Measures in order of value until the time is up, and leaves one directory with CSVs, charts and a summary. "
+        "Finished cases are kept when it is interrupted; the same command then measures the others.",
+    )
+    parser.add_argument("--minutes", type=minutes, default=_MINUTES, metavar="N", help=f"stop after N minutes (default: {_MINUTES:g})")
+    parser.add_argument("--allow-dirty", action="store_true", help="measure code that no commit names; check then refuses the result")
+    parser.add_argument("--results", dest="bench_results", metavar="DIR", help="make the directory MACHINE in DIR (default: results)")
+    declare(parser.add_argument, *_OPTIONS)
+    parser.set_defaults(run=run, interrupted="; finished cases are kept; call the same command again to measure the others")
+
+
+def run(given: argparse.Namespace) -> int:
+    """Measure within the time; return 1 if a check complains or a trainer failed, 3 if nothing was measured."""
+    from bench.contribute.campaign import Request
+    from bench.contribute.contribution import contribute
+
+    root = Path(bench.__file__).resolve().parent.parent
+    commit, dirty = _code(root, allow_dirty=given.allow_dirty)
+    options = parse(given, results=_from_here(root / "results") if commit else Path("results"), workloads=["nielsen"])
+    command = ["python", "-m", "bench", "contribute", "--minutes", f"{given.minutes:g}", *(["--allow-dirty"] if given.allow_dirty else [])]
+    request = Request(
+        options=options,
+        minutes=given.minutes,
+        command=shlex.join([*command, *spelled(given, without=["--results"])]),
+        resume_command=shlex.join([*command, *spelled(given, without=[])]),
+        commit=commit,
+        dirty=dirty,
+        in_checkout=bool(commit) and options.results.resolve().is_relative_to(root),
+    )
+    return contribute(request, progress=progress)
+
+
+def _code(root: Path, *, allow_dirty: bool) -> tuple[str, bool]:
+    """Return the commit of the code that runs, and whether the code was changed since.
+
+    Raises InputError where `check` would refuse the result in the end, unless that is allowed.
+    """
+    from bench.system import git
+
+    commit, dirty, problem = "", False, "no commit names this code; run the command in a git clone"
+    if (root / ".git").exists():
+        try:
+            commit, dirty = git.state(root)
+            problem = f"the code differs from commit {commit}; commit or stash the changes (git stash)" if dirty else ""
+        except InputError as error:
+            problem = f"the commit cannot be read: {error}"
+    if problem and not allow_dirty:
+        raise InputError(f"{root}: {problem}, or add --allow-dirty to measure for yourself, which check will refuse")
+    return commit, dirty
+
+
+def _from_here(path: Path) -> Path:
+    """Return the path relative to the working directory, if it is below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,33 @@
+"""A pytest plugin, `-p bench.contribute.case_log`: prints an event when a case begins, when it ends, and when the run ends."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from bench.contribute.process import event_line
+from bench.measure import summary
+from bench.measure.stash import RUN
+
+
+def _print(config: pytest.Config, **content: object) -> None:
+    config.get_terminal_writer().line(event_line(**content), flush=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Print the begin and the end of a case. A case that is interrupted, or crashes, has no end."""
+    run, case = item.config.stash[RUN], item.callspec.params["case"]  # type: ignore[attr-defined]
+    _print(item.config, begins=case.key)
+    result = yield
+    skipped, failed = run.outcomes.skipped.get(case), run.outcomes.failed.get(case)
+    outcome = "skipped" if skipped else "failed" if failed else "measured"
+    _print(item.config, ends=case.key, outcome=outcome, text=skipped or failed or summary.measured(run, case))
+    return result
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Print the warnings of the run."""
+    if run := config.stash.get(RUN, None):
+        _print(config, warnings=run.warnings)

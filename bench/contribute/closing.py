@@ -1,0 +1,105 @@
+"""The end of a contribution: the checks, the charts, the summary, and what the user can do next."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import records
+from bench.analysis import noise
+from bench.analysis.validate import check
+from bench.contribute import summary
+from bench.contribute.campaign import Campaign, by_reason
+from bench.contribute.schedule import CLOSING
+from bench.system.files import atomic_write
+from bench.text.numbers import about, counted, plain
+from impls import InputError
+
+LOG = logging.getLogger(__name__)
+
+
+def close(campaign: Campaign, progress: Callable[[str], None]) -> int:
+    """Check, draw, write the summary, print what comes next, and return the exit code."""
+    if not campaign.directory.csvs:
+        _report_nothing(campaign)
+        return 3
+    complaints, charts = conclude(campaign, progress, charts=campaign.request.options.charts)
+    _report_files(campaign, len(charts))
+    _report_left_out(campaign)
+    if complaints:
+        LOG.info("\nNot ready to be attached:")
+        for complaint in complaints:
+            LOG.info(f"  {plain(complaint)}")
+        return 1
+    _report_next_steps(campaign)
+    return 1 if any(outcome.failed for outcome in campaign.outcomes) else 0
+
+
+def conclude(campaign: Campaign, progress: Callable[[str], None], *, charts: bool) -> tuple[list[str], list[Path]]:
+    """Check, draw if charts are wanted, print the warnings, and write the summary. Return the complaints and the charts."""
+    csvs = campaign.directory.csvs
+    if not csvs:
+        return [], []
+    complaints = [complaint for path in csvs for complaint in check(path)]
+    warnings = [warning for outcome in campaign.outcomes for warning in outcome.warnings]
+    drawn: list[Path] = []
+    if charts:
+        from bench import plot
+
+        for path in csvs:
+            progress(f"drawing the charts of {path.name}")
+            try:
+                drawn += plot.charts([path])
+            except (InputError, OSError) as error:
+                warnings.append(f"no charts of {path.name}: {error}")
+    warnings = list(dict.fromkeys(warnings))
+    disturbed = [f"{path.name}: {line}" for path in csvs for line in noise.format_lines(noise.detect(records.read([path])), with_run=False)]
+    for warning in (*warnings, *disturbed):
+        LOG.info(f"warning: {plain(warning)}")
+    if disturbed:
+        LOG.info(summary.AGAIN)
+    text = summary.text(campaign, warnings=[*disturbed, *warnings, *([summary.AGAIN] if disturbed else [])], complaints=complaints)
+    atomic_write(campaign.directory.path / summary.NAME, text)
+    return complaints, drawn
+
+
+def _report_nothing(campaign: Campaign) -> None:
+    LOG.info("")
+    for outcome in campaign.outcomes:
+        for case, reason in {**outcome.failed, **outcome.skipped}.items():
+            LOG.info(f"{case.title}: {plain(reason)}")
+    advice = ""
+    if any(outcome.left_out for outcome in campaign.outcomes):
+        stage = campaign.plan[0]
+        first = stage.seconds(stage.cases(campaign.estimator)[:1], campaign.estimator, campaign.request.options.rounds)[0] + 2 * CLOSING
+        advice = f" The first case takes {about(first)}: give --minutes {-(-first // 60):.0f}"
+    LOG.info(f"Nothing was measured.{advice}")
+
+
+def _report_files(campaign: Campaign, charts: int) -> None:
+    LOG.info("")
+    for path in campaign.directory.csvs:
+        LOG.info(str(path))
+    if charts:
+        LOG.info(f"{counted(charts // 2, 'chart')}, as PNG and SVG")
+    LOG.info(str(campaign.directory.path / summary.NAME))
+
+
+def _report_left_out(campaign: Campaign) -> None:
+    lines = [
+        f"  {outcome.stage.name}: {counted(len(cases), 'case')}: {reason}"
+        for outcome in campaign.outcomes
+        for reason, cases in by_reason(outcome.left_out).items()
+    ]
+    if lines:
+        LOG.info("\n".join(["\nLeft out:", *lines, f"To measure them too: {campaign.request.resume_command}"]))
+
+
+def _report_next_steps(campaign: Campaign) -> None:
+    path = campaign.directory.path
+    LOG.info("\nThe files are whole, plausible and free of personal data. To contribute them, attach a zip of the directory to an issue:")
+    LOG.info(f"  python -m zipfile -c {path.name}.zip {path}")
+    if campaign.request.in_checkout:
+        LOG.info("or open a pull request with it:")
+        LOG.info(f"  git switch -c {path.name} && git add {path} && git commit -m 'results: add {path.name}'")

@@ -1,0 +1,53 @@
+"""`python -m bench contribute`: from the look at the machine to the directory that is ready to attach."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+
+from bench.contribute import closing
+from bench.contribute.announcement import announce
+from bench.contribute.campaign import Campaign, Countdown, Request
+from bench.contribute.directory import SETUP, choose_directory
+from bench.contribute.estimator import Estimator
+from bench.contribute.probe import probe
+from bench.contribute.schedule import Schedule
+from bench.contribute.stages import Stage, stages
+from bench.machine import affinity
+from bench.machine.identity import describe
+from bench.machine.load import Meter
+from impls import InputError
+
+
+def contribute(request: Request, *, progress: Callable[[str], None], plan: Sequence[Stage] | None = None) -> int:
+    """Measure within the time, and return the exit code: 1 if a check complains or a trainer failed, 3 if nothing was measured.
+
+    progress  shows a line in place of the last one
+    plan      the stages, if not all
+    Raises InputError before anything is measured, or if rows cannot be read back; Stopped when interrupted: finished cases are kept.
+    """
+    countdown, options = Countdown(60 * request.minutes), request.options
+    progress("looking at this machine")
+    machine, threads = describe(options.machine), options.threads or affinity.available()
+    if threads > affinity.available():
+        raise InputError(f"--threads {threads}: this process may run on {affinity.available()} processors; give fewer")
+    meter = Meter()
+    devices, absent = probe(options.trainers)
+    load = meter.shares().load
+    plan, splits = plan or stages(request.examples), options.splits()
+    estimator = Estimator(devices, {one.name: one for stage in plan for one in stage.workloads}, len(splits.training))
+    setup = {**{name: value for name, value in asdict(machine).items() if name in SETUP}, "threads": threads, "commit": request.commit}
+    directory = choose_directory(options.results, setup, request.dirty, estimator)
+    campaign = Campaign(request, machine, directory, plan, estimator, absent, countdown)
+    with directory.owned():
+        for stage in plan:  # rows that a killed call has left
+            directory.collect(stage)
+        campaign.learn()
+        estimator.try_loop(splits)
+        announce(campaign, threads, load)
+        try:
+            Schedule(campaign, progress).run()
+        except BaseException:
+            closing.conclude(campaign, progress, charts=False)  # at once: the user waits for it to end
+            raise
+        return closing.close(campaign, progress)

@@ -1,0 +1,39 @@
+"""A Python command in a process of its own, and the events that it prints among its other lines."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import bench
+from bench.system import json_lines
+from bench.system.launcher import without_launcher
+from bench.system.line_runner import Ended, run_lines
+
+_MARK = "\x1e"  # a record separator before a JSON object, as in JSON text sequences (RFC 7464)
+
+
+def run(command: Sequence[str], *, seconds: float, line: Callable[[str], None]) -> Ended:
+    """Run `python COMMAND` with this suite's code, call `line` with each line that it prints, and return how it ended.
+
+    seconds: after these it is asked to end.
+    """
+    root = Path(bench.__file__).resolve().parent.parent
+    environment = without_launcher(os.environ)
+    if (root / "pyproject.toml").is_file():  # a checkout, which may not be the working directory
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(root), environment.get("PYTHONPATH"))))
+    return run_lines([sys.executable, *command], env=environment, seconds=seconds, line=line)
+
+
+def event_line(**content: object) -> str:
+    """Return the line that tells the parent process of an event."""
+    return _MARK + json_lines.encode(**content).decode()
+
+
+def parse_event(line: str) -> dict[str, Any] | None:
+    """Return the event on a line, or None if there is none."""
+    _, mark, text = line.partition(_MARK)
+    return json_lines.parse(text.encode()) if mark else None

@@ -1,0 +1,121 @@
+"""The stages of a contribution as data: the question of each, its cases in order of value, and an estimate of their time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from bench.analysis.timings import BASELINE
+from bench.contribute.estimator import Estimator
+from bench.measure.case import Case
+from bench.measure.rounds import WARM_UP_SECONDS, rounds_that_fit
+from bench.workload import WORKLOADS, Workload, grid
+
+EPOCHS = 30  # of a learning curve, as in the book
+_LEARNERS = 3
+_ADDED = 2  # trainers in the grid besides loop and matrix
+
+# Seconds, from runs on the machines of results/: 12 cases of nielsen and wide took 1.2 s each besides their epochs.
+_START = 4.0  # a process imports its libraries
+_CASE = 1.5  # a case verifies twice, measures the machine's peaks and computes the accuracy
+_LOOK = 0.05  # a training epoch is followed by the accuracy on the test digits
+_LONGEST_ORACLE = 10.0  # above 20 GFLOP matrix replaces loop as the oracle
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One run of a command, and the CSV that it adds to.
+
+    name       in messages
+    question   what its figures answer
+    file       name of the CSV
+    workloads  in order of value
+    trainers   returns the trainers to measure, from what is measured by then
+    epochs     of a training; None for timed epochs
+    shortens   whether it may time FEWEST rounds a case if more do not fit into the time
+    """
+
+    name: str
+    question: str
+    file: str
+    workloads: tuple[Workload, ...]
+    trainers: Callable[[Estimator], list[str]]
+    epochs: int | None = None
+    shortens: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The rows' column `kind`."""
+        return "training" if self.epochs else "timing"
+
+    def cases(self, estimator: Estimator) -> list[Case]:
+        """Return the cases, the most valuable first."""
+        return [Case(workload, trainer) for workload in self.workloads for trainer in self.trainers(estimator)]
+
+    def seconds(self, cases: Sequence[Case], estimator: Estimator, rounds: int | None) -> list[float]:
+        """Return an estimate of each case's time, in seconds. The first one includes the start of the process.
+
+        rounds: of timed epochs; None: as many as the command chooses
+        """
+        estimates: list[float] = []
+        for position, case in enumerate(cases):
+            epoch, examples = estimator.epoch(case.workload, case.trainer), estimator.examples(case.workload)
+            seconds = _CASE + self._epochs(epoch, rounds)
+            if case.workload not in [other.workload for other in cases[:position]]:
+                verified = min(1.0, max(200.0, 2.5 * case.workload.batch_size) / examples)  # see bench.verify.oracle
+                seconds += min(verified * estimator.epoch(case.workload, BASELINE), _LONGEST_ORACLE)
+            if self.epochs or position == 0:
+                seconds += _START
+            estimates.append(seconds)
+        return estimates
+
+    def _epochs(self, epoch: float, rounds: int | None) -> float:
+        """Return the time that a case's epochs take, with the warm-up."""
+        if self.epochs:
+            return self.epochs * (epoch + _LOOK)
+        return max(WARM_UP_SECONDS, epoch) + (rounds or rounds_that_fit(epoch)) * epoch
+
+
+def stages(examples: int | None = None) -> list[Stage]:
+    """Return all stages, the most valuable first.
+
+    examples: the training examples of an epoch, if not all. A workload whose mini-batch does not fit in them is left out.
+    """
+
+    def jobs(*workloads: Workload) -> tuple[Workload, ...]:
+        return tuple(replace(one, examples=examples) for one in workloads if examples is None or one.batch_size <= examples)
+
+    # From coarse to fine, so that a grid that is cut short still spans all sizes.
+    coarse = [(width, batch) for batches in ((1, 100, 10_000), (10, 1000)) for width in (30, 1000) for batch in batches]
+    cells = [grid([batch], [width])[0] for width, batch in [*coarse, *((100, batch) for batch in (1, 10, 100, 1000, 10_000))]]
+    named, large = jobs(WORKLOADS["nielsen"], WORKLOADS["wide"]), jobs(WORKLOADS["large"])
+    every = [
+        Stage("main", "how fast is each trainer on a small network?", "main.csv", named, lambda here: list(here.devices)),
+        Stage("large", "how fast on one with 1,000 hidden units?", "large.csv", large, _all_but_loop),
+        Stage("book", "how fast do the three fastest learn?", "book.csv", named[:1], _learners, epochs=EPOCHS),
+        Stage("grid", "which trainer wins at which batch size and width?", "grid.csv", jobs(*cells), _mapped, shortens=True),
+        Stage("huge", "how far does a GPU get?", "huge.csv", jobs(WORKLOADS["huge"]), _on_gpu),
+        Stage("large-loop", "how slow is the loop on large?", "large.csv", large, _only_loop),
+    ]
+    return [stage for stage in every if stage.workloads]
+
+
+def _all_but_loop(estimator: Estimator) -> list[str]:
+    return [trainer for trainer in estimator.devices if trainer != BASELINE]
+
+
+def _only_loop(estimator: Estimator) -> list[str]:
+    return [BASELINE] if BASELINE in estimator.devices else []
+
+
+def _learners(estimator: Estimator) -> list[str]:
+    return estimator.fastest(_LEARNERS, on=["nielsen"])
+
+
+def _mapped(estimator: Estimator) -> list[str]:
+    always = [name for name in (BASELINE, "matrix") if name in estimator.devices]
+    return always + estimator.fastest(_ADDED, on=["nielsen", "wide"], without=always)
+
+
+def _on_gpu(estimator: Estimator) -> list[str]:
+    return [trainer for trainer, device in estimator.devices.items() if device == "gpu"]

@@ -1,0 +1,11 @@
+"""The places in pytest's configuration where its plugins find the run and its watchdog."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.measure.run import Run
+from bench.measure.watchdog import Watchdog
+
+RUN = pytest.StashKey[Run]()
+WATCHDOG = pytest.StashKey[Watchdog]()

@@ -1,0 +1,166 @@
+"""`python -m bench contribute`: stages in order of value, as far as the time allows, and an exit code."""
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from bench import records
+from bench.__main__ import main
+from bench.analysis.validate import PERSONAL, check
+from bench.contribute.estimator import Estimator
+from bench.contribute.stages import Stage, stages
+from bench.stats import intervals
+from bench.system import git
+from bench.text.numbers import about
+from impls import InputError
+from tests.doors import ROOT
+from tests.support.contribute import COMMIT, cases, done, play
+
+
+@pytest.fixture
+def machine(monkeypatch, mnist):
+    return play(monkeypatch, mnist)
+
+
+def test_stages_are_measured_in_order_of_value_and_leave_one_directory(machine, tmp_path):
+    code, said = done(tmp_path)
+    assert code == 0, said
+    small = [f"{workload} {trainer}" for workload in ("nielsen", "wide") for trainer in machine.devices]
+    large = [f"large {trainer}" for trainer in machine.devices if trainer != "loop"]
+    book = [f"train nielsen {trainer}" for trainer in ("matrix", "compiled", "jax_cpu")]
+    assert machine.cases[:14] == [*small, *large, *book]
+    assert len(machine.cases[14:-1]) == 15 * 4
+    assert machine.cases[-1] == "large loop"
+    assert {path.name for path in tmp_path.iterdir()} == {"box"}
+    assert {path.name for path in (tmp_path / "box").iterdir()} == {"main.csv", "large.csv", "book.csv", "grid.csv", "summary.md"}
+    assert sum(check(path) != [] for path in (tmp_path / "box").glob("*.csv")) == 0
+    assert f"git add {tmp_path / 'box'}" in said
+
+
+def test_only_a_gpu_is_given_the_huge_network(machine, tmp_path):
+    assert "no trainer for it here" in done(tmp_path / "without", 2.0)[1]
+    machine.devices["gpu"] = "gpu"
+    done(tmp_path / "with", plan=[*stages()[:2], stages()[4]])
+    assert [case for case in machine.cases if case.startswith("huge")] == ["huge gpu"]
+    assert cases(tmp_path / "with" / "box" / "huge.csv") == {("huge", "gpu"): 8}
+
+
+def test_too_little_time_leaves_out_the_later_stages_and_names_them(machine, tmp_path):
+    code, said = done(tmp_path, 1.5)
+    assert code == 0
+    assert {case.split()[0] for case in machine.cases} == {"nielsen", "wide", "large", "train"}
+    assert "large loop" not in machine.cases
+    named = said[said.index("Left out:") :]
+    assert "grid: 60 cases" in named
+    assert "large-loop: 1 case" in named
+    assert "To measure them too: python -m bench contribute" in named
+    assert "grid: 60 cases: needs about" in (tmp_path / "box" / "summary.md").read_text(encoding="utf-8")
+
+
+def test_a_grid_without_enough_time_has_fewer_rounds_and_spans_all_sizes(machine, tmp_path):
+    done(tmp_path, 3.5)
+    command = machine.commands[-1]
+    assert command[command.index("--rounds") + 1] == str(intervals.FEWEST)
+    measured = {tuple(map(int, re.findall(r"\d+", case.split()[0]))) for case in machine.cases if case.startswith("h")}
+    assert {(30, 1), (30, 10_000), (1000, 1), (1000, 10_000)} <= measured
+    assert len(measured) < 15
+
+
+def test_time_that_is_left_in_the_end_is_used(machine, tmp_path, monkeypatch):
+    # The first stage takes four times its estimate, so the second one seems too long; the third shows that the machine is quiet again.
+    every = stages()
+    plan = [every[0], replace(every[3], workloads=every[3].workloads[:5]), every[1]]
+    estimates = {"main": 1.25, "grid": 5.0, "large": 5.0}
+    monkeypatch.setattr(Stage, "seconds", lambda self, cases, estimator, rounds: [estimates[self.name]] * len(cases))
+    _, said = done(tmp_path, 140 / 60, plan=plan)
+    assert "grid, shortened to 4 of 20 cases" in said
+    assert "grid again" in said
+    assert said.index("large, 3 cases") < said.index("grid again")
+
+
+def test_a_stage_that_is_slower_than_estimated_ends_with_the_time(machine, tmp_path, monkeypatch):
+    monkeypatch.setattr(Stage, "seconds", lambda self, cases, estimator, rounds: [0.1] * len(cases))
+    code, said = done(tmp_path, 0.5)
+    assert code == 0
+    assert machine.cases == ["nielsen loop", "nielsen matrix", "nielsen compiled", "nielsen jax_cpu", "wide loop", "wide matrix"]
+    assert "main: 2 cases: the time was up" in said
+    assert len(cases(tmp_path / "box" / "main.csv")) == 6
+
+
+def test_without_time_for_one_case_nothing_is_left_and_the_exit_code_says_so(machine, tmp_path):
+    code, said = done(tmp_path, 0.2)
+    assert code == 3
+    assert "give --minutes 1" in said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_crash_costs_one_case(machine, tmp_path):
+    machine.what["nielsen matrix"] = "crashes"
+    code, said = done(tmp_path, 3.0)
+    assert code == 1
+    assert re.search("nielsen matrix +FAILED: its process was ended by SIGSEGV", said)
+    assert set(cases(tmp_path / "box" / "main.csv")) == {(w, t) for w in ("nielsen", "wide") for t in machine.devices} - {
+        ("nielsen", "matrix")
+    }
+    summary = (tmp_path / "box" / "summary.md").read_text(encoding="utf-8")
+    assert "nielsen matrix" in summary
+    assert not any(pattern.search(summary) for what, pattern in PERSONAL.items() if what == "a path" and "/home" in summary)
+    assert "ann" not in summary
+
+
+def test_estimates_from_the_first_stages_fit_the_grid_of_the_reference_machine():
+    table = records.read([ROOT / "results" / "intel-xeon-2-core" / f"{name}.csv" for name in ("main", "grid")])
+    medians = table.groupby(["workload", "trainer"])["seconds"].median().to_dict()
+    grid = stages()[3]
+    workloads = {one.name: one for stage in stages() for one in stage.workloads}
+    measured = Estimator(dict.fromkeys(["loop", "matrix", "compiled", "jax_cpu"], "cpu"), workloads, 50_000, medians)
+    before = replace(measured, seconds={key: seconds for key, seconds in medians.items() if not key[0].startswith("h")})
+    pairs = zip(grid.seconds(grid.cases(before), before, None), grid.seconds(grid.cases(before), measured, None), strict=True)
+    for case, (estimate, right) in zip(grid.cases(before), pairs, strict=True):
+        assert 0.5 * right < estimate < 2.5 * right, case.title
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (3.2, "about 3 s"),
+        (88.0, "about 90 s"),
+        (120.0, "about 2 min"),
+        (258.0, "about 4.3 min"),
+        (1300.0, "about 22 min"),
+        (9000.0, "about 2 h"),
+    ],
+)
+def test_a_time_is_rounded_as_an_estimate(seconds, text):
+    assert about(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [((COMMIT, True), f"differs from commit {COMMIT}"), (("", False), "the commit cannot be read: git is not installed")],
+)
+def test_what_check_would_refuse_is_refused_before_anything_is_measured(monkeypatch, machine, capsys, tmp_path, state, words):
+    def read(_):
+        if not state[0]:
+            raise InputError("git is not installed")
+        return state
+
+    monkeypatch.setattr(git, "state", read)
+    arguments = ["contribute", "--results", str(tmp_path), "--machine", "box", "--minutes", "1"]
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert "--allow-dirty" in error
+    assert error.count("\n") == 1
+    assert machine.cases == []
+    machine.columns = {"commit": state[0], "dirty": state[1]}
+    assert main([*arguments, "--allow-dirty", "--no-charts"]) == 1, "check refuses it"
+    assert machine.cases
+
+
+@pytest.mark.parametrize("minutes", ["0", "-1", "nan", "inf", "soon"])
+def test_minutes_are_a_time(capsys, minutes):
+    with pytest.raises(SystemExit, match="2"):
+        main(["contribute", f"--minutes={minutes}"])
+    assert "give minutes, more than 0" in capsys.readouterr().err

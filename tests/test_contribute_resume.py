@@ -1,0 +1,169 @@
+"""`python -m bench contribute` called again: the cases that have ended are kept, and only the others are measured."""
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import asdict, replace
+
+import psutil
+import pytest
+
+from bench import records
+from bench.analysis.validate import check
+from bench.contribute.campaign import Request
+from bench.contribute.stages import stages
+from bench.machine.affinity import available
+from bench.machine.identity import describe
+from bench.options import parse
+from bench.records import Writer
+from bench.system import git
+from bench.system.signals import Stopped
+from impls import InputError
+from tests.doors import ROOT
+from tests.rows import rows
+from tests.support.contribute import COMMIT, cases, done, play, run
+
+
+@pytest.fixture
+def machine(monkeypatch, mnist):
+    return play(monkeypatch, mnist)
+
+
+def test_a_second_call_measures_nothing_again(machine, tmp_path):
+    done(tmp_path, plan=stages()[:3])
+    before = (tmp_path / "box" / "main.csv").read_bytes()
+    machine.cases.clear()
+    code, said = done(tmp_path, plan=stages()[:3])
+    assert (code, machine.cases) == (0, [])
+    assert "main: already measured, 8 cases in main.csv" in said
+    assert (tmp_path / "box" / "main.csv").read_bytes() == before
+
+
+def test_a_trainer_that_was_installed_since_is_added(machine, tmp_path):
+    del machine.devices["compiled"]
+    done(tmp_path, plan=stages()[:2])
+    machine.devices["compiled"] = "cpu"
+    machine.cases.clear()
+    done(tmp_path, plan=stages()[:2])
+    assert machine.cases == ["nielsen compiled", "wide compiled", "large compiled"]
+
+
+@pytest.mark.parametrize("at", ["wide matrix", "train nielsen compiled", "h30-b100 loop"])
+def test_finished_cases_survive_an_interruption_and_only_the_others_are_measured_then(machine, tmp_path, at):
+    machine.what[at] = Stopped(signal.SIGINT)
+    plan = stages()[: 4 if at.startswith("h") else 3]
+    with pytest.raises(Stopped):
+        done(tmp_path, plan=plan)
+    assert "# box" in (tmp_path / "box" / "summary.md").read_text(encoding="utf-8")
+    first = machine.cases.copy()
+    machine.what.clear()
+    machine.cases.clear()
+    assert done(tmp_path, plan=plan)[0] == 0
+    again = {at} if at.startswith("train") else set()  # half a training does not count
+    assert set(first) & set(machine.cases) == again
+    assert len({*first, *machine.cases}) == 8 + 3 + 3 + 60 * at.startswith("h")
+    assert set(cases(tmp_path / "box" / "book.csv").values()) == {30}
+    assert all(check(path) == [] for path in (tmp_path / "box").glob("*.csv"))
+
+
+def test_rows_that_a_killed_call_left_are_taken_over(machine, tmp_path):
+    working = tmp_path / "box" / "unfinished" / "main"
+    here = asdict(describe("box")) | {"threads": available(), "commit": COMMIT}
+    writer = Writer(working / "a-timing-box.csv")
+    writer.add(rows({("nielsen", "loop"): 1.0}, **here))
+    writer.add(rows({("nielsen", "matrix"): 0.1}, **here))
+    writer.partial.write_bytes(writer.partial.read_bytes()[:-40])  # killed while it wrote the last row
+    (tmp_path / "box" / "unfinished" / "process").write_text("1 0.0\n")
+    assert done(tmp_path, 2.0)[0] == 0
+    assert machine.cases[0] == "nielsen matrix"
+    assert cases(tmp_path / "box" / "main.csv")["nielsen", "loop"] == 5
+    assert not (tmp_path / "box" / "unfinished").exists()
+
+
+def test_rows_that_a_killed_call_had_taken_over_already_are_not_doubled(machine, tmp_path):
+    done(tmp_path, 1.5)
+    path = tmp_path / "box" / "main.csv"
+    before = path.read_bytes()
+    left = tmp_path / "box" / "unfinished" / "main" / "a-timing-box.csv"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(before)
+    done(tmp_path, 0.2)
+    assert path.read_bytes() == before
+    assert not left.exists()
+
+
+def test_a_directory_that_a_living_process_measures_into_is_left_alone(machine, tmp_path):
+    working = tmp_path / "box" / "unfinished"
+    working.mkdir(parents=True)
+    parent = psutil.Process(os.getppid())
+    (working / "process").write_text(f"{parent.pid} {parent.create_time()}\n")
+    with pytest.raises(InputError, match=f"process {parent.pid} measures into it"):
+        done(tmp_path)
+    assert machine.cases == []
+
+
+def test_the_measurements_of_another_commit_stay_as_they_are(machine, tmp_path):
+    done(tmp_path, 2.0)
+    before = (tmp_path / "box" / "main.csv").read_bytes()
+    machine.columns = {"commit": "def456def456"}
+    code, said = done(tmp_path, 2.0, commit="def456def456")
+    assert code == 0
+    assert "box holds measurements that differ in commit" in said
+    assert (tmp_path / "box" / "main.csv").read_bytes() == before
+    assert set(records.read([tmp_path / "box-run2" / "main.csv"])["commit"]) == {"def456def456"}
+
+
+FAULTY = """
+from impls.matrix import Matrix
+
+class Raises(Matrix):
+    def _epoch(self, order):
+        raise ArithmeticError("no gradient")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no signals to interrupt with")
+def test_a_real_contribution_is_interrupted_and_goes_on(tmp_path, monkeypatch):
+    quick = [
+        "--examples",
+        "100",
+        "--rounds",
+        "3",
+        "--trainers",
+        "loop,matrix",
+        "--machine",
+        "box",
+        "--results",
+        str(tmp_path),
+        "--no-charts",
+    ]
+    command = [sys.executable, "-m", "bench", "contribute", "--minutes", "9", "--allow-dirty", *quick]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("  nielsen loop"):
+                process.send_signal(signal.SIGINT)
+                break
+        process.stdout.read()
+        error = process.stderr.read()
+    assert process.returncode == 130
+    assert "call the same command again" in error
+    first = records.read([tmp_path / "box" / "main.csv"])
+    assert ("nielsen", "loop") in set(zip(first["workload"], first["trainer"], strict=True))
+    assert not (tmp_path / "box" / "unfinished").exists()
+
+    commit, dirty = git.state(ROOT)
+    words = {"bench_examples": "100", "bench_rounds": "3", "bench_trainers": "loop,faulty:Raises,matrix", "bench_machine": "box"}
+    (tmp_path / "faulty.py").write_text(FAULTY)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    options = parse(words, results=tmp_path, workloads=["nielsen"])
+    main_stage, book, *_ = stages(100)
+    plan = [replace(main_stage, workloads=main_stage.workloads[:1]), replace(book, epochs=2, trainers=lambda _: ["matrix"])]
+    code, lines = run(Request(options, 9.0, "", "", commit, dirty, True), plan)
+    assert code == 1
+    assert "  nielsen faulty:Raises  FAILED: ArithmeticError: no gradient" in lines
+    both = records.read([tmp_path / "box" / "main.csv"])
+    assert {("nielsen", "loop"): 3, ("nielsen", "matrix"): 3}.items() <= cases(tmp_path / "box" / "main.csv").items()
+    assert both.head(len(first)).equals(first)
+    assert cases(tmp_path / "box" / "book.csv") == {("nielsen", "matrix"): 2}
+    assert {"main-speedup.png", "book-learning-nielsen.svg"} <= {path.name for path in (tmp_path / "box").iterdir()}
