@@ -19,7 +19,7 @@ from bench.machine.identity import describe
 from bench.options import Options, parse
 from bench.records import Writer
 from bench.system.line_runner import Ended
-from tests.rows import rows
+from tests.support.rows import rows
 
 EPOCHS = {"loop": 1.0, "matrix": 0.1, "compiled": 0.05, "jax_cpu": 0.2, "gpu": 0.02}
 COMMIT = "abc123abc123"

@@ -20,9 +20,9 @@ from bench.records import Writer
 from bench.system import git
 from bench.system.signals import Stopped
 from impls import InputError
-from tests.doors import ROOT
-from tests.rows import rows
+from tests.support.commands import ROOT
 from tests.support.contribute import COMMIT, cases, done, play, run
+from tests.support.rows import rows
 
 
 @pytest.fixture

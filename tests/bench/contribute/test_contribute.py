@@ -14,7 +14,7 @@ from bench.stats import intervals
 from bench.system import git
 from bench.text.numbers import about
 from impls import InputError
-from tests.doors import ROOT
+from tests.support.commands import ROOT
 from tests.support.contribute import COMMIT, cases, done, play
 
 
