@@ -25,5 +25,5 @@ def run(given: argparse.Namespace) -> int:
         print(json.dumps(reasons))
         return 0
     rows = [(name, plain(reason) if reason else "runs here") for name, reason in reasons.items()]
-    print(Table("", ("trainer", "on this machine"), rows).text())
+    print(Table("", ("", ""), rows).text())
     return 0

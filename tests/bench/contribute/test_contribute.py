@@ -15,12 +15,7 @@ from bench.system import git
 from bench.text.numbers import about
 from impls import InputError
 from tests.support.commands import ROOT
-from tests.support.contribute import COMMIT, cases, done, play
-
-
-@pytest.fixture
-def machine(monkeypatch, mnist):
-    return play(monkeypatch, mnist)
+from tests.support.contribute import COMMIT, cases, done
 
 
 def test_stages_are_measured_in_order_of_value_and_leave_one_directory(machine, tmp_path):

@@ -21,13 +21,8 @@ from bench.system import git
 from bench.system.signals import Stopped
 from impls import InputError
 from tests.support.commands import ROOT
-from tests.support.contribute import COMMIT, cases, done, play, run
+from tests.support.contribute import COMMIT, cases, done, run
 from tests.support.rows import rows
-
-
-@pytest.fixture
-def machine(monkeypatch, mnist):
-    return play(monkeypatch, mnist)
 
 
 def test_a_second_call_measures_nothing_again(machine, tmp_path):

@@ -1,17 +1,10 @@
 """The summary of a contribution, and its checks."""
 
-import pytest
-
 from bench import records
 from bench.contribute.stages import stages
 from bench.stats import intervals
 from bench.text.numbers import duration_interval, times_interval
-from tests.support.contribute import done, play
-
-
-@pytest.fixture
-def machine(monkeypatch, mnist):
-    return play(monkeypatch, mnist)
+from tests.support.contribute import done
 
 
 def test_figures_of_the_summary_are_those_of_the_csv(machine, tmp_path):
