@@ -123,5 +123,5 @@ def test_a_clock_that_stands_still_is_refused():
 
 def test_this_clock_is_fine_enough_for_a_millisecond_and_is_shown():
     assert measure().warning(1e-3) is None
-    assert "\nclock           steps of " in command("machine").stdout
+    assert "\nclock            steps of " in command("machine").stdout
     assert json.loads(command("machine", "--json").stdout)["clock"]["tick"] < 1e-5
