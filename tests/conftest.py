@@ -6,6 +6,13 @@ import numpy as np
 import pytest
 
 import impls
+from tests.support import commands
+
+# OpenMP's threads sleep where they would wait in a loop. With PyTorch on two busy processors an epoch then takes a second, not minutes.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+# Of several test processes, that which comes first starts `--threads 1` on the first processor, the next on the next.
+commands.worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 pytest_plugins = ["pytester"]
 

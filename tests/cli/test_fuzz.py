@@ -161,6 +161,7 @@ def tell(path):
     assert answer.json()
 
 
+@pytest.mark.live
 @pytest.mark.parametrize(
     ("make", "use", "size"),
     [

@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -14,7 +16,35 @@ QUICK = ("--workload", "nielsen", "--examples", "400", "--rounds", "3")
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **options) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-m", *map(str, command)], cwd=cwd, capture_output=True, text=True, timeout=120, **options)
+    with processor_of_ones_own(command):
+        process = subprocess.Popen(
+            [sys.executable, "-m", *map(str, command)], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+        )
+    with process:
+        try:
+            output, errors = process.communicate(timeout=120)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+worker = 0
+"""The number of this test process among those of pytest-xdist."""
+
+
+@contextmanager
+def processor_of_ones_own(command: Sequence[str | Path]) -> Iterator[None]:
+    """Start a command with `--threads 1` in here: it pins itself to its first processor, which must not be every test process's first."""
+    if not hasattr(os, "sched_setaffinity") or ("--threads", "1") not in pairwise(map(str, command)):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(before)[worker % len(before)]})  # of this thread, and of what it starts
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def launcher() -> str | None:

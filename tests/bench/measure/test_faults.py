@@ -18,7 +18,7 @@ from bench import records
 from bench.__main__ import main
 from bench.records import WriteError, Writer
 from impls import InputError
-from tests.support.commands import BENCH, QUICK, ROOT, bench, command
+from tests.support.commands import BENCH, QUICK, ROOT, bench, command, processor_of_ones_own
 from tests.support.rows import ROW, written
 
 WRONG = "tests.support.wrong_trainers"
@@ -54,7 +54,9 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 def started(*options, **others):
     """A run under way. At the end it is none any more."""
     command = [sys.executable, "-m", *BENCH, "--benchmark-only", *QUICK, "--threads", "1", "--no-charts", *map(str, options)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **others) as process:
+    with processor_of_ones_own(command):
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **others)
+    with process:
         try:
             yield process
         finally:
