@@ -11,13 +11,11 @@ import numpy as np
 import pytest
 
 from bench.measure.case import absent
-from impls import TRAINERS, Dataset, Network, Unsupported, load_trainer, unavailable
-from impls.gpu_fused import BLOCKS, Fit
-from impls.gpu_graph import STEPS_A_GRAPH, GpuGraph, replays
+from impls import TRAINERS, Dataset, Network, load_trainer, unavailable
+from impls.gpu_graph import STEPS_A_GRAPH, replays
 from impls.loop import Loop
 from tests.impls.test_trainers import distance, same_bits, trained
-from tests.support.device import Device, Unbuilt
-from tests.support.gpu.variants import one_by_one, stream_of, timed_epoch, with_threads
+from tests.support.device import Device
 from tests.support.kernel_player import needs_compiler
 from tests.support.trainers_on_cpu import GpuOnCpu, GraphOnCpu, UnbuiltFused, UnbuiltGraph
 
@@ -99,94 +97,6 @@ def test_every_kernel_of_gpu_graph_computes_the_same(monkeypatch, multiprocessor
 
 
 on_the_cpu = pytest.mark.skipif(unavailable("gpu") is None, reason="needs a machine without a GPU")
-HOPPER = {"clusters": True, "shared_limit": 227 * 1024}
-
-
-@pytest.mark.parametrize(
-    ("layers", "batch_size", "reason"),
-    [
-        ((784, 10), 10, "one hidden layer; 784-10 has 0"),
-        ((784, 30, 30, 10), 10, "one hidden layer; 784-30-30-10 has 2"),
-        ((784, 1000, 10), 10, "the weights do not fit the registers"),
-        ((784, 30, 10), 1000, "KiB of shared memory"),
-    ],
-)
-def test_gpu_fused_says_what_it_cannot_hold(layers, batch_size, reason):
-    with pytest.raises(Unsupported, match=reason):
-        Fit.of(layers, batch_size, itemsize=4, **HOPPER)
-
-
-@pytest.fixture
-def wide(monkeypatch):
-    """Make gpu_fused for the job `wide` on a device of that capability, with so much shared memory and so many multiprocessors."""
-    data = Dataset(np.ones((100, 784)), np.zeros(100, int), classes=10)
-
-    def make(capability, kib=227, multiprocessors=132):
-        monkeypatch.setattr(Device.cuda.Device, "compute_capability", capability)
-        monkeypatch.setitem(Device.cuda.Device.attributes, "MaxSharedMemoryPerBlockOptin", kib * 1024)
-        monkeypatch.setitem(Device.cuda.Device.attributes, "MultiProcessorCount", multiprocessors)
-        return UnbuiltFused(Network.scaled([784, 100, 10]), data, batch_size=100, learning_rate=1.0)
-
-    return make
-
-
-@pytest.mark.parametrize(
-    ("device", "reason"),
-    [
-        (("70",), r"needs compute capability 7\.5"),
-        (("75", 64), r"needs \d+ KiB of shared memory a block; this device has 64"),
-        (("90", 64), r"needs \d+ KiB of shared memory a block; this device has 64"),
-        (("86", 99, 7), "needs 8 multiprocessors; this device has 7"),  # fewer blocks would wait for the others for ever
-    ],
-)
-def test_gpu_fused_says_what_the_device_cannot_hold(wide, device, reason):
-    with pytest.raises(Unsupported, match=reason):
-        wide(*device)
-
-
-@pytest.mark.parametrize("capability", ["86", "120"])  # without clusters, with half the mailbox; with clusters, but fewer threads
-def test_the_job_wide_fits_99_kib(wide, capability):
-    wide(capability, 99)
-
-
-@pytest.mark.parametrize(("capability", "together"), [("80", {"epoch"}), ("90", set())])
-def test_blocks_that_wait_for_one_another_run_together_by_launch_or_by_cluster(wide, capability, together, monkeypatch):
-    monkeypatch.setattr(Device, "together", set())
-    wide(capability).train_epoch(np.arange(100))
-    assert Device.together == together
-
-
-def test_gpu_fused_asks_for_the_shared_memory_that_it_uses(wide):
-    trainer = wide("90")
-    assert Fit.of((784, 100, 10), 100, 4, **HOPPER).shared_bytes > 48 * 1024  # what a kernel gets without asking
-    trainer.train_epoch(np.arange(100))  # the stand-in refuses more than was asked for
-
-
-@pytest.mark.parametrize("itemsize", [4, 8])
-@pytest.mark.parametrize("hidden", [1, 8, 30, 100])
-@pytest.mark.parametrize("batch_size", [1, 7, 10, 60])
-def test_a_fit_has_room_for_every_example_and_is_within_the_limits(batch_size, hidden, itemsize):
-    fit = Fit.of((784, hidden, 10), batch_size, itemsize, **HOPPER)
-    assert batch_size <= fit.chunk * fit.chunks < batch_size + fit.chunks
-    assert fit.shared_bytes <= HOPPER["shared_limit"]
-    assert fit.threads % 32 == 0
-    assert fit.macros((784, hidden, 10))["BLOCKS"] == BLOCKS
-
-
-def test_a_fit_has_fewer_threads_where_more_need_too_much_shared_memory():
-    most, chosen = (Fit.of((784, 100, 10), 200, 4, clusters=True, shared_limit=limit) for limit in (2**20, HOPPER["shared_limit"]))
-    assert (most.threads, chosen.threads) == (256, 128)
-    assert chosen.shared_bytes <= HOPPER["shared_limit"] < most.shared_bytes
-
-
-def test_an_experiment_may_choose_the_number_of_threads():
-    data = Dataset(np.ones((100, 784)), np.zeros(100, int), classes=10)
-    with_threads(UnbuiltFused, 192)(Network.scaled([784, 100, 10]), data, batch_size=100, learning_rate=1.0)
-    assert "-DTHREADS=192" in Unbuilt.asked[1]
-
-
-def test_the_nielsen_job_is_one_chunk_so_that_an_image_is_read_once():
-    assert Fit.of((784, 30, 10), 10, 4, **HOPPER).chunks == 1
 
 
 @pytest.mark.parametrize("name", ["gpu", "gpu_graph", "gpu_fused"])
@@ -245,88 +155,3 @@ def test_work_that_was_only_started_is_waited_for_and_timed(small):
     trainer.train_epoch(np.arange(len(small)))
     assert time.perf_counter() - began >= 0.1
     assert same_bits(trainer.network(), trained(Loop, start, small, batch_size=4, learning_rate=1.0))
-
-
-# What needs a device
-
-NAMES = ["gpu", "gpu_graph", "gpu_fused"]
-on_device = pytest.mark.skipif(load_trainer("gpu").unavailable() is not None, reason=str(load_trainer("gpu").unavailable()))
-
-
-def on_the_device(name, mnist):
-    start = Network.gaussian([784, 30, 10])
-    trainer = load_trainer(name)(start, mnist.training, batch_size=10, learning_rate=3.0)
-    return trainer, start, mnist.training.order(seed=0)
-
-
-@pytest.mark.gpu
-@on_device
-@pytest.mark.parametrize("name", NAMES)
-def test_train_epoch_returns_when_the_device_has_finished(name, mnist):
-    trainer, _, order = on_the_device(name, mnist)
-    trainer.train_epoch(order)
-    assert stream_of(trainer).done
-
-
-@pytest.mark.gpu
-@on_device
-@pytest.mark.parametrize("name", NAMES)
-def test_wall_time_is_the_devices_own_within_5_percent(name, mnist):
-    trainer, _, order = on_the_device(name, mnist)
-    trainer.train_epoch(order)
-    epochs = [timed_epoch(trainer, order) for _ in range(7)]
-    assert np.median([epoch.events / epoch.wall for epoch in epochs]) == pytest.approx(1, abs=0.05)
-
-
-@pytest.mark.gpu
-@on_device
-@pytest.mark.parametrize("name", NAMES)
-def test_a_trainer_that_returns_at_once_is_still_waited_for(name, mnist, monkeypatch):
-    trainer, start, order = on_the_device(name, mnist)
-    trainer.train_epoch(order)
-    right = trainer.network()
-    stream = stream_of(trainer)
-    trainer.load(start)
-    trainer._epoch(order)  # all that the author of a trainer writes: it starts the work
-    if name != "gpu":
-        assert not stream.done
-    trainer._synchronize()
-    assert same_bits(trainer.network(), right)
-
-    monkeypatch.setattr(type(trainer), "_synchronize", lambda self: None)  # without it, the harness would time the start alone
-    began = time.perf_counter()
-    trainer.train_epoch(order)
-    early = time.perf_counter() - began
-    stream.synchronize()
-    if name != "gpu":
-        assert early < (time.perf_counter() - began) / 2
-
-
-@pytest.mark.gpu
-@on_device
-@pytest.mark.parametrize("name", NAMES)
-def test_an_epoch_on_the_device_has_the_same_bits_every_time(name, mnist):
-    trainer, start, order = on_the_device(name, mnist)
-    results = []
-    for _ in range(5):
-        trainer.load(start)
-        trainer.train_epoch(order)
-        results.append(trainer.network())
-    assert all(same_bits(result, results[0]) for result in results)
-
-
-@pytest.mark.gpu
-@on_device
-def test_kernels_that_overlap_give_the_same_bits_as_one_after_the_other(mnist):
-    import cupy
-
-    if int(cupy.cuda.Device().compute_capability) < 90:
-        pytest.skip("needs compute capability 9.0")
-
-    start, order, results = Network.gaussian([784, 30, 10]), mnist.training.order(seed=0), []
-    for kind, overlaps in ((GpuGraph, True), (one_by_one(GpuGraph), False)):
-        trainer = kind(start, mnist.training, batch_size=10, learning_rate=3.0)
-        assert trainer._overlaps == overlaps  # the driver has taken the launches
-        trainer.train_epoch(order)
-        results.append(trainer.network())
-    assert same_bits(*results)

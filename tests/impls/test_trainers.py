@@ -1,4 +1,4 @@
-"""The contract suite of impls/testing.py for every trainer, and what it leaves out: whole epochs of MNIST, and memory."""
+"""The contract suite of impls/testing/ for every trainer, and what it leaves out: whole epochs of MNIST, and memory."""
 
 import gc
 import sys

@@ -104,7 +104,7 @@ def correct(context):
 
 def seam(context):
     """Test how host and device wait for each other, and that results repeat."""
-    yield [Step("seam", 70, tests("tests/impls/test_gpu_seam.py"), PYTEST)]
+    yield [Step("seam", 70, tests("tests/impls/test_gpu_device.py"), PYTEST)]
 
 
 def main_job(context):
