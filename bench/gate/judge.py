@@ -13,7 +13,7 @@ import impls
 from bench import records
 from bench.gate import MARGIN, SECONDS
 from bench.gate.changed_trainers import changed, merge_base
-from bench.gate.rule import AFRESH, Stages, judge
+from bench.gate.rule import AFRESH, Stages, decide
 from bench.gate.verdict import Report, Verdict, Word
 from bench.machine.identity import describe
 from bench.options import Options
@@ -85,7 +85,7 @@ def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: 
                 match = duel.prepare(new, old, options.workloads[0], options.splits(), directory, threads=threads, seconds=seconds)
                 verdict = replace(verdict, word="undecided", duel=match)
                 left = seconds - (time.monotonic() - begin)
-                judgement, ratio, _ = judge(_with_progress(match.pairs(), trainer, progress), margin=margin, seconds=left, stages=stages)
+                judgement, ratio, _ = decide(_with_progress(match.pairs(), trainer, progress), margin=margin, seconds=left, stages=stages)
                 verdict = replace(verdict, word=judgement, ratio=ratio, reason=_left_behind(match) or _undecided(judgement, stages))
             except ContenderError as error:
                 word, reason = _failed(error, new, directory, threads)

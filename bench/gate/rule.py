@@ -19,7 +19,7 @@ FIRST, AFRESH = "first", "afresh"
 _NOTHING_KNOWN = Interval(1.0, float("-inf"), float("inf"))
 
 
-def judge(pairs: Iterable[Pair], *, margin: float, seconds: float, stages: Stages | None = None) -> tuple[Judgement, Interval, Stages]:
+def decide(pairs: Iterable[Pair], *, margin: float, seconds: float, stages: Stages | None = None) -> tuple[Judgement, Interval, Stages]:
     """Look at the pairs as they come, and return the word, the ratio that it rests on, and the pairs by stage.
 
     margin  how much slower is slower: 0.01 means a ratio above 1.01

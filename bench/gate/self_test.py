@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.gate import planted_slowdowns
 from bench.gate.changed_trainers import merge_base
-from bench.gate.rule import judge
+from bench.gate.rule import decide
 from bench.options import Options
 from bench.paired import duel
 from bench.paired.checkout import commit
@@ -104,7 +104,7 @@ def resample(recorded: Sequence[Pair], *, slower: float, margin: float, seconds:
     words: dict[str, float] = {}
     taken = []
     for _ in range(trials):
-        word, _, stages = judge(drawn(), margin=margin, seconds=seconds)
+        word, _, stages = decide(drawn(), margin=margin, seconds=seconds)
         words[word] = words.get(word, 0) + 1 / trials
         taken.append(sum(pair.seconds for pairs in stages.values() for pair in pairs))
     measured = float(np.expm1(np.median([pair.log_ratio for pair in recorded])))

@@ -1,4 +1,8 @@
-"""The CSV's columns. A new column is one line of `Row`, at its end, with the next schema."""
+"""The CSV's columns.
+
+A new column is one line of `Row`, at its end, with the next schema; `measure.recorder` fills it. A new number is `float | None`, because
+older files have no such cell.
+"""
 
 from __future__ import annotations
 

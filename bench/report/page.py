@@ -1,7 +1,7 @@
 """`python -m bench report`: everything that CSVs say as one page that opens offline, in a browser or on paper.
 
 The page's charts are Vega-Lite's, which the package vl-convert-python carries as one script. Its text and its drawing are in
-report.html; this module puts the figures into it.
+page.html; this module puts the figures into it.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT))
 
 from bench.gate import MARGIN, SECONDS  # noqa: E402
 from bench.gate.planted_slowdowns import KINDS, variable  # noqa: E402
-from bench.gate.rule import judge  # noqa: E402
+from bench.gate.rule import decide  # noqa: E402
 from bench.gate.self_test import resample, shares, with_planted  # noqa: E402
 from bench.paired import duel  # noqa: E402 (the checkout's own, wherever this is run)
 from bench.paired.contender import contender  # noqa: E402
@@ -143,7 +143,7 @@ def live() -> None:
         subjects = [UNCHANGED, *planted(match, [LIVE_LEVEL])]
         for trial in range(LIVE):
             for subject in subjects:
-                word, ratio, stages = judge(subject.subject(match).pairs(), margin=MARGIN, seconds=SECONDS)
+                word, ratio, stages = decide(subject.subject(match).pairs(), margin=MARGIN, seconds=SECONDS)
                 seconds = sum(pair.seconds for pairs in stages.values() for pair in pairs)
                 count = sum(map(len, stages.values()))
                 trials.writerow([subject.kind, subject.level, trial, word, *(f"{end:.4f}" for end in ratio), count, f"{seconds:.1f}"])

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from bench.gate.rule import judge
+from bench.gate.rule import decide
 from bench.paired.sequential import interval_at
 from tests.support.pairs import noisy, pairs
 
@@ -21,7 +21,7 @@ from tests.support.pairs import noisy, pairs
     ],
 )
 def test_verdicts(ratio, spread, word):
-    found, interval, stages = judge(noisy(ratio, spread), margin=0.01, seconds=90)
+    found, interval, stages = decide(noisy(ratio, spread), margin=0.01, seconds=90)
     assert found == word
     assert interval.low <= interval.value <= interval.high
     assert sum(pair.seconds for stage in stages.values() for pair in stage) <= 90
@@ -29,14 +29,14 @@ def test_verdicts(ratio, spread, word):
 
 
 def test_unchanged_code_is_not_called_slower():
-    words = [judge(noisy(1.0, 0.02, seed), margin=0.01, seconds=90)[0] for seed in range(200)]
+    words = [decide(noisy(1.0, 0.02, seed), margin=0.01, seconds=90)[0] for seed in range(200)]
     assert words.count("slower") == 0
 
 
 def test_a_slowdown_that_does_not_repeat_is_none():
     spread = itertools.cycle([0.997, 1.003])
     bad_luck = pairs([1.05 * next(spread) for _ in range(8)])
-    word, ratio, stages = judge(itertools.chain(bad_luck, noisy(1.0, 0.005)), margin=0.01, seconds=90)
+    word, ratio, stages = decide(itertools.chain(bad_luck, noisy(1.0, 0.005)), margin=0.01, seconds=90)
     assert word == "not slower"
     assert ratio.high < 1.01, "the ratio told is that of the fresh pairs"
     assert len(stages["first"]) == 8
@@ -46,7 +46,7 @@ def test_a_slowdown_that_does_not_repeat_is_none():
 def test_a_slowdown_that_there_is_no_time_to_repeat_is_undecided_and_told(seconds, pairs_afresh):
     spread = itertools.cycle([0.997, 1.003])
     stages = {}
-    word, ratio, _ = judge((pair for [pair] in (pairs([1.05 * next(spread)]) for _ in itertools.count())),
+    word, ratio, _ = decide((pair for [pair] in (pairs([1.05 * next(spread)]) for _ in itertools.count())),
                            margin=0.01, seconds=seconds, stages=stages)  # fmt: skip
     assert word == "undecided"
     assert 1.03 < ratio.low < ratio.high < 1.07, "the first interval is kept"
