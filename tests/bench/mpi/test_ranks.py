@@ -101,6 +101,8 @@ def test_scale_draws_speedup_and_efficiency_and_plot_draws_them_again(scaled, tm
     assert all(word in drawn for word in ("ideal", "nielsen mpi, strong", "nielsen mpi, weak"))
 
 
+# mpiexec may end before it has passed on all that a rank wrote just before it aborted; it was seen to on a busy machine.
+@pytest.mark.live
 @needs_mpi
 @pytest.mark.parametrize(("trainer", "end"), [("Raises", "failed: RuntimeError: no such luck"), ("Dies", "was ended by SIGKILL")])
 def test_a_rank_that_dies_is_named_ends_the_others_and_what_was_finished_stays(strangers, tmp_path, trainer, end):
