@@ -16,7 +16,7 @@ from bench.machine.load import Meter
 from bench.measure.case import Case
 from bench.measure.pytest_internals import store_nothing, timed_seconds
 from bench.measure.recorder import Epochs
-from bench.measure.rounds import WARM_UP_SECONDS, rounds_that_fit
+from bench.measure.round_count import WARM_UP_SECONDS, rounds_that_fit
 from bench.measure.run import Run
 from bench.measure.watchdog import BrokenOffError, Watchdog
 from bench.records import WriteError

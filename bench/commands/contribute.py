@@ -34,7 +34,7 @@ def add_parser(commands: Commands) -> None:
 def run(given: argparse.Namespace) -> int:
     """Measure within the time; return 1 if a check complains or a trainer failed, 3 if nothing was measured."""
     from bench.contribute.campaign import Request
-    from bench.contribute.contribution import contribute
+    from bench.contribute.run import contribute
 
     root = Path(bench.__file__).resolve().parent.parent
     commit, dirty = _code(root, allow_dirty=given.allow_dirty)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from bench.analysis.timings import BASELINE
 from bench.contribute.estimator import Estimator
 from bench.measure.case import Case
-from bench.measure.rounds import WARM_UP_SECONDS, rounds_that_fit
+from bench.measure.round_count import WARM_UP_SECONDS, rounds_that_fit
 from bench.workload import WORKLOADS, Workload, grid
 
 EPOCHS = 30  # of a learning curve, as in the book

@@ -9,7 +9,7 @@ import numpy as np
 from bench.measure.run import Run
 from bench.mpi import ranks
 from bench.mpi.cost_model import MOST, Compute, Link, Model, doublings
-from bench.mpi.timing import seconds_of, slowest
+from bench.mpi.slowest_rank import seconds_of, slowest
 from bench.workload import Workload
 from impls import load_trainer
 

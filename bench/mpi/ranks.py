@@ -56,9 +56,8 @@ def _or_abort(work: Callable[[], int]) -> int:
     except (Refused, SystemExit):  # which all ranks know of
         raise
     except BaseException as error:
-        if isinstance(error, Exception) and not isinstance(error, (InputError, OSError)):  # nothing of the user's
-            traceback.print_exc()
-        _tell(f"failed: {type(error).__name__}: {error}")
+        ours = isinstance(error, Exception) and not isinstance(error, (InputError, OSError))  # nothing of the user's
+        _tell(f"failed: {type(error).__name__}: {error}", before=traceback.format_exc() if ours else "")
         sys.stdout.flush()
         from impls.mpi import world
 
@@ -66,9 +65,10 @@ def _or_abort(work: Callable[[], int]) -> int:
         raise
 
 
-def _tell(what: str) -> None:
+def _tell(what: str, *, before: str = "") -> None:
+    """Print one message in one write: the launcher may end this process before a second one."""
     print(
-        f"epochbench: rank {launcher.rank()} on {platform.node()} {what}; "
+        f"{before}epochbench: rank {launcher.rank()} on {platform.node()} {what}; "
         "what was finished is kept in the *.partial.csv, if there was anything",
         file=sys.stderr,
         flush=True,

@@ -24,7 +24,7 @@ from bench.mpi import ranks
 from bench.mpi.cost_model import doublings
 from bench.mpi.model_fit import fitted_model
 from bench.mpi.scaling_tables import tables
-from bench.mpi.timing import seconds_of, slowest
+from bench.mpi.slowest_rank import seconds_of, slowest
 from bench.options import Options
 from bench.text.numbers import counted, duration
 from bench.verify.contract import ContractError

@@ -1,4 +1,4 @@
-"""What all charts have in common: colours and markers, fonts, titles, and how they are saved."""
+"""What all charts have in common: fonts, titles, ticks, and how they are saved. Colours and markers are in palette.py."""
 
 from __future__ import annotations
 

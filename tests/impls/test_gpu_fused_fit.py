@@ -5,7 +5,7 @@ import pytest
 
 from impls import Dataset, Network, Unsupported
 from impls.gpu_fused import BLOCKS, Fit
-from tests.support.device import Device, Unbuilt
+from tests.support.fake_cupy import Device, Unbuilt
 from tests.support.gpu.variants import with_threads
 from tests.support.trainers_on_cpu import UnbuiltFused
 

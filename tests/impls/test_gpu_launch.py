@@ -9,7 +9,7 @@ import pytest
 from impls import Dataset, Network, gpu_launch
 from impls.gpu_graph import MINI_BATCH
 from impls.gpu_launch import EDGE_DATA, Attribute, Config, launch_dependent
-from tests.support.device import Device
+from tests.support.fake_cupy import Device
 from tests.support.trainers_on_cpu import UnbuiltGraph
 
 FUNCTION, STREAM = types.SimpleNamespace(ptr=0xF00), types.SimpleNamespace(ptr=0x57)

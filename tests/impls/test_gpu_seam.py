@@ -15,7 +15,7 @@ from impls import TRAINERS, Dataset, Network, load_trainer, unavailable
 from impls.gpu_graph import STEPS_A_GRAPH, replays
 from impls.loop import Loop
 from tests.impls.test_trainers import distance, same_bits, trained
-from tests.support.device import Device
+from tests.support.fake_cupy import Device
 from tests.support.kernel_player import needs_compiler
 from tests.support.trainers_on_cpu import GpuOnCpu, GraphOnCpu, UnbuiltFused, UnbuiltGraph
 

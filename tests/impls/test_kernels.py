@@ -8,7 +8,7 @@ from impls.gpu_fused import Fit
 from impls.gpu_graph import HIGH, WIDE
 from tests.impls.test_trainers import distance, same_bits, trained
 from tests.support import nvrtc
-from tests.support.device import Device, Unbuilt
+from tests.support.fake_cupy import Device, Unbuilt
 from tests.support.gpu.variants import with_threads
 from tests.support.kernel_player import needs_compiler
 from tests.support.trainers_on_cpu import FusedOnCpu, GraphOnCpu, UnbuiltFused, UnbuiltGraph

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from bench import records
 from bench.contribute import campaign, estimator, process
 from bench.contribute.campaign import Request
-from bench.contribute.contribution import contribute
 from bench.contribute.process import event_line
+from bench.contribute.run import contribute
 from bench.machine.affinity import available
 from bench.machine.identity import describe
 from bench.options import Options, parse

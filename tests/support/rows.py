@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench.records import Row, Writer
+from bench.records import SCHEMA, Row, Writer
 from bench.workload import WORKLOADS, grid
 
 ROW = Row(
-    schema=3, run_id="r1", started_at="2026-01-01T00:00:00+00:00", commit="abc", dirty=False, kind="timing", workload="nielsen",
+    schema=SCHEMA, run_id="r1", started_at="2026-01-01T00:00:00+00:00", commit="abc", dirty=False, kind="timing", workload="nielsen",
     dataset="mnist", layers="784-30-10", batch_size=10, learning_rate=3.0, dtype="float32", examples=50000, seed=0, trainer="matrix",
     library="numpy 2.4.6", device="cpu", threads=2, ranks=1, round=1, seconds=0.1, max_error=4.5e-6, accuracy=0.9,
     flops=4794000000, fraction_of_limit=0.2, machine="box", cpu="Some CPU", cores=2, memory_gib=23.5, gpu="", gpu_driver="",

@@ -3,7 +3,7 @@
 from impls.gpu import Gpu
 from impls.gpu_fused import GpuFused
 from impls.gpu_graph import GpuGraph
-from tests.support.device import Device, Unbuilt, current
+from tests.support.fake_cupy import Device, Unbuilt, current
 
 
 class OnDevice:
