@@ -7,7 +7,6 @@ import os
 import secrets
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -50,14 +49,13 @@ class Child:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed at the end)
         try:
             self._popen = subprocess.Popen(
-                command,
+                process_tree.ending_with_parent(command) if ends_with_parent else command,
                 cwd=cwd,
                 env={**env, _TOKEN: self._token},
                 stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if piped or merged else self._output,
                 stderr=subprocess.STDOUT if merged else self._output,
                 start_new_session=True,  # a process group of its own, to be ended as a whole, and no Ctrl-C except through us
-                preexec_fn=process_tree.end_with_parent if ends_with_parent and sys.platform == "linux" else None,
             )
         except BaseException:
             self._output.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import signal
 import sys
+from collections.abc import Sequence
 
 # Of prctl's options, from <linux/prctl.h>.
 _PDEATHSIG = 1
@@ -14,6 +15,18 @@ _CHILD_SUBREAPER = 36
 def end_with_parent() -> None:
     """Have this process killed when the one that started it ends, even while it is stopped."""
     _prctl(_PDEATHSIG, signal.SIGKILL)
+
+
+def ending_with_parent(command: Sequence[str]) -> list[str]:
+    """Return the command in a form that Linux kills when the process that starts it ends, even by SIGKILL.
+
+    It is started by way of a Python that asks for this and then becomes the command. subprocess could ask in a forked child, but a fork is
+    unsafe in a process with threads, and JAX warns of it.
+    """
+    if sys.platform != "linux":
+        return list(command)
+    ask = f"import ctypes, os, sys; ctypes.CDLL(None).prctl({_PDEATHSIG}, {int(signal.SIGKILL)}, 0, 0, 0)"
+    return [sys.executable, "-I", "-S", "-c", f"{ask}; os.execvp(sys.argv[1], sys.argv[1:])", *command]
 
 
 def adopt() -> None:

@@ -97,9 +97,14 @@ class Run:
     def _start(self, step):
         with self._log(step).open("w") as log:
             return subprocess.Popen(
-                step.command, cwd=ROOT, env=self._environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                preexec_fn=process_tree.end_with_parent,  # a signal may come before `running` holds it
-            )  # fmt: skip
+                process_tree.ending_with_parent(step.command),  # a signal may come before `running` holds it
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     def _quote(self, step):
         """Copy lines of the step's log to the summary."""
