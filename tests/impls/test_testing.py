@@ -1,4 +1,4 @@
-"""The contract suite on its own: what `check_trainer` returns and raises. That it catches wrong trainers: test_wrong_trainers.py."""
+"""The contract suite on its own: what `check_trainer` returns and raises. That it catches wrong trainers: tests/bench/verify/test_oracle.py."""
 
 import subprocess
 import sys

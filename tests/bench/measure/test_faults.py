@@ -29,7 +29,7 @@ REASONS = {
     "Greedy": "MemoryError: Unable to allocate",
     "NotANumber": "does not compute what the float64 loop computes: .* off by nan",
     "NotANumberWhileTimed": "returns weights that are not finite numbers after an epoch",
-    "HangsWhileTimed": r"hangs: warming up took more than 2 s, at last in wrong_trainers.py, line \d+",
+    "HangsWhileTimed": r"hangs: warming up took more than 2 s, at last in processes.py, line \d+",
     "Early": "returns before its work is done: .* of it are left then",
     "Lazy": "returns before its work is done: .* of it are left then",
     "ChangesImages": "changes the images that it is given; it must copy them",
