@@ -1,4 +1,4 @@
-"""The contract suite on its own: what `check_trainer` returns and raises. That it catches wrong trainers: tests/bench/verify/test_oracle.py."""
+"""The contract suite on its own: what `check_trainer` returns and raises. test_oracle.py shows that it catches wrong trainers."""
 
 import subprocess
 import sys
