@@ -6,10 +6,7 @@ import numpy as np
 import pytest
 
 import impls
-from tests.support import commands
-
-# OpenMP's threads sleep where they would wait in a loop. With PyTorch on two busy processors an epoch then takes a second, not minutes.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+from tests.support import commands, few_digits
 
 # Of several test processes, that which comes first starts `--threads 1` on the first processor, the next on the next.
 commands.worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
@@ -19,6 +16,9 @@ pytest_plugins = ["pytester"]
 # What tests start is no worker of pytest-xdist: pytest-benchmark would measure nothing in one.
 for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID"):
     os.environ.pop(name, None)
+
+
+few_digits.write()
 
 
 @pytest.fixture(scope="session")

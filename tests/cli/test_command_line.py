@@ -21,9 +21,10 @@ from bench.options import parse
 from impls import TRAINERS, InputError, Unsupported
 from impls.matrix import Matrix
 from tests.support.commands import ROOT, command
+from tests.support.few_digits import FEW_DIGITS
 from tests.support.rows import written
 
-TRAIN = ("train", "--epochs", "2", "--examples", "2000")
+TRAIN = ("train", "--epochs", "2", "--examples", "2000", "--data", str(FEW_DIGITS))
 
 
 def test_help_names_every_command():

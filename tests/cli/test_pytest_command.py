@@ -14,6 +14,7 @@ import pytest
 
 from bench import records
 from tests.support.commands import BENCH, QUICK, ROOT, bench, run
+from tests.support.few_digits import FEW_DIGITS
 
 WRONG = "tests.support.wrong_trainers"
 
@@ -180,7 +181,8 @@ def test_compare_fail_says_at_the_start_that_nothing_is_stored(compare, tmp_path
 
 
 def test_a_grid_makes_curves(tmp_path):
-    output = bench("--trainers", "loop,matrix", "--batch-size", "10,100", "--examples", "300", "--rounds", "2", "--results", tmp_path)
+    grid = ("--batch-size", "10,100", "--examples", "300", "--rounds", "2", "--data", FEW_DIGITS)
+    output = bench("--trainers", "loop,matrix", *grid, "--results", tmp_path)
     assert output.returncode == 0, output.stdout
     assert set(rows_of(tmp_path)["workload"]) == {"h30-b10", "h30-b100"}
     assert any(file.name.endswith("throughput-by-batch-size.png") for file in tmp_path.iterdir())

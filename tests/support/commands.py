@@ -9,10 +9,12 @@ from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 
+from tests.support.few_digits import FEW_DIGITS
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # One network small enough for a second: the doors are tested here, not the trainers.
-QUICK = ("--workload", "nielsen", "--examples", "400", "--rounds", "3")
+QUICK = ("--workload", "nielsen", "--examples", "400", "--rounds", "3", "--data", str(FEW_DIGITS))
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **options) -> subprocess.CompletedProcess[str]:

@@ -17,9 +17,10 @@ from bench.paired.pair import Pair
 from bench.stats.intervals import Interval
 from impls import TRAINERS
 from tests.support.commands import ROOT, command
+from tests.support.few_digits import FEW_DIGITS
 
 FORWARD = " " * 8 + "yield from self._feed_forward(x, layers)\n"
-QUICK = ("--examples", "500", "--seconds", "20")
+QUICK = ("--examples", "500", "--seconds", "20", "--data", str(FEW_DIGITS))
 
 
 def git(repository, *arguments):

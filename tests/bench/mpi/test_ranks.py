@@ -22,6 +22,7 @@ from bench.records import Writer
 from bench.system.launcher import without_launcher
 from tests.impls.test_mpi import needs_mpi
 from tests.support.commands import QUICK, ROOT, command, launcher, mpiexec
+from tests.support.few_digits import FEW_DIGITS
 from tests.support.rows import rows, written
 
 
@@ -108,7 +109,7 @@ def test_scale_draws_speedup_and_efficiency_and_plot_draws_them_again(scaled, tm
 def test_a_rank_that_dies_is_named_ends_the_others_and_what_was_finished_stays(strangers, tmp_path, trainer, end):
     if end.endswith("SIGKILL") and not hasattr(os, "fork"):
         pytest.skip("without fork nobody watches a rank")
-    job = ("--workload", "nielsen", "--examples", "400", "--rounds", "1", "--results", tmp_path)
+    job = ("--workload", "nielsen", "--examples", "400", "--rounds", "1", "--data", FEW_DIGITS, "--results", tmp_path)
     output = mpiexec(2, "-m", "bench", "scale", *job, "--trainers", f"strangers:{trainer}", env=strangers)  # and no time-out
     assert output.returncode != 0
     assert re.search(rf"epochbench: rank 1 on \S+ {end}; what was finished is kept in the \*\.partial\.csv", output.stderr)

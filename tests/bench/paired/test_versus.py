@@ -20,10 +20,11 @@ from bench.paired.sequential import interval_at
 from bench.paired.versus import Answer
 from bench.system import process_tree
 from tests.support.commands import ROOT, command
+from tests.support.few_digits import FEW_DIGITS
 from tests.support.pairs import pairs
 from tests.support.wrong_trainers import SLEEP
 
-FAST = ("--examples", "500", "--threads", "1", "--seconds", "3")
+FAST = ("--examples", "500", "--threads", "1", "--seconds", "3", "--data", str(FEW_DIGITS))
 
 WRONG = "tests.support.wrong_trainers"
 
@@ -92,9 +93,8 @@ def test_versus_tells_a_matrix_from_a_loop_and_what_differs(tmp_path):
 def test_an_interpreter_may_be_given_by_a_relative_path(tmp_path):
     (tmp_path / "python").symlink_to(sys.executable)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])}
-    output = command(
-        "versus", "--seconds", "1", "--examples", "500", "matrix", "loop", "--a-python", "./python", cwd=tmp_path, env=environment
-    )
+    options = ("--seconds", "1", "--examples", "500", "--data", FEW_DIGITS, "--a-python", "./python")
+    output = command("versus", *options, "matrix", "loop", cwd=tmp_path, env=environment)
     assert output.returncode == 3, output.stderr
     assert "(95 %: -): too few pairs to tell; give more --seconds" in output.stdout
 
