@@ -1,4 +1,4 @@
-// What a kernel finds in place of a GPU where tests/simt.cpp plays it. Takes the place of impls/kernels/hardware.cuh.
+// What a kernel finds in place of a GPU where tests/support/simt.cpp plays it. Takes the place of impls/kernels/hardware.cuh.
 // Next to nothing of the standard library is here: its headers take as long to compile as the kernels.
 
 #include <utility>
