@@ -189,8 +189,8 @@ class Device:
             start(lambda: np.copyto(out, eval(self.expression, names)))
 
     class RawModule:
-        """Kernels compiled as C++ for the CPU. `seed` and `without` are tests/support/simt.cpp's, for all that is launched; `barriers` is how many
-        the latest module has."""
+        """Kernels compiled as C++ for the CPU. `seed` and `without` are simt.cpp's, for all that is launched; `barriers` is how many the
+        latest module has."""
 
         seed, without, barriers = 0, -1, 0
 
