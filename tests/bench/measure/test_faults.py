@@ -210,7 +210,7 @@ def test_a_disk_that_fills_up_during_a_run_costs_only_what_comes_after(tmp_path)
     full = tmp_path / "full.txt"
     options = ("--trainers", f"loop,{WRONG}:WaitsForAFile", "--rounds", "20", "--results", tmp_path / "full")
     with mounted(tmp_path / "full", "size=128k") as disk, started(*options, env=os.environ | {"WAITS_FOR": str(full)}) as process:
-        wait_for(lambda: list(disk.glob("*.partial.csv")))
+        wait_for(lambda: sum(file.read_bytes().count(b"\n") for file in disk.glob("*.partial.csv")) == 21)  # a header and loop's rows
         fill(disk)
         full.touch()
         said, told = process.communicate(timeout=60)
