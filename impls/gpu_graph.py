@@ -135,7 +135,8 @@ class GpuGraph(GpuKernels):
         eta_over_m = self.dtype.type(self.learning_rate / m)
         beneath = delta[-2] if depth > 1 else np.intp(0)
         arguments = (below[-1], np.int32(depth == 1), batch, self._y, w[-1], b[-1], delta[-1], beneath, *_integers(n_below, n), eta_over_m)
-        yield Launch("output", (m,), 32 * min(n, OUTPUT_WARPS), n * self.dtype.itemsize, arguments)
+        shared = _ceil(n * self.dtype.itemsize, 16) * 16  # the compiler reads the last of an example's deltas 16 bytes at a time, too
+        yield Launch("output", (m,), 32 * min(n, OUTPUT_WARPS), shared, arguments)
 
         for i in range(depth - 3, -1, -1):
             n, n_above = layers[i + 1], layers[i + 2]

@@ -18,6 +18,7 @@ class TorchGraph(TorchGpu):
         super()._setup(data)
         self._order = torch.zeros(self.examples, dtype=torch.int64, device=self.where)
         self._done = torch.zeros(1, dtype=torch.int64, device=self.where)  # examples trained on in this epoch
+        self._places = torch.arange(self.batch_size, device=self.where)  # kept: a graph reads it where it lies
         self._whole_steps, last = divmod(self.examples, self.batch_size)
         sizes = {min(self.batch_size, self.examples), last} - {0}
         self._graphs = {m: self._captured(m) for m in sizes}  # on memory that stays: `load` copies into the parameters
@@ -32,10 +33,9 @@ class TorchGraph(TorchGpu):
 
     def _captured(self, m: int) -> torch.cuda.CUDAGraph:
         """Return the step on the next m examples as a graph."""
-        ahead = torch.arange(m, device=self.where)
 
         def step() -> None:
-            examples = self._order[self._done + ahead]
+            examples = self._order[self._done + self._places[:m]]
             self._step(self._x[examples], self._y[examples])
             self._done.add_(m)
 
