@@ -48,6 +48,7 @@ TRAINERS = {
     "gpu": "impls.gpu:Gpu",
     "gpu_graph": "impls.gpu_graph:GpuGraph",
     "gpu_fused": "impls.gpu_fused:GpuFused",
+    "gpu_lookahead": "impls.gpu_lookahead:GpuLookahead",
     "mpi": "impls.mpi:Mpi",
     "mpi_gpu": "impls.mpi_gpu:MpiGpu",
     "jax_cpu": "impls.peers.jax_scan:JaxCpu",

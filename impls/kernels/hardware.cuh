@@ -10,6 +10,9 @@ constexpr int QUAD = 16 / sizeof(Real);  // Reals in the 16 bytes that are sent 
 __device__ inline float reciprocal(float x) { return __fdividef(1.0f, x); }
 __device__ inline double reciprocal(double x) { return 1.0 / x; }
 
+// A value that is the same in all lanes of a warp, so that the compiler knows it: a branch on it does not divide the warp.
+__device__ inline int uniform(int value) { return __shfl_sync(0xffffffff, value, 0); }
+
 // The block's shared memory, whose size the launch gives, as one structure.
 template <class Layout>
 __device__ Layout& shared_memory() {
@@ -65,13 +68,14 @@ __device__ inline void arrive(Barrier& barrier, unsigned bytes) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(address(&barrier)), "r"(bytes) : "memory");
 }
 
-// Wait for the end of the phase of that parity; the first phase has parity 0.
+// Wait for the end of the phase of that parity; the first phase has parity 0. What the phase counted lies in this block's shared memory, so
+// nothing more is asked for than to see that: an acquire for the cluster would throw away the level 1 cache, hundreds of clocks each time.
 __device__ inline void wait(Barrier& barrier, unsigned parity) {
     asm volatile(
         "{\n"
         ".reg .pred complete;\n"
         "again_%=:\n"
-        "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 complete, [%0], %1;\n"
+        "mbarrier.try_wait.parity.shared::cta.b64 complete, [%0], %1;\n"
         "@!complete bra again_%=;\n"
         "}" ::"r"(address(&barrier)),
         "r"(parity)
@@ -84,5 +88,16 @@ __device__ inline void send(Real* to, Barrier& barrier, int rank, const Real (&v
     memcpy(words, values, sizeof(words));
     asm volatile("st.async.shared::cluster.mbarrier::complete_tx::bytes.v4.b32 [%0], {%2, %3, %4, %5}, [%1];" ::"r"(address(to, rank)),
                  "r"(address(&barrier, rank)), "r"(words[0]), "r"(words[1]), "r"(words[2]), "r"(words[3])
+                 : "memory");
+}
+
+// What this thread wrote to shared memory is there before the bulk copies that are begun after the next barrier.
+__device__ inline void fence_bulk() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
+
+// Begin to copy bytes, a multiple of 16, from device memory to this block's shared memory, and count them on its `barrier` when they are
+// there.
+__device__ inline void copy_bulk(void* to, const void* from, unsigned bytes, Barrier& barrier) {
+    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(address(to)),
+                 "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(address(&barrier))
                  : "memory");
 }

@@ -5,7 +5,7 @@ import pytest
 from impls.testing import CHECKS
 from tests.impls.test_trainers import run_or_skip
 from tests.support.kernel_player import needs_compiler
-from tests.support.trainers_on_cpu import FusedOnCpu, GpuOnCpu, GraphOnCpu
+from tests.support.trainers_on_cpu import FusedOnCpu, GpuOnCpu, GraphOnCpu, LookaheadOnCpu
 
 # 200 digits are too many for kernels that are played thread by thread.
 SMALL = [check for check in CHECKS if str(check) != "check_twenty_steps_in_float32"]
@@ -17,6 +17,7 @@ SMALL = [check for check in CHECKS if str(check) != "check_twenty_steps_in_float
         pytest.param(GpuOnCpu, id="gpu"),
         pytest.param(GraphOnCpu, id="gpu_graph", marks=needs_compiler),
         pytest.param(FusedOnCpu, id="gpu_fused", marks=needs_compiler),
+        pytest.param(LookaheadOnCpu, id="gpu_lookahead", marks=needs_compiler),
     ],
 )
 @pytest.mark.parametrize("check", SMALL, ids=str)

@@ -10,7 +10,7 @@ from impls.gpu_graph import GpuGraph
 from tests.impls.test_trainers import same_bits
 from tests.support.gpu.variants import one_by_one, stream_of, timed_epoch
 
-NAMES = ["gpu", "gpu_graph", "gpu_fused"]
+NAMES = ["gpu", "gpu_graph", "gpu_fused", "gpu_lookahead"]
 on_device = pytest.mark.skipif(load_trainer("gpu").unavailable() is not None, reason=str(load_trainer("gpu").unavailable()))
 
 

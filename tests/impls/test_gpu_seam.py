@@ -99,7 +99,7 @@ def test_every_kernel_of_gpu_graph_computes_the_same(monkeypatch, multiprocessor
 on_the_cpu = pytest.mark.skipif(unavailable("gpu") is None, reason="needs a machine without a GPU")
 
 
-@pytest.mark.parametrize("name", ["gpu", "gpu_graph", "gpu_fused"])
+@pytest.mark.parametrize("name", ["gpu", "gpu_graph", "gpu_fused", "gpu_lookahead"])
 def test_without_cupy_the_trainer_imports_and_says_how_to_mend_it(name):
     program = f"import sys; sys.modules['cupy'] = None\nfrom impls import load_trainer\nprint(load_trainer({name!r}).unavailable())"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout

@@ -11,7 +11,7 @@ from tests.support import nvrtc
 from tests.support.fake_cupy import Device, Unbuilt
 from tests.support.gpu.variants import with_threads
 from tests.support.kernel_player import needs_compiler
-from tests.support.trainers_on_cpu import FusedOnCpu, GraphOnCpu, UnbuiltFused, UnbuiltGraph
+from tests.support.trainers_on_cpu import FusedOnCpu, GraphOnCpu, LookaheadOnCpu, UnbuiltFused, UnbuiltGraph, UnbuiltLookahead
 
 needs_nvrtc = pytest.mark.skipif(
     nvrtc.library() is None, reason="needs NVIDIA's run-time compiler: pip install '.[test]' brings it on Linux, x86-64"
@@ -166,6 +166,7 @@ def test_gpu_fused_sends_what_it_has_computed_to_several_blocks(layers, batch_si
 
 # A trainer, and the capability and multiprocessors of its device
 BY_CLUSTER, BY_GRID = (FusedOnCpu, "90", 8), (FusedOnCpu, "80", 8)
+AHEAD = (LookaheadOnCpu, "90", 8)
 BY_WARPS, BY_TILES = (GraphOnCpu, "90", 99), (GraphOnCpu, "90", 1)  # how gpu_graph computes its matrix products
 ONE_BY_ONE = (GraphOnCpu, "80", 99)  # no kernel overlaps with another
 
@@ -198,7 +199,7 @@ def played(kind, job, *, seed=0, without=-1, epochs=1):
 
 
 @needs_compiler
-@pytest.mark.parametrize("kind", [BY_CLUSTER, BY_GRID, BY_WARPS, BY_TILES, ONE_BY_ONE])
+@pytest.mark.parametrize("kind", [BY_CLUSTER, BY_GRID, AHEAD, BY_WARPS, BY_TILES, ONE_BY_ONE])
 def test_in_every_schedule_the_kernels_compute_what_the_loop_does(job, kind):
     results = [played(kind, job, seed=seed, epochs=2) for seed in range(3)]
     assert distance(results[0], job[-1]) < 1e-6
@@ -206,7 +207,7 @@ def test_in_every_schedule_the_kernels_compute_what_the_loop_does(job, kind):
 
 
 @needs_compiler
-@pytest.mark.parametrize("kinds", [(BY_CLUSTER,), (BY_GRID,), (BY_WARPS, BY_TILES)])
+@pytest.mark.parametrize("kinds", [(BY_CLUSTER,), (BY_GRID,), (AHEAD,), (BY_WARPS, BY_TILES)])
 def test_a_barrier_or_a_wait_for_the_kernel_before_left_out_is_caught(job, kinds):
     def right(kind, **defect):
         try:

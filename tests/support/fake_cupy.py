@@ -221,6 +221,11 @@ class Device:
             def pci_bus_id(self):
                 return f"0000:{self._number:02x}:00.0"
 
+        class driver:
+            @staticmethod
+            def funcSetAttribute(function, attribute, value):
+                pass
+
         class runtime:
             @staticmethod
             def getDeviceCount():
@@ -272,11 +277,13 @@ class _Kernel:
 
     def __init__(self, name, function):
         self.name, self._function = name, function
+        self.kernel = partial(self._launch)
+        self.kernel.ptr = 0
 
     def __call__(self, grid, block, arguments, shared_mem=0):
         self.kernel(grid, block, arguments, shared_mem)
 
-    def kernel(self, grid, block, arguments, shared_mem=0, enable_cooperative_groups=False, dependent=False):
+    def _launch(self, grid, block, arguments, shared_mem=0, enable_cooperative_groups=False, dependent=False):
         assert len(block) == 1
         assert 0 <= shared_mem <= self.max_dynamic_shared_size_bytes
         # A Python number would pass as 64 bits; a host array passes by value, if it is one struct.

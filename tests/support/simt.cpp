@@ -65,7 +65,7 @@ struct Fiber : Thread {
     Warp& warp() { return home->warps[index.x / 32]; }
 };
 
-struct Parcel {  // what was sent to another block and has not arrived yet
+struct Parcel {  // what was sent to shared memory and has not arrived yet
     unsigned char* to;
     Barrier* barrier;
     unsigned char bytes[16];
@@ -88,6 +88,7 @@ Thread* current;
 jmp_buf scheduler;
 std::vector<std::unique_ptr<Grid>> grids;  // to be played, in the order of their launches
 std::vector<Parcel> under_way;
+std::vector<Parcel> copies;  // from device memory to shared memory, that have not arrived yet
 bool moved;  // did anything happen but waiting?
 
 Fiber& fiber() { return *static_cast<Fiber*>(current); }
@@ -140,6 +141,10 @@ void wait_for_predecessor(int number) {
     fiber().for_predecessor = true;
     yield();
     fiber().for_predecessor = false;
+}
+
+void warp_barrier(int number) {
+    if (!left_out(number)) pass(fiber().warp().gate);
 }
 
 double exchange(double value, int mask) {
@@ -195,6 +200,14 @@ void send(void* to, Barrier& barrier, int rank, const void* values) {
     Parcel parcel{there(to), reinterpret_cast<Barrier*>(there(&barrier)), {}};
     std::memcpy(parcel.bytes, values, 16);
     under_way.push_back(parcel);
+}
+
+void copy_bulk(void* to, const void* from, unsigned bytes, Barrier& barrier) {
+    for (unsigned i = 0; i < bytes; i += 16) {
+        Parcel parcel{static_cast<unsigned char*>(to) + i, &barrier, {}};
+        std::memcpy(parcel.bytes, static_cast<const unsigned char*>(from) + i, 16);
+        copies.push_back(parcel);
+    }
 }
 
 void deliver(const Parcel& parcel) {
@@ -269,7 +282,7 @@ int play_grids() {
     for (int idle = 0; !fibers.empty();) {
         moved = false;
         bool ended = false;
-        if (shuffled) dice.shuffle(fibers), dice.shuffle(under_way);
+        if (shuffled) dice.shuffle(fibers), dice.shuffle(under_way), dice.shuffle(copies);
         for (auto& grid : grids)
             for (auto& block : grid->blocks) block->asleep = shuffled && dice.below(2);  // so that some blocks get ahead of others
         for (auto& fiber : fibers) {
@@ -277,6 +290,8 @@ int play_grids() {
             if (!fiber->waits()) resume(*fiber), ended |= fiber->done;
             if (!under_way.empty() && (!shuffled || dice.below(8) == 0)) deliver(under_way.back()), under_way.pop_back();
         }
+        // A copy arrives as late as it can: when nothing else moves.
+        while (!moved && !copies.empty()) deliver(copies.back()), copies.pop_back();
         idle = moved || !under_way.empty() ? 0 : idle + 1;
         if (idle == 64) return 1;
         if (ended) {
@@ -302,7 +317,7 @@ int play(const Launch& launch, void (*kernel)(void**), void** arguments) {
     grids.push_back(std::move(grid));
     if (launch.followed) return 0;
     const int failed = play_grids();
-    grids.clear(), under_way.clear();
+    grids.clear(), under_way.clear(), copies.clear();
     return failed;
 }
 

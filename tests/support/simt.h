@@ -46,6 +46,8 @@ void initialise(Barrier& barrier);
 void arrive(Barrier& barrier, int bytes);
 void wait(int number, const Barrier& barrier, unsigned parity);
 void send(void* to, Barrier& barrier, int rank, const void* values);
+void warp_barrier(int number);
+void copy_bulk(void* to, const void* from, unsigned bytes, Barrier& barrier);
 
 template <class... Arguments, std::size_t... I>
 void call(void (*kernel)(Arguments...), void** arguments, std::index_sequence<I...>) {
@@ -69,10 +71,12 @@ void call(void (*kernel)(Arguments...), void** arguments) {
 #define blockIdx (simt::current->block)
 #define blockDim (simt::current->size)
 #define __syncthreads() simt::barrier(__COUNTER__)
+#define __syncwarp() simt::warp_barrier(__COUNTER__)
 
 using std::size_t;
 
 inline int min(int a, int b) { return a < b ? a : b; }
+inline int max(int a, int b) { return a > b ? a : b; }
 inline float exp(float x) { return __builtin_expf(x); }
 inline double exp(double x) { return __builtin_exp(x); }
 
@@ -100,14 +104,17 @@ constexpr int SECTOR = 32 / sizeof(Real);
 
 inline Real reciprocal(Real x) { return 1 / x; }
 
+inline int uniform(int value) { return value; }
+
 template <class Layout>
 Layout& shared_memory() {
     return *reinterpret_cast<Layout*>(simt::current->shared);
 }
 
 inline void prefetch(const void*) {}
+inline void fence_bulk() {}
 
-using simt::arrive, simt::Barrier, simt::initialise, simt::launch_dependents;
+using simt::arrive, simt::Barrier, simt::copy_bulk, simt::initialise, simt::launch_dependents;
 
 #define meet() simt::meet(__COUNTER__)
 #define wait_for_predecessor() simt::wait_for_predecessor(__COUNTER__)

@@ -3,6 +3,7 @@
 from impls.gpu import Gpu
 from impls.gpu_fused import GpuFused
 from impls.gpu_graph import GpuGraph
+from impls.gpu_lookahead import GpuLookahead
 from tests.support.fake_cupy import Device, Unbuilt, current
 
 
@@ -28,7 +29,11 @@ class FusedOnCpu(OnDevice, GpuFused):
     pass
 
 
-ON_CPU = {"gpu": GpuOnCpu, "gpu_graph": GraphOnCpu, "gpu_fused": FusedOnCpu}
+class LookaheadOnCpu(OnDevice, GpuLookahead):
+    pass
+
+
+ON_CPU = {"gpu": GpuOnCpu, "gpu_graph": GraphOnCpu, "gpu_fused": FusedOnCpu, "gpu_lookahead": LookaheadOnCpu}
 
 
 class UnbuiltGraph(GraphOnCpu):
@@ -36,4 +41,8 @@ class UnbuiltGraph(GraphOnCpu):
 
 
 class UnbuiltFused(OnDevice, GpuFused):
+    xp = Unbuilt
+
+
+class UnbuiltLookahead(OnDevice, GpuLookahead):
     xp = Unbuilt

@@ -15,7 +15,7 @@ from bench.verify.rounding import TOLERANCE, arrays, distance
 from impls import Dataset, InputError, Network, Unsupported, load_trainer, mnist
 from tests.support.gpu.variants import load_all
 
-KERNELS = ("gpu_fused", "gpu_graph", "grid")  # `gpu` has no kernels of its own
+KERNELS = ("gpu_fused", "gpu_graph", "gpu_lookahead", "grid")  # `gpu` has no kernels of its own
 COMPARED = 1000  # examples: rounding leads float32 and float64 apart
 
 

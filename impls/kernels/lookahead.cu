@@ -1,0 +1,418 @@
+// One launch trains a network with one hidden layer for a whole epoch, and most of a step's arithmetic is begun LEAD steps early.
+//
+// Layer 1 needs z_k = w_k x_k for mini-batch k, whose images are the columns of x_k; the step changes w_{k+1} = w_k - delta_k x_k^T. So
+//     z_k = w_{k-LEAD} x_k - sum of delta_j (x_j^T x_k) over j = k-LEAD .. k-1.
+// The first term is nearly all of the arithmetic, and its weights are known LEAD steps early. Of the rest, x_j^T x_k is a matrix of
+// EXAMPLES x EXAMPLES that depends on the data alone: the kernel `prepare` computes them all before the first step.
+//
+// Block 0, the conductor, goes from z_k to delta_k: the only work that has to wait for the step before. The other blocks, the workers, have
+// a slice of the pixels each, and the weights of those in registers: they send the conductor their part of w_{k-LEAD} x_k, and receive
+// delta_k to take the step. While the one is at step k, the others are at the next ones.
+//
+// A bias is the weight of one more input or unit, that is always 1: pixel PIXELS of the images, and unit HIDDEN. Other inputs and units
+// that fill a vector or a warp are 0, and so are their weights. Names are Nielsen's; eta/m is in delta. Every sum has one order.
+//
+// Compiled after hardware.cuh, sigmoid.cuh and warp.cuh. REAL, PIXELS, HIDDEN, OUTPUTS, EXAMPLES (of a mini-batch), BLOCKS (of the
+// cluster), THREADS (of a block), LEAD and SHARED_BYTES are the host's to define.
+
+constexpr int whole(int count, int part) { return (count + part - 1) / part; }
+
+constexpr int INPUTS = whole(PIXELS + 1, QUAD) * QUAD;  // of an image in device memory
+constexpr int LINE = whole(EXAMPLES, QUAD) * QUAD;      // room for a number of each example
+constexpr int UNITS = whole(HIDDEN, 2 * QUAD) * 2 * QUAD;           // hidden units that the workers compute
+constexpr int ROUNDS = whole(HIDDEN + 1, 32), LANES = 32 * ROUNDS;  // hidden units, and the bias, by the lanes of a warp
+constexpr int WORKERS = BLOCKS - 1;
+constexpr int SLICE = whole(INPUTS / QUAD, WORKERS);  // quads of pixels of a worker
+constexpr int SIDE = 16;                              // lanes of a warp along the pixels, each twice: neighbours read the same pixels
+constexpr int QUADS = whole(SLICE, SIDE);             // of a thread
+constexpr int MESSAGE = EXAMPLES * UNITS;             // numbers: a worker's part of z_1, or delta_1
+constexpr int DELTAS = 4;                             // mini-batches' delta_1 that a block holds at once, LEAD and more
+constexpr int RECORDS = 4;                            // that the conductor holds at once
+constexpr int AHEAD = 4;                              // steps between asking for an image and needing it
+constexpr int IMAGES = LEAD + AHEAD + 1;              // mini-batches of images that a worker holds at once
+
+struct alignas(16) Quad {
+    Real of[QUAD];
+};
+
+// What the conductor must know of a mini-batch's data.
+struct alignas(16) Record {
+    Real gram[LEAD][EXAMPLES][LINE];  // [d - 1][e][i]: image e times image i of the mini-batch d steps before, with the 1s
+    Real labels[LINE];
+};
+
+struct Conductor {
+    alignas(16) Real parts[LEAD + 1][WORKERS][EXAMPLES][UNITS];  // w_{k-LEAD} x_k from every worker, in turn
+    Record records[RECORDS];
+    alignas(16) Real delta1[DELTAS][EXAMPLES][UNITS];
+    alignas(16) Real delta2[EXAMPLES][whole(OUTPUTS, QUAD) * QUAD];
+    Real early[EXAMPLES][UNITS];  // z_1 of the next step, but for what the step under way changes
+    Real a1[EXAMPLES][LANES], w2[OUTPUTS][LANES];
+    Barrier arrived[LEAD + 1], recorded[RECORDS];
+};
+
+struct Worker {
+    alignas(16) Real delta1[DELTAS][EXAMPLES][UNITS];
+    alignas(16) Real images[IMAGES][EXAMPLES][QUADS * SIDE * QUAD];
+    // The padding keeps what a quarter of a warp writes in different banks.
+    struct {
+        Quad of[SIDE][EXAMPLES / 2 * 2 + 1], padding[4];
+    } sums[2][UNITS / QUAD];
+    Barrier arrived[DELTAS], loaded[IMAGES];
+};
+static_assert(sizeof(Conductor) <= SHARED_BYTES && sizeof(Worker) <= SHARED_BYTES, "gpu_lookahead.py counts the shared memory wrong");
+
+// Add up the products of every image of mini-batch k with every one of an earlier mini-batch, and write records[k], k the block. A warp
+// takes ROWS images of the one and a mini-batch `before` steps earlier.
+constexpr int PARTS = whole(EXAMPLES * EXAMPLES * sizeof(Real), 512), ROWS = whole(EXAMPLES, PARTS);
+
+__global__ void __launch_bounds__(32 * LEAD * PARTS)
+    prepare(const Real* __restrict__ images, const int* __restrict__ labels, const int* __restrict__ order, Record* records, int n) {
+    const int k = blockIdx.x, lane = threadIdx.x % 32, warp = threadIdx.x / 32, part = warp % PARTS, before = warp / PARTS + 1;
+    auto example = [&](int k, int e) { return order[min(k * EXAMPLES + e, n - 1)]; };
+    if (threadIdx.x < EXAMPLES) records[k].labels[threadIdx.x] = labels[example(k, threadIdx.x)];
+    if (before > k) return;
+    const Real *left[ROWS], *right[EXAMPLES];
+#pragma unroll
+    for (int p = 0; p < ROWS; p++) left[p] = images + static_cast<size_t>(example(k, min(part * ROWS + p, EXAMPLES - 1))) * INPUTS;
+#pragma unroll
+    for (int q = 0; q < EXAMPLES; q++) right[q] = images + static_cast<size_t>(example(k - before, q)) * INPUTS;
+    constexpr int COUNT = ROWS * EXAMPLES;
+    Real sum[COUNT] = {};
+#pragma unroll 1
+    for (int i = lane; i < INPUTS; i += 32) {
+        Real l[ROWS], r[EXAMPLES];
+#pragma unroll
+        for (int p = 0; p < ROWS; p++) l[p] = left[p][i];
+#pragma unroll
+        for (int q = 0; q < EXAMPLES; q++) r[q] = right[q][i];
+#pragma unroll
+        for (int p = 0; p < ROWS; p++)
+#pragma unroll
+            for (int q = 0; q < EXAMPLES; q++) sum[p * EXAMPLES + q] += l[p] * r[q];
+    }
+    sum_over_warp<COUNT>(sum, lane);
+#pragma unroll
+    for (int slot = 0; slot < slots(COUNT); slot++) {
+        const int i = summed<COUNT>(lane, slot), e = part * ROWS + i / EXAMPLES;
+        if (i >= 0 && e < EXAMPLES) records[k].gram[before - 1][e][i % EXAMPLES] = sum[slot];
+    }
+}
+
+// The conductor. Its first CHAIN warps go from z_1 to delta_1, with PAIR examples each; the threads after those help.
+constexpr int PAIR = 2, CHAIN = whole(EXAMPLES, PAIR), HELPERS = THREADS - 32 * CHAIN;
+
+// The next step's z_1, but for what the step before it changes, as soon as all workers have sent their parts. By the helpers.
+__device__ inline void begin_early(Conductor& mine, int k, int helper) {
+    const int slot = k % (LEAD + 1);
+    if (helper == 0) arrive(mine.arrived[slot], WORKERS * MESSAGE * sizeof(Real));
+    wait(mine.arrived[slot], k / (LEAD + 1) % 2);
+    wait(mine.recorded[k % RECORDS], k / RECORDS % 2);
+    const Record& record = mine.records[k % RECORDS];
+    for (int i = helper; i < CHAIN * UNITS; i += HELPERS) {  // PAIR examples share what is read of delta
+        const int u = i % UNITS, first = i / UNITS * PAIR;
+        Real z[PAIR] = {}, late[PAIR] = {};
+#pragma unroll
+        for (int p = 0; p < PAIR; p++)
+#pragma unroll
+            for (int worker = 0; worker < WORKERS; worker++) z[p] += mine.parts[slot][worker][min(first + p, EXAMPLES - 1)][u];
+#pragma unroll
+        for (int before = 2; before <= LEAD; before++) {
+            if (before > k) break;
+#pragma unroll
+            for (int e = 0; e < EXAMPLES; e++) {
+                const Real delta = mine.delta1[(k - before) % DELTAS][e][u];
+#pragma unroll
+                for (int p = 0; p < PAIR; p++) late[p] += delta * record.gram[before - 1][min(first + p, EXAMPLES - 1)][e];
+            }
+        }
+#pragma unroll
+        for (int p = 0; p < PAIR; p++)
+            if (first + p < EXAMPLES) mine.early[first + p][u] = z[p] - late[p];
+    }
+}
+
+// delta_1 of step k to every worker. By the helpers, from the last, because the first have more to do.
+__device__ inline void send_delta1(Conductor& mine, int k, int helper) {
+    Worker& there = shared_memory<Worker>();
+    for (int quad = HELPERS - 1 - helper; quad < MESSAGE / QUAD; quad += HELPERS) {
+        const Quad values = reinterpret_cast<const Quad*>(mine.delta1[k % DELTAS])[quad];
+#pragma unroll
+        for (int worker = 0; worker < WORKERS; worker++)
+            send(&there.delta1[k % DELTAS][0][0] + quad * QUAD, there.arrived[k % DELTAS], 1 + worker, values.of);
+    }
+}
+
+// w_2 -> w_2 - delta_2 a_1^T (BP4). By the helpers.
+__device__ inline void descend_w2(Conductor& mine, int helper) {
+    constexpr int AT_ONCE = 2;  // outputs of a thread, that share what it reads of a_1
+    for (int i = helper; i < whole(OUTPUTS, AT_ONCE) * LANES; i += HELPERS) {
+        const int u = i % LANES, first = i / LANES * AT_ONCE;
+        Real nabla[AT_ONCE] = {};
+#pragma unroll
+        for (int e = 0; e < EXAMPLES; e++) {
+            const Real a = mine.a1[e][u];
+#pragma unroll
+            for (int p = 0; p < AT_ONCE; p++) nabla[p] += mine.delta2[e][first + p] * a;
+        }
+#pragma unroll
+        for (int p = 0; p < AT_ONCE; p++)
+            if (first + p < OUTPUTS) mine.w2[first + p][u] -= nabla[p];
+    }
+}
+
+// By one thread.
+__device__ inline void ask_for_record(Conductor& mine, const Record* records, int k) {
+    arrive(mine.recorded[k % RECORDS], sizeof(Record));
+    copy_bulk(&mine.records[k % RECORDS], records + k, sizeof(Record), mine.recorded[k % RECORDS]);
+}
+
+__device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n, Real rate, Real last_rate) {
+    Conductor& mine = shared_memory<Conductor>();
+    const int t = threadIdx.x, lane = t % 32, warp = uniform(t / 32), helper = t - 32 * CHAIN, steps = whole(n, EXAMPLES);
+    const bool helps = warp >= CHAIN;
+    for (int i = t; i < OUTPUTS * LANES; i += THREADS) {
+        const int o = i / LANES, u = i % LANES;
+        mine.w2[o][u] = u < HIDDEN ? w2[o * HIDDEN + u] : u == HIDDEN ? b2[o] : Real(0);
+    }
+    for (int i = t; i < sizeof(mine.delta2) / sizeof(Quad); i += THREADS) reinterpret_cast<Quad*>(mine.delta2)[i] = {};
+    if (t == 0) {
+        for (auto& barrier : mine.arrived) initialise(barrier);
+        for (auto& barrier : mine.recorded) initialise(barrier);
+    }
+    meet();
+    if (helper == 0)
+        for (int k = 0; k < min(RECORDS - 1, steps); k++) ask_for_record(mine, records, k);
+    if (helps) begin_early(mine, 0, helper);
+    __syncthreads();
+
+    // Of the sums over the warp, which are in this lane: of which of its examples, and which output
+    constexpr int SUMS = PAIR * OUTPUTS;
+    int place[slots(SUMS)], mate[slots(SUMS)];
+#pragma unroll
+    for (int slot = 0; slot < slots(SUMS); slot++) {
+        const int i = summed<SUMS>(lane, slot);
+        place[slot] = i < 0 ? -1 : i % OUTPUTS, mate[slot] = warp * PAIR + max(i, 0) / OUTPUTS;
+        if (mate[slot] >= EXAMPLES) place[slot] = -1;
+    }
+    const int last = n - (steps - 1) * EXAMPLES;  // examples of the last mini-batch
+
+    for (int k = 0; k <= steps; k++) {
+        // Up to a_1. Beside it the step before is finished.
+        Real a[PAIR][ROUNDS], label[slots(SUMS)];
+        if (helps) {
+            if (k > 0) descend_w2(mine, helper);
+            if (helper == 0 && k + RECORDS - 1 < steps) ask_for_record(mine, records, k + RECORDS - 1);
+        } else if (k < steps) {
+            const Record& record = mine.records[k % RECORDS];
+#pragma unroll
+            for (int slot = 0; slot < slots(SUMS); slot++) label[slot] = record.labels[min(mate[slot], EXAMPLES - 1)];
+#pragma unroll
+            for (int round = 0; round < ROUNDS; round++) {
+                const int u = lane + 32 * round;
+                Real z[PAIR] = {};
+                if (u < UNITS) {
+#pragma unroll
+                    for (int p = 0; p < PAIR; p++) z[p] = mine.early[min(warp * PAIR + p, EXAMPLES - 1)][u];
+                    if (k > 0)
+#pragma unroll
+                        for (int e = 0; e < EXAMPLES; e++) {
+                            const Real delta = mine.delta1[(k - 1) % DELTAS][e][u];
+#pragma unroll
+                            for (int p = 0; p < PAIR; p++) z[p] -= delta * record.gram[0][min(warp * PAIR + p, EXAMPLES - 1)][e];
+                        }
+                }
+#pragma unroll
+                for (int p = 0; p < PAIR; p++) {
+                    a[p][round] = sigmoid(z[p]);  // by all, so that there is no branch
+                    if (u >= HIDDEN) a[p][round] = u == HIDDEN;
+                }
+            }
+        }
+        __syncthreads();
+
+        // Through the outputs and back to delta_1. Beside it the next step is begun.
+        if (helps) {
+            if (k > 0) send_delta1(mine, k - 1, helper);
+            if (k + 1 < steps) begin_early(mine, k + 1, helper);
+        } else if (k < steps) {
+            Real w[ROUNDS][OUTPUTS], z[SUMS] = {};
+#pragma unroll
+            for (int round = 0; round < ROUNDS; round++)
+#pragma unroll
+                for (int o = 0; o < OUTPUTS; o++) {
+                    w[round][o] = mine.w2[o][lane + 32 * round];
+#pragma unroll
+                    for (int p = 0; p < PAIR; p++) z[p * OUTPUTS + o] += w[round][o] * a[p][round];
+                }
+            sum_over_warp<SUMS>(z, lane);
+            const Real eta_over_m = k < steps - 1 ? rate : last_rate;
+#pragma unroll
+            for (int slot = 0; slot < slots(SUMS); slot++) {
+                const Real out = sigmoid(z[slot]), y = label[slot] == place[slot];
+                const bool live = k < steps - 1 || mate[slot] < last;
+                if (place[slot] >= 0) mine.delta2[mate[slot]][place[slot]] = live ? eta_over_m * (out - y) * out * (1 - out) : Real(0);  // BP1
+            }
+            __syncwarp();
+            Real delta[PAIR][ROUNDS] = {};
+#pragma unroll
+            for (int o = 0; o < OUTPUTS; o++)
+#pragma unroll
+                for (int p = 0; p < PAIR; p++)
+#pragma unroll
+                    for (int round = 0; round < ROUNDS; round++)
+                        delta[p][round] += w[round][o] * mine.delta2[min(warp * PAIR + p, EXAMPLES - 1)][o];
+#pragma unroll
+            for (int p = 0; p < PAIR; p++)
+#pragma unroll
+                for (int round = 0; round < ROUNDS; round++) {
+                    const int example = warp * PAIR + p, u = lane + 32 * round;
+                    const Real slope = a[p][round] * (1 - a[p][round]);  // 0 where there is no unit
+                    if (example >= EXAMPLES) continue;
+                    if (u < UNITS) mine.delta1[k % DELTAS][example][u] = delta[p][round] * slope;  // BP2
+                    mine.a1[example][u] = a[p][round];
+                }
+        }
+        __syncthreads();
+    }
+
+    for (int i = t; i < OUTPUTS * LANES; i += THREADS) {
+        const int o = i / LANES, u = i % LANES;
+        if (u < HIDDEN) w2[o * HIDDEN + u] = mine.w2[o][u];
+        if (u == HIDDEN) b2[o] = mine.w2[o][u];
+    }
+}
+
+// The workers. Their first COMPUTING threads compute, for QUAD units and QUADS quads of pixels each; those after them add up and load.
+constexpr int COMPUTING = UNITS / QUAD * SIDE, ADDING = THREADS - COMPUTING;
+static_assert(HELPERS > 0 && ADDING > 0, "a block has threads of both kinds");
+
+using Weights = Real[QUADS][QUAD][QUAD];
+
+__device__ inline int side() { return threadIdx.x % 32 / 2; }
+__device__ inline int unit_quad() { return threadIdx.x / 32 * 2 + threadIdx.x % 2; }
+
+__device__ inline Quad pixels(const Worker& mine, int k, int e, int q) {
+    return reinterpret_cast<const Quad*>(mine.images[k % IMAGES][e])[side() + q * SIDE];
+}
+
+// w x of mini-batch k, for this thread's pixels and units.
+__device__ inline void feed_forward(Worker& mine, const Weights& w, int k) {
+    wait(mine.loaded[k % IMAGES], k / IMAGES % 2);
+#pragma unroll
+    for (int e = 0; e < EXAMPLES; e++) {
+        Quad z = {};
+#pragma unroll
+        for (int q = 0; q < QUADS; q++) {
+            const Quad x = pixels(mine, k, e, q);
+#pragma unroll
+            for (int i = 0; i < QUAD; i++)
+#pragma unroll
+                for (int u = 0; u < QUAD; u++) z.of[u] += w[q][i][u] * x.of[i];
+        }
+        mine.sums[k % 2][unit_quad()].of[side()][e] = z;
+    }
+}
+
+// The sum over this worker's pixels to the conductor. By the threads that add.
+__device__ inline void send_part(Worker& mine, int k, int adder) {
+    Conductor& there = shared_memory<Conductor>();
+    const int slot = k % (LEAD + 1), worker = blockIdx.x - 1;
+    for (int quad = adder; quad < MESSAGE / QUAD; quad += ADDING) {
+        const int e = quad % EXAMPLES, units = quad / EXAMPLES;  // neighbours read neighbours
+        Quad sum = {};
+#pragma unroll
+        for (int side = 0; side < SIDE; side++) {
+            const Quad z = mine.sums[k % 2][units].of[side][e];
+#pragma unroll
+            for (int u = 0; u < QUAD; u++) sum.of[u] += z.of[u];
+        }
+        send(&there.parts[slot][worker][e][units * QUAD], there.arrived[slot], 0, sum.of);
+    }
+}
+
+// w -> w - delta_1 x^T (BP4) for mini-batch k, when its delta_1 has come.
+__device__ inline void descend(Worker& mine, Weights& w, int k) {
+    if (threadIdx.x == 0) arrive(mine.arrived[k % DELTAS], MESSAGE * sizeof(Real));
+    wait(mine.arrived[k % DELTAS], k / DELTAS % 2);
+#pragma unroll
+    for (int e = 0; e < EXAMPLES; e++) {
+        const Quad delta = reinterpret_cast<const Quad*>(mine.delta1[k % DELTAS][e])[unit_quad()];
+#pragma unroll
+        for (int q = 0; q < QUADS; q++) {
+            const Quad x = pixels(mine, k, e, q);
+#pragma unroll
+            for (int i = 0; i < QUAD; i++)
+#pragma unroll
+                for (int u = 0; u < QUAD; u++) w[q][i][u] -= delta.of[u] * x.of[i];
+        }
+    }
+}
+
+// Of the last warp, each lane has an example: this block's slice of its image.
+__device__ inline void ask_for_images(Worker& mine, const Real* images, const int* order, int k, int n) {
+    const int lane = threadIdx.x % 32, first = (blockIdx.x - 1) * SLICE, quads = max(min(SLICE, INPUTS / QUAD - first), 0);
+    Barrier& loaded = mine.loaded[k % IMAGES];
+    if (lane == 0) arrive(loaded, EXAMPLES * quads * sizeof(Quad));
+    if (lane < EXAMPLES && quads > 0) {
+        const Real* image = images + static_cast<size_t>(order[min(k * EXAMPLES + lane, n - 1)]) * INPUTS;
+        copy_bulk(mine.images[k % IMAGES][lane], image + first * QUAD, quads * sizeof(Quad), loaded);
+    }
+}
+
+__device__ inline void work(const Real* images, const int* order, Real* w1, Real* b1, int n) {
+    Worker& mine = shared_memory<Worker>();
+    const int t = threadIdx.x, warp = uniform(t / 32), steps = whole(n, EXAMPLES);
+    const int first = (blockIdx.x - 1) * SLICE, unit = unit_quad() * QUAD;  // the first of this block's quads, the first of this thread's units
+    const bool computes = warp < COMPUTING / 32, loads = warp == THREADS / 32 - 1;
+    auto weight = [&](int q, int i, int u) -> Real* {  // null: it is 0 and stays so
+        const int place = side() + q * SIDE, pixel = (first + place) * QUAD + i, own = unit + u;
+        if (!computes || place >= SLICE || pixel > PIXELS || own >= HIDDEN) return nullptr;
+        return pixel < PIXELS ? w1 + static_cast<size_t>(own) * PIXELS + pixel : b1 + own;
+    };
+    Weights w;
+#pragma unroll
+    for (int q = 0; q < QUADS; q++)
+#pragma unroll
+        for (int i = 0; i < QUAD; i++)
+#pragma unroll
+            for (int u = 0; u < QUAD; u++) w[q][i][u] = weight(q, i, u) ? *weight(q, i, u) : Real(0);
+    for (int i = t; i < sizeof(mine.images) / sizeof(Quad); i += THREADS) reinterpret_cast<Quad*>(mine.images)[i] = {};
+    if (t == 0) {
+        for (auto& barrier : mine.arrived) initialise(barrier);
+        for (auto& barrier : mine.loaded) initialise(barrier);
+    }
+    fence_bulk();
+    meet();
+    if (loads)
+        for (int k = 0; k < min(AHEAD, steps); k++) ask_for_images(mine, images, order, k, n);
+
+    for (int k = -LEAD; k < steps; k++) {  // forward for step k + LEAD, then down for step k
+        if (computes && k + LEAD < steps) feed_forward(mine, w, k + LEAD);
+        __syncthreads();
+        if (computes && k >= 0) descend(mine, w, k);
+        if (loads && k + LEAD + AHEAD < steps) ask_for_images(mine, images, order, k + LEAD + AHEAD, n);
+        if (!computes && k + LEAD < steps) send_part(mine, k + LEAD, t - COMPUTING);
+    }
+
+#pragma unroll
+    for (int q = 0; q < QUADS; q++)
+#pragma unroll
+        for (int i = 0; i < QUAD; i++)
+#pragma unroll
+            for (int u = 0; u < QUAD; u++)
+                if (weight(q, i, u)) *weight(q, i, u) = w[q][i][u];
+}
+
+// images (n, INPUTS), 1 at PIXELS and 0 after it; order (n): in which order the examples are taken; records (steps)
+// w1 (HIDDEN, PIXELS), b1 (HIDDEN), w2 (OUTPUTS, HIDDEN), b2 (OUTPUTS): trained in place
+// rate, last_rate: eta/m of all mini-batches but the last, and of the last
+__global__ void __cluster_dims__(BLOCKS, 1, 1) __launch_bounds__(THREADS, 1)
+    epoch(const Real* __restrict__ images, const int* __restrict__ order, const Record* __restrict__ records, Real* w1, Real* b1, Real* w2,
+          Real* b2, int n, Real rate, Real last_rate) {
+    if (blockIdx.x == 0)
+        conduct(records, w2, b2, n, rate, last_rate);
+    else
+        work(images, order, w1, b1, n);
+    // A block may leave without waiting for the others: it has received all that is ever sent to it.
+}
