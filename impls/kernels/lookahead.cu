@@ -109,6 +109,7 @@ __device__ inline void begin_early(Conductor& mine, int k, int helper) {
     wait(mine.arrived[slot], k / (LEAD + 1) % 2);
     wait(mine.recorded[k % RECORDS], k / RECORDS % 2);
     const Record& record = mine.records[k % RECORDS];
+#pragma unroll 1
     for (int i = helper; i < CHAIN * UNITS; i += HELPERS) {  // PAIR examples share what is read of delta
         const int u = i % UNITS, first = i / UNITS * PAIR;
         Real z[PAIR] = {}, late[PAIR] = {};
@@ -135,6 +136,7 @@ __device__ inline void begin_early(Conductor& mine, int k, int helper) {
 // delta_1 of step k to every worker. By the helpers, from the last, because the first have more to do.
 __device__ inline void send_delta1(Conductor& mine, int k, int helper) {
     Worker& there = shared_memory<Worker>();
+#pragma unroll 1
     for (int quad = HELPERS - 1 - helper; quad < MESSAGE / QUAD; quad += HELPERS) {
         const Quad values = reinterpret_cast<const Quad*>(mine.delta1[k % DELTAS])[quad];
 #pragma unroll
@@ -146,6 +148,7 @@ __device__ inline void send_delta1(Conductor& mine, int k, int helper) {
 // w_2 -> w_2 - delta_2 a_1^T (BP4). By the helpers.
 __device__ inline void descend_w2(Conductor& mine, int helper) {
     constexpr int AT_ONCE = 2;  // outputs of a thread, that share what it reads of a_1
+#pragma unroll 1
     for (int i = helper; i < whole(OUTPUTS, AT_ONCE) * LANES; i += HELPERS) {
         const int u = i % LANES, first = i / LANES * AT_ONCE;
         Real nabla[AT_ONCE] = {};
@@ -171,10 +174,12 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
     Conductor& mine = shared_memory<Conductor>();
     const int t = threadIdx.x, lane = t % 32, warp = uniform(t / 32), helper = t - 32 * CHAIN, steps = whole(n, EXAMPLES);
     const bool helps = warp >= CHAIN;
+#pragma unroll 1
     for (int i = t; i < OUTPUTS * LANES; i += THREADS) {
         const int o = i / LANES, u = i % LANES;
         mine.w2[o][u] = u < HIDDEN ? w2[o * HIDDEN + u] : u == HIDDEN ? b2[o] : Real(0);
     }
+#pragma unroll 1
     for (int i = t; i < sizeof(mine.delta2) / sizeof(Quad); i += THREADS) reinterpret_cast<Quad*>(mine.delta2)[i] = {};
     if (t == 0) {
         for (auto& barrier : mine.arrived) initialise(barrier);
@@ -276,6 +281,7 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
         __syncthreads();
     }
 
+#pragma unroll 1
     for (int i = t; i < OUTPUTS * LANES; i += THREADS) {
         const int o = i / LANES, u = i % LANES;
         if (u < HIDDEN) w2[o * HIDDEN + u] = mine.w2[o][u];
@@ -318,6 +324,7 @@ __device__ inline void feed_forward(Worker& mine, const Weights& w, int k) {
 __device__ inline void send_part(Worker& mine, int k, int adder) {
     Conductor& there = shared_memory<Conductor>();
     const int slot = k % (LEAD + 1), worker = blockIdx.x - 1;
+#pragma unroll 1
     for (int quad = adder; quad < MESSAGE / QUAD; quad += ADDING) {
         const int e = quad % EXAMPLES, units = quad / EXAMPLES;  // neighbours read neighbours
         Quad sum = {};
@@ -377,6 +384,7 @@ __device__ inline void work(const Real* images, const int* order, Real* w1, Real
         for (int i = 0; i < QUAD; i++)
 #pragma unroll
             for (int u = 0; u < QUAD; u++) w[q][i][u] = weight(q, i, u) ? *weight(q, i, u) : Real(0);
+#pragma unroll 1
     for (int i = t; i < sizeof(mine.images) / sizeof(Quad); i += THREADS) reinterpret_cast<Quad*>(mine.images)[i] = {};
     if (t == 0) {
         for (auto& barrier : mine.arrived) initialise(barrier);
