@@ -15,7 +15,8 @@ LEAD = 3  # steps
 HELPERS = 8  # warps of the conductor beside those of its chain, at least
 ADDERS = 3  # warps of a worker beside those that compute, at least
 MOST = 32  # examples of a mini-batch
-PAIR, SIDE, AHEAD, RECORDS, DELTAS = 2, 16, 4, 4, 4  # as in lookahead.cu
+PAIR = 1  # examples of a warp of the conductor
+SIDE, AHEAD, RECORDS, DELTAS = 16, 4, 4, 4  # as in lookahead.cu
 NON_PORTABLE_CLUSTER_SIZE_ALLOWED = 14  # of CUfunction_attribute
 
 
@@ -101,7 +102,7 @@ class Fit(NamedTuple):
         units, lanes = _whole(hidden, 2 * quad) * 2 * quad, _whole(hidden + 1, 32) * 32
         workers, chain = blocks - 1, _whole(m, PAIR)
         quads = _whole(_whole(inputs // quad, workers), SIDE)
-        threads = 32 * max(chain + max(chain + 2, HELPERS), units // quad * SIDE // 32 + ADDERS)
+        threads = 32 * max(chain + HELPERS, units // quad * SIDE // 32 + ADDERS)
         registers = 65536 // threads // 8 * 8
         if threads > 1024 or 4 * quads * quad + 64 > registers:
             raise Unsupported(f"{pixels}-{hidden}-{outputs}, batch {m}: the weights do not fit the registers of gpu_lookahead's blocks")
@@ -123,6 +124,7 @@ class Fit(NamedTuple):
             "BLOCKS": self.blocks,
             "THREADS": self.threads,
             "LEAD": LEAD,
+            "PAIR": PAIR,
             "SHARED_BYTES": self.shared_bytes,
         }
 

@@ -13,7 +13,7 @@
 // that fill a vector or a warp are 0, and so are their weights. Names are Nielsen's; eta/m is in delta. Every sum has one order.
 //
 // Compiled after hardware.cuh, sigmoid.cuh and warp.cuh. REAL, PIXELS, HIDDEN, OUTPUTS, EXAMPLES (of a mini-batch), BLOCKS (of the
-// cluster), THREADS (of a block), LEAD and SHARED_BYTES are the host's to define.
+// cluster), THREADS (of a block), LEAD, PAIR (examples of a warp) and SHARED_BYTES are the host's to define.
 
 constexpr int whole(int count, int part) { return (count + part - 1) / part; }
 
@@ -100,21 +100,22 @@ __global__ void __launch_bounds__(32 * LEAD * PARTS)
 }
 
 // The conductor. Its first CHAIN warps go from z_1 to delta_1, with PAIR examples each; the threads after those help.
-constexpr int PAIR = 2, CHAIN = whole(EXAMPLES, PAIR), HELPERS = THREADS - 32 * CHAIN;
+constexpr int CHAIN = whole(EXAMPLES, PAIR), HELPERS = THREADS - 32 * CHAIN;
 
 // The next step's z_1, but for what the step before it changes, as soon as all workers have sent their parts. By the helpers.
 __device__ inline void begin_early(Conductor& mine, int k, int helper) {
+    constexpr int AT_ONCE = 2;  // examples of a thread, that share what it reads of delta
     const int slot = k % (LEAD + 1);
     if (helper == 0) arrive(mine.arrived[slot], WORKERS * MESSAGE * sizeof(Real));
     wait(mine.arrived[slot], k / (LEAD + 1) % 2);
     wait(mine.recorded[k % RECORDS], k / RECORDS % 2);
     const Record& record = mine.records[k % RECORDS];
 #pragma unroll 1
-    for (int i = helper; i < CHAIN * UNITS; i += HELPERS) {  // PAIR examples share what is read of delta
-        const int u = i % UNITS, first = i / UNITS * PAIR;
-        Real z[PAIR] = {}, late[PAIR] = {};
+    for (int i = helper; i < whole(EXAMPLES, AT_ONCE) * UNITS; i += HELPERS) {
+        const int u = i % UNITS, first = i / UNITS * AT_ONCE;
+        Real z[AT_ONCE] = {}, late[AT_ONCE] = {};
 #pragma unroll
-        for (int p = 0; p < PAIR; p++)
+        for (int p = 0; p < AT_ONCE; p++)
 #pragma unroll
             for (int worker = 0; worker < WORKERS; worker++) z[p] += mine.parts[slot][worker][min(first + p, EXAMPLES - 1)][u];
 #pragma unroll
@@ -124,11 +125,11 @@ __device__ inline void begin_early(Conductor& mine, int k, int helper) {
             for (int e = 0; e < EXAMPLES; e++) {
                 const Real delta = mine.delta1[(k - before) % DELTAS][e][u];
 #pragma unroll
-                for (int p = 0; p < PAIR; p++) late[p] += delta * record.gram[before - 1][min(first + p, EXAMPLES - 1)][e];
+                for (int p = 0; p < AT_ONCE; p++) late[p] += delta * record.gram[before - 1][min(first + p, EXAMPLES - 1)][e];
             }
         }
 #pragma unroll
-        for (int p = 0; p < PAIR; p++)
+        for (int p = 0; p < AT_ONCE; p++)
             if (first + p < EXAMPLES) mine.early[first + p][u] = z[p] - late[p];
     }
 }
@@ -302,21 +303,25 @@ __device__ inline Quad pixels(const Worker& mine, int k, int e, int q) {
     return reinterpret_cast<const Quad*>(mine.images[k % IMAGES][e])[side() + q * SIDE];
 }
 
-// w x of mini-batch k, for this thread's pixels and units.
+// w x of mini-batch k, for this thread's pixels and units. Each result is stored when the images after the next have been read: the compiler
+// moves no load up across a store.
 __device__ inline void feed_forward(Worker& mine, const Weights& w, int k) {
     wait(mine.loaded[k % IMAGES], k / IMAGES % 2);
+    Quad x[EXAMPLES + 2][QUADS], z[EXAMPLES + 2];
 #pragma unroll
-    for (int e = 0; e < EXAMPLES; e++) {
-        Quad z = {};
+    for (int e = 0; e < EXAMPLES + 2; e++) {
 #pragma unroll
-        for (int q = 0; q < QUADS; q++) {
-            const Quad x = pixels(mine, k, e, q);
+        for (int q = 0; q < QUADS; q++)
+            if (e < EXAMPLES) x[e][q] = pixels(mine, k, e, q);
+        if (e < 2) continue;
+        z[e - 2] = {};
+#pragma unroll
+        for (int q = 0; q < QUADS; q++)
 #pragma unroll
             for (int i = 0; i < QUAD; i++)
 #pragma unroll
-                for (int u = 0; u < QUAD; u++) z.of[u] += w[q][i][u] * x.of[i];
-        }
-        mine.sums[k % 2][unit_quad()].of[side()][e] = z;
+                for (int u = 0; u < QUAD; u++) z[e - 2].of[u] += w[q][i][u] * x[e - 2][q].of[i];
+        mine.sums[k % 2][unit_quad()].of[side()][e - 2] = z[e - 2];
     }
 }
 
@@ -342,17 +347,20 @@ __device__ inline void send_part(Worker& mine, int k, int adder) {
 __device__ inline void descend(Worker& mine, Weights& w, int k) {
     if (threadIdx.x == 0) arrive(mine.arrived[k % DELTAS], MESSAGE * sizeof(Real));
     wait(mine.arrived[k % DELTAS], k / DELTAS % 2);
+    Quad x[EXAMPLES + 2][QUADS], delta[EXAMPLES + 2];
 #pragma unroll
-    for (int e = 0; e < EXAMPLES; e++) {
-        const Quad delta = reinterpret_cast<const Quad*>(mine.delta1[k % DELTAS][e])[unit_quad()];
+    for (int e = 0; e < EXAMPLES + 2; e++) {
+        if (e < EXAMPLES) delta[e] = reinterpret_cast<const Quad*>(mine.delta1[k % DELTAS][e])[unit_quad()];
 #pragma unroll
-        for (int q = 0; q < QUADS; q++) {
-            const Quad x = pixels(mine, k, e, q);
+        for (int q = 0; q < QUADS; q++)
+            if (e < EXAMPLES) x[e][q] = pixels(mine, k, e, q);
+        if (e < 2) continue;
+#pragma unroll
+        for (int q = 0; q < QUADS; q++)
 #pragma unroll
             for (int i = 0; i < QUAD; i++)
 #pragma unroll
-                for (int u = 0; u < QUAD; u++) w[q][i][u] -= delta.of[u] * x.of[i];
-        }
+                for (int u = 0; u < QUAD; u++) w[q][i][u] -= delta[e - 2].of[u] * x[e - 2][q].of[i];
     }
 }
 
