@@ -42,6 +42,9 @@ void meet(int number);
 void launch_dependents();
 void wait_for_predecessor(int number);
 double exchange(double value, int mask);
+void copy_async(void* to, const void* from, int bytes, bool exists);
+void commit_copies();
+void wait_copies(int number, int left);
 void initialise(Barrier& barrier);
 void arrive(Barrier& barrier, int bytes);
 void wait(int number, const Barrier& barrier, unsigned parity);
@@ -68,6 +71,7 @@ void call(void (*kernel)(Arguments...), void** arguments) {
 #define threadIdx (simt::current->index)
 #define blockIdx (simt::current->block)
 #define blockDim (simt::current->size)
+#define __syncwarp() ((void)0)
 #define __syncthreads() simt::barrier(__COUNTER__)
 
 using std::size_t;
@@ -107,8 +111,26 @@ Layout& shared_memory() {
 
 inline void prefetch(const void*) {}
 
-using simt::arrive, simt::Barrier, simt::initialise, simt::launch_dependents;
+using simt::arrive, simt::Barrier, simt::initialise, simt::launch_dependents, simt::commit_copies;
 
+struct alignas(16) Quad {
+    Real values[QUAD];
+};
+
+template <int COUNT>
+void copy_async(Real* to, const Real* from, bool exists) {
+    simt::copy_async(to, from, COUNT * sizeof(Real), exists);
+}
+
+struct Copies {
+    int number;
+    template <int LEFT>
+    void wait() {
+        simt::wait_copies(number, LEFT);
+    }
+};
+
+#define wait_copies Copies{__COUNTER__}.wait
 #define meet() simt::meet(__COUNTER__)
 #define wait_for_predecessor() simt::wait_for_predecessor(__COUNTER__)
 #define wait(...) simt::wait(__COUNTER__, __VA_ARGS__)
