@@ -63,11 +63,12 @@ class GpuGraph(GpuKernels):
     Of the kernels for a product, a step uses the one whose blocks take the fewest clocks on a multiprocessor, as estimated for an H100.
     """
 
-    tiles: ClassVar = {  # from which to choose; 8 x 8 doubles a thread do not fit the registers
+    # From which to choose. More float64 sums a thread do not fit the registers.
+    tiles: ClassVar = {
         "float32": (Tile(8, 8, 2, 75), Tile(4, 8, 2, 43), Tile(4, 4, 4, 14)),
         "float64": (Tile(4, 8, 2, 86), Tile(4, 4, 4, 28)),
     }
-    narrow = (Narrow(2, 4), Narrow(10, 8))
+    narrow: ClassVar = {"float32": (Narrow(2, 4), Narrow(10, 8)), "float64": (Narrow(2, 4), Narrow(5, 8))}
     examples_together = 8  # in a block of the kernel `output`, where they are enough to keep the device busy
 
     _launch_dependent = staticmethod(launch_dependent)
@@ -176,7 +177,7 @@ class GpuGraph(GpuKernels):
     def _forward(self, m: int, n_below: int, n: int, *arguments: Any) -> Launch:
         """Return the forward kernel of a layer, of m examples: by tiles, or by narrow blocks, which are more."""
         arguments = (*arguments, *_integers(m, n_below, n))
-        candidates = [self._narrow_launch(narrow, m, n_below, n, arguments) for narrow in self.narrow]
+        candidates = [self._narrow_launch(narrow, m, n_below, n, arguments) for narrow in self.narrow[self.dtype.name]]
         return self._fastest(*candidates, *self._tiled("forward", m, n_below, n, arguments))
 
     def _product(self, kernel: str, rows: int, depth: int, columns: int, *arguments: Any, layers: int = 1) -> Launch:
@@ -204,11 +205,12 @@ class GpuGraph(GpuKernels):
         """Return the clocks of a block and the launch."""
         high, wide = narrow
         size = self.dtype.itemsize
-        full_warps = _ceil(n_below * size, 32 * 16)  # that would read a line in one trip
+        vector = 1 if n_below * size % 16 else 16 // size  # numbers that a thread reads at once
+        full_warps = _ceil(n_below, 32 * vector)  # that would read a line in one trip
         warps = _ceil(full_warps, _ceil(full_warps, NARROW_WARPS))
         clocks = (high + wide) * n_below * size / 64 + high * wide * (n_below / 128 + warps)  # the reads; products, and sums of the lanes
         grid = (_ceil(n, wide), _ceil(m, high))
-        return clocks, Launch(f"forward_narrow<{high}, {wide}>", grid, 32 * warps, warps * high * wide * size, arguments)
+        return clocks, Launch(f"forward_narrow<{high}, {wide}, {vector}>", grid, 32 * warps, warps * high * wide * size, arguments)
 
     def _output(self, m: int, n: int, *arguments: Any) -> Launch:
         """Return the kernel of the turn."""

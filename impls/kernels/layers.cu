@@ -23,28 +23,37 @@ struct MiniBatch {
     __device__ const int* examples() const { return order + *start + offset; }
 };
 
-// Rows of a matrix of that width: as they are, or, of the images, those of the mini-batch's examples.
+// Rows of a matrix of that width.
 struct Rows {
     const Real* data;
     int width;
+
+    __device__ int index(int i) const { return i; }
+    __device__ const Real* row(int index) const { return data + static_cast<size_t>(index) * width; }
+    __device__ bool are_images() const { return false; }
+};
+
+// The rows of a layer's `below`: as they are, or, of the images, those of the mini-batch's examples.
+struct RowsBelow : Rows {
     const int* examples;  // null: rows as they are
 
-    __device__ Rows(const Real* data, int width, MiniBatch batch = {})
-        : data(data), width(width), examples(batch.order ? batch.examples() : nullptr) {}
+    __device__ RowsBelow(const Real* data, int width, MiniBatch batch)
+        : Rows{data, width}, examples(batch.order ? batch.examples() : nullptr) {}
     __device__ int index(int i) const { return examples ? examples[i] : i; }
-    __device__ const Real* row(int index) const { return data + static_cast<size_t>(index) * width; }
     __device__ const Real* operator[](int i) const { return row(index(i)); }
-    __device__ bool images() const { return examples; }  // which no kernel writes
+    __device__ bool are_images() const { return examples; }  // which no kernel writes
 };
 
 // The two ways in which a factor of a matrix product lies in memory. A line is a row of the left factor or a column of the right one.
 // ALONG: do neighbours in memory differ in k, the place along the common dimension, or else in the line?
+template <class Rows>
 struct Along {
     static constexpr bool ALONG = true;
     Rows rows;
     int lines;
 };
 
+template <class Rows>
 struct Across {
     static constexpr bool ALONG = false;
     Rows rows;
@@ -87,7 +96,7 @@ struct Slice {
 template <class Factor, class Slice>
 struct Copier {
     static constexpr int IN_ROW = Slice::WIDTH / QUAD, QUADS = Slice::HEIGHT * IN_ROW, EACH = (QUADS + THREADS - 1) / THREADS;
-    const Rows rows;
+    const Factor factor;
     const int first, depth;  // of the lines; of the product
     int from = 0;            // the depth at which the next slice begins
     int index[EACH];         // of the rows of its quads, looked up a slice ahead
@@ -95,22 +104,23 @@ struct Copier {
     __device__ static int i(int e) { return (threadIdx.x + e * THREADS) / IN_ROW; }
     __device__ static int j(int e) { return (threadIdx.x + e * THREADS) % IN_ROW * QUAD; }
 
-    __device__ Copier(const Along& factor, int first, int depth) : rows(factor.rows), first(first), depth(depth) {
-#pragma unroll  // lines beyond the last repeat it: what comes of them is thrown away
-        for (int e = 0; e < EACH; e++) index[e] = rows.index(min(first + i(e), factor.lines - 1));
-    }
-    __device__ Copier(const Across& factor, int first, int depth) : rows(factor.rows), first(first), depth(depth) { look_up(); }
+    __device__ Copier(const Factor& factor, int first, int depth) : factor(factor), first(first), depth(depth) { look_up(); }
 
+    // Lines beyond the last repeat it: what comes of them is thrown away. So do rows beyond the depth, which are not copied.
     __device__ void look_up() {
 #pragma unroll
-        for (int e = 0; e < EACH; e++) index[e] = rows.index(min(from + i(e), depth - 1));
+        for (int e = 0; e < EACH; e++)
+            if constexpr (Factor::ALONG)
+                index[e] = factor.rows.index(min(first + i(e), factor.lines - 1));
+            else
+                index[e] = factor.rows.index(min(from + i(e), depth - 1));
     }
     // Beyond the depth there are zeros. Lines that lie across are ones beyond the last: `update` uses the first of them.
     template <int COUNT>
     __device__ void copy(Real* to, int e, int column) const {
-        const bool row_exists = Factor::ALONG || from + i(e) < depth, exists = row_exists && column < rows.width;
-        if (Factor::ALONG || column < rows.width) {
-            copy_async<COUNT>(to, rows.row(index[e]) + (exists ? column : 0), exists);
+        const bool row_exists = Factor::ALONG || from + i(e) < depth, column_exists = column < factor.rows.width;
+        if (Factor::ALONG || column_exists) {
+            copy_async<COUNT>(to, factor.rows.row(index[e]) + (column_exists ? column : 0), row_exists && column_exists);
         } else {
 #pragma unroll
             for (int c = 0; c < COUNT; c++) to[c] = row_exists;
@@ -122,10 +132,10 @@ struct Copier {
             if (QUADS % THREADS && threadIdx.x + e * THREADS >= QUADS) break;
             const int column = (Factor::ALONG ? from : first) + j(e);
             Real* const quad = &to.values[i(e)][j(e)];
-            if (rows.width % QUAD == 0) {
+            if (factor.rows.width % QUAD == 0) {
                 copy<QUAD>(quad, e, column);
             } else {
-#pragma unroll
+#pragma unroll 1
                 for (int c = 0; c < QUAD; c++) copy<1>(quad + c, e, column + c);
             }
         }
@@ -168,32 +178,32 @@ __device__ inline void product(int rows, int columns, int depth, const Left& lef
 
     Copier<Left, LeftSlice> from_left(left, top, depth);
     Copier<Right, RightSlice> from_right(right, edge, depth);
-    auto copy_ahead = [&](bool images) {
-#pragma unroll
-        for (int stage = 0; stage < STAGES - 1; stage++) {
-            if (from_left.rows.images() == images && stage * DEPTH < depth) from_left.copy(memory.stages[stage].left);
-            if (from_right.rows.images() == images && stage * DEPTH < depth) from_right.copy(memory.stages[stage].right);
-            if (!images) commit_copies();
-        }
-    };
-    copy_ahead(true);
+    const bool left_early = left.rows.are_images(), right_early = right.rows.are_images();  // what no kernel writes is copied before the wait
+#pragma unroll 1
+    for (int ahead = 0; ahead < STAGES - 1 && ahead * DEPTH < depth; ahead++) {
+        if (left_early) from_left.copy(memory.stages[ahead].left);
+        if (right_early) from_right.copy(memory.stages[ahead].right);
+    }
     wait_for_predecessor();
-    copy_ahead(false);
     Real old[SHARE * WIDE];
 #pragma unroll
-    for (int e = 0; e < SHARE * WIDE; e++) old[e] = row(group, e) < rows && column(e) < columns ? read(row(group, e), column(e)) : Real(0);
+    for (int e = 0; e < SHARE * WIDE; e++) old[e] = read(min(row(group, e), rows - 1), min(column(e), columns - 1));
 
     Real sum[HIGH][WIDE] = {};
-    int stage = 0, behind = STAGES - 1;  // the stage before that, whose slice has been multiplied
+    int next = 0, stage = 0;  // where the next slice is copied to; where the slice lies that is multiplied
 #pragma unroll 1
-    for (int from = 0; from < depth; from += DEPTH) {
-        wait_copies<STAGES - 2>();
-        __syncthreads();
+    for (int from = (1 - STAGES) * DEPTH; from < depth; from += DEPTH) {
+        if (from >= 0) {
+            wait_copies<STAGES - 2>();
+            __syncthreads();
+        }
         if (from + (STAGES - 1) * DEPTH < depth) {
-            from_left.copy(memory.stages[behind].left);
-            from_right.copy(memory.stages[behind].right);
+            if (!left_early || from >= 0) from_left.copy(memory.stages[next].left);
+            if (!right_early || from >= 0) from_right.copy(memory.stages[next].right);
         }
         commit_copies();
+        next = next + 1 < STAGES ? next + 1 : 0;
+        if (from < 0) continue;
         const Stage& slice = memory.stages[stage];
 #pragma unroll
         for (int part = 0; part < DEPTH / QUAD; part += GROUPS) {
@@ -208,7 +218,6 @@ __device__ inline void product(int rows, int columns, int depth, const Left& lef
 #pragma unroll
                     for (int q = 0; q < WIDE; q++) sum[p][q] += l[k][p] * r[k][q];
         }
-        behind = stage;
         stage = stage + 1 < STAGES ? stage + 1 : 0;
     }
 
@@ -244,7 +253,7 @@ TILE TILE_KERNEL
     forward(const Real* below, MiniBatch batch, const Real* w, const Real* b, Real* __restrict__ a, int m, int n_below, int n) {
     launch_dependents();
     product<HIGH, WIDE, GROUPS>(
-        m, n, n_below, Along{Rows(below, n_below, batch), m}, Along{Rows(w, n_below), n}, [&](int, int j) { return b[j]; },
+        m, n, n_below, Along<RowsBelow>{{below, n_below, batch}, m}, Along<Rows>{{w, n_below}, n}, [&](int, int j) { return b[j]; },
         [&](int i, int j, Real bias, Real z) { a[static_cast<size_t>(i) * n + j] = sigmoid(z + bias); });
 }
 
@@ -253,7 +262,7 @@ TILE TILE_KERNEL
     backward(const Real* delta_above, const Real* w_above, const Real* a, Real* __restrict__ delta, int m, int n_above, int n) {
     launch_dependents();
     product<HIGH, WIDE, GROUPS>(
-        m, n, n_above, Along{Rows(delta_above, n_above), m}, Across{Rows(w_above, n)},
+        m, n, n_above, Along<Rows>{{delta_above, n_above}, m}, Across<Rows>{{w_above, n}},
         [&](int i, int j) { return a[static_cast<size_t>(i) * n + j]; },
         [&](int i, int j, Real a, Real sum) { delta[static_cast<size_t>(i) * n + j] = sum * a * (1 - a); });
 }
@@ -272,10 +281,10 @@ TILE TILE_KERNEL
     launch_dependents();
     const Layer layer = layers[blockIdx.z];
     const int n = layer.n, n_below = layer.n_below;
-    const Across below{Rows(layer.below, n_below, blockIdx.z == 0 ? batch : MiniBatch{})};
+    const Across<RowsBelow> below{{layer.below, n_below, blockIdx.z == 0 ? batch : MiniBatch{}}};
     auto weight = [&](int j, int p) { return p < n_below ? layer.w + static_cast<size_t>(j) * n_below + p : layer.b + j; };
     product<HIGH, WIDE, GROUPS>(
-        n, n_below + 1, m, Across{Rows(layer.delta, n)}, below, [&](int j, int p) { return *weight(j, p); },
+        n, n_below + 1, m, Across<Rows>{{layer.delta, n}}, below, [&](int j, int p) { return *weight(j, p); },
         [&](int j, int p, Real old, Real nabla) { *weight(j, p) = old - nabla; });
 }
 
@@ -302,58 +311,48 @@ __device__ inline void add_products(Real (&z)[LEFT * RIGHT], const Real* const (
     }
 }
 
-// Read a quad of each of these lines of that width. Beyond the width there are zeros.
-template <int COUNT>
-__device__ inline void read_quads(Real (&to)[COUNT][QUAD], const Real* const (&lines)[COUNT], int k, int width) {
-    if (width % QUAD == 0) {
-#pragma unroll
-        for (int i = 0; i < COUNT; i++) {
-            const Quad quad = k < width ? *reinterpret_cast<const Quad*>(lines[i] + k) : Quad{};
-#pragma unroll
-            for (int c = 0; c < QUAD; c++) to[i][c] = quad.values[c];
-        }
-    } else {
-#pragma unroll
-        for (int i = 0; i < COUNT; i++)
-#pragma unroll
-            for (int c = 0; c < QUAD; c++) to[i][c] = k + c < width ? lines[i][k + c] : Real(0);
-    }
-}
-
 // `forward` where there are too few elements for tiles to keep the device busy: a block computes HIGH x WIDE elements. Every thread sums
-// its part of the common dimension, a quad at a time; then the lanes of a warp add their sums, and then the warps. A thread issues all
+// its part of the common dimension, VECTOR numbers at a time; then the lanes of a warp add their sums, and then the warps. A thread issues all
 // reads of a trip before it multiplies, those of images before the wait; tests/impls/test_kernels.py checks it in the machine code.
-template <int HIGH, int WIDE>
+template <int HIGH, int WIDE, int VECTOR>
 __global__ void __launch_bounds__(32 * NARROW_WARPS, 1)
     forward_narrow(const Real* below, MiniBatch batch, const Real* w, const Real* b, Real* __restrict__ a, int m, int n_below, int n) {
     launch_dependents();
     constexpr int COUNT = HIGH * WIDE;
     auto& parts = shared_memory<Real[NARROW_WARPS][COUNT]>();
-    const Rows rows(below, n_below, batch);
+    const RowsBelow rows(below, n_below, batch);
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, top = blockIdx.y * HIGH, edge = blockIdx.x * WIDE;
-    const Real *left[HIGH], *right[WIDE];
+    struct alignas(VECTOR * sizeof(Real)) Vector {
+        Real values[VECTOR];
+    };
+    const Vector *left[HIGH], *right[WIDE];
+    auto place = [&](const Real* line) { return reinterpret_cast<const Vector*>(line) + threadIdx.x; };
 #pragma unroll
-    for (int p = 0; p < HIGH; p++) left[p] = rows[min(top + p, m - 1)];
+    for (int p = 0; p < HIGH; p++) left[p] = place(rows[min(top + p, m - 1)]);
 #pragma unroll
-    for (int q = 0; q < WIDE; q++) right[q] = w + static_cast<size_t>(min(edge + q, n - 1)) * n_below;
-    int k = threadIdx.x * QUAD;
-    Real l[HIGH][QUAD], r[WIDE][QUAD], z[COUNT] = {};
-    if (rows.images()) read_quads(l, left, k, n_below);
+    for (int q = 0; q < WIDE; q++) right[q] = place(w + static_cast<size_t>(min(edge + q, n - 1)) * n_below);
+    Vector l[HIGH] = {}, r[WIDE];
+    Real z[COUNT] = {};
+    auto read_left = [&] {
+#pragma unroll
+        for (int p = 0; p < HIGH; p++) l[p] = *left[p], left[p] += blockDim.x;
+    };
+    const int trips = (n_below / VECTOR - static_cast<int>(threadIdx.x) + static_cast<int>(blockDim.x) - 1) / static_cast<int>(blockDim.x);
+    if (rows.are_images() && trips > 0) read_left();
     wait_for_predecessor();
     const int j = edge + threadIdx.x % WIDE;
-    const Real bias = j < n ? b[j] : Real(0);
-    if (!rows.images()) read_quads(l, left, k, n_below);
-    while (true) {
-        read_quads(r, right, k, n_below);
+    const Real bias = b[min(j, n - 1)];
+#pragma unroll 1
+    for (int trip = 0; trip < trips; trip++) {
+        if (trip > 0 || !rows.are_images()) read_left();
 #pragma unroll
-        for (int c = 0; c < QUAD; c++)
+        for (int q = 0; q < WIDE; q++) r[q] = *right[q], right[q] += blockDim.x;
+#pragma unroll
+        for (int c = 0; c < VECTOR; c++)
 #pragma unroll
             for (int p = 0; p < HIGH; p++)
 #pragma unroll
-                for (int q = 0; q < WIDE; q++) z[p * WIDE + q] += l[p][c] * r[q][c];
-        k += blockDim.x * QUAD;
-        if (k >= n_below) break;
-        read_quads(l, left, k, n_below);
+                for (int q = 0; q < WIDE; q++) z[p * WIDE + q] += l[p].values[c] * r[q].values[c];
     }
     __syncwarp();
     sum_over_warp<COUNT>(z, lane);
@@ -382,7 +381,7 @@ __global__ void __launch_bounds__(32 * OUTPUT_WARPS, 1)
     constexpr int AHEAD = EXAMPLES == 1 ? 13 : 4, OUTPUTS = 10;
     auto deltas = &shared_memory<Real[EXAMPLES]>();  // (n, EXAMPLES)
     const int first = blockIdx.x * EXAMPLES, lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
-    const Rows rows(below, n_below, below_is_images ? batch : MiniBatch{});
+    const RowsBelow rows(below, n_below, below_is_images ? batch : MiniBatch{});
     const Real* a_below[EXAMPLES];
 #pragma unroll
     for (int e = 0; e < EXAMPLES; e++) a_below[e] = rows[min(first + e, m - 1)];

@@ -78,12 +78,17 @@ def test_replays_go_on_where_the_one_before_ended(small, monkeypatch):
     ("choice", "m", "layers", "dtype"),
     [
         *(  # several tiles, and cut off; rows that are quads, and that are not
-            ({"narrow": (), "tiles": {dtype: (tile,)}}, m, layers, dtype)
+            ({"narrow": {dtype: ()}, "tiles": {dtype: (tile,)}}, m, layers, dtype)
             for dtype, tiles in GpuGraph.tiles.items()
             for tile in tiles
             for m, layers in ((140, [20, 150, 131, 2]), (9, [7, 5, 4, 2]))
         ),
-        *(({"narrow": (narrow,)}, 11, [37, 12, 13, 2], dtype) for narrow in GpuGraph.narrow for dtype in GpuGraph.tiles),
+        *(
+            ({"narrow": {dtype: (narrow,)}}, 11, [n_below, 12, 13, 2], dtype)
+            for dtype, kinds in GpuGraph.narrow.items()
+            for narrow in kinds
+            for n_below in (37, 36)
+        ),
         *(({}, 9, [1100, 11, 13, 2], dtype) for dtype in GpuGraph.tiles),  # several trips of a narrow block
         ({"examples_together": 3}, 200, [9, 37, 12], "float32"),  # not a divisor of the mini-batch; more outputs than are read at once
         ({}, 1, [5, 1], "float32"),

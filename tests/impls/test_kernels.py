@@ -43,7 +43,11 @@ def every_kernel_of_gpu_graph(dtype, capability, monkeypatch):
     tiles = GpuGraph.tiles[dtype]
     every = {
         *(f"{kernel}<{tile.high}, {tile.wide}, {tile.groups}>" for kernel in ("forward", "backward", "update") for tile in tiles),
-        *(f"forward_narrow<{narrow.high}, {narrow.wide}>" for narrow in GpuGraph.narrow),
+        *(
+            f"forward_narrow<{high}, {wide}, {vector}>"
+            for high, wide in GpuGraph.narrow[dtype]
+            for vector in (1, 16 // np.dtype(dtype).itemsize)
+        ),
         *(f"output<{examples}>" for examples in (1, GpuGraph.examples_together)),
         "advance",
     }
@@ -129,7 +133,7 @@ def loops_of(code):
 @pytest.mark.parametrize(
     ("kernel", "loads"),
     [
-        *((f"forward_narrow<{high}, {wide}>", (1 + 4) * (high + wide)) for high, wide in GpuGraph.narrow),  # a quad, or else its numbers
+        *((f"forward_narrow<{high}, {wide}, {vector}>", high + wide) for high, wide in GpuGraph.narrow["float32"] for vector in (1, 4)),
         ("output<1>", 13 * 2),  # AHEAD of layers.cu
         (f"output<{GpuGraph.examples_together}>", 4 * (GpuGraph.examples_together + 1)),
     ],
