@@ -16,7 +16,7 @@ from impls.gpu_launch import EDGE_DATA, launch_dependent
 from impls.trainer import Order
 
 STEPS_A_GRAPH = 256  # so many that to start a replay costs little beside it, so few that to build the graph does, too
-THREADS, SHARED_BYTES = 256, 48 * 1024  # of a block that computes a tile of a matrix product
+THREADS, SHARED_BYTES = 256, 64 * 1024  # of a block that computes a tile of a matrix product
 NARROW_WARPS = 8  # of a block of the kernel `forward_narrow`, at most
 OUTPUT_WARPS = 16  # of a block of the kernel `output`, at most
 START = 2000  # clocks that a block takes whatever its size: its launch, the first trip to memory, its end
@@ -75,7 +75,7 @@ class GpuGraph(GpuKernels):
 
     def _setup(self, data: Dataset) -> None:
         if self.layers[-1] * self.dtype.itemsize > SHARED_BYTES:
-            raise Unsupported(f"{self.layers[-1]:,} outputs: gpu_graph holds an example's in 48 KiB of shared memory; gpu takes any number")
+            raise Unsupported(f"{self.layers[-1]:,} outputs: gpu_graph holds an example's in 64 KiB of shared memory; gpu takes any number")
         super()._setup(data)
         xp, m = self.xp, min(self.batch_size, self.examples)
         self._y = xp.asarray(data.one_hot(self.layers[-1], self.dtype))
@@ -103,6 +103,8 @@ class GpuGraph(GpuKernels):
             NARROW_WARPS=NARROW_WARPS,
             OUTPUT_WARPS=OUTPUT_WARPS,
         )
+        for kernel in kernels:
+            kernel.max_dynamic_shared_size_bytes = SHARED_BYTES  # more than 48 KiB are to be asked for
         self._kernels = dict(zip(names, kernels, strict=True))
         self._stream = xp.cuda.Stream(non_blocking=True)
         self._synchronize()

@@ -152,7 +152,7 @@ struct Copier {
 // threads lie side by side. In the end the groups add up their parts.
 template <int HIGH, int WIDE, int GROUPS, class Left, class Right, class Read, class Finish>
 __device__ inline void product(int rows, int columns, int depth, const Left& left, const Right& right, Read read, Finish finish) {
-    constexpr int GROUP = THREADS / GROUPS, ABREAST = 8, DEPTH = 2 * QUAD * GROUPS, SHARE = HIGH / GROUPS;
+    constexpr int GROUP = THREADS / GROUPS, ABREAST = 8, DEPTH = 4 * QUAD * GROUPS, SHARE = HIGH / GROUPS;
     using LeftSlice = Slice<Left, GROUP / ABREAST, HIGH, DEPTH>;
     using RightSlice = Slice<Right, ABREAST, WIDE, DEPTH>;
     struct Stage {
@@ -164,7 +164,7 @@ __device__ inline void product(int rows, int columns, int depth, const Left& lef
         Real parts[GROUPS - 1][SHARE * WIDE][THREADS];
     };
     constexpr int STAGES = SHARED_BYTES / sizeof(Stage);
-    static_assert(STAGES > 2 && HIGH % GROUPS == 0 && sizeof(Layout) <= SHARED_BYTES);
+    static_assert(STAGES >= 2 && HIGH % GROUPS == 0 && sizeof(Layout) <= SHARED_BYTES);
     const int top = blockIdx.y * LeftSlice::LINES, edge = blockIdx.x * RightSlice::LINES;
     if (top >= rows || edge >= columns) return;
     auto& memory = shared_memory<Layout>();
@@ -205,7 +205,7 @@ __device__ inline void product(int rows, int columns, int depth, const Left& lef
         next = next + 1 < STAGES ? next + 1 : 0;
         if (from < 0) continue;
         const Stage& slice = memory.stages[stage];
-#pragma unroll
+#pragma unroll 2  // more would not fit the first cache of instructions
         for (int part = 0; part < DEPTH / QUAD; part += GROUPS) {
             if (HIGH * WIDE <= 16 && from + (part + group) * QUAD >= depth) break;  // small tiles are for small depths, too
             Real l[QUAD][HIGH], r[QUAD][WIDE];
@@ -326,25 +326,25 @@ __global__ void __launch_bounds__(32 * NARROW_WARPS, 1)
         Real values[VECTOR];
     };
     const Vector *left[HIGH], *right[WIDE];
-    auto place = [&](const Real* line) { return reinterpret_cast<const Vector*>(line) + threadIdx.x; };
+    auto own = [&](const Real* line) { return reinterpret_cast<const Vector*>(line) + threadIdx.x; };
 #pragma unroll
-    for (int p = 0; p < HIGH; p++) left[p] = place(rows[min(top + p, m - 1)]);
+    for (int p = 0; p < HIGH; p++) left[p] = own(rows[min(top + p, m - 1)]);
 #pragma unroll
-    for (int q = 0; q < WIDE; q++) right[q] = place(w + static_cast<size_t>(min(edge + q, n - 1)) * n_below);
+    for (int q = 0; q < WIDE; q++) right[q] = own(w + static_cast<size_t>(min(edge + q, n - 1)) * n_below);
     Vector l[HIGH] = {}, r[WIDE];
     Real z[COUNT] = {};
     auto read_left = [&] {
 #pragma unroll
         for (int p = 0; p < HIGH; p++) l[p] = *left[p], left[p] += blockDim.x;
     };
-    const int trips = (n_below / VECTOR - static_cast<int>(threadIdx.x) + static_cast<int>(blockDim.x) - 1) / static_cast<int>(blockDim.x);
-    if (rows.are_images() && trips > 0) read_left();
+    const int vectors = n_below / VECTOR;
+    if (rows.are_images() && threadIdx.x < vectors) read_left();
     wait_for_predecessor();
     const int j = edge + threadIdx.x % WIDE;
     const Real bias = b[min(j, n - 1)];
 #pragma unroll 1
-    for (int trip = 0; trip < trips; trip++) {
-        if (trip > 0 || !rows.are_images()) read_left();
+    for (int place = threadIdx.x; place < vectors; place += blockDim.x) {
+        if (place >= blockDim.x || !rows.are_images()) read_left();
 #pragma unroll
         for (int q = 0; q < WIDE; q++) r[q] = *right[q], right[q] += blockDim.x;
 #pragma unroll
@@ -364,7 +364,8 @@ __global__ void __launch_bounds__(32 * NARROW_WARPS, 1)
     for (int element = threadIdx.x; element < COUNT; element += blockDim.x) {
         const int i = top + element / WIDE;
         Real sum = bias;
-        for (int other = 0; other < blockDim.x / 32; other++) sum += parts[other][element];
+#pragma unroll
+        for (int other = 0; other < NARROW_WARPS; other++) sum += other < blockDim.x / 32 ? parts[other][element] : Real(0);
         if (i < m && j < n) a[static_cast<size_t>(i) * n + j] = sigmoid(sum);
     }
 }
@@ -378,7 +379,7 @@ __global__ void __launch_bounds__(32 * OUTPUT_WARPS, 1)
     output(const Real* below, int below_is_images, MiniBatch batch, const Real* y, const Real* w, const Real* b, Real* __restrict__ delta,
            Real* __restrict__ delta_below, int m, int n_below, int n, Real eta_over_m) {
     launch_dependents();
-    constexpr int AHEAD = EXAMPLES == 1 ? 13 : 4, OUTPUTS = 10;
+    constexpr int AHEAD = EXAMPLES == 1 ? 8 : 4, OUTPUTS = 10;
     auto deltas = &shared_memory<Real[EXAMPLES]>();  // (n, EXAMPLES)
     const int first = blockIdx.x * EXAMPLES, lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
     const RowsBelow rows(below, n_below, below_is_images ? batch : MiniBatch{});
@@ -387,15 +388,15 @@ __global__ void __launch_bounds__(32 * OUTPUT_WARPS, 1)
     for (int e = 0; e < EXAMPLES; e++) a_below[e] = rows[min(first + e, m - 1)];
     const int summed_here = summed<EXAMPLES>(lane, 0);  // which example's output this lane finishes
     const int i = first + summed_here;
-    const bool finishes = summed_here >= 0 && i < m && (EXAMPLES > 1 || lane == 0);
+    const bool finishes = summed_here >= 0 && i < m;
     const int example = batch.examples()[finishes ? i : first];
     wait_for_predecessor();
 
     Real column[OUTPUTS];
     auto read_column = [&](int j, int from) {
+        const Real* at = w + static_cast<size_t>(from) * n_below + j;
 #pragma unroll
-        for (int o = 0; o < OUTPUTS; o++)
-            column[o] = from + o < n && j < n_below ? w[static_cast<size_t>(from + o) * n_below + j] : Real(0);
+        for (int o = 0; o < OUTPUTS; o++, at += n_below) column[o] = from + o < n && j < n_below ? *at : Real(0);
     };
     if (delta_below) read_column(threadIdx.x, 0);
     for (int o = warp; o < n; o += warps) {
