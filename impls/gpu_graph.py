@@ -69,6 +69,7 @@ class GpuGraph(GpuKernels):
         "float64": (Tile(4, 8, 2, 86), Tile(4, 4, 4, 28)),
     }
     narrow: ClassVar = {"float32": (Narrow(2, 4), Narrow(10, 8)), "float64": (Narrow(2, 4), Narrow(5, 8))}
+    carveout = 50  # percent of a multiprocessor's memory that are shared memory: enough for blocks of two kernels; the rest is the L1 cache
     examples_together = 8  # in a block of the kernel `output`, where they are enough to keep the device busy
 
     _launch_dependent = staticmethod(launch_dependent)
@@ -105,6 +106,8 @@ class GpuGraph(GpuKernels):
         )
         for kernel in kernels:
             kernel.max_dynamic_shared_size_bytes = SHARED_BYTES  # more than 48 KiB are to be asked for
+            # The same for all: a multiprocessor cannot change it while kernels overlap.
+            kernel.preferred_shared_memory_carveout = self.carveout
         self._kernels = dict(zip(names, kernels, strict=True))
         self._stream = xp.cuda.Stream(non_blocking=True)
         self._synchronize()

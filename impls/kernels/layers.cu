@@ -245,11 +245,13 @@ __device__ inline void product(int rows, int columns, int depth, const Left& lef
 }
 
 #define TILE template <int HIGH, int WIDE, int GROUPS>
-// Two blocks of a multiprocessor hide each other's waiting; the largest tiles need the registers of both.
-#define TILE_KERNEL __global__ void __launch_bounds__(THREADS, HIGH * WIDE * sizeof(Real) > 128 ? 1 : 2)
+// How many blocks a multiprocessor must have the registers for: of the largest tiles one, of the smallest as many as let a block of the
+// next kernel begin beside them.
+#define TILE_KERNEL(SMALLEST) \
+    __global__ void __launch_bounds__(THREADS, HIGH * WIDE * sizeof(Real) > 128 ? 1 : HIGH * WIDE * sizeof(Real) > 64 ? 2 : SMALLEST)
 
 // a = sigmoid(below w^T + b)
-TILE TILE_KERNEL
+TILE TILE_KERNEL(4)
     forward(const Real* below, MiniBatch batch, const Real* w, const Real* b, Real* __restrict__ a, int m, int n_below, int n) {
     launch_dependents();
     product<HIGH, WIDE, GROUPS>(
@@ -258,7 +260,7 @@ TILE TILE_KERNEL
 }
 
 // delta = (delta_above w_above) * sigmoid'(z), where sigmoid'(z) = a (1 - a) (BP2)
-TILE TILE_KERNEL
+TILE TILE_KERNEL(3)
     backward(const Real* delta_above, const Real* w_above, const Real* a, Real* __restrict__ delta, int m, int n_above, int n) {
     launch_dependents();
     product<HIGH, WIDE, GROUPS>(
@@ -276,7 +278,7 @@ struct Layer {
 
 // w -> w - delta^T below (BP4), b -> b - sum delta (BP3), all layers in one launch, layer blockIdx.z here; eta/m is in delta. A bias is
 // the weight of one more input, that is always 1.
-TILE TILE_KERNEL
+TILE TILE_KERNEL(4)
     update(const Layer* layers, MiniBatch batch, int m) {
     launch_dependents();
     const Layer layer = layers[blockIdx.z];
@@ -326,18 +328,17 @@ __global__ void __launch_bounds__(32 * NARROW_WARPS, 1)
         Real values[VECTOR];
     };
     const Vector *left[HIGH], *right[WIDE];
-    auto own = [&](const Real* line) { return reinterpret_cast<const Vector*>(line) + threadIdx.x; };
+    const int vectors = n_below / VECTOR;  // of a line
 #pragma unroll
-    for (int p = 0; p < HIGH; p++) left[p] = own(rows[min(top + p, m - 1)]);
+    for (int p = 0; p < HIGH; p++) left[p] = reinterpret_cast<const Vector*>(rows[min(top + p, m - 1)]) + threadIdx.x;
 #pragma unroll
-    for (int q = 0; q < WIDE; q++) right[q] = own(w + static_cast<size_t>(min(edge + q, n - 1)) * n_below);
+    for (int q = 0; q < WIDE; q++) right[q] = reinterpret_cast<const Vector*>(w + static_cast<size_t>(min(edge + q, n - 1)) * n_below) + threadIdx.x;
     Vector l[HIGH] = {}, r[WIDE];
     Real z[COUNT] = {};
     auto read_left = [&] {
 #pragma unroll
         for (int p = 0; p < HIGH; p++) l[p] = *left[p], left[p] += blockDim.x;
     };
-    const int vectors = n_below / VECTOR;
     if (rows.are_images() && threadIdx.x < vectors) read_left();
     wait_for_predecessor();
     const int j = edge + threadIdx.x % WIDE;
@@ -379,7 +380,7 @@ __global__ void __launch_bounds__(32 * OUTPUT_WARPS, 1)
     output(const Real* below, int below_is_images, MiniBatch batch, const Real* y, const Real* w, const Real* b, Real* __restrict__ delta,
            Real* __restrict__ delta_below, int m, int n_below, int n, Real eta_over_m) {
     launch_dependents();
-    constexpr int AHEAD = EXAMPLES == 1 ? 8 : 4, OUTPUTS = 10;
+    constexpr int AHEAD = EXAMPLES == 1 ? 6 : 4, OUTPUTS = 10;
     auto deltas = &shared_memory<Real[EXAMPLES]>();  // (n, EXAMPLES)
     const int first = blockIdx.x * EXAMPLES, lane = threadIdx.x % 32, warp = threadIdx.x / 32, warps = blockDim.x / 32;
     const RowsBelow rows(below, n_below, below_is_images ? batch : MiniBatch{});
