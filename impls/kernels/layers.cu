@@ -23,13 +23,16 @@ struct MiniBatch {
     __device__ const int* examples() const { return order + *start + offset; }
 };
 
+// Where an element lies in a matrix of that width. Unsigned: one instruction, where signed numbers take three.
+__device__ inline size_t place(unsigned row, unsigned width, unsigned column) { return static_cast<size_t>(row) * width + column; }
+
 // Rows of a matrix of that width.
 struct Rows {
     const Real* data;
     int width;
 
     __device__ int index(int i) const { return i; }
-    __device__ const Real* row(int index) const { return data + static_cast<size_t>(index) * width; }
+    __device__ const Real* at(int index, int column) const { return data + place(index, width, column); }
     __device__ bool are_images() const { return false; }
 };
 
@@ -40,7 +43,7 @@ struct RowsBelow : Rows {
     __device__ RowsBelow(const Real* data, int width, MiniBatch batch)
         : Rows{data, width}, examples(batch.order ? batch.examples() : nullptr) {}
     __device__ int index(int i) const { return examples ? examples[i] : i; }
-    __device__ const Real* operator[](int i) const { return row(index(i)); }
+    __device__ const Real* operator[](int i) const { return at(index(i), 0); }
     __device__ bool are_images() const { return examples; }  // which no kernel writes
 };
 
@@ -120,7 +123,7 @@ struct Copier {
     __device__ void copy(Real* to, int e, int column) const {
         const bool row_exists = Factor::ALONG || from + i(e) < depth, column_exists = column < factor.rows.width;
         if (Factor::ALONG || column_exists) {
-            copy_async<COUNT>(to, factor.rows.row(index[e]) + (column_exists ? column : 0), row_exists && column_exists);
+            copy_async<COUNT>(to, factor.rows.at(index[e], column_exists ? column : 0), row_exists && column_exists);
         } else {
 #pragma unroll
             for (int c = 0; c < COUNT; c++) to[c] = row_exists;
@@ -145,7 +148,7 @@ struct Copier {
 };
 
 // The matrix product of left (rows, depth) and right (depth, columns): for every element, finish(i, j, read(i, j), sum) is called once;
-// read(i, j) is called before the product, so that its trip to memory costs nothing.
+// read(i, j) is called before the first slice has come, so that its trip to memory costs nothing.
 //
 // A block computes a tile from slices of the common dimension: while one is multiplied, others are on their way from device memory. Its
 // threads are GROUPS, which share the tile and the slices' depths. A thread of a group computes HIGH x WIDE elements of the tile; 8
@@ -159,11 +162,11 @@ __device__ inline void product(int rows, int columns, int depth, const Left& lef
         LeftSlice left;
         RightSlice right;
     };
+    constexpr int FIT = SHARED_BYTES / sizeof(Stage), STAGES = FIT < 3 ? FIT : 3;
     union Layout {
-        Stage stages[SHARED_BYTES / sizeof(Stage)];
+        Stage stages[STAGES];
         Real parts[GROUPS - 1][SHARE * WIDE][THREADS];
     };
-    constexpr int STAGES = SHARED_BYTES / sizeof(Stage);
     static_assert(STAGES >= 2 && HIGH % GROUPS == 0 && sizeof(Layout) <= SHARED_BYTES);
     const int top = blockIdx.y * LeftSlice::LINES, edge = blockIdx.x * RightSlice::LINES;
     if (top >= rows || edge >= columns) return;
@@ -185,14 +188,14 @@ __device__ inline void product(int rows, int columns, int depth, const Left& lef
         if (right_early) from_right.copy(memory.stages[ahead].right);
     }
     wait_for_predecessor();
-    Real old[SHARE * WIDE];
-#pragma unroll
-    for (int e = 0; e < SHARE * WIDE; e++) old[e] = read(min(row(group, e), rows - 1), min(column(e), columns - 1));
-
-    Real sum[HIGH][WIDE] = {};
+    Real sum[HIGH][WIDE] = {}, old[SHARE * WIDE];
     int next = 0, stage = 0;  // where the next slice is copied to; where the slice lies that is multiplied
 #pragma unroll 1
     for (int from = (1 - STAGES) * DEPTH; from < depth; from += DEPTH) {
+        if (from == 0) {
+#pragma unroll
+            for (int e = 0; e < SHARE * WIDE; e++) old[e] = read(min(row(group, e), rows - 1), min(column(e), columns - 1));
+        }
         if (from >= 0) {
             wait_copies<STAGES - 2>();
             __syncthreads();
@@ -205,7 +208,7 @@ __device__ inline void product(int rows, int columns, int depth, const Left& lef
         next = next + 1 < STAGES ? next + 1 : 0;
         if (from < 0) continue;
         const Stage& slice = memory.stages[stage];
-#pragma unroll 2  // more would not fit the first cache of instructions
+#pragma unroll HIGH * WIDE > 16 ? 2 : 1  // more would not fit the first cache of instructions
         for (int part = 0; part < DEPTH / QUAD; part += GROUPS) {
             if (HIGH * WIDE <= 16 && from + (part + group) * QUAD >= depth) break;  // small tiles are for small depths, too
             Real l[QUAD][HIGH], r[QUAD][WIDE];
@@ -256,7 +259,7 @@ TILE TILE_KERNEL(4)
     launch_dependents();
     product<HIGH, WIDE, GROUPS>(
         m, n, n_below, Along<RowsBelow>{{below, n_below, batch}, m}, Along<Rows>{{w, n_below}, n}, [&](int, int j) { return b[j]; },
-        [&](int i, int j, Real bias, Real z) { a[static_cast<size_t>(i) * n + j] = sigmoid(z + bias); });
+        [&](int i, int j, Real bias, Real z) { a[place(i, n, j)] = sigmoid(z + bias); });
 }
 
 // delta = (delta_above w_above) * sigmoid'(z), where sigmoid'(z) = a (1 - a) (BP2)
@@ -265,8 +268,8 @@ TILE TILE_KERNEL(3)
     launch_dependents();
     product<HIGH, WIDE, GROUPS>(
         m, n, n_above, Along<Rows>{{delta_above, n_above}, m}, Across<Rows>{{w_above, n}},
-        [&](int i, int j) { return a[static_cast<size_t>(i) * n + j]; },
-        [&](int i, int j, Real a, Real sum) { delta[static_cast<size_t>(i) * n + j] = sum * a * (1 - a); });
+        [&](int i, int j) { return a[place(i, n, j)]; },
+        [&](int i, int j, Real a, Real sum) { delta[place(i, n, j)] = sum * a * (1 - a); });
 }
 
 // What `update` must know of a layer.
@@ -284,7 +287,7 @@ TILE TILE_KERNEL(4)
     const Layer layer = layers[blockIdx.z];
     const int n = layer.n, n_below = layer.n_below;
     const Across<RowsBelow> below{{layer.below, n_below, blockIdx.z == 0 ? batch : MiniBatch{}}};
-    auto weight = [&](int j, int p) { return p < n_below ? layer.w + static_cast<size_t>(j) * n_below + p : layer.b + j; };
+    auto weight = [&](int j, int p) { return p < n_below ? layer.w + place(j, n_below, p) : layer.b + j; };
     product<HIGH, WIDE, GROUPS>(
         n, n_below + 1, m, Across<Rows>{{layer.delta, n}}, below, [&](int j, int p) { return *weight(j, p); },
         [&](int j, int p, Real old, Real nabla) { *weight(j, p) = old - nabla; });
@@ -332,7 +335,7 @@ __global__ void __launch_bounds__(32 * NARROW_WARPS, 1)
 #pragma unroll
     for (int p = 0; p < HIGH; p++) left[p] = reinterpret_cast<const Vector*>(rows[min(top + p, m - 1)]) + threadIdx.x;
 #pragma unroll
-    for (int q = 0; q < WIDE; q++) right[q] = reinterpret_cast<const Vector*>(w + static_cast<size_t>(min(edge + q, n - 1)) * n_below) + threadIdx.x;
+    for (int q = 0; q < WIDE; q++) right[q] = reinterpret_cast<const Vector*>(w + place(min(edge + q, n - 1), n_below, 0)) + threadIdx.x;
     Vector l[HIGH] = {}, r[WIDE];
     Real z[COUNT] = {};
     auto read_left = [&] {
@@ -367,7 +370,7 @@ __global__ void __launch_bounds__(32 * NARROW_WARPS, 1)
         Real sum = bias;
 #pragma unroll
         for (int other = 0; other < NARROW_WARPS; other++) sum += other < blockDim.x / 32 ? parts[other][element] : Real(0);
-        if (i < m && j < n) a[static_cast<size_t>(i) * n + j] = sigmoid(sum);
+        if (i < m && j < n) a[place(i, n, j)] = sigmoid(sum);
     }
 }
 
@@ -395,18 +398,18 @@ __global__ void __launch_bounds__(32 * OUTPUT_WARPS, 1)
 
     Real column[OUTPUTS];
     auto read_column = [&](int j, int from) {
-        const Real* at = w + static_cast<size_t>(from) * n_below + j;
+        const Real* at = w + place(from, n_below, j);
 #pragma unroll
         for (int o = 0; o < OUTPUTS; o++, at += n_below) column[o] = from + o < n && j < n_below ? *at : Real(0);
     };
     if (delta_below) read_column(threadIdx.x, 0);
     for (int o = warp; o < n; o += warps) {
-        const Real desired = y[static_cast<size_t>(example) * n + o], bias = b[o];
+        const Real desired = y[place(example, n, o)], bias = b[o];
         Real z[EXAMPLES] = {};
-        add_products<AHEAD>(z, a_below, {w + static_cast<size_t>(o) * n_below}, n_below);
+        add_products<AHEAD>(z, a_below, {w + place(o, n_below, 0)}, n_below);
         sum_over_warp<EXAMPLES>(z, lane);
         const Real a = sigmoid(z[0] + bias), value = finishes ? eta_over_m * (a - desired) * a * (1 - a) : Real(0);
-        if (finishes) delta[static_cast<size_t>(i) * n + o] = value;
+        if (finishes) delta[place(i, n, o)] = value;
         if (summed_here >= 0) deltas[o][summed_here] = value;
     }
     if (!delta_below) return;
@@ -425,7 +428,7 @@ __global__ void __launch_bounds__(32 * OUTPUT_WARPS, 1)
         }
 #pragma unroll
         for (int e = 0; e < EXAMPLES; e++)
-            if (first + e < m) delta_below[static_cast<size_t>(first + e) * n_below + j] = sum[e] * a[e] * (1 - a[e]);
+            if (first + e < m) delta_below[place(first + e, n_below, j)] = sum[e] * a[e] * (1 - a[e]);
     }
 }
 
