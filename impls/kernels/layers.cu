@@ -377,7 +377,7 @@ __global__ void __launch_bounds__(32 * NARROW_WARPS, 1)
 // The turn: forward through the last layer, then its delta (BP1), times eta/m, and that of the layer below (BP2), where there is one.
 // A block takes some examples: one, or, where there are many, several, which share what is read of w. Forward a warp takes one output at a
 // time; a lane reads AHEAD elements of each line at once. Backward a thread takes one unit below at a time, and reads OUTPUTS of its
-// weights at once, the first of them before it goes forward.
+// weights at once, from the level 1 cache if they fit there.
 template <int EXAMPLES>
 __global__ void __launch_bounds__(32 * OUTPUT_WARPS, 1)
     output(const Real* below, int below_is_images, MiniBatch batch, const Real* y, const Real* w, const Real* b, Real* __restrict__ delta,
@@ -396,21 +396,14 @@ __global__ void __launch_bounds__(32 * OUTPUT_WARPS, 1)
     const int example = batch.examples()[finishes ? i : first];
     wait_for_predecessor();
 
-    Real column[OUTPUTS];
-    auto read_column = [&](int j, int from) {
-        const Real* at = w + place(from, n_below, j);
-#pragma unroll
-        for (int o = 0; o < OUTPUTS; o++, at += n_below) column[o] = from + o < n && j < n_below ? *at : Real(0);
-    };
-    if (delta_below) read_column(threadIdx.x, 0);
     for (int o = warp; o < n; o += warps) {
         const Real desired = y[place(example, n, o)], bias = b[o];
         Real z[EXAMPLES] = {};
         add_products<AHEAD>(z, a_below, {w + place(o, n_below, 0)}, n_below);
         sum_over_warp<EXAMPLES>(z, lane);
         const Real a = sigmoid(z[0] + bias), value = finishes ? eta_over_m * (a - desired) * a * (1 - a) : Real(0);
-        if (finishes) delta[place(i, n, o)] = value;
         if (summed_here >= 0) deltas[o][summed_here] = value;
+        if (finishes) delta[place(i, n, o)] = value;
     }
     if (!delta_below) return;
     __syncthreads();
@@ -419,7 +412,10 @@ __global__ void __launch_bounds__(32 * OUTPUT_WARPS, 1)
 #pragma unroll
         for (int e = 0; e < EXAMPLES; e++) a[e] = a_below[e][j];
         for (int from = 0; from < n; from += OUTPUTS) {
-            if (j != threadIdx.x || from) read_column(j, from);
+            Real column[OUTPUTS];
+            const Real* at = w + place(from, n_below, j);
+#pragma unroll
+            for (int o = 0; o < OUTPUTS; o++, at += n_below) column[o] = from + o < n ? *at : Real(0);
 #pragma unroll
             for (int o = 0; o < OUTPUTS; o++)
 #pragma unroll
