@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from itertools import accumulate, pairwise
+from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -19,7 +20,6 @@ STEPS_A_GRAPH = 256  # so many that to start a replay costs little beside it, so
 THREADS, SHARED_BYTES = 256, 64 * 1024  # of a block that computes a tile of a matrix product
 NARROW_WARPS = 8  # of a block of the kernel `forward_narrow`, at most
 OUTPUT_WARPS = 16  # of a block of the kernel `output`, at most
-START = 2000  # clocks that a block takes whatever its size: its launch, the first trip to memory, its end
 MINI_BATCH = np.dtype([("order", np.uintp), ("start", np.uintp), ("offset", np.int32)], align=True)  # struct MiniBatch of layers.cu
 
 
@@ -29,7 +29,7 @@ class Tile(NamedTuple):
     high: int
     wide: int
     groups: int
-    clocks: int  # for one place of the common dimension: the multiply-adds, 128 a clock of float32, and what they wait for
+    clocks: int  # of a block, for one place of the common dimension: its multiply-adds, 128 a clock of float32, and what they wait for
 
     def blocks(self, rows: int, columns: int) -> tuple[int, int]:
         """Return how many tiles cover a matrix: of a row, of a column."""
@@ -60,7 +60,7 @@ class GpuGraph(GpuKernels):
     begins while the one before it is still running, and then waits for it (programmatic dependent launch). On the device besides:
     y (n, n_L), the desired outputs of all examples; a_l of the hidden layers and delta_l, (m, n_l), of one mini-batch.
 
-    Of the kernels for a product, a step uses the one whose blocks take the fewest clocks on a multiprocessor, as estimated for an H100.
+    Of the kernels for a product, a step uses the one for which a multiprocessor takes the fewest clocks, as estimated for an H100.
     """
 
     # From which to choose. More float64 sums a thread do not fit the registers.
@@ -175,47 +175,42 @@ class GpuGraph(GpuKernels):
 
         for i in range(depth - 3, -1, -1):
             n, n_above = layers[i + 1], layers[i + 2]
-            yield self._product("backward", m, n_above, n, delta[i + 1], w[i + 1], a[i], delta[i], *_integers(m, n_above, n))
+            yield self._product("backward", [(m, n)], n_above, delta[i + 1], w[i + 1], a[i], delta[i], *_integers(m, n_above, n))
 
-        yield self._product("update", max(layers[1:]), m, max(layers[:-1]) + 1, self._table, batch, np.int32(m), layers=depth)
+        shapes = [(n, n_below + 1) for n_below, n in pairwise(layers)]
+        yield self._product("update", shapes, m, self._table, batch, np.int32(m))
 
     def _forward(self, m: int, n_below: int, n: int, *arguments: Any) -> Launch:
-        """Return the forward kernel of a layer, of m examples: by tiles, or by narrow blocks, which are more."""
+        """Return the forward kernel of a layer, of m examples: by tiles, or by narrow blocks, of which there are more."""
         arguments = (*arguments, *_integers(m, n_below, n))
-        candidates = [self._narrow_launch(narrow, m, n_below, n, arguments) for narrow in self.narrow[self.dtype.name]]
-        return self._fastest(*candidates, *self._tiled("forward", m, n_below, n, arguments))
+        narrow = self._narrow_blocks(m, n_below, n, arguments)
+        return _fastest(*narrow, *self._tiled("forward", [(m, n)], n_below, arguments))
 
-    def _product(self, kernel: str, rows: int, depth: int, columns: int, *arguments: Any, layers: int = 1) -> Launch:
-        """Return the launch of a matrix product (rows, depth) (depth, columns)."""
-        return self._fastest(*self._tiled(kernel, rows, depth, columns, arguments, layers))
+    def _product(self, kernel: str, shapes: list[tuple[int, int]], depth: int, *arguments: Any) -> Launch:
+        """Return the launch of a matrix product of that common dimension for results of each of these shapes."""
+        return _fastest(*self._tiled(kernel, shapes, depth, arguments))
 
-    def _fastest(self, *candidates: tuple[float, Launch]) -> Launch:
-        """Return the launch whose blocks take the fewest clocks, given those of one block."""
-
-        def clocks(candidate: tuple[float, Launch]) -> float:
-            block, launch = candidate
-            return _ceil(math.prod(launch.grid[:2]), self._multiprocessors) * (START + block)
-
-        return min(candidates, key=clocks)[1]
-
-    def _tiled(
-        self, kernel: str, rows: int, depth: int, columns: int, arguments: tuple[Any, ...], layers: int = 1
-    ) -> Iterator[tuple[float, Launch]]:
-        """Yield for each kind of tile the clocks of a block and the launch."""
+    def _tiled(self, kernel: str, shapes: list[tuple[int, int]], depth: int, arguments: tuple[Any, ...]) -> Iterator[tuple[float, Launch]]:
+        """Yield, for each kind of tile, the clocks that a multiprocessor takes for its share, and the launch."""
         for tile in self.tiles[self.dtype.name]:
+            grids = [tile.blocks(*shape) for shape in shapes]
+            share = _ceil(sum(map(math.prod, grids)), self._multiprocessors)
+            grid = (*map(max, *grids, (1, 1)), len(shapes))
             name = f"{kernel}<{tile.high}, {tile.wide}, {tile.groups}>"
-            yield tile.clocks * depth, Launch(name, (*tile.blocks(rows, columns), layers), THREADS, SHARED_BYTES, arguments)
+            yield share * tile.clocks * depth, Launch(name, grid, THREADS, SHARED_BYTES, arguments)
 
-    def _narrow_launch(self, narrow: Narrow, m: int, n_below: int, n: int, arguments: tuple[Any, ...]) -> tuple[float, Launch]:
-        """Return the clocks of a block and the launch."""
-        high, wide = narrow
+    def _narrow_blocks(self, m: int, n_below: int, n: int, arguments: tuple[Any, ...]) -> Iterator[tuple[float, Launch]]:
+        """Yield, for each kind of narrow block, the clocks that a multiprocessor takes for its share, and the launch."""
         size = self.dtype.itemsize
         vector = 1 if n_below * size % 16 else 16 // size  # numbers that a thread reads at once
         full_warps = _ceil(n_below, 32 * vector)  # that would read a line in one trip
         warps = _ceil(full_warps, _ceil(full_warps, NARROW_WARPS))
-        clocks = (high + wide) * n_below * size / 64 + high * wide * (n_below / 128 + warps)  # the reads; products, and sums of the lanes
-        grid = (_ceil(n, wide), _ceil(m, high))
-        return clocks, Launch(f"forward_narrow<{high}, {wide}, {vector}>", grid, 32 * warps, warps * high * wide * size, arguments)
+        for high, wide in self.narrow[self.dtype.name]:
+            grid = (_ceil(n, wide), _ceil(m, high))
+            reads = (high + wide) * n_below * size / 64
+            sums = high * wide * (n_below / 128 + warps)  # the products, and what the lanes add up
+            clocks = _ceil(math.prod(grid), self._multiprocessors) * (reads + sums)
+            yield clocks, Launch(f"forward_narrow<{high}, {wide}, {vector}>", grid, 32 * warps, warps * high * wide * size, arguments)
 
     def _output(self, m: int, n: int, *arguments: Any) -> Launch:
         """Return the kernel of the turn."""
@@ -233,6 +228,11 @@ def replays(examples: int, batch_size: int) -> list[tuple[list[int], int]]:
     repeated = [([batch_size] * STEPS_A_GRAPH, times)] if times else []
     ending = [batch_size] * rest + [last] * (last > 0)
     return repeated + ([(ending, 1)] if ending else [])
+
+
+def _fastest(*candidates: tuple[float, Launch]) -> Launch:
+    """Return the launch that takes the fewest clocks, of pairs of both."""
+    return min(candidates, key=itemgetter(0))[1]
 
 
 def _integers(*values: int) -> tuple[Any, ...]:
