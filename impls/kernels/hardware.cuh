@@ -21,14 +21,9 @@ __device__ Layout& shared_memory() {
     return *reinterpret_cast<Layout*>(bytes);
 }
 
-constexpr int SECTOR = 32 / sizeof(Real);  // Reals in the 32 bytes that device memory transfers at once
-
-// Begin to read the sector at this address into the level 2 cache. Returns at once.
-__device__ inline void prefetch(const void* from) { asm volatile("prefetch.global.L2 [%0];" ::"l"(from)); }
-
 __device__ inline unsigned address(const void* shared) { return static_cast<unsigned>(__cvta_generic_to_shared(shared)); }
 
-// Begin to copy COUNT Reals, 1 or QUAD, from device memory to shared memory; nothing is read and zeros are written unless they exist.
+// Begin to copy COUNT Reals, 1 or QUAD, from device memory to shared memory; unless they exist, read nothing and write zeros.
 // Before 8.0 the copy is made at once.
 template <int COUNT>
 __device__ inline void copy_async(Real* to, const Real* from, bool exists) {
@@ -37,7 +32,8 @@ __device__ inline void copy_async(Real* to, const Real* from, bool exists) {
     if constexpr (BYTES == 16)
         asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address(to)), "l"(from), "r"(exists ? 16 : 0) : "memory");
     else
-        asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(address(to)), "l"(from), "n"(BYTES), "r"(exists ? BYTES : 0) : "memory");
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(address(to)), "l"(from), "n"(BYTES), "r"(exists ? BYTES : 0)
+                     : "memory");
 #else
     if constexpr (COUNT == QUAD)
         *reinterpret_cast<Quad*>(to) = exists ? *reinterpret_cast<const Quad*>(from) : Quad{};

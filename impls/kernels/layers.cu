@@ -49,23 +49,23 @@ struct RowsBelow : Rows {
 
 // The two ways in which a factor of a matrix product lies in memory. A line is a row of the left factor or a column of the right one.
 // ALONG: do neighbours in memory differ in k, the place along the common dimension, or else in the line?
-template <class Rows>
+template <class SomeRows>
 struct Along {
     static constexpr bool ALONG = true;
-    Rows rows;
+    SomeRows rows;
     int lines;
 };
 
-template <class Rows>
+template <class SomeRows>
 struct Across {
     static constexpr bool ALONG = false;
-    Rows rows;
+    SomeRows rows;
 };
 
 // A slice of a factor in shared memory, laid out as the factor is. Of its lines, SIDE threads multiply EACH.
-template <class Factor, int SIDE, int EACH, int SLICE>
+template <class Factor, int SIDE, int EACH, int DEPTH>
 struct Slice {
-    static constexpr int LINES = SIDE * EACH, DEPTH = SLICE;
+    static constexpr int LINES = SIDE * EACH;
     static constexpr int HEIGHT = Factor::ALONG ? LINES : DEPTH, WIDTH = Factor::ALONG ? DEPTH : LINES;
     static constexpr int PADDING = Factor::ALONG ? QUAD : 0;  // so that the quads of eight lines at one depth lie in different banks
     alignas(16) Real values[HEIGHT][WIDTH + PADDING];
@@ -96,9 +96,9 @@ struct Slice {
 };
 
 // The copies from a factor in device memory to slices in shared memory, by all threads of a block, slice after slice.
-template <class Factor, class Slice>
+template <class Factor, class To>
 struct Copier {
-    static constexpr int IN_ROW = Slice::WIDTH / QUAD, QUADS = Slice::HEIGHT * IN_ROW, EACH = (QUADS + THREADS - 1) / THREADS;
+    static constexpr int IN_ROW = To::WIDTH / QUAD, QUADS = To::HEIGHT * IN_ROW, EACH = (QUADS + THREADS - 1) / THREADS;
     const Factor factor;
     const int first, depth;  // of the lines; of the product
     int from = 0;            // the depth at which the next slice begins
@@ -129,7 +129,7 @@ struct Copier {
             for (int c = 0; c < COUNT; c++) to[c] = row_exists;
         }
     }
-    __device__ void copy(Slice& to) {
+    __device__ void copy(To& to) {
 #pragma unroll
         for (int e = 0; e < EACH; e++) {
             if (QUADS % THREADS && threadIdx.x + e * THREADS >= QUADS) break;
@@ -142,7 +142,7 @@ struct Copier {
                 for (int c = 0; c < QUAD; c++) copy<1>(quad + c, e, column + c);
             }
         }
-        from += Slice::DEPTH;
+        from += Factor::ALONG ? To::WIDTH : To::HEIGHT;
         if constexpr (!Factor::ALONG) look_up();
     }
 };
@@ -181,7 +181,7 @@ __device__ inline void product(int rows, int columns, int depth, const Left& lef
 
     Copier<Left, LeftSlice> from_left(left, top, depth);
     Copier<Right, RightSlice> from_right(right, edge, depth);
-    const bool left_early = left.rows.are_images(), right_early = right.rows.are_images();  // what no kernel writes is copied before the wait
+    const bool left_early = left.rows.are_images(), right_early = right.rows.are_images();  // before the wait
 #pragma unroll 1
     for (int ahead = 0; ahead < STAGES - 1 && ahead * DEPTH < depth; ahead++) {
         if (left_early) from_left.copy(memory.stages[ahead].left);
@@ -251,7 +251,9 @@ __device__ inline void product(int rows, int columns, int depth, const Left& lef
 // How many blocks a multiprocessor must have the registers for: of the largest tiles one, of the smallest as many as let a block of the
 // next kernel begin beside them.
 #define TILE_KERNEL(SMALLEST) \
-    __global__ void __launch_bounds__(THREADS, HIGH * WIDE * sizeof(Real) > 128 ? 1 : HIGH * WIDE * sizeof(Real) > 64 ? 2 : SMALLEST)
+    __global__ void __launch_bounds__(THREADS, HIGH * WIDE * sizeof(Real) > 128  ? 1 \
+                                               : HIGH * WIDE * sizeof(Real) > 64 ? 2 \
+                                                                                 : SMALLEST)
 
 // a = sigmoid(below w^T + b)
 TILE TILE_KERNEL(4)
@@ -296,7 +298,8 @@ TILE TILE_KERNEL(4)
 // Add to z this lane's part of the products, summed along `depth`, of each of LEFT lines with each of RIGHT; the lanes of a warp read side
 // by side. A lane issues AHEAD reads of every line before it multiplies; tests/impls/test_kernels.py checks it in the machine code.
 template <int AHEAD, int LEFT, int RIGHT>
-__device__ inline void add_products(Real (&z)[LEFT * RIGHT], const Real* const (&left)[LEFT], const Real* const (&right)[RIGHT], int depth) {
+__device__ inline void add_products(Real (&z)[LEFT * RIGHT], const Real* const (&left)[LEFT], const Real* const (&right)[RIGHT],
+                                    int depth) {
     for (int from = threadIdx.x % 32; from < depth; from += 32 * AHEAD) {
         Real l[AHEAD][LEFT], r[AHEAD][RIGHT];
 #pragma unroll
@@ -317,8 +320,8 @@ __device__ inline void add_products(Real (&z)[LEFT * RIGHT], const Real* const (
 }
 
 // `forward` where there are too few elements for tiles to keep the device busy: a block computes HIGH x WIDE elements. Every thread sums
-// its part of the common dimension, VECTOR numbers at a time; then the lanes of a warp add their sums, and then the warps. A thread issues all
-// reads of a trip before it multiplies, those of images before the wait; tests/impls/test_kernels.py checks it in the machine code.
+// its part of the common dimension, VECTOR numbers at a time; then the lanes of a warp add their sums, and then the warps. A thread issues
+// all reads of a trip before it multiplies, those of images before the wait; tests/impls/test_kernels.py checks it in the machine code.
 template <int HIGH, int WIDE, int VECTOR>
 __global__ void __launch_bounds__(32 * NARROW_WARPS, 1)
     forward_narrow(const Real* below, MiniBatch batch, const Real* w, const Real* b, Real* __restrict__ a, int m, int n_below, int n) {
@@ -335,7 +338,8 @@ __global__ void __launch_bounds__(32 * NARROW_WARPS, 1)
 #pragma unroll
     for (int p = 0; p < HIGH; p++) left[p] = reinterpret_cast<const Vector*>(rows[min(top + p, m - 1)]) + threadIdx.x;
 #pragma unroll
-    for (int q = 0; q < WIDE; q++) right[q] = reinterpret_cast<const Vector*>(w + place(min(edge + q, n - 1), n_below, 0)) + threadIdx.x;
+    for (int q = 0; q < WIDE; q++)
+        right[q] = reinterpret_cast<const Vector*>(w + place(min(edge + q, n - 1), n_below, 0)) + threadIdx.x;
     Vector l[HIGH] = {}, r[WIDE];
     Real z[COUNT] = {};
     auto read_left = [&] {

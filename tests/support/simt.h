@@ -100,7 +100,6 @@ T __shfl_xor_sync(unsigned, T value, int mask) {
 using Real = REAL;
 
 constexpr int QUAD = 16 / sizeof(Real);
-constexpr int SECTOR = 32 / sizeof(Real);
 
 inline Real reciprocal(Real x) { return 1 / x; }
 
@@ -108,8 +107,6 @@ template <class Layout>
 Layout& shared_memory() {
     return *reinterpret_cast<Layout*>(simt::current->shared);
 }
-
-inline void prefetch(const void*) {}
 
 using simt::arrive, simt::Barrier, simt::initialise, simt::launch_dependents, simt::commit_copies;
 
