@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import accumulate, pairwise
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -15,10 +17,30 @@ from impls.gpu_launch import EDGE_DATA, launch_dependent
 from impls.trainer import Order
 
 STEPS_A_GRAPH = 256  # so many that to start a replay costs little beside it, so few that to build the graph does, too
-SIDE, DEPTH = 16, 16  # threads along a tile's side; how much of a product's common dimension is in shared memory at once
-HIGH, WIDE = 2, 4  # elements of a warp where there are no tiles
+THREADS, SHARED_BYTES = 256, 64 * 1024  # of a block that computes a tile of a matrix product
+NARROW_WARPS = 8  # of a block of the kernel `forward_narrow`, at most
 OUTPUT_WARPS = 16  # of a block of the kernel `output`, at most
 MINI_BATCH = np.dtype([("order", np.uintp), ("start", np.uintp), ("offset", np.int32)], align=True)  # struct MiniBatch of layers.cu
+
+
+class Tile(NamedTuple):
+    """A tile of a matrix product: `groups` of threads share it, and each thread computes high x wide elements (`product`, layers.cu)."""
+
+    high: int
+    wide: int
+    groups: int
+    clocks: int  # of a block, for one place of the common dimension: its multiply-adds, 128 a clock of float32, and what they wait for
+
+    def blocks(self, rows: int, columns: int) -> tuple[int, int]:
+        """Return how many tiles cover a matrix: of a row, of a column."""
+        return _ceil(columns, 8 * self.wide), _ceil(rows, THREADS // self.groups // 8 * self.high)
+
+
+class Narrow(NamedTuple):
+    """What a block of the kernel `forward_narrow` computes: high examples of wide units."""
+
+    high: int
+    wide: int
 
 
 class Launch(NamedTuple):
@@ -37,13 +59,24 @@ class GpuGraph(GpuKernels):
     CuPy's matrix products cannot be captured, so the kernels (kernels/layers.cu) bring their own. With compute capability 9.0 a kernel
     begins while the one before it is still running, and then waits for it (programmatic dependent launch). On the device besides:
     y (n, n_L), the desired outputs of all examples; a_l of the hidden layers and delta_l, (m, n_l), of one mini-batch.
+
+    Of the kernels for a product, a step uses the one for which a multiprocessor takes the fewest clocks, as estimated for an H100.
     """
+
+    # From which to choose. More float64 sums a thread do not fit the registers.
+    tiles: ClassVar = {
+        "float32": (Tile(8, 8, 2, 75), Tile(4, 8, 2, 43), Tile(4, 4, 4, 14)),
+        "float64": (Tile(4, 8, 2, 86), Tile(4, 4, 4, 28)),
+    }
+    narrow: ClassVar = {"float32": (Narrow(2, 4), Narrow(10, 8)), "float64": (Narrow(2, 4), Narrow(5, 8))}
+    carveout = 50  # percent of a multiprocessor's memory that are shared memory: enough for blocks of two kernels; the rest is the L1 cache
+    examples_together = 8  # in a block of the kernel `output`, where they are enough to keep the device busy
 
     _launch_dependent = staticmethod(launch_dependent)
 
     def _setup(self, data: Dataset) -> None:
-        if self.layers[-1] * self.dtype.itemsize > 48 * 1024:
-            raise Unsupported(f"{self.layers[-1]:,} outputs: gpu_graph holds an example's in 48 KiB of shared memory; gpu takes any number")
+        if self.layers[-1] * self.dtype.itemsize > SHARED_BYTES:
+            raise Unsupported(f"{self.layers[-1]:,} outputs: gpu_graph holds an example's in 64 KiB of shared memory; gpu takes any number")
         super()._setup(data)
         xp, m = self.xp, min(self.batch_size, self.examples)
         self._y = xp.asarray(data.one_hot(self.layers[-1], self.dtype))
@@ -66,12 +99,15 @@ class GpuGraph(GpuKernels):
         kernels = self._compiled(
             ("hardware.cuh", "sigmoid.cuh", "warp.cuh", "layers.cu"),
             names,
-            SIDE=SIDE,
-            DEPTH=DEPTH,
-            HIGH=HIGH,
-            WIDE=WIDE,
+            THREADS=THREADS,
+            SHARED_BYTES=SHARED_BYTES,
+            NARROW_WARPS=NARROW_WARPS,
             OUTPUT_WARPS=OUTPUT_WARPS,
         )
+        for kernel in kernels:
+            kernel.max_dynamic_shared_size_bytes = SHARED_BYTES  # more than 48 KiB are to be asked for
+            # The same for all: a multiprocessor cannot change it while kernels overlap.
+            kernel.preferred_shared_memory_carveout = self.carveout
         self._kernels = dict(zip(names, kernels, strict=True))
         self._stream = xp.cuda.Stream(non_blocking=True)
         self._synchronize()
@@ -129,34 +165,60 @@ class GpuGraph(GpuKernels):
         depth = len(w)
 
         for i, (n_below, n) in enumerate(pairwise(layers[:-1])):
-            yield self._forward(m, n, below[i], as_they_are if i else batch, w[i], b[i], a[i], *_integers(m, n_below, n))
+            yield self._forward(m, n_below, n, below[i], as_they_are if i else batch, w[i], b[i], a[i])
 
         *_, n_below, n = layers
         eta_over_m = self.dtype.type(self.learning_rate / m)
         beneath = delta[-2] if depth > 1 else np.intp(0)
-        arguments = (below[-1], np.int32(depth == 1), batch, self._y, w[-1], b[-1], delta[-1], beneath, *_integers(n_below, n), eta_over_m)
-        shared = _ceil(n * self.dtype.itemsize, 16) * 16  # the compiler reads the last of an example's deltas 16 bytes at a time, too
-        yield Launch("output", (m,), 32 * min(n, OUTPUT_WARPS), shared, arguments)
+        last = below[-1], np.int32(depth == 1), batch, self._y, w[-1], b[-1], delta[-1], beneath, *_integers(m, n_below, n), eta_over_m
+        yield self._output(m, n, *last)
 
         for i in range(depth - 3, -1, -1):
             n, n_above = layers[i + 1], layers[i + 2]
-            yield self._tiled("backward", m, n, delta[i + 1], w[i + 1], a[i], delta[i], *_integers(m, n_above, n))
+            yield self._product("backward", [(m, n)], n_above, delta[i + 1], w[i + 1], a[i], delta[i], *_integers(m, n_above, n))
 
-        yield self._tiled("update", max(layers[1:]), max(layers[:-1]) + 1, self._table, batch, np.int32(m), layers=depth)
+        shapes = [(n, n_below + 1) for n_below, n in pairwise(layers)]
+        yield self._product("update", shapes, m, self._table, batch, np.int32(m))
 
-    def _forward(self, m: int, n: int, *arguments: Any) -> Launch:
-        """Return the forward kernel of a layer: by tiles, or, where those would leave most of the device idle, by warps."""
-        if 4 * _ceil(m, 2 * SIDE) * _ceil(n, 2 * SIDE) < self._multiprocessors:
-            return Launch("forward_narrow", (_ceil(n, WIDE), _ceil(m, HIGH)), 32, 0, arguments)
-        return self._tiled("forward", m, n, *arguments)
+    def _forward(self, m: int, n_below: int, n: int, *arguments: Any) -> Launch:
+        """Return the forward kernel of a layer, of m examples: by tiles, or by narrow blocks, of which there are more."""
+        arguments = (*arguments, *_integers(m, n_below, n))
+        narrow = self._narrow_blocks(m, n_below, n, arguments)
+        return _fastest(*narrow, *self._tiled("forward", [(m, n)], n_below, arguments))
 
-    def _tiled(self, kernel: str, rows: int, columns: int, *arguments: Any, layers: int = 1) -> Launch:
-        """Return the launch of a product of that size: with the largest tiles, the fastest each, of which every multiprocessor gets one."""
-        sizes = (8, 4, 2) if self.dtype.itemsize == 4 else (4, 2)  # a tile of 8 x 8 doubles a thread does not fit the registers
-        enough = (each for each in sizes if _ceil(rows, SIDE * each) * _ceil(columns, SIDE * each) >= self._multiprocessors)
-        each = next(enough, 2)
-        grid = (_ceil(columns, SIDE * each), _ceil(rows, SIDE * each), layers)
-        return Launch(f"{kernel}<{each}>", grid, SIDE * SIDE, 4 * DEPTH * (SIDE * each + 4) * self.dtype.itemsize, arguments)
+    def _product(self, kernel: str, shapes: list[tuple[int, int]], depth: int, *arguments: Any) -> Launch:
+        """Return the launch of a matrix product of that common dimension for results of each of these shapes."""
+        return _fastest(*self._tiled(kernel, shapes, depth, arguments))
+
+    def _tiled(self, kernel: str, shapes: list[tuple[int, int]], depth: int, arguments: tuple[Any, ...]) -> Iterator[tuple[float, Launch]]:
+        """Yield, for each kind of tile, the clocks that a multiprocessor takes for its share, and the launch."""
+        for tile in self.tiles[self.dtype.name]:
+            grids = [tile.blocks(*shape) for shape in shapes]
+            share = _ceil(sum(map(math.prod, grids)), self._multiprocessors)
+            grid = (*map(max, *grids, (1, 1)), len(shapes))
+            name = f"{kernel}<{tile.high}, {tile.wide}, {tile.groups}>"
+            yield share * tile.clocks * depth, Launch(name, grid, THREADS, SHARED_BYTES, arguments)
+
+    def _narrow_blocks(self, m: int, n_below: int, n: int, arguments: tuple[Any, ...]) -> Iterator[tuple[float, Launch]]:
+        """Yield, for each kind of narrow block, the clocks that a multiprocessor takes for its share, and the launch."""
+        size = self.dtype.itemsize
+        vector = 1 if n_below * size % 16 else 16 // size  # numbers that a thread reads at once
+        full_warps = _ceil(n_below, 32 * vector)  # that would read a line in one trip
+        warps = _ceil(full_warps, _ceil(full_warps, NARROW_WARPS))
+        for high, wide in self.narrow[self.dtype.name]:
+            grid = (_ceil(n, wide), _ceil(m, high))
+            reads = (high + wide) * n_below * size / 64
+            sums = high * wide * (n_below / 128 + warps)  # the products, and what the lanes add up
+            clocks = _ceil(math.prod(grid), self._multiprocessors) * (reads + sums)
+            yield clocks, Launch(f"forward_narrow<{high}, {wide}, {vector}>", grid, 32 * warps, warps * high * wide * size, arguments)
+
+    def _output(self, m: int, n: int, *arguments: Any) -> Launch:
+        """Return the kernel of the turn."""
+        together = self.examples_together
+        fits = n * together * self.dtype.itemsize <= SHARED_BYTES
+        examples = together if fits and m >= together * self._multiprocessors // 2 else 1
+        shared = _ceil(n * examples * self.dtype.itemsize, 16) * 16  # the compiler reads the last of the deltas 16 bytes at a time, too
+        return Launch(f"output<{examples}>", (_ceil(m, examples),), 32 * min(n, OUTPUT_WARPS), shared, arguments)
 
 
 def replays(examples: int, batch_size: int) -> list[tuple[list[int], int]]:
@@ -166,6 +228,11 @@ def replays(examples: int, batch_size: int) -> list[tuple[list[int], int]]:
     repeated = [([batch_size] * STEPS_A_GRAPH, times)] if times else []
     ending = [batch_size] * rest + [last] * (last > 0)
     return repeated + ([(ending, 1)] if ending else [])
+
+
+def _fastest(*candidates: tuple[float, Launch]) -> Launch:
+    """Return the launch that takes the fewest clocks, of pairs of both."""
+    return min(candidates, key=itemgetter(0))[1]
 
 
 def _integers(*values: int) -> tuple[Any, ...]:

@@ -13,6 +13,13 @@ __device__ inline double reciprocal(double x) { return 1.0 / x; }
 // A value that is the same in all lanes of a warp, so that the compiler knows it: a branch on it does not divide the warp.
 __device__ inline int uniform(int value) { return __shfl_sync(0xffffffff, value, 0); }
 
+// The lanes of the warp are together again after a loop: the compiler, which may not know it, else makes two forms of each shuffle.
+__device__ inline void reconverge() { __syncwarp(); }
+
+struct alignas(16) Quad {  // read and written at once
+    Real values[QUAD];
+};
+
 // The block's shared memory, whose size the launch gives, as one structure.
 template <class Layout>
 __device__ Layout& shared_memory() {
@@ -20,10 +27,41 @@ __device__ Layout& shared_memory() {
     return *reinterpret_cast<Layout*>(bytes);
 }
 
-constexpr int SECTOR = 32 / sizeof(Real);  // Reals in the 32 bytes that device memory transfers at once
+__device__ inline unsigned address(const void* shared) { return static_cast<unsigned>(__cvta_generic_to_shared(shared)); }
 
-// Begin to read the sector at this address into the level 2 cache. Returns at once.
-__device__ inline void prefetch(const void* from) { asm volatile("prefetch.global.L2 [%0];" ::"l"(from)); }
+// Begin to copy COUNT Reals, 1 or QUAD, from device memory to shared memory; unless they exist, read nothing and write zeros.
+// Before 8.0 the copy is made at once.
+template <int COUNT>
+__device__ inline void copy_async(Real* to, const Real* from, bool exists) {
+#if __CUDA_ARCH__ >= 800
+    constexpr int BYTES = COUNT * sizeof(Real);
+    if constexpr (BYTES == 16)
+        asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(address(to)), "l"(from), "r"(exists ? 16 : 0) : "memory");
+    else
+        asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(address(to)), "l"(from), "n"(BYTES), "r"(exists ? BYTES : 0)
+                     : "memory");
+#else
+    if constexpr (COUNT == QUAD)
+        *reinterpret_cast<Quad*>(to) = exists ? *reinterpret_cast<const Quad*>(from) : Quad{};
+    else
+        *to = exists ? *from : Real(0);
+#endif
+}
+
+// End a batch of this thread's copies.
+__device__ inline void commit_copies() {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.commit_group;" ::: "memory");
+#endif
+}
+
+// Wait for this thread's copies, except for those of its last LEFT batches.
+template <int LEFT>
+__device__ inline void wait_copies() {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory");
+#endif
+}
 
 // Below: programmatic dependent launch, compute capability 9.0 and later. A kernel launched so may begin while the one before it in the
 // stream is still running, from when every block of that has called launch_dependents. Before 9.0 kernels run one after the other.
@@ -44,8 +82,6 @@ __device__ inline void wait_for_predecessor() {
 // Below: clusters of blocks that write into each other's shared memory, compute capability 9.0 and later.
 
 using Barrier = unsigned long long;  // an mbarrier, in shared memory: its phase ends when all arrivals and all bytes expected are in
-
-__device__ inline unsigned address(const void* shared) { return static_cast<unsigned>(__cvta_generic_to_shared(shared)); }
 
 // The address, in another block's shared memory, of what lies here in one's own.
 __device__ inline unsigned address(const void* shared, int rank) {

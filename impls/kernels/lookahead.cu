@@ -31,10 +31,6 @@ constexpr int RECORDS = 4;                            // that the conductor hold
 constexpr int AHEAD = 4;                              // steps between asking for an image and needing it
 constexpr int IMAGES = LEAD + AHEAD + 1;              // mini-batches of images that a worker holds at once
 
-struct alignas(16) Quad {
-    Real of[QUAD];
-};
-
 // What the conductor must know of a mini-batch's data.
 struct alignas(16) Record {
     Real gram[LEAD][EXAMPLES][LINE];  // [d - 1][e][i]: image e times image i of the mini-batch d steps before, with the 1s
@@ -56,7 +52,7 @@ struct Worker {
     alignas(16) Real images[IMAGES][EXAMPLES][QUADS * SIDE * QUAD];
     // The padding keeps what a quarter of a warp writes in different banks.
     struct {
-        Quad of[SIDE][EXAMPLES / 2 * 2 + 1], padding[4];
+        Quad lanes[SIDE][EXAMPLES / 2 * 2 + 1], padding[4];
     } sums[2][UNITS / QUAD];
     Barrier arrived[DELTAS], loaded[IMAGES];
 };
@@ -142,7 +138,7 @@ __device__ inline void send_delta1(Conductor& mine, int k, int helper) {
         const Quad values = reinterpret_cast<const Quad*>(mine.delta1[k % DELTAS])[quad];
 #pragma unroll
         for (int worker = 0; worker < WORKERS; worker++)
-            send(&there.delta1[k % DELTAS][0][0] + quad * QUAD, there.arrived[k % DELTAS], 1 + worker, values.of);
+            send(&there.delta1[k % DELTAS][0][0] + quad * QUAD, there.arrived[k % DELTAS], 1 + worker, values.values);
     }
 }
 
@@ -320,8 +316,8 @@ __device__ inline void feed_forward(Worker& mine, const Weights& w, int k) {
 #pragma unroll
             for (int i = 0; i < QUAD; i++)
 #pragma unroll
-                for (int u = 0; u < QUAD; u++) z[e - 2].of[u] += w[q][i][u] * x[e - 2][q].of[i];
-        mine.sums[k % 2][unit_quad()].of[side()][e - 2] = z[e - 2];
+                for (int u = 0; u < QUAD; u++) z[e - 2].values[u] += w[q][i][u] * x[e - 2][q].values[i];
+        mine.sums[k % 2][unit_quad()].lanes[side()][e - 2] = z[e - 2];
     }
 }
 
@@ -335,11 +331,11 @@ __device__ inline void send_part(Worker& mine, int k, int adder) {
         Quad sum = {};
 #pragma unroll
         for (int side = 0; side < SIDE; side++) {
-            const Quad z = mine.sums[k % 2][units].of[side][e];
+            const Quad z = mine.sums[k % 2][units].lanes[side][e];
 #pragma unroll
-            for (int u = 0; u < QUAD; u++) sum.of[u] += z.of[u];
+            for (int u = 0; u < QUAD; u++) sum.values[u] += z.values[u];
         }
-        send(&there.parts[slot][worker][e][units * QUAD], there.arrived[slot], 0, sum.of);
+        send(&there.parts[slot][worker][e][units * QUAD], there.arrived[slot], 0, sum.values);
     }
 }
 
@@ -360,7 +356,7 @@ __device__ inline void descend(Worker& mine, Weights& w, int k) {
 #pragma unroll
             for (int i = 0; i < QUAD; i++)
 #pragma unroll
-                for (int u = 0; u < QUAD; u++) w[q][i][u] -= delta[e - 2].of[u] * x[e - 2][q].of[i];
+                for (int u = 0; u < QUAD; u++) w[q][i][u] -= delta[e - 2].values[u] * x[e - 2][q].values[i];
     }
 }
 

@@ -89,7 +89,7 @@ def dependent(kind, monkeypatch):
 
 
 def test_every_kernel_of_gpu_graph_is_a_dependent_of_the_one_before_it(monkeypatch):
-    assert dependent(UnbuiltGraph, monkeypatch) == {"forward_narrow", "output", "update<2>", "advance"}
+    assert dependent(UnbuiltGraph, monkeypatch) == {"forward_narrow<2, 4, 1>", "output<1>", "update<4, 4, 4>", "advance"}
 
 
 @pytest.mark.parametrize(("capability", "driver_version"), [("89", 13_000), ("90", EDGE_DATA - 10)])

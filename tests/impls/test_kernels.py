@@ -1,11 +1,13 @@
 """The CUDA kernels without a GPU: they compile for the devices they are meant for, and, played on the CPU, they compute and wait right."""
 
+import re
+
 import numpy as np
 import pytest
 
 from impls import Dataset, Network, load_trainer
 from impls.gpu_fused import Fit
-from impls.gpu_graph import HIGH, WIDE
+from impls.gpu_graph import GpuGraph
 from tests.impls.test_trainers import distance, same_bits, trained
 from tests.support import nvrtc
 from tests.support.fake_cupy import Device, Unbuilt
@@ -38,9 +40,17 @@ FLOATS = [("float32", "75"), ("float32", "80"), ("float32", "90")]
 
 def every_kernel_of_gpu_graph(dtype, capability, monkeypatch):
     """The arguments of nvrtc.compiled for all that it may ask for."""
-    sizes = {"float32": (2, 4, 8), "float64": (2, 4)}[dtype]
-    every = {f"{kernel}<{each}>" for kernel in ("forward", "backward", "update") for each in sizes}
-    every |= {"forward_narrow", "output", "advance"}
+    tiles = GpuGraph.tiles[dtype]
+    every = {
+        *(f"{kernel}<{tile.high}, {tile.wide}, {tile.groups}>" for kernel in ("forward", "backward", "update") for tile in tiles),
+        *(
+            f"forward_narrow<{high}, {wide}, {vector}>"
+            for high, wide in GpuGraph.narrow[dtype]
+            for vector in (1, 16 // np.dtype(dtype).itemsize)
+        ),
+        *(f"output<{examples}>" for examples in (1, GpuGraph.examples_together)),
+        "advance",
+    }
     asked = set()
     for layers, batch_size in (([784, 30, 10], 10), ([784, 2048, 700, 100, 10], 2048)):
         code, options, kernels = asked_for(UnbuiltGraph, layers, batch_size, dtype, capability, monkeypatch)
@@ -120,14 +130,23 @@ def loops_of(code):
 # A load takes hundreds of clocks: so many are to be under way at once.
 @needs_disassembler
 @pytest.mark.parametrize("capability", ["75", "80", "90"])
-@pytest.mark.parametrize(("kernel", "lines"), [("forward_narrow", HIGH + WIDE), ("output", 2)])
-def test_a_warp_issues_all_reads_of_a_trip_before_it_multiplies(kernel, lines, capability, monkeypatch):
+@pytest.mark.parametrize(
+    ("kernel", "loads"),
+    [
+        *((f"forward_narrow<{high}, {wide}, {vector}>", high + wide) for high, wide in GpuGraph.narrow["float32"] for vector in (1, 4)),
+        ("output<1>", 6 * 2),  # AHEAD of layers.cu
+        (f"output<{GpuGraph.examples_together}>", 4 * (GpuGraph.examples_together + 1)),
+    ],
+)
+def test_a_thread_issues_all_reads_of_a_trip_before_it_multiplies(kernel, loads, capability, monkeypatch):
     compiled = nvrtc.disassembled(*every_kernel_of_gpu_graph("float32", capability, monkeypatch))
-    (code,) = (code for name, code in compiled.items() if name.startswith(f"_Z{len(kernel)}{kernel}"))
-    trips = [loop for loop in loops_of(code) if sum(instruction.loads for instruction in loop) == 13 * lines]  # AHEAD of layers.cu
+    name, *sizes = re.findall(r"\w+", kernel)
+    mangled = f"_Z{len(name)}{name}I{''.join(f'Li{size}E' for size in sizes)}E"
+    (code,) = (code for name, code in compiled.items() if name.startswith(mangled))
+    trips = [loop for loop in loops_of(code) if sum(instruction.loads for instruction in loop) == loads]
     assert trips
-    loads = [i for i, instruction in enumerate(trips[0]) if instruction.loads]
-    assert loads[-1] < next(i for i, instruction in enumerate(trips[0]) if instruction.multiplies)
+    multiplies = [i for i, instruction in enumerate(trips[0]) if instruction.multiplies]
+    assert not any(instruction.loads for instruction in trips[0][multiplies[0] : multiplies[-1]])
 
 
 def steps_of_gpu_fused(layers, batch_size, monkeypatch):

@@ -8,6 +8,7 @@
 #include "simt.h"
 #undef meet
 #undef wait
+#undef wait_copies
 #undef wait_for_predecessor
 
 #include <setjmp.h>
@@ -48,6 +49,14 @@ struct Grid {
     Gate cluster;
 };
 
+struct Copy {  // from device memory to shared memory, or zeros
+    void* to;
+    const void* from;
+    int bytes;
+    bool exists;
+    int batch;
+};
+
 struct Fiber : Thread {
     Grid* grid;
     Block* home;
@@ -60,6 +69,8 @@ struct Fiber : Thread {
     jmp_buf left;  // where it waits
 
     bool for_predecessor = false;  // it waits for that
+    std::vector<Copy> copies;      // under way, the oldest first
+    int batch = 0;                 // of copies: how many came before this one
 
     bool waits() const { return (gate && gate->generation == generation) || (for_predecessor && !grid->predecessor->done); }
     Warp& warp() { return home->warps[index.x / 32]; }
@@ -154,6 +165,40 @@ double exchange(double value, int mask) {
     values[lane] = value;
     pass(mine.warp().gate);
     return values[lane ^ mask];
+}
+
+void make(const Copy& copy) {
+    if (copy.exists)
+        std::memcpy(copy.to, copy.from, copy.bytes);
+    else
+        std::memset(copy.to, 0, copy.bytes);
+}
+
+// A copy is made as early as it can be in schedules of odd seeds, and as late in the others.
+void copy_async(void* to, const void* from, int bytes, bool exists) {
+    const Copy copy{to, from, bytes, exists, fiber().batch};
+    stir();
+    if (fiber().grid->launch.seed % 2)
+        make(copy);
+    else
+        fiber().copies.push_back(copy);
+}
+
+void commit_copies() {
+    fiber().batch++;
+    stir();
+}
+
+void wait_copies(int number, int left) {
+    if (left_out(number)) return;
+    std::vector<Copy> under_way;
+    for (auto& copy : fiber().copies)
+        if (copy.batch < fiber().batch - left)
+            make(copy);
+        else
+            under_way.push_back(copy);
+    fiber().copies.swap(under_way);
+    stir();
 }
 
 // An mbarrier, as the PTX manual describes it, for one arrival a phase.

@@ -42,6 +42,9 @@ void meet(int number);
 void launch_dependents();
 void wait_for_predecessor(int number);
 double exchange(double value, int mask);
+void copy_async(void* to, const void* from, int bytes, bool exists);
+void commit_copies();
+void wait_copies(int number, int left);
 void initialise(Barrier& barrier);
 void arrive(Barrier& barrier, int bytes);
 void wait(int number, const Barrier& barrier, unsigned parity);
@@ -100,22 +103,39 @@ T __shfl_xor_sync(unsigned, T value, int mask) {
 using Real = REAL;
 
 constexpr int QUAD = 16 / sizeof(Real);
-constexpr int SECTOR = 32 / sizeof(Real);
 
 inline Real reciprocal(Real x) { return 1 / x; }
 
 inline int uniform(int value) { return value; }
+inline void reconverge() {}
 
 template <class Layout>
 Layout& shared_memory() {
     return *reinterpret_cast<Layout*>(simt::current->shared);
 }
 
-inline void prefetch(const void*) {}
 inline void fence_bulk() {}
 
-using simt::arrive, simt::Barrier, simt::copy_bulk, simt::initialise, simt::launch_dependents;
+using simt::arrive, simt::Barrier, simt::commit_copies, simt::copy_bulk, simt::initialise, simt::launch_dependents;
 
+struct alignas(16) Quad {
+    Real values[QUAD];
+};
+
+template <int COUNT>
+void copy_async(Real* to, const Real* from, bool exists) {
+    simt::copy_async(to, from, COUNT * sizeof(Real), exists);
+}
+
+struct Copies {
+    int number;
+    template <int LEFT>
+    void wait() {
+        simt::wait_copies(number, LEFT);
+    }
+};
+
+#define wait_copies Copies{__COUNTER__}.wait
 #define meet() simt::meet(__COUNTER__)
 #define wait_for_predecessor() simt::wait_for_predecessor(__COUNTER__)
 #define wait(...) simt::wait(__COUNTER__, __VA_ARGS__)
