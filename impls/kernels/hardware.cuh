@@ -13,6 +13,9 @@ __device__ inline double reciprocal(double x) { return 1.0 / x; }
 // A value that is the same in all lanes of a warp, so that the compiler knows it: a branch on it does not divide the warp.
 __device__ inline int uniform(int value) { return __shfl_sync(0xffffffff, value, 0); }
 
+// Wait until `threads` threads of the block are here, a multiple of 32; `number` from 1 to 15 tells such barriers apart.
+__device__ inline void meet_some(int number, int threads) { asm volatile("bar.sync %0, %1;" ::"r"(number), "r"(threads) : "memory"); }
+
 // The lanes of the warp are together again after a loop: the compiler, which may not know it, else makes two forms of each shuffle.
 __device__ inline void reconverge() { __syncwarp(); }
 
@@ -127,7 +130,15 @@ __device__ inline void send(Real* to, Barrier& barrier, int rank, const Real (&v
                  : "memory");
 }
 
-// What this thread wrote to shared memory is there before the bulk copies that are begun after the next barrier.
+// Begin to copy bytes, a multiple of 16, from this block's shared memory to where `to` lies in block `rank`, and count them there on its
+// `barrier`.
+__device__ inline void send_bulk(void* to, const void* from, unsigned bytes, Barrier& barrier, int rank) {
+    asm volatile("cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(address(to, rank)),
+                 "r"(address(from)), "r"(bytes), "r"(address(&barrier, rank))
+                 : "memory");
+}
+
+// What was written to shared memory before, by this thread or seen by it at a barrier, is there for the bulk copies that begin after this.
 __device__ inline void fence_bulk() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
 // Begin to copy bytes, a multiple of 16, from device memory to this block's shared memory, and count them on its `barrier` when they are

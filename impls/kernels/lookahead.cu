@@ -54,6 +54,7 @@ struct Worker {
     struct {
         Quad lanes[SIDE][EXAMPLES / 2 * 2 + 1], padding[4];
     } sums[2][UNITS / QUAD];
+    alignas(16) Real part[DELTAS][EXAMPLES][UNITS];  // their sums
     Barrier arrived[DELTAS], loaded[IMAGES];
 };
 static_assert(sizeof(Conductor) <= SHARED_BYTES && sizeof(Worker) <= SHARED_BYTES, "gpu_lookahead.py counts the shared memory wrong");
@@ -98,9 +99,10 @@ __global__ void __launch_bounds__(32 * LEAD * PARTS)
 // The conductor. Its first CHAIN warps go from z_1 to delta_1, with PAIR examples each; the threads after those help.
 constexpr int CHAIN = whole(EXAMPLES, PAIR), HELPERS = THREADS - 32 * CHAIN;
 
+constexpr int AT_ONCE = 2;  // examples of a helper, that share what it reads of delta_1; outputs, that share what it reads of a_1
+
 // The next step's z_1, but for what the step before it changes, as soon as all workers have sent their parts. By the helpers.
 __device__ inline void begin_early(Conductor& mine, int k, int helper) {
-    constexpr int AT_ONCE = 2;  // examples of a thread, that share what it reads of delta
     const int slot = k % (LEAD + 1);
     if (helper == 0) arrive(mine.arrived[slot], WORKERS * MESSAGE * sizeof(Real));
     wait(mine.arrived[slot], k / (LEAD + 1) % 2);
@@ -130,21 +132,20 @@ __device__ inline void begin_early(Conductor& mine, int k, int helper) {
     }
 }
 
-// delta_1 of step k to every worker. By the helpers, from the last, because the first have more to do.
+// delta_1 of step k to every worker, one message each: a message costs the receiver as much as its bytes, if they are few. By the last of
+// the helping warps, which have nothing to begin early.
 __device__ inline void send_delta1(Conductor& mine, int k, int helper) {
+    constexpr int WARPS = HELPERS / 32, EARLY = whole(whole(EXAMPLES, AT_ONCE) * UNITS, 32), SENDERS = WARPS > EARLY ? WARPS - EARLY : 1;
+    if (helper % 32 > 0 || helper / 32 < WARPS - SENDERS) return;
     Worker& there = shared_memory<Worker>();
+    fence_bulk();
 #pragma unroll 1
-    for (int quad = HELPERS - 1 - helper; quad < MESSAGE / QUAD; quad += HELPERS) {
-        const Quad values = reinterpret_cast<const Quad*>(mine.delta1[k % DELTAS])[quad];
-#pragma unroll
-        for (int worker = 0; worker < WORKERS; worker++)
-            send(&there.delta1[k % DELTAS][0][0] + quad * QUAD, there.arrived[k % DELTAS], 1 + worker, values.values);
-    }
+    for (int worker = helper / 32 - (WARPS - SENDERS); worker < WORKERS; worker += SENDERS)
+        send_bulk(there.delta1[k % DELTAS], mine.delta1[k % DELTAS], MESSAGE * sizeof(Real), there.arrived[k % DELTAS], 1 + worker);
 }
 
 // w_2 -> w_2 - delta_2 a_1^T (BP4). By the helpers.
 __device__ inline void descend_w2(Conductor& mine, int helper) {
-    constexpr int AT_ONCE = 2;  // outputs of a thread, that share what it reads of a_1
 #pragma unroll 1
     for (int i = helper; i < whole(OUTPUTS, AT_ONCE) * LANES; i += HELPERS) {
         const int u = i % LANES, first = i / LANES * AT_ONCE;
@@ -183,7 +184,7 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
         for (auto& barrier : mine.recorded) initialise(barrier);
     }
     meet();
-    if (helper == 0)
+    if (helper == HELPERS - 32)
         for (int k = 0; k < min(RECORDS - 1, steps); k++) ask_for_record(mine, records, k);
     if (helps) begin_early(mine, 0, helper);
     __syncthreads();
@@ -204,7 +205,7 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
         Real a[PAIR][ROUNDS], label[slots(SUMS)];
         if (helps) {
             if (k > 0) descend_w2(mine, helper);
-            if (helper == 0 && k + RECORDS - 1 < steps) ask_for_record(mine, records, k + RECORDS - 1);
+            if (helper == HELPERS - 32 && k + RECORDS - 1 < steps) ask_for_record(mine, records, k + RECORDS - 1);
         } else if (k < steps) {
             const Record& record = mine.records[k % RECORDS];
 #pragma unroll
@@ -321,10 +322,9 @@ __device__ inline void feed_forward(Worker& mine, const Weights& w, int k) {
     }
 }
 
-// The sum over this worker's pixels to the conductor. By the threads that add.
+// The sum over this worker's pixels to the conductor. By the threads that add. When a place of `part` is written again, the conductor has
+// sent a delta_1 that stands on what lay there.
 __device__ inline void send_part(Worker& mine, int k, int adder) {
-    Conductor& there = shared_memory<Conductor>();
-    const int slot = k % (LEAD + 1), worker = blockIdx.x - 1;
 #pragma unroll 1
     for (int quad = adder; quad < MESSAGE / QUAD; quad += ADDING) {
         const int e = quad % EXAMPLES, units = quad / EXAMPLES;  // neighbours read neighbours
@@ -335,8 +335,14 @@ __device__ inline void send_part(Worker& mine, int k, int adder) {
 #pragma unroll
             for (int u = 0; u < QUAD; u++) sum.values[u] += z.values[u];
         }
-        send(&there.parts[slot][worker][e][units * QUAD], there.arrived[slot], 0, sum.values);
+        reinterpret_cast<Quad*>(mine.part[k % DELTAS][e])[units] = sum;
     }
+    meet_some(1, ADDING);
+    if (adder > 0) return;
+    Conductor& there = shared_memory<Conductor>();
+    const int slot = k % (LEAD + 1);
+    fence_bulk();
+    send_bulk(there.parts[slot][blockIdx.x - 1], mine.part[k % DELTAS], MESSAGE * sizeof(Real), there.arrived[slot], 0);
 }
 
 // w -> w - delta_1 x^T (BP4) for mini-batch k, when its delta_1 has come.
@@ -360,22 +366,31 @@ __device__ inline void descend(Worker& mine, Weights& w, int k) {
     }
 }
 
-// Of the last warp, each lane has an example: this block's slice of its image.
-__device__ inline void ask_for_images(Worker& mine, const Real* images, const int* order, int k, int n) {
-    const int lane = threadIdx.x % 32, first = (blockIdx.x - 1) * SLICE, quads = max(min(SLICE, INPUTS / QUAD - first), 0);
+// This block's slice of the images of mini-batch k: a warp that adds asks for every LOADING-th, because a warp's copies begin one after
+// the other. `row` is where its first image lies, and becomes that of mini-batch k + 1, so that nobody waits for the order.
+constexpr int LOADING = ADDING / 32;
+
+__device__ inline int row_of(const int* order, int k, int e, int n) { return order[min(k * EXAMPLES + e, n - 1)]; }
+
+__device__ inline void ask_for_images(Worker& mine, const Real* images, const int* order, int k, int n, int loader, int& row) {
+    const int first = (blockIdx.x - 1) * SLICE, quads = max(min(SLICE, INPUTS / QUAD - first), 0);
     Barrier& loaded = mine.loaded[k % IMAGES];
-    if (lane == 0) arrive(loaded, EXAMPLES * quads * sizeof(Quad));
-    if (lane < EXAMPLES && quads > 0) {
-        const Real* image = images + static_cast<size_t>(order[min(k * EXAMPLES + lane, n - 1)]) * INPUTS;
-        copy_bulk(mine.images[k % IMAGES][lane], image + first * QUAD, quads * sizeof(Quad), loaded);
+    if (threadIdx.x % 32 > 0) return;
+    if (loader == 0) arrive(loaded, EXAMPLES * quads * sizeof(Quad));
+#pragma unroll 1
+    for (int e = loader; e < EXAMPLES; e += LOADING) {
+        const Real* image = images + static_cast<size_t>(e == loader ? row : row_of(order, k, e, n)) * INPUTS;
+        if (quads > 0) copy_bulk(mine.images[k % IMAGES][e], image + first * QUAD, quads * sizeof(Quad), loaded);
     }
+    row = row_of(order, k + 1, loader, n);
 }
 
 __device__ inline void work(const Real* images, const int* order, Real* w1, Real* b1, int n) {
     Worker& mine = shared_memory<Worker>();
     const int t = threadIdx.x, warp = uniform(t / 32), steps = whole(n, EXAMPLES);
     const int first = (blockIdx.x - 1) * SLICE, unit = unit_quad() * QUAD;  // the first of this block's quads, the first of this thread's units
-    const bool computes = warp < COMPUTING / 32, loads = warp == THREADS / 32 - 1;
+    const int loader = warp - COMPUTING / 32;
+    const bool computes = loader < 0;
     auto weight = [&](int q, int i, int u) -> Real* {  // null: it is 0 and stays so
         const int place = side() + q * SIDE, pixel = (first + place) * QUAD + i, own = unit + u;
         if (!computes || place >= SLICE || pixel > PIXELS || own >= HIDDEN) return nullptr;
@@ -396,15 +411,16 @@ __device__ inline void work(const Real* images, const int* order, Real* w1, Real
     }
     fence_bulk();
     meet();
-    if (loads)
-        for (int k = 0; k < min(AHEAD, steps); k++) ask_for_images(mine, images, order, k, n);
+    int row = row_of(order, 0, max(loader, 0), n);
+    if (!computes)
+        for (int k = 0; k < min(AHEAD, steps); k++) ask_for_images(mine, images, order, k, n, loader, row);
 
     for (int k = -LEAD; k < steps; k++) {  // forward for step k + LEAD, then down for step k
         if (computes && k + LEAD < steps) feed_forward(mine, w, k + LEAD);
         __syncthreads();
         if (computes && k >= 0) descend(mine, w, k);
-        if (loads && k + LEAD + AHEAD < steps) ask_for_images(mine, images, order, k + LEAD + AHEAD, n);
         if (!computes && k + LEAD < steps) send_part(mine, k + LEAD, t - COMPUTING);
+        if (!computes && k + LEAD + AHEAD < steps) ask_for_images(mine, images, order, k + LEAD + AHEAD, n, loader, row);
     }
 
 #pragma unroll

@@ -13,7 +13,7 @@ from tests.support import nvrtc
 from tests.support.fake_cupy import Device, Unbuilt
 from tests.support.gpu.variants import with_threads
 from tests.support.kernel_player import needs_compiler
-from tests.support.trainers_on_cpu import FusedOnCpu, GraphOnCpu, LookaheadOnCpu, UnbuiltFused, UnbuiltGraph, UnbuiltLookahead
+from tests.support.trainers_on_cpu import FusedOnCpu, GraphOnCpu, LookaheadOnCpu, UnbuiltFused, UnbuiltGraph
 
 needs_nvrtc = pytest.mark.skipif(
     nvrtc.library() is None, reason="needs NVIDIA's run-time compiler: pip install '.[test]' brings it on Linux, x86-64"

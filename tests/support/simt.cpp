@@ -7,6 +7,7 @@
 #define REAL float  // of no consequence here
 #include "simt.h"
 #undef meet
+#undef meet_some
 #undef wait
 #undef wait_copies
 #undef wait_for_predecessor
@@ -15,6 +16,7 @@
 #include <ucontext.h>
 
 #include <cstring>
+#include <map>
 #include <memory>
 #include <vector>
 
@@ -35,6 +37,7 @@ struct Block {
     int living;  // threads
     std::vector<unsigned char> memory;
     Gate gate;
+    std::map<int, Gate> gates;  // of some of the threads, by their numbers
     std::vector<Warp> warps;
 };
 
@@ -80,6 +83,7 @@ struct Parcel {  // what was sent to shared memory and has not arrived yet
     unsigned char* to;
     Barrier* barrier;
     unsigned char bytes[16];
+    const unsigned char* from = nullptr;  // or where it is read when it arrives: what lies there by then is what comes
 };
 
 struct Dice {  // Marsaglia's xorshift
@@ -138,6 +142,12 @@ void barrier(int number) {
 
 void meet(int number) {
     if (!left_out(number)) pass(fiber().grid->cluster);
+}
+
+void meet_some(int number, int which, int threads) {
+    auto& gate = fiber().home->gates[which];
+    gate.needed = threads;
+    if (!left_out(number)) pass(gate);
 }
 
 void launch_dependents() {
@@ -255,8 +265,15 @@ void copy_bulk(void* to, const void* from, unsigned bytes, Barrier& barrier) {
     }
 }
 
+void send_bulk(void* to, const void* from, unsigned bytes, Barrier& barrier, int rank) {
+    auto there = [&](void* address) { return fiber().grid->memories[rank] + (static_cast<unsigned char*>(address) - current->shared); };
+    for (unsigned i = 0; i < bytes; i += 16)
+        under_way.push_back(
+            {there(to) + i, reinterpret_cast<Barrier*>(there(&barrier)), {}, static_cast<const unsigned char*>(from) + i});
+}
+
 void deliver(const Parcel& parcel) {
-    std::memcpy(parcel.to, parcel.bytes, 16);
+    std::memcpy(parcel.to, parcel.from ? parcel.from : parcel.bytes, 16);
     change(*parcel.barrier, -16, 0);
 }
 

@@ -39,6 +39,7 @@ void yield();
 void stir();  // something happened that another thread may wait for
 void barrier(int number);
 void meet(int number);
+void meet_some(int number, int which, int threads);
 void launch_dependents();
 void wait_for_predecessor(int number);
 double exchange(double value, int mask);
@@ -51,6 +52,7 @@ void wait(int number, const Barrier& barrier, unsigned parity);
 void send(void* to, Barrier& barrier, int rank, const void* values);
 void warp_barrier(int number);
 void copy_bulk(void* to, const void* from, unsigned bytes, Barrier& barrier);
+void send_bulk(void* to, const void* from, unsigned bytes, Barrier& barrier, int rank);
 
 template <class... Arguments, std::size_t... I>
 void call(void (*kernel)(Arguments...), void** arguments, std::index_sequence<I...>) {
@@ -116,7 +118,8 @@ Layout& shared_memory() {
 
 inline void fence_bulk() {}
 
-using simt::arrive, simt::Barrier, simt::commit_copies, simt::copy_bulk, simt::initialise, simt::launch_dependents;
+using simt::arrive, simt::Barrier, simt::commit_copies, simt::copy_bulk, simt::initialise, simt::launch_dependents,
+    simt::send_bulk;
 
 struct alignas(16) Quad {
     Real values[QUAD];
@@ -137,6 +140,7 @@ struct Copies {
 
 #define wait_copies Copies{__COUNTER__}.wait
 #define meet() simt::meet(__COUNTER__)
+#define meet_some(...) simt::meet_some(__COUNTER__, __VA_ARGS__)
 #define wait_for_predecessor() simt::wait_for_predecessor(__COUNTER__)
 #define wait(...) simt::wait(__COUNTER__, __VA_ARGS__)
 

@@ -112,7 +112,7 @@ def main_job(context):
     if context.quick:
         yield [context.bench("main", 60, "--trainers", "matrix", *FEW)]
         return
-    names = "loop,matrix,compiled,gpu,gpu_graph,gpu_fused,jax_cpu,jax_gpu,torch_cpu,torch_gpu,torch_graph"
+    names = "loop,matrix,compiled,gpu,gpu_graph,gpu_fused,gpu_lookahead,jax_cpu,jax_gpu,torch_cpu,torch_gpu,torch_graph"
     yield [context.bench("main", 240, "--require", "gpu,gpu_graph,gpu_fused", "--trainers", names)]
 
 
@@ -135,14 +135,14 @@ def large(context):
 
 def train(context):
     """Train 30 epochs and print the accuracy after each."""
-    options = ("--trainers", "gpu_fused,gpu_graph", "--epochs", "30", "--no-charts", "--patience", "60")
+    options = ("--trainers", "gpu_lookahead,gpu_fused,gpu_graph", "--epochs", "30", "--no-charts", "--patience", "60")
     yield [Step("train", 45, (PYTHON, "-m", "bench", "train", *options, "--results", str(context.out / "csv" / "train")))]
 
 
 def grid(context):
     """Measure batch sizes by widths."""
     options = ("--batch-size", "1,10,100,1000", "--hidden", "30,100", "--examples", "5000", "--rounds", "5")
-    yield [context.bench("grid", 110, *options, "--trainers", "matrix,compiled,gpu_graph,gpu_fused")]
+    yield [context.bench("grid", 110, *options, "--trainers", "matrix,compiled,gpu_graph,gpu_fused,gpu_lookahead")]
 
 
 def contribute(context):
