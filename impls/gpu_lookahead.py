@@ -32,7 +32,7 @@ class GpuLookahead(GpuKernels):
     blocks  of the cluster
     """
 
-    blocks: ClassVar[int] = 8
+    blocks: ClassVar[int] = 14
 
     def _setup(self, data: Dataset) -> None:
         xp = self.xp
