@@ -17,7 +17,7 @@ from impls.loop import Loop
 from tests.impls.test_trainers import distance, same_bits, trained
 from tests.support.fake_cupy import Device
 from tests.support.kernel_player import needs_compiler
-from tests.support.trainers_on_cpu import GpuOnCpu, GraphOnCpu, UnbuiltFused, UnbuiltGraph
+from tests.support.trainers_on_cpu import GpuOnCpu, GraphOnCpu, UnbuiltFused, UnbuiltGraph, UnbuiltLookahead
 
 
 def test_the_stand_in_refuses_what_cupy_refuses():
@@ -54,6 +54,10 @@ def test_a_step_makes_so_many_launches_and_no_more(kind, a_step, depth):
 
 def test_an_epoch_of_gpu_fused_is_one_launch():
     assert launches(UnbuiltFused, [6, 5, 3], 5) == {"epoch": 1}
+
+
+def test_an_epoch_of_gpu_lookahead_is_one_launch_and_one_that_prepares_it():
+    assert launches(UnbuiltLookahead, [6, 5, 3], 5) == {"prepare": 1, "epoch": 1}
 
 
 @pytest.mark.parametrize("examples", [1, 9, 10, 11, 10 * STEPS_A_GRAPH, 10 * STEPS_A_GRAPH + 3, 50_000, 50_001])

@@ -8,12 +8,13 @@ import pytest
 from impls import Dataset, Network, load_trainer
 from impls.gpu_fused import Fit
 from impls.gpu_graph import GpuGraph
+from impls.gpu_lookahead import GpuLookahead
 from tests.impls.test_trainers import distance, same_bits, trained
 from tests.support import nvrtc
 from tests.support.fake_cupy import Device, Unbuilt
 from tests.support.gpu.variants import with_threads
 from tests.support.kernel_player import needs_compiler
-from tests.support.trainers_on_cpu import FusedOnCpu, GraphOnCpu, LookaheadOnCpu, UnbuiltFused, UnbuiltGraph
+from tests.support.trainers_on_cpu import FusedOnCpu, GraphOnCpu, LookaheadOnCpu, UnbuiltFused, UnbuiltGraph, UnbuiltLookahead
 
 needs_nvrtc = pytest.mark.skipif(
     nvrtc.library() is None, reason="needs NVIDIA's run-time compiler: pip install '.[test]' brings it on Linux, x86-64"
@@ -93,6 +94,18 @@ def test_with_another_number_of_threads_the_job_wide_compiles_without_spills(thr
     code, options, kernels = asked_for(with_threads(UnbuiltFused, threads), [784, 100, 10], 100, "float32", "90", monkeypatch)
     (kernel,) = nvrtc.compiled(code, "sm_90", options, kernels).values()
     assert kernel.spilled == 0
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("blocks", GpuLookahead.blocks)
+@pytest.mark.parametrize(("layers", "batch_size"), [([784, 30, 10], 10), ([784, 16, 10], 1), ([784, 60, 10], 5), ([6, 4, 3], 16)])
+def test_the_kernels_of_gpu_lookahead_compile_without_spills(layers, batch_size, blocks, dtype, monkeypatch):
+    kind = type("OfSoManyBlocks", (UnbuiltLookahead,), {"blocks": (blocks,)})
+    code, options, kernels = asked_for(kind, layers, batch_size, dtype, "90", monkeypatch)
+    used = nvrtc.compiled(code, "sm_90", options, kernels).values()
+    assert [kernel.spilled for kernel in used] == [0, 0]
+    assert sorted(kernel.cluster for kernel in used) == [1, blocks]
 
 
 @needs_nvrtc

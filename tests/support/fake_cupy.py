@@ -222,6 +222,11 @@ class Device:
                 return f"0000:{self._number:02x}:00.0"
 
         class driver:
+            most_blocks = 16  # of a cluster
+
+            class CUDADriverError(Exception):
+                pass
+
             @staticmethod
             def funcSetAttribute(function, attribute, value):
                 pass
@@ -284,6 +289,8 @@ class _Kernel:
         self.kernel(grid, block, arguments, shared_mem)
 
     def _launch(self, grid, block, arguments, shared_mem=0, enable_cooperative_groups=False, dependent=False):
+        if self.name == "epoch" and grid[0] > Device.cuda.driver.most_blocks:  # its blocks are a cluster
+            raise Device.cuda.driver.CUDADriverError
         assert len(block) == 1
         assert 0 <= shared_mem <= self.max_dynamic_shared_size_bytes
         # A Python number would pass as 64 bits; a host array passes by value, if it is one struct.
