@@ -47,7 +47,15 @@ class GpuFused(GpuKernels):
             self.layers, self._m, self.dtype.itemsize, clusters=clusters, shared_limit=shared_limit, threads=self.threads
         )
         super()._setup(data)
-        files = ("hardware.cuh", "sigmoid.cuh", "warp.cuh", "sizes.cuh", "cluster.cuh" if clusters else "grid.cuh", "epoch.cu")
+        files = (
+            "hardware.cuh",
+            "clocks.cuh",
+            "sigmoid.cuh",
+            "warp.cuh",
+            "sizes.cuh",
+            "cluster.cuh" if clusters else "grid.cuh",
+            "epoch.cu",
+        )
         (kernel,) = self._compiled(files, ("epoch",), **fit.macros(self.layers))
         kernel.max_dynamic_shared_size_bytes = fit.shared_bytes
         # Told at the launch, because to tell the module has CuPy before 14.2 link a library that a pip installation may lack.

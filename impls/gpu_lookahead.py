@@ -35,6 +35,7 @@ class GpuLookahead(GpuKernels):
     """
 
     blocks: ClassVar[tuple[int, ...]] = (14, 8)
+    spare_bytes: ClassVar[int] = 0  # of device memory behind the records, for an experiment
 
     def _setup(self, data: Dataset) -> None:
         xp = self.xp
@@ -51,7 +52,7 @@ class GpuLookahead(GpuKernels):
         images[:, pixels] = 1
         self._images = images
         self._labels = xp.asarray(data.labels.astype(np.int32))
-        self._records = xp.zeros(self._steps(self.examples) * fits[0].record_bytes, np.uint8)
+        self._records = xp.zeros(self._steps(self.examples) * fits[0].record_bytes + self.spare_bytes, np.uint8)
         for self._fit in fits:
             if self._granted(self._fit):
                 return
@@ -71,7 +72,7 @@ class GpuLookahead(GpuKernels):
 
     def _granted(self, fit: Fit) -> bool:
         """Compile the kernels for a fit and train for one step. Return whether the device can hold so large a cluster."""
-        files, driver = ("hardware.cuh", "sigmoid.cuh", "warp.cuh", "lookahead.cu"), self.xp.cuda.driver
+        files, driver = ("hardware.cuh", "clocks.cuh", "sigmoid.cuh", "warp.cuh", "lookahead.cu"), self.xp.cuda.driver
         self._prepare, self._train = self._compiled(files, ("prepare", "epoch"), **fit.macros(self.layers, self._m))
         self._train.max_dynamic_shared_size_bytes = fit.shared_bytes
         if fit.blocks <= PORTABLE:

@@ -9,7 +9,7 @@
 // for EXAMPLES = CHUNKS * CHUNK, so many as a thread holds at once being a chunk; what is beyond the m has delta 0 and moves nothing.
 // Every sum has one order, so the same arguments give the same bits.
 //
-// Compiled after hardware.cuh, sigmoid.cuh, warp.cuh, sizes.cuh, and either cluster.cuh or grid.cuh.
+// Compiled after hardware.cuh, clocks.cuh, sigmoid.cuh, warp.cuh, sizes.cuh, and either cluster.cuh or grid.cuh.
 
 struct Shared {
     Mailbox mail;
@@ -137,6 +137,7 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
     Pixels x, ahead;
     load(x, images, shared.rows[0]);
 
+    Clocks clocks;
     for (int step = 0; step < steps; step++) {
         const int* rows = shared.rows[step % 2];
         const int* next_rows = shared.rows[(step + 1) % 2];
@@ -150,7 +151,9 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
             copy(x, ahead);
         }
         feed_forward(shared, w, x, (CHUNKS - 1) * CHUNK);
+        clocks.end(0);
         __syncthreads();
+        clocks.end(1);
 
         keep_labels();
         keep_rows(step + 1);
@@ -162,7 +165,9 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
             for (int warp = 0; warp < WARPS; warp++) z += shared.z1[warp][u][e];
             shared.a1[u][e] = own + u < HIDDEN ? sigmoid(z) : Real(0);  // units that only fill up the last block stay out
         }
+        clocks.end(2);
         __syncthreads();
+        clocks.end(3);
 
         // This block's part of w_2 a_1, to every block.
         expect(shared.mail, step);
@@ -183,9 +188,12 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
         }
         // The backward pass visits the chunks from the last, which is still here, to the first. What comes after the last is on its
         // way while the blocks wait for each other.
+        clocks.end(4);
         ask_labels(step + 1);
         load(ahead, images, CHUNKS > 1 ? rows + (CHUNKS - 2) * CHUNK : next_rows);
+        clocks.end(5);
         const auto& parts = receive(shared.mail, step);
+        clocks.end(6);
 
         for (int i = t; i < OUTPUTS * EXAMPLES; i += THREADS) {
             const int o = i / EXAMPLES, e = i % EXAMPLES;
@@ -195,7 +203,9 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
             const Real a = sigmoid(z), y = shared.labels[e] == o;
             shared.delta2[o][e] = e < m ? eta_over_m * (a - y) * a * (1 - a) : Real(0);  // BP1, times eta/m
         }
+        clocks.end(7);
         __syncthreads();
+        clocks.end(8);
         for (int i = t; i < UNITS * EXAMPLES; i += THREADS) {
             const int u = i / EXAMPLES, e = i % EXAMPLES;
             const Real a = shared.a1[u][e];
@@ -204,7 +214,9 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
             for (int o = 0; o < OUTPUTS; o++) delta += shared.w2[o][u] * shared.delta2[o][e];
             shared.delta1[u][e] = delta * a * (1 - a);  // BP2
         }
+        clocks.end(9);
         __syncthreads();
+        clocks.end(10);
 
         // BP3 and BP4 for what lies in shared memory; then for w_1
         for (int i = t; i < OUTPUTS * UNITS; i += THREADS) {
@@ -219,7 +231,9 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
             for (int e = 0; e < EXAMPLES; e++) nabla += delta[e];
             (i < UNITS ? shared.b1[i] : shared.b2[i - UNITS]) -= nabla;
         }
+        clocks.end(11);
         descend(shared, w, x, (CHUNKS - 1) * CHUNK);
+        clocks.end(12);
         copy(x, ahead);
 #pragma unroll 1
         for (int chunk = CHUNKS - 2; chunk >= 0; chunk--) {
@@ -227,9 +241,11 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
             descend(shared, w, x, chunk * CHUNK);
             copy(x, ahead);
         }
+        clocks.end(13);
     }
 
     close(shared.mail);
+    clocks.store(board);
 #pragma unroll
     for (int j = 0; j < COLUMNS; j++)
 #pragma unroll

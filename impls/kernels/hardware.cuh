@@ -30,6 +30,23 @@ __device__ Layout& shared_memory() {
     return *reinterpret_cast<Layout*>(bytes);
 }
 
+// The multiprocessor's clock, read when this thread has passed the barriers and waits before: a read of shared memory comes after them.
+// `last` is an earlier reading.
+__device__ inline unsigned cycle(unsigned last) {
+    asm volatile(
+        "{\n"
+        ".reg .u32 word;\n"
+        ".reg .pred never;\n"
+        "ld.volatile.shared.u32 word, [%1];\n"
+        "setp.eq.u32 never, word, 0x7fffdead;\n"
+        "@!never mov.u32 %0, %%clock;\n"
+        "}"
+        : "+r"(last)
+        : "r"(static_cast<unsigned>(__cvta_generic_to_shared(&shared_memory<unsigned>())))
+        : "memory");
+    return last;
+}
+
 __device__ inline unsigned address(const void* shared) { return static_cast<unsigned>(__cvta_generic_to_shared(shared)); }
 
 // Begin to copy COUNT Reals, 1 or QUAD, from device memory to shared memory; unless they exist, read nothing and write zeros.

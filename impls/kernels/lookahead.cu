@@ -12,7 +12,7 @@
 // A bias is the weight of one more input or unit, that is always 1: pixel PIXELS of the images, and unit HIDDEN. Other inputs and units
 // that fill a vector or a warp are 0, and so are their weights. Names are Nielsen's; eta/m is in delta. Every sum has one order.
 //
-// Compiled after hardware.cuh, sigmoid.cuh and warp.cuh. REAL, PIXELS, HIDDEN, OUTPUTS, EXAMPLES (of a mini-batch), BLOCKS (of the
+// Compiled after hardware.cuh, clocks.cuh, sigmoid.cuh and warp.cuh. REAL, PIXELS, HIDDEN, OUTPUTS, EXAMPLES (of a mini-batch), BLOCKS (of the
 // cluster), THREADS (of a block), LEAD, PAIR (examples of a warp) and SHARED_BYTES are the host's to define.
 
 constexpr int whole(int count, int part) { return (count + part - 1) / part; }
@@ -200,6 +200,7 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
     }
     const int last = n - (steps - 1) * EXAMPLES;  // examples of the last mini-batch
 
+    Clocks clocks;
     for (int k = 0; k <= steps; k++) {
         // Up to a_1. Beside it the step before is finished.
         Real a[PAIR][ROUNDS], label[slots(SUMS)];
@@ -232,7 +233,9 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
                 }
             }
         }
+        clocks.end(0);
         __syncthreads();
+        clocks.end(1);
 
         // Through the outputs and back to delta_1. Beside it the next step is begun.
         if (helps) {
@@ -276,9 +279,12 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
                     mine.a1[example][u] = a[p][round];
                 }
         }
+        clocks.end(2);
         __syncthreads();
+        clocks.end(3);
     }
 
+    clocks.store(records);
 #pragma unroll 1
     for (int i = t; i < OUTPUTS * LANES; i += THREADS) {
         const int o = i / LANES, u = i % LANES;
@@ -345,10 +351,14 @@ __device__ inline void send_part(Worker& mine, int k, int adder) {
     send_bulk(there.parts[slot][blockIdx.x - 1], mine.part[k % DELTAS], MESSAGE * sizeof(Real), there.arrived[slot], 0);
 }
 
-// w -> w - delta_1 x^T (BP4) for mini-batch k, when its delta_1 has come.
-__device__ inline void descend(Worker& mine, Weights& w, int k) {
+// Wait for delta_1 of mini-batch k.
+__device__ inline void receive_delta1(Worker& mine, int k) {
     if (threadIdx.x == 0) arrive(mine.arrived[k % DELTAS], MESSAGE * sizeof(Real));
     wait(mine.arrived[k % DELTAS], k / DELTAS % 2);
+}
+
+// w -> w - delta_1 x^T (BP4) for mini-batch k.
+__device__ inline void descend(const Worker& mine, Weights& w, int k) {
     Quad x[EXAMPLES + 2][QUADS], delta[EXAMPLES + 2];
 #pragma unroll
     for (int e = 0; e < EXAMPLES + 2; e++) {
@@ -385,7 +395,7 @@ __device__ inline void ask_for_images(Worker& mine, const Real* images, const in
     row = row_of(order, k + 1, loader, n);
 }
 
-__device__ inline void work(const Real* images, const int* order, Real* w1, Real* b1, int n) {
+__device__ inline void work(const Real* images, const int* order, const Record* records, Real* w1, Real* b1, int n) {
     Worker& mine = shared_memory<Worker>();
     const int t = threadIdx.x, warp = uniform(t / 32), steps = whole(n, EXAMPLES);
     const int first = (blockIdx.x - 1) * SLICE, unit = unit_quad() * QUAD;  // the first of this block's quads, the first of this thread's units
@@ -415,13 +425,21 @@ __device__ inline void work(const Real* images, const int* order, Real* w1, Real
     if (!computes)
         for (int k = 0; k < min(AHEAD, steps); k++) ask_for_images(mine, images, order, k, n, loader, row);
 
+    Clocks clocks;
     for (int k = -LEAD; k < steps; k++) {  // forward for step k + LEAD, then down for step k
         if (computes && k + LEAD < steps) feed_forward(mine, w, k + LEAD);
+        clocks.end(0);
         __syncthreads();
+        clocks.end(1);
+        if (computes && k >= 0) receive_delta1(mine, k);
+        clocks.end(2);
         if (computes && k >= 0) descend(mine, w, k);
         if (!computes && k + LEAD < steps) send_part(mine, k + LEAD, t - COMPUTING);
         if (!computes && k + LEAD + AHEAD < steps) ask_for_images(mine, images, order, k + LEAD + AHEAD, n, loader, row);
+        clocks.end(3);
     }
+
+    clocks.store(records);
 
 #pragma unroll
     for (int q = 0; q < QUADS; q++)
@@ -441,6 +459,6 @@ __global__ void __cluster_dims__(BLOCKS, 1, 1) __launch_bounds__(THREADS, 1)
     if (blockIdx.x == 0)
         conduct(records, w2, b2, n, rate, last_rate);
     else
-        work(images, order, w1, b1, n);
+        work(images, order, records, w1, b1, n);
     // A block may leave without waiting for the others: it has received all that is ever sent to it.
 }

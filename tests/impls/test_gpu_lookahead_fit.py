@@ -23,7 +23,7 @@ def trainer(layers=(784, 30, 10), batch_size=10, dtype="float32"):
         ((784, 30, 30, 10), 10, "one hidden layer; 784-30-30-10 has 2"),
         ((784, 30, 10), 33, "at most 32 examples a mini-batch; gpu_graph takes any number"),
         ((784, 1000, 10), 10, "the weights do not fit the registers"),
-        ((784, 100, 10), 20, "KiB of shared memory a block; this device has 227"),
+        ((784, 100, 10), 13, "KiB of shared memory a block; this device has 227"),
     ],
 )
 def test_gpu_lookahead_says_what_it_cannot_hold(layers, batch_size, reason):

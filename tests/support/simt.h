@@ -110,6 +110,7 @@ inline Real reciprocal(Real x) { return 1 / x; }
 
 inline int uniform(int value) { return value; }
 inline void reconverge() {}
+inline unsigned cycle(unsigned last) { return last + 1; }  // every reading is one cycle after the last
 
 template <class Layout>
 Layout& shared_memory() {

@@ -175,14 +175,17 @@ def probe(report, every, workloads, splits, rounds):
             if one in found and other in found:
                 report.check(f"{one} and {other}, {workload.name}: same bits", found[one] == found[other])
 
-    def clocks(name):
+    def clocks(name, clocked):
+        def measure(workload):
+            return {kind: found._asdict() for kind, found in stage_clocks.measure(clocked(every[name]), workload, splits).items()}
+
         for workload in workloads:
-            work = (lambda workload: stage_clocks.measure(every[name], workload, splits)._asdict(), workload)
-            report.attempt(f"{name}, {workload.name}: clocks a step", *work)
+            report.attempt(f"{name}, {workload.name}: clocks a step", measure, workload)
 
     errors_and_times([name for name in every if name != "grid"])
     same_bits("gpu_graph", "one_by_one")
-    clocks("gpu_fused")
+    for name, clocked in stage_clocks.CLOCKED.items():
+        clocks(name, clocked)
     for workload in workloads:
         for threads in THREADS:
             kind = with_threads(every["gpu_fused"], threads)
@@ -191,7 +194,7 @@ def probe(report, every, workloads, splits, rounds):
         report.attempt(f"{name}: cost of a launch", launch_costs, every[name], workloads[0], splits)
     errors_and_times(["grid"])
     same_bits("gpu_fused", "grid")
-    clocks("grid")
+    clocks("grid", stage_clocks.clocked_fused)
 
 
 def main(arguments=None, base=None):

@@ -11,7 +11,7 @@ from impls import Network, Unsupported
 from tests.support.commands import ROOT
 from tests.support.fake_cupy import start
 from tests.support.gpu import probe
-from tests.support.gpu.stage_clocks import STAGES
+from tests.support.gpu.stage_clocks import FUSED
 from tests.support.gpu.variants import load_all, timed_epoch
 from tests.support.kernel_player import needs_compiler
 from tests.support.trainers_on_cpu import ON_CPU, GpuOnCpu
@@ -31,7 +31,7 @@ def test_every_form_of_a_trainer_is_compared_and_timed(tmp_path, monkeypatch):
     assert found["gpu_fused of 160 threads, nielsen: epoch"]["fit"]["threads"] == 160
     assert found["gpu_graph and one_by_one, nielsen: same bits"] is True
     assert found["one_by_one: cost of a launch"].keys() == {"launch_us", "node_us"}
-    assert found["grid, nielsen: clocks a step"]["step"] == len(STAGES)
+    assert found["grid, nielsen: clocks a step"][""]["step"] == len(FUSED)
 
 
 def test_a_failure_is_recorded_and_the_next_result_too(tmp_path):
