@@ -1,4 +1,4 @@
-"""One launch is one epoch, and most of a step's arithmetic is done before the step's weights are known."""
+"""One kernel trains an epoch, and does most of a step's arithmetic before the step's weights are known."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// One launch trains a network with one hidden layer for a whole epoch, and most of a step's arithmetic is begun LEAD steps early.
+// The kernel `epoch` trains a network with one hidden layer for a whole epoch, and begins most of a step's arithmetic LEAD steps early.
 //
 // Layer 1 needs z_k = w_k x_k for mini-batch k, whose images are the columns of x_k; the step changes w_{k+1} = w_k - delta_k x_k^T. So
 //     z_k = w_{k-LEAD} x_k - sum of delta_j (x_j^T x_k) over j = k-LEAD .. k-1.

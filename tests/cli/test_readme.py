@@ -1,5 +1,6 @@
 """README.md keeps its word: its figures are those of the committed files, its commands and its example run."""
 
+import itertools
 import os
 import re
 
@@ -15,22 +16,28 @@ from tests.support.commands import QUICK, ROOT, bench
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 REFERENCE = ROOT / "results" / "intel-xeon-2-core"
+H100 = ROOT / "results" / "intel-xeon-16-core-nvidia-h100-80gb-hbm3"
 
 
 def code_blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-def test_table_shows_the_committed_run():
-    rows = records.read([REFERENCE / "main.csv"])
+def test_table_shows_the_committed_runs():
     table = {line.split("`")[1]: line for line in README.splitlines() if re.match(r"\| `\w+`: ", line)}
-    assert list(table) == list(dict.fromkeys(rows["trainer"]))
-    for (workload, trainer), epochs in rows.groupby(["workload", "trainer"]):
-        loop = rows.loc[(rows["workload"] == workload) & (rows["trainer"] == "loop"), "seconds"]
-        speedup = times_interval(intervals.ratio(loop, epochs["seconds"])).split()
-        expected = duration_interval(intervals.median(epochs["seconds"])).replace(" (", "<br>(", 1)
-        cell = f"{expected}" if trainer == "loop" else f"**{speedup[0]}** {speedup[1]}"
-        assert cell in table[trainer], f"{workload} {trainer}: {cell}"
+    runs = [records.read([machine / "main.csv"]) for machine in (H100, REFERENCE)]
+    assert set(table) == {trainer for rows in runs for trainer in rows["trainer"]}
+    for position, (rows, workload) in enumerate(itertools.product(runs, ("nielsen", "wide"))):
+        epochs = dict(tuple(rows[rows["workload"] == workload].groupby("trainer")["seconds"]))
+        for trainer, line in table.items():
+            expected = _cell(epochs[trainer], epochs["loop"], trainer) if trainer in epochs else ""
+            assert line.split(" | ")[1:][position].strip(" |") == expected, f"{workload} {trainer}"
+
+
+def _cell(seconds, loop, trainer):
+    median, interval = duration_interval(intervals.median(seconds)).split(" (")
+    speedup, bounds = times_interval(intervals.ratio(loop, seconds)).split()
+    return f"{median}<br>({interval}" if trainer == "loop" else f"{median}<br>**{speedup}** {bounds}"
 
 
 def test_figures_of_the_gate_are_those_of_the_committed_study():

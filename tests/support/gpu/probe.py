@@ -24,9 +24,10 @@ from bench.verify.oracle import Oracle
 from impls import InputError, Unsupported
 from tests.support.gpu import stage_clocks
 from tests.support.gpu.few_steps import bits
-from tests.support.gpu.variants import load_all, stream_of, timed_epoch, with_threads
+from tests.support.gpu.variants import load_all, stream_of, timed_epoch, with_blocks, with_threads
 
-THREADS = (128, 192, 224, 256)
+THREADS = (128, 192, 224, 256)  # of a block of gpu_fused
+BLOCKS = (8, 14, 16)  # of gpu_lookahead
 ATTRIBUTES = ("MultiProcessorCount", "MaxSharedMemoryPerBlockOptin", "ClockRate", "L2CacheSize", "ClusterLaunch", "CooperativeLaunch")
 AGREE = 0.05  # the largest relative difference between the device's clock and the host's
 LEAST, SECONDS = 5, 2  # a slow trainer is timed for at least LEAST epochs, and for no more after SECONDS
@@ -190,6 +191,9 @@ def probe(report, every, workloads, splits, rounds):
         for threads in THREADS:
             kind = with_threads(every["gpu_fused"], threads)
             report.attempt(f"gpu_fused of {threads} threads, {workload.name}: epoch", epochs[workload].time, threads, kind)
+        for blocks in BLOCKS:
+            kind = with_blocks(every["gpu_lookahead"], blocks)
+            report.attempt(f"gpu_lookahead of {blocks} blocks, {workload.name}: epoch", epochs[workload].time, blocks, kind)
     for name in ("gpu_graph", "one_by_one"):
         report.attempt(f"{name}: cost of a launch", launch_costs, every[name], workloads[0], splits)
     errors_and_times(["grid"])

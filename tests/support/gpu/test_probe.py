@@ -21,6 +21,7 @@ from tests.support.trainers_on_cpu import ON_CPU, GpuOnCpu
 def test_every_form_of_a_trainer_is_compared_and_timed(tmp_path, monkeypatch):
     monkeypatch.setattr(probe, "NODES", 10)
     monkeypatch.setattr(probe, "THREADS", (160,))
+    monkeypatch.setattr(probe, "BLOCKS", (6,))
     file = tmp_path / "probe.json"
     assert probe.main(["--workload", "nielsen", "--examples", "25", "--rounds", "1", "--json", str(file)], ON_CPU) == 0
     found = json.loads(file.read_text())
@@ -29,6 +30,7 @@ def test_every_form_of_a_trainer_is_compared_and_timed(tmp_path, monkeypatch):
         epoch = found[f"{name}, nielsen: epoch"]
         assert 0 < epoch["events_ms"] <= 1.05 * epoch["wall_ms"]
     assert found["gpu_fused of 160 threads, nielsen: epoch"]["fit"]["threads"] == 160
+    assert found["gpu_lookahead of 6 blocks, nielsen: epoch"]["fit"]["blocks"] == 6
     assert found["gpu_graph and one_by_one, nielsen: same bits"] is True
     assert found["one_by_one: cost of a launch"].keys() == {"launch_us", "node_us"}
     assert found["grid, nielsen: clocks a step"][""]["step"] == len(FUSED)

@@ -39,6 +39,11 @@ def with_threads(fused, threads):
     return type(f"Of{threads}Threads", (fused,), {"threads": (threads,)})
 
 
+def with_blocks(lookahead, blocks):
+    """Return gpu_lookahead with that number of blocks in its cluster."""
+    return type(f"Of{blocks}Blocks", (lookahead,), {"blocks": (blocks,)})
+
+
 def load_all(base=None):
     """Return the trainers by name: those of NAMES, and the variants `one_by_one` and `grid`.
 
