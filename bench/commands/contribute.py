@@ -6,10 +6,10 @@ import argparse
 import shlex
 from pathlib import Path
 
-import bench
 from bench.commands.arguments import Commands, minutes
 from bench.commands.console import progress
 from bench.options import declare, parse, spelled
+from bench.system import git
 from impls import InputError
 
 _MINUTES = 8.0
@@ -36,8 +36,8 @@ def run(given: argparse.Namespace) -> int:
     from bench.contribute.campaign import Request
     from bench.contribute.run import contribute
 
-    root = Path(bench.__file__).resolve().parent.parent
-    commit, dirty = _code(root, allow_dirty=given.allow_dirty)
+    root = git.PACKAGE_ROOT
+    commit, dirty = _code(allow_dirty=given.allow_dirty)
     options = parse(given, results=_from_here(root / "results") if commit else Path("results"), workloads=["nielsen"])
     command = ["python", "-m", "bench", "contribute", "--minutes", f"{given.minutes:g}", *(["--allow-dirty"] if given.allow_dirty else [])]
     request = Request(
@@ -52,22 +52,20 @@ def run(given: argparse.Namespace) -> int:
     return contribute(request, progress=progress)
 
 
-def _code(root: Path, *, allow_dirty: bool) -> tuple[str, bool]:
+def _code(*, allow_dirty: bool) -> tuple[str, bool]:
     """Return the commit of the code that runs, and whether the code was changed since.
 
     Raises InputError where `check` would refuse the result in the end, unless that is allowed.
     """
-    from bench.system import git
-
     commit, dirty, problem = "", False, "no commit names this code; run the command in a git clone"
-    if (root / ".git").exists():
-        try:
-            commit, dirty = git.state(root)
+    try:
+        if found := git.own_state():
+            commit, dirty = found
             problem = f"the code differs from commit {commit}; commit or stash the changes (git stash)" if dirty else ""
-        except InputError as error:
-            problem = f"the commit cannot be read: {error}"
+    except InputError as error:
+        problem = f"the commit cannot be read: {error}"
     if problem and not allow_dirty:
-        raise InputError(f"{root}: {problem}, or add --allow-dirty to measure for yourself, which check will refuse")
+        raise InputError(f"{git.PACKAGE_ROOT}: {problem}, or add --allow-dirty to measure for yourself, which check will refuse")
     return commit, dirty
 
 

@@ -127,14 +127,13 @@ def _provenance(trainers: Mapping[str, str | None]) -> tuple[str, dict[str, bool
     trainers  why each cannot run here, if it cannot
     Outside of a checkout there is no commit, and nothing is known.
     """
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():
-        return "", dict.fromkeys(trainers)
     try:
-        commit, changed = git.state(root)
+        if not (found := git.own_state()):
+            return "", dict.fromkeys(trainers)
+        commit, changed = found
         mine = {name: load_trainer(name).__module__ for name, absent in trainers.items() if name not in TRAINERS and not absent}
         files = {name: getattr(sys.modules[module], "__file__", None) for name, module in mine.items()}
-        strange = [name for name, file in files.items() if not (file and git.holds(root, Path(file)))]
+        strange = [name for name, file in files.items() if not (file and git.holds(git.PACKAGE_ROOT, Path(file)))]
     except InputError:
         return "", dict.fromkeys(trainers)
     return commit, {name: changed or name in strange for name in trainers}
