@@ -1,11 +1,13 @@
 """Fixtures that several files need."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
 
 import impls
+from bench.machine import affinity
 from tests.support import commands, few_digits
 
 # Of several test processes, that which comes first starts `--threads 1` on the first processor, the next on the next.
@@ -19,6 +21,24 @@ for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_T
 
 
 few_digits.write()
+
+
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM") if hasattr(signal, name)]
+
+
+@pytest.fixture(autouse=True)
+def process_state():
+    """Restore what a command that a test calls in this process changes: signal handlers, thread variables, processors."""
+    handlers, variables = {number: signal.getsignal(number) for number in SIGNALS}, dict(os.environ)
+    processors = affinity.processors()
+    yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    for name in os.environ.keys() - variables.keys() - {"PYTEST_CURRENT_TEST"}:
+        del os.environ[name]
+    os.environ.update((name, value) for name, value in variables.items() if name != "PYTEST_CURRENT_TEST")
+    if affinity.processors() != processors:
+        affinity.pin(processors)
 
 
 @pytest.fixture(scope="session")

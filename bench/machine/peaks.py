@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -12,33 +13,40 @@ from bench.machine.roofline import Peaks
 _PRODUCT = 1536  # rows of the square matrices: large enough for BLAS to reach its best
 _COPIED = 1 << 28  # bytes: more than the caches of most processors
 _ROUNDS = 5
+_ROUNDS_AGAIN = 2
 
 
 def measure(device: str, dtype: str) -> Peaks:
-    """Measure what the device, "cpu" or "gpu", does at most, now. On a CPU: with the threads that NumPy may use."""
+    """Measure the peaks of the device, "cpu" or "gpu". On a CPU, the product uses the threads that NumPy may use."""
     if device == "gpu":
         from bench.machine import peaks_gpu
 
         return peaks_gpu.measure(dtype)
-    return _measure(dtype)
+    source = np.ones(_COPIED // 2, np.uint8)
+    target = np.empty_like(source)
+    return Peaks(flops=_flops(dtype, _ROUNDS), bytes=2 * source.nbytes / shortest(lambda: np.copyto(target, source)))
 
 
-def _measure(dtype: str) -> Peaks:
+def measure_again(device: str, before: Peaks, dtype: str) -> Peaks:
+    """Measure the product again, quickly, and return the peaks with the new rate: it falls when the machine slows down."""
+    if device == "gpu":
+        from bench.machine import peaks_gpu
+
+        return replace(before, flops=peaks_gpu.measure_flops(dtype, _ROUNDS_AGAIN))
+    return replace(before, flops=_flops(dtype, _ROUNDS_AGAIN))
+
+
+def _flops(dtype: str, rounds: int) -> float:
     rng = np.random.default_rng(0)
     a, b = (rng.random((_PRODUCT, _PRODUCT), np.float64).astype(dtype) for _ in range(2))
     out = np.empty_like(a)
-    source = np.ones(_COPIED // 2, np.uint8)
-    target = np.empty_like(source)
-    return Peaks(
-        flops=2 * _PRODUCT**3 / shortest(lambda: np.dot(a, b, out=out)),
-        bytes=2 * source.nbytes / shortest(lambda: np.copyto(target, source)),
-    )
+    return 2 * _PRODUCT**3 / shortest(lambda: np.dot(a, b, out=out), rounds=rounds)
 
 
-def shortest(work: Callable[[], object], synchronize: Callable[[], object] = lambda: None) -> float:
-    """Return the shortest wall time of a few, in seconds, after one that is not counted; each until `synchronize` returns."""
+def shortest(work: Callable[[], object], synchronize: Callable[[], object] = lambda: None, *, rounds: int = _ROUNDS) -> float:
+    """Return the shortest of the wall times of the rounds, in seconds, after a warm-up; each round ends when `synchronize` returns."""
     times = []
-    for _ in range(1 + _ROUNDS):
+    for _ in range(1 + rounds):
         synchronize()
         begin = time.perf_counter()
         work()

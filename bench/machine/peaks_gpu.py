@@ -18,13 +18,29 @@ _LAUNCHES = 2000
 def measure(dtype: str) -> Peaks:
     """Measure the current CUDA device's peaks. float32 products are true float32: TF32 is CuPy's opt-in."""
     peaks = _measure(dtype)
-    cupy.get_default_memory_pool().free_all_blocks()  # three gigabytes, of a device that others compute on too
+    _free()
     return peaks
 
 
-def _measure(dtype: str) -> Peaks:
+def measure_flops(dtype: str, rounds: int) -> float:
+    """Measure the rate of the large product, as in `measure`, in floating-point operations a second."""
+    flops = _flops(dtype, rounds=rounds)
+    _free()
+    return flops
+
+
+def _free() -> None:
+    """Return up to three gigabytes to the device, on which others compute too."""
+    cupy.get_default_memory_pool().free_all_blocks()
+
+
+def _flops(dtype: str, **rounds: int) -> float:
     a, b = (cupy.random.random((_PRODUCT, _PRODUCT), dtype) for _ in range(2))
     out = cupy.empty_like(a)
+    return 2 * _PRODUCT**3 / shortest(lambda: cupy.dot(a, b, out=out), cupy.cuda.get_current_stream().synchronize, **rounds)
+
+
+def _measure(dtype: str) -> Peaks:
     source = cupy.ones(_COPIED // 2, cupy.uint8)
     target = cupy.empty_like(source)
     nothing = cupy.RawKernel('extern "C" __global__ void nothing() {}', "nothing")
@@ -36,7 +52,7 @@ def _measure(dtype: str) -> Peaks:
     graph = _captured(launches)
     synchronize = cupy.cuda.get_current_stream().synchronize
     return Peaks(
-        flops=2 * _PRODUCT**3 / shortest(lambda: cupy.dot(a, b, out=out), synchronize),
+        flops=_flops(dtype),
         bytes=2 * source.nbytes / shortest(lambda: cupy.copyto(target, source), synchronize),
         launch=shortest(launches, synchronize) / _LAUNCHES,
         node=shortest(graph.launch, synchronize) / _LAUNCHES,

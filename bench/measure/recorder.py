@@ -121,11 +121,11 @@ class Recorder:
             self.writer.add(after)
 
     def _measured(self, trainer: Trainer, case: Case, *, anew: bool) -> list[Peaks]:
-        """Return what the trainer's device did at most, each time that it was measured in this run; if anew, the last time is now."""
+        """Return the peaks of the trainer's device, one for each measurement of this run. With `anew`, the last one is measured now."""
         device, dtype = trainer.device, case.workload.dtype
         measured = self._peaks.setdefault((device, dtype), [])
         if anew:
-            measured.append(peaks.measure(device, dtype))
+            measured.append(peaks.measure_again(device, measured[0], dtype) if measured else peaks.measure(device, dtype))
         return measured
 
     def _rows(

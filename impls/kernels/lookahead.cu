@@ -1,19 +1,21 @@
-// The kernel `epoch` trains a network with one hidden layer for a whole epoch, and begins most of a step's arithmetic LEAD steps early.
+// The kernel `epoch` trains a network with one hidden layer for a whole epoch. It begins most of a step's arithmetic LEAD steps early.
 //
-// Layer 1 needs z_k = w_k x_k for mini-batch k, whose images are the columns of x_k; the step changes w_{k+1} = w_k - delta_k x_k^T. So
+// Layer 1 computes z_k = w_k x_k for mini-batch k, whose images are the columns of x_k. A step changes the weights by
+// w_{k+1} = w_k - delta_k x_k^T. Therefore
 //     z_k = w_{k-LEAD} x_k - sum of delta_j (x_j^T x_k) over j = k-LEAD .. k-1.
-// The first term is nearly all of the arithmetic, and its weights are known LEAD steps early. Of the rest, x_j^T x_k is a matrix of
-// EXAMPLES x EXAMPLES that depends on the data alone: the kernel `prepare` computes them all before the first step.
+// The first term is nearly all of the arithmetic, and its weights are known LEAD steps early. Each x_j^T x_k is a matrix of
+// EXAMPLES x EXAMPLES that depends on the images and their order alone. The kernel `prepare` computes all of them before the first step.
 //
-// Block 0, the conductor, goes from z_k to delta_k: the only work that has to wait for the step before. The other blocks, the workers, have
-// a slice of the pixels each, and the weights of those in registers: they send the conductor their part of w_{k-LEAD} x_k, and receive
-// delta_k to take the step. While the one is at step k, the others are at the next ones.
+// Block 0, the conductor, computes delta_k from z_k: only this work waits for the step before. Each other block, a worker, has a slice of
+// the pixels and keeps their weights in registers. It sends its part of w_{k-LEAD} x_k to the conductor, and receives delta_k to change its
+// weights. While the conductor is at step k, the workers are at the steps after it.
 //
-// A bias is the weight of one more input or unit, that is always 1: pixel PIXELS of the images, and unit HIDDEN. Other inputs and units
-// that fill a vector or a warp are 0, and so are their weights. Names are Nielsen's; eta/m is in delta. Every sum has one order.
+// A bias is the weight of an input, or of a unit, that is always 1: pixel PIXELS and hidden unit HIDDEN. More inputs and units fill up
+// vectors and warps. They are 0, and so are their weights. Names are Nielsen's; eta/m is in delta. Every sum has one order, so the same
+// arguments give the same bits.
 //
-// Compiled after hardware.cuh, clocks.cuh, sigmoid.cuh and warp.cuh. REAL, PIXELS, HIDDEN, OUTPUTS, EXAMPLES (of a mini-batch), BLOCKS (of the
-// cluster), THREADS (of a block), LEAD, PAIR (examples of a warp) and SHARED_BYTES are the host's to define.
+// Compiled after hardware.cuh, clocks.cuh, sigmoid.cuh and warp.cuh. The host defines REAL, PIXELS, HIDDEN, OUTPUTS, EXAMPLES (of a
+// mini-batch), BLOCKS (of the cluster), THREADS (of a block), LEAD, PAIR (examples of a warp) and SHARED_BYTES.
 
 constexpr int whole(int count, int part) { return (count + part - 1) / part; }
 
@@ -26,7 +28,7 @@ constexpr int SLICE = whole(INPUTS / QUAD, WORKERS);  // quads of pixels of a wo
 constexpr int SIDE = 16;                              // lanes of a warp along the pixels, each twice: neighbours read the same pixels
 constexpr int QUADS = whole(SLICE, SIDE);             // of a thread
 constexpr int MESSAGE = EXAMPLES * UNITS;             // numbers: a worker's part of z_1, or delta_1
-constexpr int DELTAS = 4;                             // mini-batches' delta_1 that a block holds at once, LEAD and more
+constexpr int DELTAS = 4;                             // mini-batches whose delta_1 a block holds at once
 constexpr int RECORDS = 4;                            // that the conductor holds at once
 constexpr int AHEAD = 4;                              // steps between asking for an image and needing it
 constexpr int IMAGES = LEAD + AHEAD + 1;              // mini-batches of images that a worker holds at once
@@ -42,7 +44,7 @@ struct Conductor {
     Record records[RECORDS];
     alignas(16) Real delta1[DELTAS][EXAMPLES][UNITS];
     alignas(16) Real delta2[EXAMPLES][whole(OUTPUTS, QUAD) * QUAD];
-    Real early[EXAMPLES][UNITS];  // z_1 of the next step, but for what the step under way changes
+    Real early[EXAMPLES][UNITS];  // z_1 of the next step, without the correction for the current one
     Real a1[EXAMPLES][LANES], w2[OUTPUTS][LANES];
     Barrier arrived[LEAD + 1], recorded[RECORDS];
 };
@@ -57,6 +59,7 @@ struct Worker {
     alignas(16) Real part[DELTAS][EXAMPLES][UNITS];  // their sums
     Barrier arrived[DELTAS], loaded[IMAGES];
 };
+static_assert(DELTAS > LEAD, "a message is read where it lies until the receiver has it");
 static_assert(sizeof(Conductor) <= SHARED_BYTES && sizeof(Worker) <= SHARED_BYTES, "gpu_lookahead.py counts the shared memory wrong");
 
 // Add up the products of every image of mini-batch k with every one of an earlier mini-batch, and write records[k], k the block. A warp
@@ -99,9 +102,9 @@ __global__ void __launch_bounds__(32 * LEAD * PARTS)
 // The conductor. Its first CHAIN warps go from z_1 to delta_1, with PAIR examples each; the threads after those help.
 constexpr int CHAIN = whole(EXAMPLES, PAIR), HELPERS = THREADS - 32 * CHAIN;
 
-constexpr int AT_ONCE = 2;  // examples of a helper, that share what it reads of delta_1; outputs, that share what it reads of a_1
+constexpr int AT_ONCE = 2;  // examples, or outputs, of a helper: they share what it reads
 
-// The next step's z_1, but for what the step before it changes, as soon as all workers have sent their parts. By the helpers.
+// Add up z_1 of step k without the last correction, as soon as all workers have sent their parts. By the helpers.
 __device__ inline void begin_early(Conductor& mine, int k, int helper) {
     const int slot = k % (LEAD + 1);
     if (helper == 0) arrive(mine.arrived[slot], WORKERS * MESSAGE * sizeof(Real));
@@ -132,8 +135,8 @@ __device__ inline void begin_early(Conductor& mine, int k, int helper) {
     }
 }
 
-// delta_1 of step k to every worker, one message each: a message costs the receiver as much as its bytes, if they are few. By the last of
-// the helping warps, which have nothing to begin early.
+// Send delta_1 of step k to every worker, in one message each: as many stores of 16 bytes would cost the receiver a transaction each. By
+// the last of the helpers' warps, which have nothing to add up.
 __device__ inline void send_delta1(Conductor& mine, int k, int helper) {
     constexpr int WARPS = HELPERS / 32, EARLY = whole(whole(EXAMPLES, AT_ONCE) * UNITS, 32), SENDERS = WARPS > EARLY ? WARPS - EARLY : 1;
     if (helper % 32 > 0 || helper / 32 < WARPS - SENDERS) return;
@@ -257,7 +260,8 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
             for (int slot = 0; slot < slots(SUMS); slot++) {
                 const Real out = sigmoid(z[slot]), y = label[slot] == place[slot];
                 const bool live = k < steps - 1 || mate[slot] < last;
-                if (place[slot] >= 0) mine.delta2[mate[slot]][place[slot]] = live ? eta_over_m * (out - y) * out * (1 - out) : Real(0);  // BP1
+                // BP1
+                if (place[slot] >= 0) mine.delta2[mate[slot]][place[slot]] = live ? eta_over_m * (out - y) * out * (1 - out) : Real(0);
             }
             __syncwarp();
             Real delta[PAIR][ROUNDS] = {};
@@ -306,8 +310,8 @@ __device__ inline Quad pixels(const Worker& mine, int k, int e, int q) {
     return reinterpret_cast<const Quad*>(mine.images[k % IMAGES][e])[side() + q * SIDE];
 }
 
-// w x of mini-batch k, for this thread's pixels and units. Each result is stored when the images after the next have been read: the compiler
-// moves no load up across a store.
+// Compute w x of mini-batch k for this thread's pixels and units. Two images are read ahead of each store, because the compiler moves no
+// load up across a store.
 __device__ inline void feed_forward(Worker& mine, const Weights& w, int k) {
     wait(mine.loaded[k % IMAGES], k / IMAGES % 2);
     Quad x[EXAMPLES + 2][QUADS], z[EXAMPLES + 2];
@@ -328,8 +332,8 @@ __device__ inline void feed_forward(Worker& mine, const Weights& w, int k) {
     }
 }
 
-// The sum over this worker's pixels to the conductor. By the threads that add. When a place of `part` is written again, the conductor has
-// sent a delta_1 that stands on what lay there.
+// Add up z over this worker's pixels, and send it to the conductor. By the threads that add. When they write to a place of `part` again,
+// the conductor has already sent a delta_1 that it computed from the message before.
 __device__ inline void send_part(Worker& mine, int k, int adder) {
 #pragma unroll 1
     for (int quad = adder; quad < MESSAGE / QUAD; quad += ADDING) {
@@ -376,8 +380,9 @@ __device__ inline void descend(const Worker& mine, Weights& w, int k) {
     }
 }
 
-// This block's slice of the images of mini-batch k: a warp that adds asks for every LOADING-th, because a warp's copies begin one after
-// the other. `row` is where its first image lies, and becomes that of mini-batch k + 1, so that nobody waits for the order.
+// Begin to copy this block's slice of the images of mini-batch k. Each of LOADING warps copies every LOADING-th image, because a warp
+// begins its copies one after the other. `row` is the row of its first image. It is replaced by that of mini-batch k + 1, which is then
+// read early.
 constexpr int LOADING = ADDING / 32;
 
 __device__ inline int row_of(const int* order, int k, int e, int n) { return order[min(k * EXAMPLES + e, n - 1)]; }
@@ -398,7 +403,7 @@ __device__ inline void ask_for_images(Worker& mine, const Real* images, const in
 __device__ inline void work(const Real* images, const int* order, const Record* records, Real* w1, Real* b1, int n) {
     Worker& mine = shared_memory<Worker>();
     const int t = threadIdx.x, warp = uniform(t / 32), steps = whole(n, EXAMPLES);
-    const int first = (blockIdx.x - 1) * SLICE, unit = unit_quad() * QUAD;  // the first of this block's quads, the first of this thread's units
+    const int first = (blockIdx.x - 1) * SLICE, unit = unit_quad() * QUAD;  // the block's first quad, the thread's first unit
     const int loader = warp - COMPUTING / 32;
     const bool computes = loader < 0;
     auto weight = [&](int q, int i, int u) -> Real* {  // null: it is 0 and stays so
@@ -460,5 +465,5 @@ __global__ void __cluster_dims__(BLOCKS, 1, 1) __launch_bounds__(THREADS, 1)
         conduct(records, w2, b2, n, rate, last_rate);
     else
         work(images, order, records, w1, b1, n);
-    // A block may leave without waiting for the others: it has received all that is ever sent to it.
+    // No barrier at the end: a block has received every message to it before it returns.
 }

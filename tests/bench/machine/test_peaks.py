@@ -8,7 +8,7 @@ import pytest
 
 from bench import records
 from bench.machine import blas
-from bench.machine.peaks import measure
+from bench.machine.peaks import measure, measure_again
 from bench.machine.roofline import Peaks, Work, epoch_work
 from impls import TRAINERS, Network, load_trainer, unavailable
 from tests.support.commands import ROOT, command
@@ -42,6 +42,13 @@ def test_measured_peaks_are_those_of_a_processor(dtype):
     peaks = measure("cpu", dtype)
     assert 1e8 < peaks.flops < 1e14
     assert 1e8 < peaks.bytes < 1e12
+
+
+def test_the_product_is_measured_again_and_the_copy_is_not():
+    before = Peaks(flops=1.0, bytes=2.0)
+    again = measure_again("cpu", before, "float32")
+    assert 1e8 < again.flops < 1e14
+    assert again.bytes == before.bytes
 
 
 COMMITTED = [path for path in sorted((ROOT / "results").glob("*/*.csv")) if path.parent.name not in ("gate", "local")]
