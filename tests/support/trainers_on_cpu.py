@@ -30,7 +30,7 @@ class FusedOnCpu(OnDevice, GpuFused):
 
 
 class LookaheadOnCpu(OnDevice, GpuLookahead):
-    pass
+    blocks = (6,)  # the fewest that hold the book's network: every thread of every block is played
 
 
 ON_CPU = {"gpu": GpuOnCpu, "gpu_graph": GraphOnCpu, "gpu_fused": FusedOnCpu, "gpu_lookahead": LookaheadOnCpu}
