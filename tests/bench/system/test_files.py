@@ -1,4 +1,4 @@
-"""A file that is written whole: what a link and a pipe become. That a full disk leaves what was there is in test_faults."""
+"""A file that is written whole: what a link and a pipe become. That a full disk leaves what was there is in test_interrupted_runs."""
 
 import os
 import stat
