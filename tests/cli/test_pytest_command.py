@@ -182,13 +182,13 @@ def test_compare_fail_says_at_the_start_that_nothing_is_stored(compare, tmp_path
 
 def test_a_grid_makes_curves(tmp_path):
     grid = ("--batch-size", "10,100", "--examples", "300", "--rounds", "2", "--data", FEW_DIGITS)
-    output = bench("--trainers", "loop,matrix", *grid, "--results", tmp_path)
+    output = bench("--trainers", "matrix", *grid, "--results", tmp_path)
     assert output.returncode == 0, output.stdout
     assert set(rows_of(tmp_path)["workload"]) == {"h30-b10", "h30-b100"}
     assert any(file.name.endswith("throughput-by-batch-size.png") for file in tmp_path.iterdir())
 
 
-def test_trains_on_any_four_idx_files(tmp_path):
+def test_trains_on_any_four_idx_files_and_with_the_threads_that_are_asked_for(tmp_path):
     rng = np.random.default_rng(0)
     for part, count in (("train", 120), ("t10k", 30)):
         header = np.array([0x803, count, 4, 5], ">u4").tobytes()
@@ -204,21 +204,18 @@ def test_trains_on_any_four_idx_files(tmp_path):
         "7",
         "--rounds",
         "2",
+        "--threads",
+        "1",
         "--no-charts",
         "--results",
         tmp_path / "results",
     )
     assert output.returncode == 0, output.stdout
     rows = rows_of(tmp_path / "results")
+    assert set(rows["threads"]) == {1}
+    assert "kernels, 1 thread\n" in output.stdout
     assert set(rows["layers"]) == {"20-30-3"}
     assert set(rows["dataset"].str.fullmatch("idx-[0-9a-f]{8}")) == {True}
-
-
-def test_one_thread_is_recorded_as_one(tmp_path):
-    output = bench(*QUICK, "--threads", "1", "--trainers", "matrix", "--no-charts", "--results", tmp_path)
-    assert output.returncode == 0, output.stdout
-    assert set(rows_of(tmp_path)["threads"]) == {1}
-    assert "kernels, 1 thread\n" in output.stdout
 
 
 def test_bad_input_is_a_usage_error_in_one_line(tmp_path):
