@@ -20,11 +20,11 @@ STEPS_A_GRAPH = 256  # so many that to start a replay costs little beside it, so
 THREADS, SHARED_BYTES = 256, 64 * 1024  # of a block that computes a tile of a matrix product
 NARROW_WARPS = 8  # of a block of the kernel `forward_narrow`, at most
 OUTPUT_WARPS = 16  # of a block of the kernel `output`, at most
-MINI_BATCH = np.dtype([("order", np.uintp), ("start", np.uintp), ("offset", np.int32)], align=True)  # struct MiniBatch of layers.cu
+MINI_BATCH = np.dtype([("order", np.uintp), ("start", np.uintp), ("offset", np.int32)], align=True)  # struct MiniBatch of product.cuh
 
 
 class Tile(NamedTuple):
-    """A tile of a matrix product: `groups` of threads share it, and each thread computes high x wide elements (`product`, layers.cu)."""
+    """A tile of a matrix product: `groups` of threads share it, and each thread computes high x wide elements (product.cuh)."""
 
     high: int
     wide: int
@@ -99,7 +99,7 @@ class GpuGraph(GpuKernels):
         batch_sizes = sorted({m for sizes, _ in plan for m in sizes})
         names = tuple(sorted({launch.kernel for m in batch_sizes for launch in self._launches(0, m)} | {"advance"}))
         kernels = self._compiled(
-            ("hardware.cuh", "sigmoid.cuh", "warp.cuh", "layers.cu"),
+            ("hardware.cuh", "sigmoid.cuh", "warp.cuh", "product.cuh", "layers.cu"),
             names,
             THREADS=THREADS,
             SHARED_BYTES=SHARED_BYTES,

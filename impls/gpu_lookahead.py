@@ -16,7 +16,11 @@ PAIR = 1  # examples of a warp of the conductor
 HELPERS = 8  # warps of the conductor besides
 ADDERS = 3  # warps of a worker, at least, besides those that multiply
 MOST = 32  # examples of a mini-batch
-SIDE, AHEAD, RECORDS, DELTAS = 16, 4, 4, 4  # as in lookahead.cu
+SIDE, AHEAD, RECORDS, DELTAS = 16, 4, 4, 4  # as in lookahead_layout.cuh
+FILES = (
+    *("hardware.cuh", "clocks.cuh", "sigmoid.cuh", "warp.cuh"),
+    *("lookahead_layout.cuh", "lookahead_prepare.cuh", "lookahead_conductor.cuh", "lookahead_worker.cuh", "lookahead.cu"),
+)
 PORTABLE = 8  # blocks of a cluster that every device of compute capability 9.0 and later can hold
 NON_PORTABLE_CLUSTER_SIZE_ALLOWED = 14  # of CUfunction_attribute
 
@@ -72,8 +76,8 @@ class GpuLookahead(GpuKernels):
 
     def _granted(self, fit: Fit) -> bool:
         """Compile the kernels for a fit and train for one step. Return whether the device can hold so large a cluster."""
-        files, driver = ("hardware.cuh", "clocks.cuh", "sigmoid.cuh", "warp.cuh", "lookahead.cu"), self.xp.cuda.driver
-        self._prepare, self._train = self._compiled(files, ("prepare", "epoch"), **fit.macros(self.layers, self._m))
+        driver = self.xp.cuda.driver
+        self._prepare, self._train = self._compiled(FILES, ("prepare", "epoch"), **fit.macros(self.layers, self._m))
         self._train.max_dynamic_shared_size_bytes = fit.shared_bytes
         if fit.blocks <= PORTABLE:
             return True
@@ -138,7 +142,7 @@ class Fit(NamedTuple):
         if threads > 1024 or 4 * quads * quad + 64 > registers:
             raise Unsupported(f"{pixels}-{hidden}-{outputs}, batch {m}: the weights do not fit the registers of gpu_lookahead's blocks")
 
-        # The structs of lookahead.cu
+        # The structs of lookahead_layout.cuh
         message, record = m * units, LEAD * m * line + line
         parts, deltas = (LEAD + 1) * (blocks - 1) * message, DELTAS * message
         conductor = parts + RECORDS * record + deltas + m * _whole(outputs, quad) * quad + message + (m + outputs) * lanes

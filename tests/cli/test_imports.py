@@ -13,3 +13,9 @@ def test_heavy_libraries_load_only_where_they_are_used(program):
     heavy = ["numpy", "pandas", "matplotlib", "cupy", "pytest", "rich", "scipy", "numba", "torch", "jax"]
     check = f"{program}\nimport sys\nprint([name for name in {heavy!r} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_no_source_file_is_longer_than_300_lines():
+    files = [path for folder in ("bench", "impls", "tests", "results") for path in (ROOT / folder).rglob("*")]
+    sources = [path for path in files if path.suffix in {".py", ".cu", ".cuh", ".cpp", ".h", ".html"}]
+    assert {path.name for path in sources if len(path.read_text(encoding="utf-8").splitlines()) > 300} == set()

@@ -47,7 +47,8 @@ def _built(name, code, *options):
         built = subprocess.run(command, input=code, capture_output=True, text=True)
         assert built.returncode == 0, f"{name}: {built.stderr}"
 
-    return kept(build, _compiler(), (HERE / "simt.h").read_text(encoding="utf-8"), code, *options)
+    headers = [(HERE / name).read_text(encoding="utf-8") for name in ("simt.h", "simt_state.h")]
+    return kept(build, _compiler(), *headers, code, *options)
 
 
 @functools.cache

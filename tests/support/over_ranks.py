@@ -13,7 +13,8 @@ import numpy as np
 from impls import Dataset, Network, Unsupported
 from impls.mpi import Mpi, world
 from impls.mpi_gpu import MpiGpu
-from tests.support.fake_cupy import Device, start
+from tests.support.fake_cupy import Device
+from tests.support.fake_stream import start
 from tests.support.trainers_on_cpu import OnDevice
 
 CASES = {  # layers, examples, batch size

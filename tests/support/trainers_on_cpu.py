@@ -4,7 +4,8 @@ from impls.gpu import Gpu
 from impls.gpu_fused import GpuFused
 from impls.gpu_graph import GpuGraph
 from impls.gpu_lookahead import GpuLookahead
-from tests.support.fake_cupy import Device, Unbuilt, current
+from tests.support.fake_cupy import Device, Unbuilt
+from tests.support.fake_stream import current
 
 
 class OnDevice:

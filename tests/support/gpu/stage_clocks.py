@@ -25,7 +25,7 @@ from tests.support.gpu.variants import grid_form, load_all, with_threads
 # What ends at each `clocks.end` of epoch.cu
 FUSED = ("forward, shuffles", "barrier 1", "z_1 to a_1", "barrier 2", "z_2, send", "issue loads", "receive", "delta_2", "barrier 3",
          "delta_1", "barrier 4", "w_2, b_1, b_2", "w_1", "copy, other chunks")  # fmt: skip
-# And of lookahead.cu, for each kind of warp
+# And of lookahead_conductor.cuh and lookahead_worker.cuh, for each kind of warp
 LOOKAHEAD = {
     "conductor, chain": ("z_1 to a_1", "barrier 1", "outputs, delta_1", "barrier 2"),
     "conductor, helpers": ("w_2", "barrier 1", "send delta_1; next z_1", "barrier 2"),

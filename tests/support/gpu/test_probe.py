@@ -9,7 +9,7 @@ import numpy as np
 
 from impls import Network, Unsupported
 from tests.support.commands import ROOT
-from tests.support.fake_cupy import start
+from tests.support.fake_stream import start
 from tests.support.gpu import probe
 from tests.support.gpu.stage_clocks import FUSED
 from tests.support.gpu.variants import load_all, timed_epoch
