@@ -7,10 +7,10 @@ from impls import TRAINERS
 # Okabe and Ito's colours and some of P. Tol's, told apart by colour-blind eyes; one for every trainer of the ladder. Where two are
 # alike in grey the markers differ.
 COLOURS = (
-    *("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#661100"),
-    *("#DDCC77", "#000000", "#882255", "#999933", "#44AA99", "#332288"),
+    *("#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7", "#AA4499"),
+    *("#661100", "#DDCC77", "#000000", "#882255", "#999933", "#44AA99", "#332288"),
 )
-MARKERS = "osD^vPdhX*<>p"  # Matplotlib's
+MARKERS = "osD^vPHdhX*<>p"  # Matplotlib's
 
 
 def colour(trainer: str) -> str:

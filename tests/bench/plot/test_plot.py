@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from bench import plot, records
+from bench.plot import palette
+from impls import TRAINERS
 from tests.support.rows import ROW, written
 
 GRID = [(f"h{width}-b{size}", "matrix") for width in (30, 100) for size in (10, 100)]
@@ -88,3 +90,7 @@ def test_a_workload_may_be_called_anything(tmp_path):
     paths = [written(tmp_path / f"{ranks}.csv", {("nielsen", "mpi"): 0.1 / ranks}, workload="nielsen(", ranks=ranks) for ranks in (1, 2)]
     (scaling,) = figures(*paths)["scaling"]
     assert "nielsen( mpi, strong" in scaling.axes[0].get_legend_handles_labels()[1]
+
+
+def test_no_two_trainers_of_the_project_look_alike():
+    assert len({palette.colour(name) for name in TRAINERS}) == len({palette.marker(name) for name in TRAINERS}) == len(TRAINERS)
