@@ -12,7 +12,7 @@ import numpy as np
 
 from impls.dataset import Dataset
 from impls.errors import Unsupported
-from impls.gpu_kernels import GpuKernels
+from impls.gpu_kernels import GpuKernels, ceil_divide
 from impls.gpu_launch import EDGE_DATA, launch_dependent
 from impls.trainer import Order
 
@@ -33,7 +33,7 @@ class Tile(NamedTuple):
 
     def blocks(self, rows: int, columns: int) -> tuple[int, int]:
         """Return how many tiles cover a matrix: of a row, of a column."""
-        return _ceil(columns, 8 * self.wide), _ceil(rows, THREADS // self.groups // 8 * self.high)
+        return ceil_divide(columns, 8 * self.wide), ceil_divide(rows, THREADS // self.groups // 8 * self.high)
 
 
 class Narrow(NamedTuple):
@@ -196,7 +196,7 @@ class GpuGraph(GpuKernels):
         """Yield, for each kind of tile, the clocks that a multiprocessor takes for its share, and the launch."""
         for tile in self.tiles[self.dtype.name]:
             grids = [tile.blocks(*shape) for shape in shapes]
-            share = _ceil(sum(map(math.prod, grids)), self._multiprocessors)
+            share = ceil_divide(sum(map(math.prod, grids)), self._multiprocessors)
             grid = (*map(max, *grids, (1, 1)), len(shapes))
             name = f"{kernel}<{tile.high}, {tile.wide}, {tile.groups}>"
             yield share * tile.clocks * depth, Launch(name, grid, THREADS, SHARED_BYTES, arguments)
@@ -205,13 +205,13 @@ class GpuGraph(GpuKernels):
         """Yield, for each kind of narrow block, the clocks that a multiprocessor takes for its share, and the launch."""
         size = self.dtype.itemsize
         vector = 1 if n_below * size % 16 else 16 // size  # numbers that a thread reads at once
-        full_warps = _ceil(n_below, 32 * vector)  # that would read a line in one trip
-        warps = _ceil(full_warps, _ceil(full_warps, NARROW_WARPS))
+        full_warps = ceil_divide(n_below, 32 * vector)  # that would read a line in one trip
+        warps = ceil_divide(full_warps, ceil_divide(full_warps, NARROW_WARPS))
         for high, wide in self.narrow[self.dtype.name]:
-            grid = (_ceil(n, wide), _ceil(m, high))
+            grid = (ceil_divide(n, wide), ceil_divide(m, high))
             reads = (high + wide) * n_below * size / 64
             sums = high * wide * (n_below / 128 + warps)  # the products, and what the lanes add up
-            clocks = _ceil(math.prod(grid), self._multiprocessors) * (reads + sums)
+            clocks = ceil_divide(math.prod(grid), self._multiprocessors) * (reads + sums)
             yield clocks, Launch(f"forward_narrow<{high}, {wide}, {vector}>", grid, 32 * warps, warps * high * wide * size, arguments)
 
     def _output(self, m: int, n: int, *arguments: Any) -> Launch:
@@ -219,8 +219,9 @@ class GpuGraph(GpuKernels):
         together = self.examples_together
         fits = n * together * self.dtype.itemsize <= SHARED_BYTES
         examples = together if fits and m >= together * self._multiprocessors // 2 else 1
-        shared = _ceil(n * examples * self.dtype.itemsize, 16) * 16  # the compiler reads the last of the deltas 16 bytes at a time, too
-        return Launch(f"output<{examples}>", (_ceil(m, examples),), 32 * min(n, OUTPUT_WARPS), shared, arguments)
+        # The compiler reads the last of the deltas 16 bytes at a time, too.
+        shared = ceil_divide(n * examples * self.dtype.itemsize, 16) * 16
+        return Launch(f"output<{examples}>", (ceil_divide(m, examples),), 32 * min(n, OUTPUT_WARPS), shared, arguments)
 
 
 def replays(examples: int, batch_size: int) -> list[tuple[list[int], int]]:
@@ -239,7 +240,3 @@ def _fastest(*candidates: tuple[float, Launch]) -> Launch:
 
 def _integers(*values: int) -> tuple[Any, ...]:
     return tuple(np.int32(value) for value in values)
-
-
-def _ceil(length: int, part: int) -> int:
-    return -(-length // part)

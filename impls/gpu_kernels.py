@@ -16,6 +16,11 @@ from impls.trainer import Order
 KERNELS = Path(__file__).parent / "kernels"
 
 
+def ceil_divide(count: int, part: int) -> int:
+    """Return how many parts of that size hold so many."""
+    return -(-count // part)
+
+
 class GpuKernels(Gpu):
     """`Gpu` with CUDA C++ from impls/kernels in place of the array operations.
 

@@ -8,12 +8,11 @@ import numpy as np
 
 from impls.dataset import Dataset
 from impls.errors import Unsupported
-from impls.gpu_kernels import GpuKernels
+from impls.gpu_kernels import GpuKernels, ceil_divide
 from impls.trainer import Order
 
 LEAD = 3  # steps between the weights that a product is computed with and those that it is meant for
-PAIR = 1  # examples of a warp of the conductor
-HELPERS = 8  # warps of the conductor besides
+HELPERS = 8  # warps of the conductor, besides one for each example
 ADDERS = 3  # warps of a worker, at least, besides those that multiply
 MOST = 32  # examples of a mini-batch
 SIDE, AHEAD, RECORDS, DELTAS = 16, 4, 4, 4  # as in lookahead_layout.cuh
@@ -102,7 +101,7 @@ class GpuLookahead(GpuKernels):
         self._train((fit.blocks,), (fit.threads,), arguments, shared_mem=fit.shared_bytes)
 
     def _steps(self, examples: int) -> int:
-        return -(-examples // self._m)
+        return ceil_divide(examples, self._m)
 
 
 class Fit(NamedTuple):
@@ -134,10 +133,10 @@ class Fit(NamedTuple):
             raise Unsupported(f"batch {m}: gpu_lookahead takes at most {MOST} examples a mini-batch; gpu_graph takes any number")
         pixels, hidden, outputs = layers
         quad = 16 // itemsize  # numbers in 16 bytes
-        inputs, line = _whole(pixels + 1, quad) * quad, _whole(m, quad) * quad
-        units, lanes = _whole(hidden, 2 * quad) * 2 * quad, _whole(hidden + 1, 32) * 32
-        quads = _whole(_whole(inputs // quad, blocks - 1), SIDE)  # of pixels, of a worker's thread
-        threads = 32 * max(_whole(m, PAIR) + HELPERS, units // quad * SIDE // 32 + ADDERS)
+        inputs, line = ceil_divide(pixels + 1, quad) * quad, ceil_divide(m, quad) * quad
+        units, lanes = ceil_divide(hidden, 2 * quad) * 2 * quad, ceil_divide(hidden + 1, 32) * 32
+        quads = ceil_divide(ceil_divide(inputs // quad, blocks - 1), SIDE)  # of pixels, of a worker's thread
+        threads = 32 * max(m + HELPERS, units // quad * SIDE // 32 + ADDERS)
         registers = 65536 // threads // 8 * 8
         if threads > 1024 or 4 * quads * quad + 64 > registers:
             raise Unsupported(f"{pixels}-{hidden}-{outputs}, batch {m}: the weights do not fit the registers of gpu_lookahead's blocks")
@@ -145,10 +144,11 @@ class Fit(NamedTuple):
         # The structs of lookahead_layout.cuh
         message, record = m * units, LEAD * m * line + line
         parts, deltas = (LEAD + 1) * (blocks - 1) * message, DELTAS * message
-        conductor = parts + RECORDS * record + deltas + m * _whole(outputs, quad) * quad + message + (m + outputs) * lanes
+        conductor = parts + RECORDS * record + deltas + m * ceil_divide(outputs, quad) * quad + message + (m + outputs) * lanes
         images, sums = (LEAD + AHEAD + 1) * m * quads * SIDE * quad, 2 * units * (SIDE * (m // 2 * 2 + 1) + 4)
         worker = deltas + images + sums + deltas
-        shared = _whole(max(conductor, worker) * itemsize + 8 * (LEAD + AHEAD + RECORDS + DELTAS + 1), 16) * 16  # the last are barriers
+        barriers = 8 * (LEAD + AHEAD + RECORDS + DELTAS + 1)
+        shared = ceil_divide(max(conductor, worker) * itemsize + barriers, 16) * 16
         if shared > shared_limit:
             raise Unsupported(
                 f"{pixels}-{hidden}-{outputs}, batch {m}: gpu_lookahead needs {shared / 1024:.0f} KiB of shared memory a block; "
@@ -158,7 +158,7 @@ class Fit(NamedTuple):
             blocks,
             threads,
             inputs,
-            preparing=32 * LEAD * _whole(m * m * itemsize, 512),
+            preparing=32 * LEAD * ceil_divide(m * m * itemsize, 512),
             record_bytes=record * itemsize,
             shared_bytes=shared,
         )
@@ -174,10 +174,5 @@ class Fit(NamedTuple):
             "BLOCKS": self.blocks,
             "THREADS": self.threads,
             "LEAD": LEAD,
-            "PAIR": PAIR,
             "SHARED_BYTES": self.shared_bytes,
         }
-
-
-def _whole(count: int, part: int) -> int:
-    return -(-count // part)

@@ -30,6 +30,8 @@ __device__ Layout& shared_memory() {
     return *reinterpret_cast<Layout*>(bytes);
 }
 
+__device__ inline unsigned address(const void* shared) { return static_cast<unsigned>(__cvta_generic_to_shared(shared)); }
+
 // The multiprocessor's clock, read when this thread has passed the barriers and waits before: a read of shared memory comes after them.
 // `last` is an earlier reading.
 __device__ inline unsigned cycle(unsigned last) {
@@ -42,12 +44,10 @@ __device__ inline unsigned cycle(unsigned last) {
         "@!never mov.u32 %0, %%clock;\n"
         "}"
         : "+r"(last)
-        : "r"(static_cast<unsigned>(__cvta_generic_to_shared(&shared_memory<unsigned>())))
+        : "r"(address(&shared_memory<unsigned>()))
         : "memory");
     return last;
 }
-
-__device__ inline unsigned address(const void* shared) { return static_cast<unsigned>(__cvta_generic_to_shared(shared)); }
 
 // Begin to copy COUNT Reals, 1 or QUAD, from device memory to shared memory; unless they exist, read nothing and write zeros.
 // Before 8.0 the copy is made at once.
@@ -125,7 +125,7 @@ __device__ inline void arrive(Barrier& barrier, unsigned bytes) {
 }
 
 // Wait for the end of the phase of that parity; the first phase has parity 0. What the phase counted lies in this block's shared memory, so
-// nothing more is asked for than to see that: an acquire for the cluster would throw away the level 1 cache, hundreds of clocks each time.
+// nothing more is asked for than to see that: an acquire for the cluster would throw away the level 1 cache each time.
 __device__ inline void wait(Barrier& barrier, unsigned parity) {
     asm volatile(
         "{\n"

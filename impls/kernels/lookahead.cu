@@ -15,7 +15,7 @@
 // arguments give the same bits.
 //
 // Compiled after hardware.cuh, clocks.cuh, sigmoid.cuh, warp.cuh and lookahead_*.cuh. The host defines REAL, PIXELS, HIDDEN, OUTPUTS,
-// EXAMPLES (of a mini-batch), BLOCKS (of the cluster), THREADS (of a block), LEAD, PAIR (examples of a warp) and SHARED_BYTES.
+// EXAMPLES (of a mini-batch), BLOCKS (of the cluster), THREADS (of a block), LEAD and SHARED_BYTES.
 
 // images (n, INPUTS), 1 at PIXELS and 0 after it; order (n): in which order the examples are taken; records (steps)
 // w1 (HIDDEN, PIXELS), b1 (HIDDEN), w2 (OUTPUTS, HIDDEN), b2 (OUTPUTS): trained in place

@@ -1,5 +1,5 @@
-// The conductor. Its first CHAIN warps go from z_1 to delta_1, with PAIR examples each; the threads after those help.
-constexpr int CHAIN = whole(EXAMPLES, PAIR), HELPERS = THREADS - 32 * CHAIN;
+// The conductor. Each of its first EXAMPLES warps computes delta_1 of one example from z_1; the threads after those help.
+constexpr int HELPERS = THREADS - 32 * EXAMPLES;
 
 constexpr int AT_ONCE = 2;  // examples, or outputs, of a helper: they share what it reads
 
@@ -34,8 +34,7 @@ __device__ inline void begin_early(Conductor& mine, int k, int helper) {
     }
 }
 
-// Send delta_1 of step k to every worker, in one message each: as many stores of 16 bytes would cost the receiver a transaction each. By
-// the last of the helpers' warps, which have nothing to add up.
+// Send delta_1 of step k to every worker, in one bulk copy each. By the last of the helpers' warps, which have nothing to add up.
 __device__ inline void send_delta1(Conductor& mine, int k, int helper) {
     constexpr int WARPS = HELPERS / 32, EARLY = whole(whole(EXAMPLES, AT_ONCE) * UNITS, 32), SENDERS = WARPS > EARLY ? WARPS - EARLY : 1;
     if (helper % 32 > 0 || helper / 32 < WARPS - SENDERS) return;
@@ -72,8 +71,8 @@ __device__ inline void ask_for_record(Conductor& mine, const Record* records, in
 
 __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n, Real rate, Real last_rate) {
     Conductor& mine = shared_memory<Conductor>();
-    const int t = threadIdx.x, lane = t % 32, warp = uniform(t / 32), helper = t - 32 * CHAIN, steps = whole(n, EXAMPLES);
-    const bool helps = warp >= CHAIN;
+    const int t = threadIdx.x, lane = t % 32, warp = uniform(t / 32), helper = t - 32 * EXAMPLES, steps = whole(n, EXAMPLES);
+    const bool helps = warp >= EXAMPLES;
 #pragma unroll 1
     for (int i = t; i < OUTPUTS * LANES; i += THREADS) {
         const int o = i / LANES, u = i % LANES;
@@ -91,48 +90,34 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
     if (helps) begin_early(mine, 0, helper);
     __syncthreads();
 
-    // Of the sums over the warp, which are in this lane: of which of its examples, and which output
-    constexpr int SUMS = PAIR * OUTPUTS;
-    int place[slots(SUMS)], mate[slots(SUMS)];
+    // Which outputs this lane finishes, of its warp's example; -1: none
+    int outputs[slots(OUTPUTS)];
 #pragma unroll
-    for (int slot = 0; slot < slots(SUMS); slot++) {
-        const int i = summed<SUMS>(lane, slot);
-        place[slot] = i < 0 ? -1 : i % OUTPUTS, mate[slot] = warp * PAIR + max(i, 0) / OUTPUTS;
-        if (mate[slot] >= EXAMPLES) place[slot] = -1;
-    }
+    for (int slot = 0; slot < slots(OUTPUTS); slot++) outputs[slot] = summed<OUTPUTS>(lane, slot);
     const int last = n - (steps - 1) * EXAMPLES;  // examples of the last mini-batch
 
     Clocks clocks;
     for (int k = 0; k <= steps; k++) {
         // Up to a_1. Beside it the step before is finished.
-        Real a[PAIR][ROUNDS], label[slots(SUMS)];
+        Real a[ROUNDS], label;
         if (helps) {
             if (k > 0) descend_w2(mine, helper);
             if (helper == HELPERS - 32 && k + RECORDS - 1 < steps) ask_for_record(mine, records, k + RECORDS - 1);
         } else if (k < steps) {
             const Record& record = mine.records[k % RECORDS];
-#pragma unroll
-            for (int slot = 0; slot < slots(SUMS); slot++) label[slot] = record.labels[min(mate[slot], EXAMPLES - 1)];
+            label = record.labels[warp];
 #pragma unroll
             for (int round = 0; round < ROUNDS; round++) {
                 const int u = lane + 32 * round;
-                Real z[PAIR] = {};
+                Real z = 0;
                 if (u < UNITS) {
-#pragma unroll
-                    for (int p = 0; p < PAIR; p++) z[p] = mine.early[min(warp * PAIR + p, EXAMPLES - 1)][u];
+                    z = mine.early[warp][u];
                     if (k > 0)
 #pragma unroll
-                        for (int e = 0; e < EXAMPLES; e++) {
-                            const Real delta = mine.delta1[(k - 1) % DELTAS][e][u];
-#pragma unroll
-                            for (int p = 0; p < PAIR; p++) z[p] -= delta * record.gram[0][min(warp * PAIR + p, EXAMPLES - 1)][e];
-                        }
+                        for (int e = 0; e < EXAMPLES; e++) z -= mine.delta1[(k - 1) % DELTAS][e][u] * record.gram[0][warp][e];
                 }
-#pragma unroll
-                for (int p = 0; p < PAIR; p++) {
-                    a[p][round] = sigmoid(z[p]);  // by all, so that there is no branch
-                    if (u >= HIDDEN) a[p][round] = u == HIDDEN;
-                }
+                a[round] = sigmoid(z);  // by all, so that there is no branch
+                if (u >= HIDDEN) a[round] = u == HIDDEN;
             }
         }
         clocks.end(0);
@@ -144,43 +129,33 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
             if (k > 0) send_delta1(mine, k - 1, helper);
             if (k + 1 < steps) begin_early(mine, k + 1, helper);
         } else if (k < steps) {
-            Real w[ROUNDS][OUTPUTS], z[SUMS] = {};
+            Real w[ROUNDS][OUTPUTS], z[OUTPUTS] = {};
 #pragma unroll
             for (int round = 0; round < ROUNDS; round++)
 #pragma unroll
                 for (int o = 0; o < OUTPUTS; o++) {
                     w[round][o] = mine.w2[o][lane + 32 * round];
-#pragma unroll
-                    for (int p = 0; p < PAIR; p++) z[p * OUTPUTS + o] += w[round][o] * a[p][round];
+                    z[o] += w[round][o] * a[round];
                 }
-            sum_over_warp<SUMS>(z, lane);
+            sum_over_warp<OUTPUTS>(z, lane);
             const Real eta_over_m = k < steps - 1 ? rate : last_rate;
+            const bool live = k < steps - 1 || warp < last;
 #pragma unroll
-            for (int slot = 0; slot < slots(SUMS); slot++) {
-                const Real out = sigmoid(z[slot]), y = label[slot] == place[slot];
-                const bool live = k < steps - 1 || mate[slot] < last;
-                // BP1
-                if (place[slot] >= 0) mine.delta2[mate[slot]][place[slot]] = live ? eta_over_m * (out - y) * out * (1 - out) : Real(0);
+            for (int slot = 0; slot < slots(OUTPUTS); slot++) {
+                const int o = outputs[slot];
+                const Real out = sigmoid(z[slot]), y = label == o;
+                if (o >= 0) mine.delta2[warp][o] = live ? eta_over_m * (out - y) * out * (1 - out) : Real(0);  // BP1
             }
             __syncwarp();
-            Real delta[PAIR][ROUNDS] = {};
 #pragma unroll
-            for (int o = 0; o < OUTPUTS; o++)
+            for (int round = 0; round < ROUNDS; round++) {
+                const int u = lane + 32 * round;
+                Real delta = 0;
 #pragma unroll
-                for (int p = 0; p < PAIR; p++)
-#pragma unroll
-                    for (int round = 0; round < ROUNDS; round++)
-                        delta[p][round] += w[round][o] * mine.delta2[min(warp * PAIR + p, EXAMPLES - 1)][o];
-#pragma unroll
-            for (int p = 0; p < PAIR; p++)
-#pragma unroll
-                for (int round = 0; round < ROUNDS; round++) {
-                    const int example = warp * PAIR + p, u = lane + 32 * round;
-                    const Real slope = a[p][round] * (1 - a[p][round]);  // 0 where there is no unit
-                    if (example >= EXAMPLES) continue;
-                    if (u < UNITS) mine.delta1[k % DELTAS][example][u] = delta[p][round] * slope;  // BP2
-                    mine.a1[example][u] = a[p][round];
-                }
+                for (int o = 0; o < OUTPUTS; o++) delta += w[round][o] * mine.delta2[warp][o];
+                if (u < UNITS) mine.delta1[k % DELTAS][warp][u] = delta * a[round] * (1 - a[round]);  // BP2; 0 where there is no unit
+                mine.a1[warp][u] = a[round];
+            }
         }
         clocks.end(2);
         __syncthreads();

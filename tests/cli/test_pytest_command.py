@@ -182,7 +182,7 @@ def test_compare_fail_says_at_the_start_that_nothing_is_stored(compare, tmp_path
 
 def test_a_grid_makes_curves(tmp_path):
     grid = ("--batch-size", "10,100", "--examples", "300", "--rounds", "2", "--data", FEW_DIGITS)
-    output = bench("--trainers", "matrix", *grid, "--results", tmp_path)
+    output = bench("--trainers", "loop,matrix", *grid, "--results", tmp_path)
     assert output.returncode == 0, output.stdout
     assert set(rows_of(tmp_path)["workload"]) == {"h30-b10", "h30-b100"}
     assert any(file.name.endswith("throughput-by-batch-size.png") for file in tmp_path.iterdir())

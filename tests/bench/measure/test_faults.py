@@ -77,7 +77,7 @@ def test_what_ends_the_process_is_told_by_another(tmp_path, name, cause):
 
 
 def test_train_goes_on_after_a_faulty_trainer_and_names_it(tmp_path):
-    names = ["Raises", "Exits", "Early", *(["HangsWhileTimed"] if sys.platform != "win32" else [])]
+    names = ["Raises", "Exits", "Greedy", "Early", "ChangesEverybodysAnswer", *(["HangsWhileTimed"] if sys.platform != "win32" else [])]
     trainers = ",".join(["matrix", *(f"{WRONG}:{name}" for name in names), "loop"])
     output = command(
         *(

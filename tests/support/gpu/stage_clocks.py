@@ -19,7 +19,6 @@ from bench.system import files
 from bench.text.tables import Table
 from impls import InputError, Unsupported
 from impls.gpu_fused import BLOCKS
-from impls.gpu_lookahead import PAIR
 from tests.support.gpu.variants import grid_form, load_all, with_threads
 
 # What ends at each `clocks.end` of epoch.cu
@@ -101,8 +100,8 @@ def clocked_lookahead(lookahead):
             """Return the Clocks of each kind of warp."""
             spent = self.clocks() / steps
             pair_of_quads = 2 * 16 // self.dtype.itemsize  # hidden units that a warp multiplies
-            chain, products = -(-self._m // PAIR), -(-self.layers[1] // pair_of_quads)
-            kinds = (spent[0, :chain], spent[0, chain:], spent[1:, :products], spent[1:, products:])
+            products = -(-self.layers[1] // pair_of_quads)
+            kinds = (spent[0, : self._m], spent[0, self._m :], spent[1:, :products], spent[1:, products:])
             return {kind: Clocks.of(each, names, self._fit) for each, (kind, names) in zip(kinds, LOOKAHEAD.items(), strict=True)}
 
     return Clocked

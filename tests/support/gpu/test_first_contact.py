@@ -37,14 +37,14 @@ def test_the_commands_of_a_stage_exist(stage):
 
 
 @on_linux
-def test_facts_and_main_run_without_a_gpu_and_are_packed(tmp_path):
-    ended = run("tests.support.gpu.first_contact", "facts", "main", "--quick", "--out", tmp_path)
+def test_facts_smoke_and_main_run_without_a_gpu_and_are_packed(tmp_path):
+    ended = run("tests.support.gpu.first_contact", "facts", "smoke", "main", "--quick", "--out", tmp_path)
     assert ended.returncode == 0, ended.stdout
     with tarfile.open(tmp_path / "first-contact.tar.gz") as packed:
         names = packed.getnames()
         assert ended.stdout.startswith(packed.extractfile("summary.txt").read().decode())
-    assert {"logs/machine.log", "logs/main.log"} <= set(names)
-    assert {name.split("/")[1] for name in names if name.endswith(".csv")} == {"main"}
+    assert {"logs/machine.log", "logs/smoke.log", "logs/main.log"} <= set(names)
+    assert {name.split("/")[1] for name in names if name.endswith(".csv")} == {"smoke", "main"}
     assert not any(name.startswith("cache") for name in names)
 
 
