@@ -1,7 +1,7 @@
 """The CSV's columns.
 
-A new column is one line of `Row`, at its end, with the next schema; `measure.recorder` fills it. A new number is `float | None`, because
-older files have no such cell.
+A new column is one line of `Row`, at its end, with the next schema. `measure.recorder` fills it. A column about the machine is a line of
+`machine.identity.Machine` too, and its `describe` fills it. A new number is `float | None`, because older files have no such cell.
 """
 
 from __future__ import annotations
