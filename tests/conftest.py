@@ -26,6 +26,12 @@ few_digits.write()
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM") if hasattr(signal, name)]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def children_without_hypothesis():
+    """Spare every pytest that a test starts a second: Hypothesis's plugin imports all of Hypothesis at the end of any run."""
+    os.environ["PYTEST_ADDOPTS"] = "-p no:hypothesispytest"
+
+
 @pytest.fixture(autouse=True)
 def process_state():
     """Restore what a command that a test calls in this process changes: signal handlers, thread variables, processors."""
