@@ -84,11 +84,11 @@ class Report:
 
     def draw(self) -> list[Path]:
         """Draw the ratios that each verdict rests on, pair by pair, beside the CSV; return the files."""
-        from bench import plot
-
         files = []
         for verdict in self.verdicts:
             if self.csv and verdict.duel and verdict.ratio and verdict.ratio.known:
+                from bench import plot  # loads matplotlib and pandas, which a gate without an interval does without
+
                 stem = self.csv.with_name(f"{self.csv.stem}-{slug(verdict.trainer)}")
                 files += plot.ratios(verdict.duel, list(verdict.stages.values())[-1], verdict.ratio, stem)
         return files
