@@ -3,9 +3,9 @@
 import pytest
 
 from impls.testing import CHECKS
-from tests.impls.test_trainers import run_or_skip
 from tests.support.kernel_player import needs_compiler
 from tests.support.trainers_on_cpu import FusedOnCpu, GpuOnCpu, GraphOnCpu, LookaheadOnCpu
+from tests.support.unsupported import run_or_skip
 
 # 200 digits are too many for kernels that are played thread by thread.
 SMALL = [check for check in CHECKS if str(check) != "check_twenty_steps_in_float32"]

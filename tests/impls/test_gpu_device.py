@@ -7,7 +7,7 @@ import pytest
 
 from impls import Network, load_trainer
 from impls.gpu_graph import GpuGraph
-from tests.impls.test_trainers import same_bits
+from impls.testing import same_bits
 from tests.support.gpu.variants import one_by_one, stream_of, timed_epoch
 
 NAMES = ["gpu", "gpu_graph", "gpu_fused", "gpu_lookahead"]

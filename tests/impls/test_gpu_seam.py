@@ -14,7 +14,7 @@ from bench.measure.case import absent
 from impls import TRAINERS, Dataset, Network, load_trainer, unavailable
 from impls.gpu_graph import STEPS_A_GRAPH, GpuGraph, replays
 from impls.loop import Loop
-from tests.impls.test_trainers import distance, same_bits, trained
+from impls.testing import relative_error, same_bits, trained
 from tests.support.fake_cupy import Device
 from tests.support.kernel_player import needs_compiler
 from tests.support.trainers_on_cpu import GpuOnCpu, GraphOnCpu, UnbuiltFused, UnbuiltGraph, UnbuiltLookahead
@@ -74,7 +74,7 @@ def test_replays_go_on_where_the_one_before_ended(small, monkeypatch):
     monkeypatch.setattr("impls.gpu_graph.STEPS_A_GRAPH", 2)  # 23 examples by 4: two steps replayed twice, then one and a short one
     start, order = Network.scaled([6, 5, 3], dtype=np.float64), small.order(seed=3)
     right = trained(load_trainer("loop"), start, small, batch_size=4, order=order)
-    assert distance(trained(GraphOnCpu, start, small, batch_size=4, order=order), right) < 1e-12
+    assert relative_error(trained(GraphOnCpu, start, small, batch_size=4, order=order), right) < 1e-12
 
 
 @needs_compiler
@@ -105,7 +105,7 @@ def test_every_kernel_of_gpu_graph_computes_the_same(choice, m, layers, dtype):
     start = Network.scaled(layers, dtype=dtype)
     right = trained(load_trainer("loop"), start.astype("float64"), data, batch_size=m, learning_rate=0.5)
     kind = type("Chosen", (GraphOnCpu,), choice)
-    assert distance(trained(kind, start, data, batch_size=m, learning_rate=0.5), right) < {"float32": 1e-5, "float64": 1e-13}[dtype]
+    assert relative_error(trained(kind, start, data, batch_size=m, learning_rate=0.5), right) < {"float32": 1e-5, "float64": 1e-13}[dtype]
 
 
 on_the_cpu = pytest.mark.skipif(unavailable("gpu") is None, reason="needs a machine without a GPU")

@@ -8,31 +8,13 @@ import pytest
 from impls import Dataset, Network, load_trainer
 from impls.gpu_fused import Fit
 from impls.gpu_graph import GpuGraph
-from tests.impls.test_trainers import distance, same_bits, trained
+from impls.testing import relative_error, same_bits, trained
 from tests.support import nvrtc
-from tests.support.fake_cupy import Device, Unbuilt
+from tests.support.fake_cupy import Device
 from tests.support.gpu.variants import with_threads
 from tests.support.kernel_player import needs_compiler
-from tests.support.trainers_on_cpu import FusedOnCpu, GraphOnCpu, LookaheadOnCpu, UnbuiltFused, UnbuiltGraph, UnbuiltLookahead
-
-needs_nvrtc = pytest.mark.skipif(
-    nvrtc.library() is None, reason="needs NVIDIA's run-time compiler: pip install '.[test]' brings it on Linux, x86-64"
-)
-
-needs_disassembler = pytest.mark.skipif(
-    nvrtc.library() is None or nvrtc.disassembler() is None,
-    reason="needs NVIDIA's run-time compiler and disassembler: pip install '.[test]' brings them on Linux, x86-64",
-)
-
-
-def asked_for(kind, layers, batch_size, dtype, capability, monkeypatch):
-    """The code, options and names of the kernels that a trainer asks for on a device of that capability."""
-    monkeypatch.setattr(Device.cuda.Device, "compute_capability", capability)
-    monkeypatch.setitem(Device.cuda.Device.attributes, "MultiProcessorCount", 132)
-    data = Dataset(np.zeros((batch_size, layers[0]), np.float32), np.zeros(batch_size, int), classes=layers[-1])
-    kind(Network.scaled(layers, dtype=dtype), data, batch_size=batch_size, learning_rate=1.0)
-    return Unbuilt.asked
-
+from tests.support.nvrtc import needs_disassembler, needs_nvrtc
+from tests.support.trainers_on_cpu import FusedOnCpu, GraphOnCpu, LookaheadOnCpu, UnbuiltFused, UnbuiltGraph, UnbuiltLookahead, asked_for
 
 # Every architecture in the type that people use, the newest in the other: a compilation takes half a second and more.
 FLOATS = [("float32", "75"), ("float32", "80"), ("float32", "90")]
@@ -240,7 +222,7 @@ def played(kind, job, *, seed=0, without=-1, epochs=1):
 @pytest.mark.parametrize("kind", [BY_CLUSTER, BY_GRID, AHEAD, BY_WARPS, BY_TILES, ONE_BY_ONE])
 def test_in_every_schedule_the_kernels_compute_what_the_loop_does(job, kind):
     results = [played(kind, job, seed=seed, epochs=2) for seed in range(3)]
-    assert distance(results[0], job[-1]) < 1e-6
+    assert relative_error(results[0], job[-1]) < 1e-6
     assert all(same_bits(result, results[0]) for result in results)
 
 
@@ -249,7 +231,7 @@ def test_in_every_schedule_the_kernels_compute_what_the_loop_does(job, kind):
 def test_a_barrier_or_a_wait_for_the_kernel_before_left_out_is_caught(job, kinds):
     def right(kind, **defect):
         try:
-            return distance(played(kind, job, **defect), job[-1]) < 1e-6
+            return relative_error(played(kind, job, **defect), job[-1]) < 1e-6
         except TimeoutError:
             return False
 
@@ -265,11 +247,11 @@ def test_a_barrier_or_a_wait_for_the_kernel_before_left_out_is_caught(job, kinds
 def test_a_mini_batch_of_several_chunks_computes_the_same(job, monkeypatch, registers, chunks):
     monkeypatch.setattr("impls.gpu_fused.REGISTERS", {4: registers})
     assert Fit.of((300, 15, 5), 4, 4, clusters=True, shared_limit=227 * 1024).chunks == chunks
-    assert distance(played(BY_CLUSTER, job, seed=1), job[-1]) < 1e-6
+    assert relative_error(played(BY_CLUSTER, job, seed=1), job[-1]) < 1e-6
 
 
 @needs_compiler
 def test_gpu_fused_trains_the_nielsen_job(mnist):
     data, start = mnist.training.first(64), Network.gaussian([784, 30, 10])
     oracle = trained(load_trainer("loop"), start.astype(np.float64), data, batch_size=10)
-    assert distance(trained(FusedOnCpu, start, data, batch_size=10), oracle) < 1e-6
+    assert relative_error(trained(FusedOnCpu, start, data, batch_size=10), oracle) < 1e-6

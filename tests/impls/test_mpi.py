@@ -7,10 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from impls import Network, load_trainer, unavailable
-from tests.support.commands import ROOT, launcher, mpiexec
-
-needs_mpi = pytest.mark.skipif(bool(unavailable("mpi")) or not launcher(), reason=unavailable("mpi") or "no mpiexec: pip install '.[mpi]'")
+from impls import Network, load_trainer
+from tests.support.commands import ROOT
+from tests.support.mpi import mpiexec, needs_mpi
 
 
 @pytest.fixture(scope="module")

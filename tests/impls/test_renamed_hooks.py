@@ -9,7 +9,7 @@ import pytest
 
 from impls import Network, Trainer, load_trainer
 from impls.loop import Loop
-from tests.impls.test_trainers import same_bits, trained
+from impls.testing import same_bits, trained
 
 OLD_STYLE = """
 from impls import Network, Trainer

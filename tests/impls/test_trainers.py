@@ -8,29 +8,9 @@ import psutil
 import pytest
 
 from impls import TRAINERS, Network, Unsupported, load_trainer, unavailable
-from impls.testing import CHECKS, same_bits, trained  # noqa: F401 (other tests have same_bits from here)
-from impls.testing import relative_error as distance  # noqa: F401 (likewise)
+from impls.testing import CHECKS, trained
 from tests.support.book import Book
-
-
-def or_skip(kind):
-    """The trainer's constructor, for which a case it was not made for is a skip, with its reason."""
-
-    def make(*arguments, **options):
-        try:
-            return kind(*arguments, **options)
-        except Unsupported as reason:
-            pytest.skip(str(reason))
-
-    return make
-
-
-def run_or_skip(check, kind):
-    """Run a check on a trainer's class; skip it if the trainer was not made for its case."""
-    try:
-        check(kind)
-    except Unsupported as reason:
-        pytest.skip(str(reason))
+from tests.support.unsupported import or_skip, run_or_skip
 
 
 def _computes_on_a_gpu(name):
@@ -40,18 +20,19 @@ def _computes_on_a_gpu(name):
         return False
 
 
-def _every_trainer():
-    for name in (*TRAINERS, "tests.support.book:Book"):
+def _every_trainer(*names):
+    for name in names:
         reason = unavailable(name)
         kind = load_trainer(name) if reason is None else None
         marks = [pytest.mark.gpu] * _computes_on_a_gpu(name) + [pytest.mark.skip(reason=str(reason))] * (reason is not None)
         yield pytest.param(kind, id=name, marks=marks)
 
 
-every_trainer = pytest.mark.parametrize("kind", list(_every_trainer()))
+every_trainer = pytest.mark.parametrize("kind", list(_every_trainer(*TRAINERS)))
+every_trainer_and_the_book = pytest.mark.parametrize("kind", list(_every_trainer(*TRAINERS, "tests.support.book:Book")))
 
 
-@every_trainer
+@every_trainer_and_the_book
 @pytest.mark.parametrize("check", CHECKS, ids=str)
 def test_contract(check, kind):
     run_or_skip(check, kind)

@@ -1,7 +1,6 @@
 """Run the commands as a user does: in a process of their own, from the checkout."""
 
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from tests.support.few_digits import FEW_DIGITS
 ROOT = Path(__file__).resolve().parents[2]
 
 # One network small enough for a second: the doors are tested here, not the trainers.
-QUICK = ("--workload", "nielsen", "--examples", "400", "--rounds", "3", "--data", str(FEW_DIGITS))
+QUICK = ("--workload", "nielsen", "--examples", "400", "--rounds", "3", "--threads", "1", "--data", str(FEW_DIGITS))
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **options) -> subprocess.CompletedProcess[str]:
@@ -49,27 +48,7 @@ def processor_of_ones_own(command: Sequence[str | Path]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def launcher() -> str | None:
-    """The mpiexec beside the interpreter, or else the system's."""
-    beside = Path(sys.executable).with_name("mpiexec")
-    return str(beside) if beside.exists() else shutil.which("mpiexec")
-
-
-def mpiexec(ranks: int = 0, *command: str | Path, line: Sequence[str] = (), env=(), **options) -> subprocess.CompletedProcess[str]:
-    """mpiexec -n RANKS python COMMAND (or the line), of whichever MPI is here, also where it has fewer processors, and for root."""
-    line = line or [str(launcher()), "-n", str(ranks), sys.executable, *map(str, command)]
-    environment = {**os.environ, **OPEN_MPI, "PYTHONPATH": str(ROOT), **dict(env)}
-    return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=120, env=environment, **options)
-
-
-OPEN_MPI = {
-    "OMPI_ALLOW_RUN_AS_ROOT": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
-}
-
-# Hypothesis' plugin would load all of it for its part of the summary, which takes as long as a small case.
-BENCH = ("pytest", "bench", "-p", "no:cacheprovider", "-p", "no:hypothesispytest")
+BENCH = ("pytest", "bench", "-p", "no:cacheprovider")
 
 
 def bench(*options: str | Path, **others) -> subprocess.CompletedProcess[str]:

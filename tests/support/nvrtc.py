@@ -10,6 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
 from tests.support.compile_cache import kept
 
 
@@ -59,6 +61,16 @@ def library():
 def disassembler():
     """The path of nvdisasm, of the nvidia-cuda-nvdisasm wheel or of a CUDA toolkit, or None if it is not installed."""
     return str((_installed("nvdisasm") or [None])[-1] or shutil.which("nvdisasm") or "") or None
+
+
+needs_nvrtc = pytest.mark.skipif(
+    library() is None, reason="needs NVIDIA's run-time compiler: pip install '.[test]' brings it on Linux, x86-64"
+)
+
+needs_disassembler = pytest.mark.skipif(
+    library() is None or disassembler() is None,
+    reason="needs NVIDIA's run-time compiler and disassembler: pip install '.[test]' brings them on Linux, x86-64",
+)
 
 
 def compiled(source, architecture, options, kernels):

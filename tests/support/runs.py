@@ -17,7 +17,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no sig
 @contextmanager
 def started(*options, **others):
     """A run under way. At the end it is none any more."""
-    command = [sys.executable, "-m", *BENCH, "--benchmark-only", *QUICK, "--threads", "1", "--no-charts", *map(str, options)]
+    command = [sys.executable, "-m", *BENCH, "--benchmark-only", *QUICK, "--no-charts", *map(str, options)]
     with processor_of_ones_own(command):
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **others)
     with process:

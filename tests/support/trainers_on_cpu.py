@@ -1,5 +1,8 @@
 """The GPU trainers on the stand-in for CuPy."""
 
+import numpy as np
+
+from impls import Dataset, Network
 from impls.gpu import Gpu
 from impls.gpu_fused import GpuFused
 from impls.gpu_graph import GpuGraph
@@ -47,3 +50,12 @@ class UnbuiltFused(OnDevice, GpuFused):
 
 class UnbuiltLookahead(OnDevice, GpuLookahead):
     xp = Unbuilt
+
+
+def asked_for(kind, layers, batch_size, dtype, capability, monkeypatch):
+    """The code, options and names of the kernels that a trainer asks for on a device of that capability."""
+    monkeypatch.setattr(Device.cuda.Device, "compute_capability", capability)
+    monkeypatch.setitem(Device.cuda.Device.attributes, "MultiProcessorCount", 132)
+    data = Dataset(np.zeros((batch_size, layers[0]), np.float32), np.zeros(batch_size, int), classes=layers[-1])
+    kind(Network.scaled(layers, dtype=dtype), data, batch_size=batch_size, learning_rate=1.0)
+    return Unbuilt.asked

@@ -6,7 +6,7 @@ import pytest
 from bench.gate import planted_slowdowns, self_test
 from bench.paired.pair import Pair
 from impls import Network, load_trainer
-from tests.impls.test_trainers import same_bits, trained
+from impls.testing import same_bits, trained
 
 
 def recorded(ratio, spread, seed=0, count=60):

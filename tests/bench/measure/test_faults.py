@@ -29,9 +29,7 @@ def faults(tmp_path_factory):
     """A run of all of them between two that are right: its output, and its results."""
     place = tmp_path_factory.mktemp("results")
     names = ",".join(f"{WRONG}:{name}" for name in [*REASONS, "Warns"] if name != "HangsWhileTimed" or sys.platform != "win32")
-    return bench(
-        *QUICK, "--threads", "1", "--no-charts", "--patience", "2", "--trainers", f"loop,{names},matrix", "--results", place
-    ), place
+    return bench(*QUICK, "--no-charts", "--patience", "2", "--trainers", f"loop,{names},matrix", "--results", place), place
 
 
 @pytest.mark.parametrize("name", REASONS)

@@ -20,9 +20,9 @@ from bench.options import declare, parse, spelled
 from bench.plot import charts
 from bench.records import Writer
 from bench.system.launcher import without_launcher
-from tests.impls.test_mpi import needs_mpi
-from tests.support.commands import QUICK, ROOT, command, launcher, mpiexec
+from tests.support.commands import QUICK, ROOT, command
 from tests.support.few_digits import FEW_DIGITS
+from tests.support.mpi import launcher, mpiexec, needs_mpi
 from tests.support.rows import rows, written
 
 

@@ -9,7 +9,7 @@ from bench.verify.oracle import Oracle, VerificationError, steps, trained
 from bench.workload import WORKLOADS, Workload
 from impls import TRAINERS, load_trainer, unavailable
 from impls.testing import CHECKS, check_trainer
-from tests.impls.test_trainers import or_skip
+from tests.support.unsupported import or_skip
 from tests.support.wrong_trainers import BREAK_THE_CONTRACT, COMPUTE_WRONG
 
 

@@ -4,13 +4,13 @@ import json
 
 import pytest
 
-from tests.impls.test_kernels import asked_for, needs_nvrtc
 from tests.support import nvrtc
 from tests.support.gpu import few_steps, stage_clocks
 from tests.support.gpu.stage_clocks import FUSED, LOOKAHEAD, clocked_fused, clocked_lookahead
 from tests.support.gpu.variants import grid_form
 from tests.support.kernel_player import needs_compiler
-from tests.support.trainers_on_cpu import ON_CPU, FusedOnCpu, LookaheadOnCpu, UnbuiltFused, UnbuiltLookahead
+from tests.support.nvrtc import needs_nvrtc
+from tests.support.trainers_on_cpu import ON_CPU, FusedOnCpu, LookaheadOnCpu, UnbuiltFused, UnbuiltLookahead, asked_for
 
 
 @needs_nvrtc
