@@ -84,7 +84,7 @@ def test_train_writes_a_row_an_epoch_and_overlays_the_trainers(tmp_path):
 
 
 def test_train_stops_where_the_accuracy_is_reached(tmp_path):
-    reached = command("train", "--examples", "5000", "--until", "30%", "--epochs", "50", "--no-charts", "--results", tmp_path / "a")
+    reached = command(*TRAIN, "--until", "30%", "--epochs", "50", "--no-charts", "--results", tmp_path / "a")
     assert reached.returncode == 0
     assert "epoch   9" not in reached.stdout
     missed = command(*TRAIN, "--until", "0.99", "--no-charts", "--results", tmp_path / "b")
@@ -94,7 +94,7 @@ def test_train_stops_where_the_accuracy_is_reached(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such signal")
 def test_train_that_is_interrupted_keeps_its_epochs(tmp_path):
-    arguments = [sys.executable, "-m", "bench", "train", "--epochs", "1000", "--examples", "5000", "--results", str(tmp_path)]
+    arguments = [sys.executable, "-m", "bench", *TRAIN, "--epochs", "100000", "--results", str(tmp_path)]
     with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         while not list(tmp_path.glob("*.partial.csv")):
             time.sleep(0.05)

@@ -23,7 +23,7 @@ def test_every_form_of_a_trainer_is_compared_and_timed(tmp_path, monkeypatch):
     monkeypatch.setattr(probe, "THREADS", (160,))
     monkeypatch.setattr(probe, "BLOCKS", (6,))
     file = tmp_path / "probe.json"
-    assert probe.main(["--workload", "nielsen", "--examples", "25", "--rounds", "1", "--json", str(file)], ON_CPU) == 0
+    assert probe.main(["--workload", "nielsen", "--examples", "12", "--rounds", "1", "--json", str(file)], ON_CPU) == 0
     found = json.loads(file.read_text())
     for name in load_all(ON_CPU):
         assert found[f"{name}, nielsen: error"] < 1e-4
