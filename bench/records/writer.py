@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.records.formula import escape
+from bench.system.files import atomic_write
 from impls.errors import InputError
 
 if TYPE_CHECKING:
@@ -83,25 +84,31 @@ class Writer:
         del self._ends[len(self._rows) :]
         size = self._ends[-1] if self._ends else 0
         if not size:
-            self.partial.unlink(missing_ok=True)  # of a write that failed; or a link, which is not followed
+            self.partial.unlink(missing_ok=True)  # a link, which is not followed; or the rows that were taken back
         if not self._rows:
             return
         lines = [line(cell(getattr(row, field.name)) for field in fields(row)) for row in self._rows[self.written :]]
-        if not size:
+        if size:
+            self._append(b"".join(lines), size)
+        else:
             lines[0] = line(field.name for field in fields(self._rows[0])) + lines[0]
-        self.partial.parent.mkdir(parents=True, exist_ok=True)
-        with self.partial.open("r+b" if size else "xb", buffering=0) as file:
+            self.partial.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(self.partial, b"".join(lines))  # a file without its whole header could not be read
+        self._ends += [*accumulate(map(len, lines), initial=size)][1:]
+
+    def _append(self, content: bytes, size: int) -> None:
+        """Append to the partial file, of which `size` bytes are kept."""
+        with self.partial.open("r+b", buffering=0) as file:
             try:
                 file.truncate(size)
                 file.seek(size)
-                left = memoryview(b"".join(lines))
+                left = memoryview(content)
                 while left:  # a write may stop short of a full disk
                     left = left[file.write(left) :]
                 os.fsync(file.fileno())
             except BaseException:
                 file.truncate(size)
                 raise
-        self._ends += [*accumulate(map(len, lines), initial=size)][1:]
 
 
 def new_id(now: datetime) -> str:
