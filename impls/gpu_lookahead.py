@@ -63,15 +63,15 @@ class GpuLookahead(GpuKernels):
 
     def _fits(self, shared_limit: int) -> list[Fit]:
         """Return a fit for each number of blocks that has one. Raises Unsupported, with the last one's reason, if none has."""
-        found, reason = [], None
+        fits, reason = [], None
         for blocks in self.blocks:
             try:
-                found.append(Fit.of(self.layers, self._m, self.dtype.itemsize, blocks, shared_limit))
+                fits.append(Fit.of(self.layers, self._m, self.dtype.itemsize, blocks, shared_limit))
             except Unsupported as error:
                 reason = error
-        if not found and reason:
+        if not fits and reason:
             raise reason
-        return found
+        return fits
 
     def _granted(self, fit: Fit) -> bool:
         """Compile the kernels for a fit and train for one step. Return whether the device can hold so large a cluster."""

@@ -151,11 +151,11 @@ class Comparison:
         crossed = {crossing.configuration for crossing in self.crossings}
         configurations = [configuration for configuration in self.timings.configurations if configuration in crossed]
         winning = [crossing for crossing in self.crossings if crossing.wins]
-        told: defaultdict[tuple[str, Configuration], list[str]] = defaultdict(list)
+        crossings: defaultdict[tuple[str, Configuration], list[str]] = defaultdict(list)
         for crossing in winning:
-            told[crossing.line, crossing.configuration].append(str(crossing))
+            crossings[crossing.line, crossing.configuration].append(str(crossing))
         rows = [
-            [line, *("\n".join(told.get((line, configuration), ["-"])) for configuration in configurations)]
+            [line, *("\n".join(crossings.get((line, configuration), ["-"])) for configuration in configurations)]
             for line in dict.fromkeys(crossing.line for crossing in winning)
         ]
         others = len(self.crossings) - len(winning)

@@ -59,8 +59,8 @@ def _code(*, allow_dirty: bool) -> tuple[str, bool]:
     """
     commit, dirty, problem = "", False, "no commit names this code; run the command in a git clone"
     try:
-        if found := git.own_state():
-            commit, dirty = found
+        if state := git.own_state():
+            commit, dirty = state
             problem = f"the code differs from commit {commit}; commit or stash the changes (git stash)" if dirty else ""
     except InputError as error:
         problem = f"the commit cannot be read: {error}"

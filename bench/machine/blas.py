@@ -97,8 +97,8 @@ def check() -> Check | None:
 def _try(setting: str | None) -> Trial | None:
     environment = {name: value for name, value in os.environ.items() if name != VARIABLE} | ({VARIABLE: setting} if setting else {})
     try:
-        told = subprocess.run([sys.executable, "-c", _TRIAL], env=environment, capture_output=True, text=True, timeout=60, check=True)
-        kernels, flops = told.stdout.split()
+        output = subprocess.run([sys.executable, "-c", _TRIAL], env=environment, capture_output=True, text=True, timeout=60, check=True)
+        kernels, flops = output.stdout.split()
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
     return Trial(setting, kernels, float(flops))

@@ -128,9 +128,9 @@ def _provenance(trainers: Mapping[str, str | None]) -> tuple[str, dict[str, bool
     Outside of a checkout there is no commit, and nothing is known.
     """
     try:
-        if not (found := git.own_state()):
+        if not (state := git.own_state()):
             return "", dict.fromkeys(trainers)
-        commit, changed = found
+        commit, changed = state
         mine = {name: load_trainer(name).__module__ for name, absent in trainers.items() if name not in TRAINERS and not absent}
         files = {name: getattr(sys.modules[module], "__file__", None) for name, module in mine.items()}
         strange = [name for name, file in files.items() if not (file and git.holds(git.PACKAGE_ROOT, Path(file)))]

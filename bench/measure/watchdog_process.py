@@ -25,12 +25,12 @@ import psutil
 
 from bench.system import json_lines
 
-TICK = 0.5  # seconds between two looks. It is woken no oftener, however much it is told: the run's epochs are being timed
-GRACE = 10.0  # seconds at most in which a step must end once it was told to
+TICK = 0.5  # seconds between two looks. Messages do not wake it more often: the run's epochs are being timed
+GRACE = 10.0  # seconds at most in which a step must end after the signal
 
 
-class Told:
-    """What the run has said last, and whether it has stopped talking: its end of the pipe is closed when it dies."""
+class RunState:
+    """The run's last messages, and whether its end of the pipe is closed, as it is when the run dies."""
 
     def __init__(self) -> None:
         self.now: dict[str, Any] = {}
@@ -50,31 +50,31 @@ class Told:
 
 
 def main(pid: int) -> None:
-    """Watch the process until it is gone, and tell."""
+    """Watch the process until it ends, and report how it stood if it ended without a word."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    told, killed = Told(), _killed_for_memory()
+    state, killed = RunState(), _killed_for_memory()
     step, waited, hung = 0, 0.0, False
     with contextlib.suppress(psutil.Error):
         run = psutil.Process(pid)
-        while not told.silent.wait(TICK) and run.status() != psutil.STATUS_ZOMBIE:
-            if told.step != step:
-                step, waited = told.step, 0.0
+        while not state.silent.wait(TICK) and run.status() != psutil.STATUS_ZOMBIE:
+            if state.step != step:
+                step, waited = state.step, 0.0
             if run.status() != psutil.STATUS_STOPPED:  # by Ctrl-Z: that is no hang
                 waited += TICK
-            allowed = told.now.get("seconds") or float("inf")
+            allowed = state.now.get("seconds") or float("inf")
             if waited > allowed + (min(GRACE, allowed) if hasattr(signal, "SIGALRM") else 0):
                 hung = True
                 run.kill()
             elif waited > allowed:
                 run.send_signal(signal.SIGALRM)
-    told.silent.wait(2 * TICK)  # what was said last may not be read yet; a child that it has left may keep the pipe open
+    state.silent.wait(2 * TICK)  # what was said last may not be read yet; a child that it has left may keep the pipe open
     cause = "it hung in code that is not Python's and could only be killed" if hung else "killed, crashed, or made to exit"
     if _killed_for_memory() > killed:
         cause = "killed, as the system ran out of memory"
-    _tell(told.now, cause)
+    _report(state.now, cause)
 
 
-def _tell(now: dict[str, Any], cause: str) -> None:
+def _report(now: dict[str, Any], cause: str) -> None:
     """Say how the run stood when it ended."""
     at = ", ".join(filter(None, (now.get("case"), now.get("doing"))))
     print(f"\nepochbench: the run ended without a word{f' at {at}' if at else ''}: {cause}", file=sys.stderr)

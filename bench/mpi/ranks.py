@@ -100,7 +100,7 @@ def on_all_ranks(ranks: Any, work: Callable[[], Result]) -> Result:
     except InputError as refused:
         error = refused
     errors = ranks.allgather(error and str(error))
-    first = next((rank for rank, told in enumerate(errors) if told), None)
+    first = next((rank for rank, error in enumerate(errors) if error), None)
     if first is not None:
         if ranks.rank == first:
             raise Refused(errors[first])

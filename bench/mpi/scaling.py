@@ -119,8 +119,8 @@ def _verified(run: Run, every: Any, cells: Sequence[ScalingCase]) -> dict[Scalin
         if cell.mine:
             try:
                 error = Oracle(cell.case.workload, run.inputs.splits).max_error(cell.trainer())
-            except VerificationError as told:
-                wrong = f"over {counted(cell.size, 'rank')} it {told}"
+            except VerificationError as failure:
+                wrong = f"over {counted(cell.size, 'rank')} it {failure}"
             except Unsupported as reason:
                 absent = str(reason)
         ranks.quiet_barrier(every)
@@ -162,8 +162,8 @@ def _time(run: Run, every: Any, cells: dict[ScalingCase, float], peaks: Sequence
                     try:
                         data = cell.case.data(run.inputs.splits)
                         run.recorder.record(cell.case, trainer, data, Epochs(seconds, accuracies, error, others), Peaks(*together))
-                    except ContractError as told:
-                        broken = f"over {counted(cell.size, 'rank')} it {told}"
+                    except ContractError as failure:
+                        broken = f"over {counted(cell.size, 'rank')} it {failure}"
                     times.setdefault((cell.case.workload.name, cell.size), []).extend(seconds)
                     name = f"{cell.case} over {counted(cell.size, 'rank')}"
                     LOG.info(f"[{sweep + 1}/{sweeps}] {name:<32}  {duration(float(np.median(seconds)))} an epoch")

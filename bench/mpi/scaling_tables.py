@@ -49,10 +49,10 @@ def _row(size: int, batch_size: int, epochs: Any, times: Any, workload: Workload
     """Return a row of a table: the speedup is over the epoch of one rank."""
     predicted = model.epoch(size, batch_size)
     ratio = model.epoch(1, m) / predicted
-    told = [duration(predicted), f"{digits(ratio)}x", f"{ratio / size:.0%}"]
+    predictions = [duration(predicted), f"{digits(ratio)}x", f"{ratio / size:.0%}"]
     if not epochs:
-        return [f"{size:,}", f"{batch_size:,}", "", "", "", *told, ""]
+        return [f"{size:,}", f"{batch_size:,}", "", "", "", *predictions, ""]
     measured: Interval = intervals.median(epochs)
     speedup = intervals.ratio(times[workload.name, 1], epochs).value
     mine = [duration_interval(measured), f"{digits(speedup)}x", f"{speedup / size:.0%}"]
-    return [f"{size:,}", f"{batch_size:,}", *mine, *told, f"{predicted / measured.value - 1:+.0%}"]
+    return [f"{size:,}", f"{batch_size:,}", *mine, *predictions, f"{predicted / measured.value - 1:+.0%}"]

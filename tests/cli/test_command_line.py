@@ -36,12 +36,12 @@ def test_help_names_every_command():
 
 
 def test_machine_tells_the_same_as_text_and_as_json():
-    told = json.loads(command("machine", "--json", "--machine", "My Box").stdout)
+    columns = json.loads(command("machine", "--json", "--machine", "My Box").stdout)
     text = command("machine").stdout
-    assert told["machine"] == "my-box"
+    assert columns["machine"] == "my-box"
     for column in ("cpu", "numpy", "python", "blas", "os"):
-        assert told[column]
-        assert told[column] in text
+        assert columns[column]
+        assert columns[column] in text
 
 
 def test_every_trainer_is_listed_with_what_it_lacks(capsys, monkeypatch):
@@ -123,8 +123,10 @@ def test_the_answer_stays_no_when_its_reader_has_had_enough(tmp_path, widths):
 def test_an_answer_that_a_full_disk_refuses_is_bad_output_in_one_line(tmp_path):
     csv = written(tmp_path / "a.csv", {("nielsen", "matrix"): 1.0})
     with Path("/dev/full").open("w") as full:
-        told = subprocess.run([sys.executable, "-m", "bench", "check", str(csv)], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert (told.returncode, told.stderr) == (2, "epochbench: [Errno 28] No space left on device\n")
+        output = subprocess.run(
+            [sys.executable, "-m", "bench", "check", str(csv)], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True
+        )
+    assert (output.returncode, output.stderr) == (2, "epochbench: [Errno 28] No space left on device\n")
 
 
 @pytest.fixture

@@ -22,15 +22,15 @@ WRONG = "tests.support.wrong_trainers"
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """A run of good, wrong and absent trainers: its output and its results directory."""
-    place = tmp_path_factory.mktemp("run")
-    (place / "sitecustomize.py").write_text("import sys; sys.modules['cupy'] = None  # no CuPy, whatever this machine has\n")
+    directory = tmp_path_factory.mktemp("run")
+    (directory / "sitecustomize.py").write_text("import sys; sys.modules['cupy'] = None  # no CuPy, whatever this machine has\n")
     output = bench(
         *QUICK,
         *("--trainers", f"loop,matrix,gpu,tests.support.book:Book,{WRONG}:SkipsHalf,{WRONG}:Raises"),
-        *("--results", place / "results", "--machine", "Test Box"),
-        env={**os.environ, "PYTHONPATH": str(place)},
+        *("--results", directory / "results", "--machine", "Test Box"),
+        env={**os.environ, "PYTHONPATH": str(directory)},
     )
-    return output, place / "results"
+    return output, directory / "results"
 
 
 def rows_of(directory: Path):

@@ -102,32 +102,32 @@ def test_a_slug_is_a_file_name_anywhere(text):
 def test_charts_of_hostile_names_stay_in_their_directory_and_none_replaces_another(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(Figure, "savefig", lambda _, file, **__: file.touch(exist_ok=False))  # where it goes is asked, not what is drawn
     names = ["../../x", "..\\x", "a b", "a-b", "CON", "/etc/x", "m" * 300, "m" * 301]
-    found = [row for i, name in enumerate(names) for row in rows({("nielsen", "matrix"): [0.1]}, machine=name, run_id=f"r{i}", flops=0)]
+    all_rows = [row for i, name in enumerate(names) for row in rows({("nielsen", "matrix"): [0.1]}, machine=name, run_id=f"r{i}", flops=0)]
     for workload in ("../y", "..-y"):
-        found += rows({("nielsen", "matrix"): [0.1]}, machine="a b", kind="training", workload=workload)
+        all_rows += rows({("nielsen", "matrix"): [0.1]}, machine="a b", kind="training", workload=workload)
     (tmp_path / "deep" / "in").mkdir(parents=True)
     writer = records.Writer(tmp_path / "deep" / "in" / "run.csv")
-    writer.add(found)
+    writer.add(all_rows)
     path = writer.close()
     assert main(["plot", str(path), "-o", str(tmp_path / "deep" / "out")]) == 0
-    told = [Path(line) for line in capsys.readouterr().out.splitlines()]
-    assert len(set(told)) == len(told) == 2 * (len(names) + 2)
-    assert {file for file in tmp_path.rglob("*") if file.is_file()} == {path, *told}
-    assert all(file.parent == tmp_path / "deep" / "out" for file in told)
+    files = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert len(set(files)) == len(files) == 2 * (len(names) + 2)
+    assert {file for file in tmp_path.rglob("*") if file.is_file()} == {path, *files}
+    assert all(file.parent == tmp_path / "deep" / "out" for file in files)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
 def test_links_that_lie_in_the_results_are_not_followed(tmp_path):
     outside = tmp_path / "outside"
     outside.write_text("mine", encoding="utf-8")
-    room = tmp_path / "results"
-    room.mkdir()
+    results = tmp_path / "results"
+    results.mkdir()
     for name in ("run.partial.csv", "run.csv", "run-epoch-time.png", "run-epoch-time.svg"):
-        (room / name).symlink_to(outside)
-    path = written(room / "run.csv", {("nielsen", "matrix"): [0.1]}, peak_flops=None)
+        (results / name).symlink_to(outside)
+    path = written(results / "run.csv", {("nielsen", "matrix"): [0.1]}, peak_flops=None)
     assert main(["plot", str(path)]) == 0
     assert outside.read_text(encoding="utf-8") == "mine"
-    assert not any(file.is_symlink() for file in room.iterdir())
+    assert not any(file.is_symlink() for file in results.iterdir())
 
 
 # --- spreadsheets --------------------------------------------------------------------------------------------------------------------
@@ -170,16 +170,16 @@ def test_a_file_written_before_is_read_as_it_was_and_made_harmless_when_passed_o
 
 def test_the_gates_summary_shows_hostile_text_as_text():
     reason = "boom\n\n## Approved <img src=x> | [click](http://x) @all\x1b[2J"
-    told = Report("abc|<b> (`x`)", "def", 0.01, [Verdict("my|*mod*:<T>", "broken", reason=reason)], None)
-    lines = told.markdown().splitlines()
+    report = Report("abc|<b> (`x`)", "def", 0.01, [Verdict("my|*mod*:<T>", "broken", reason=reason)], None)
+    lines = report.markdown().splitlines()
     table = [line for line in lines if line.startswith("|")]
     assert [line.count("|") - line.count("\\|") for line in table] == [6, 6, 6]
     assert "| my\\|\\*mod\\*:\\<T\\> | broken |" in table[2]
     (heading,) = [line for line in lines if line.startswith("#")]
     assert heading.startswith("### epochbench gate: def against abc")
-    assert not re.search(r"(?<!\\)[<>\[\x1b]", told.markdown())
-    assert "\x1b" not in told.text()
-    assert told.text().count("\n") == 3
+    assert not re.search(r"(?<!\\)[<>\[\x1b]", report.markdown())
+    assert "\x1b" not in report.text()
+    assert report.text().count("\n") == 3
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such file names there")
@@ -188,10 +188,10 @@ def test_a_file_name_commands_no_terminal(tmp_path, capsys):
     bad.write_text("schema,", encoding="utf-8")
     for command in (["compare", str(tmp_path)], ["check", str(bad)], ["report", "--skip-broken", str(bad)]):
         assert main(command) == 2
-        told = capsys.readouterr()
-        assert "\x1b" not in told.err
-        assert all(line.startswith("epochbench: ") for line in told.err.splitlines())
-        assert r"a\x1b[2J\nb.csv" in told.err or "--skip-broken" in command
+        output = capsys.readouterr()
+        assert "\x1b" not in output.err
+        assert all(line.startswith("epochbench: ") for line in output.err.splitlines())
+        assert r"a\x1b[2J\nb.csv" in output.err or "--skip-broken" in command
     copy = Path(written(tmp_path / "good\x1b[2J.csv", {("nielsen", "matrix"): [0.1]}, peak_flops=None))
     for command in (["check", str(copy)], ["plot", str(copy)]):
         assert main(command) in (0, 1)

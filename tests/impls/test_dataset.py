@@ -141,9 +141,9 @@ def test_an_altered_mnist_is_refused_when_embedded_and_not_called_mnist_elsewher
     content[8] ^= 1
     labels.write_bytes(gzip.compress(content))
     program = "import impls\ntry: impls.mnist()\nexcept impls.InputError as error: print(error)"
-    told = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    assert "t10k-labels-idx1-ubyte.gz: SHA-256" in told
-    assert told.count("\n") == 1
+    output = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert "t10k-labels-idx1-ubyte.gz: SHA-256" in output
+    assert output.count("\n") == 1
     assert read_directory(tmp_path / "impls" / "data").training.name.startswith("idx-")
 
 

@@ -114,8 +114,8 @@ on_the_cpu = pytest.mark.skipif(unavailable("gpu") is None, reason="needs a mach
 @pytest.mark.parametrize("name", ["gpu", "gpu_graph", "gpu_fused", "gpu_lookahead"])
 def test_without_cupy_the_trainer_imports_and_says_how_to_mend_it(name):
     program = f"import sys; sys.modules['cupy'] = None\nfrom impls import load_trainer\nprint(load_trainer({name!r}).unavailable())"
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert "CuPy is not installed: pip install '.[gpu]'" in told
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "CuPy is not installed: pip install '.[gpu]'" in output
 
 
 @pytest.mark.parametrize("name", TRAINERS)
@@ -140,8 +140,8 @@ import sys, types, warnings
 sys.modules["torch"] = torch = types.SimpleNamespace(nn=None, __version__="2", version=types.SimpleNamespace(cuda="13.0"))
 torch.cuda = types.SimpleNamespace(is_available=lambda: warnings.warn("The NVIDIA driver is too old") or False)
 import impls; print(impls.unavailable("torch_gpu"))"""
-    told = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True).stdout
-    assert "(The NVIDIA driver is too old): `nvidia-smi` must list one, with a driver for CUDA 13.0" in told
+    output = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True).stdout
+    assert "(The NVIDIA driver is too old): `nvidia-smi` must list one, with a driver for CUDA 13.0" in output
 
 
 class Behind(Loop):

@@ -13,7 +13,7 @@ from tests.support.mpi import mpiexec, needs_mpi
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory):
+def kept(tmp_path_factory):
     """What tests/support/over_ranks.py kept."""
     file = tmp_path_factory.mktemp("ranks") / "found.pickle"
     output = mpiexec(4, "tests/support/over_ranks.py", file)
@@ -25,11 +25,11 @@ def found(tmp_path_factory):
 @pytest.mark.parametrize(
     ("kind", "ranks"), [*(("Mpi", ranks) for ranks in (1, 2, 3, 4)), ("MpiGpuOnCpu", 1), ("MpiGpuOnCpu", 3), ("NcclOnCpu", 4)]
 )
-def test_any_number_of_ranks_trains_as_one_process_does_and_all_end_alike(found, kind, ranks):
+def test_any_number_of_ranks_trains_as_one_process_does_and_all_end_alike(kept, kind, ranks):
     from tests.support.over_ranks import CASES, train
 
     for case in CASES:
-        every = found[kind, ranks, case]
+        every = kept[kind, ranks, case]
         assert len(every) == ranks
         right = train(load_trainer("loop"), case).network()
         for mine, first, theirs in zip(*(zip(*every, strict=True), every[0], [*right.weights, *right.biases]), strict=True):
@@ -39,9 +39,9 @@ def test_any_number_of_ranks_trains_as_one_process_does_and_all_end_alike(found,
 
 
 @needs_mpi
-def test_each_rank_of_a_host_takes_its_own_device_and_too_many_are_refused_by_all(found):
-    assert found["devices"] == [0, 1, 2, 3]
-    assert found["refused"] == ["4 ranks on a host with 3 CUDA devices: start one for each device at most"] * 4
+def test_each_rank_of_a_host_takes_its_own_device_and_too_many_are_refused_by_all(kept):
+    assert kept["devices"] == [0, 1, 2, 3]
+    assert kept["refused"] == ["4 ranks on a host with 3 CUDA devices: start one for each device at most"] * 4
 
 
 @needs_mpi
@@ -65,32 +65,32 @@ def test_a_step_is_one_allreduce(small, batch_size, steps):
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 7])
 def test_the_shares_of_a_mini_batch_are_all_of_it_and_differ_by_one_example_at_most(small, size, m):
     shares = []
-    for place in range(size):
-        ranks = type("Ranks", (), {"size": size, "rank": place})()
+    for rank in range(size):
+        ranks = type("Ranks", (), {"size": size, "rank": rank})()
         trainer = load_trainer("mpi").over(ranks)(Network.scaled([6, 3]), small, batch_size=m, learning_rate=1.0)
         shares.append(list(range(m))[trainer._share(m)])
     assert [example for share in shares for example in share] == list(range(m))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-def told(program):
+def output_of(program):
     return subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 @needs_mpi
 def test_to_list_the_trainers_starts_no_mpi():
     program = "import impls; [impls.unavailable(name) for name in ('mpi', 'mpi_gpu')]\nfrom mpi4py import MPI\nprint(MPI.Is_initialized())"
-    assert told(program) == "False\n"
+    assert output_of(program) == "False\n"
 
 
 @pytest.mark.parametrize("name", ["mpi", "mpi_gpu"])
 def test_without_mpi4py_the_trainer_says_how_to_mend_it(name):
     program = f"import sys; sys.modules['mpi4py'] = None\nimport impls\nprint(impls.unavailable({name!r}))"
-    assert told(program) == "mpi4py is not installed: pip install '.[mpi]'\n"
+    assert output_of(program) == "mpi4py is not installed: pip install '.[mpi]'\n"
 
 
 @needs_mpi
 def test_without_a_library_of_mpi_the_trainer_says_how_to_mend_it():
     program = "import sys; sys.modules['mpi4py.MPI'] = None\nimport impls\nprint(impls.unavailable('mpi'))"
-    assert told(program).startswith("mpi4py finds no MPI (")
-    assert "pip install '.[mpi]'" in told(program)
+    assert output_of(program).startswith("mpi4py finds no MPI (")
+    assert "pip install '.[mpi]'" in output_of(program)

@@ -105,8 +105,8 @@ def _forward(ends, latency, rate):
 
 def mpiexec(names, command, *, each=1, **options):
     """Run python COMMAND with so many ranks in each namespace, where the host is called as the namespace is."""
-    with tempfile.TemporaryDirectory() as room:
-        launcher = Path(room) / "launcher"  # called as ssh is: [options] host command ...
+    with tempfile.TemporaryDirectory() as directory:
+        launcher = Path(directory) / "launcher"  # called as ssh is: [options] host command ...
         cores = sorted(os.sched_getaffinity(0))  # dealt to the hosts
         cases = "\n".join(f"{NET}{number + 1}) name={name} core={cores[(number - 1) % len(cores)]};;" for number, name in enumerate(names))
         launcher.write_text(

@@ -53,8 +53,8 @@ def _installed(pattern):
 @functools.cache
 def library():
     """The compiler of the nvidia-cuda-nvrtc wheel, newest first, or None if it is not installed."""
-    found = _installed(r"libnvrtc\.so\.\d+")
-    return ctypes.CDLL(str(found[-1])) if found else None
+    libraries = _installed(r"libnvrtc\.so\.\d+")
+    return ctypes.CDLL(str(libraries[-1])) if libraries else None
 
 
 @functools.cache
@@ -100,13 +100,13 @@ def disassembled(source, architecture, options, kernels):
 def _instructions(text):
     """Parse lines such as `/*0490*/ @!P1 BRA `(.L_x_27) ;` and labels such as `.L_x_27:`."""
     lines = re.findall(r"^(?:(\.L\w+):|\s+/\*[0-9a-f]+\*/\s+(?:@!?U?P\w+ )?([A-Z][\w.]*)(?:[^;]*`\((\.L\w+)\))?[^;]*;)", text, re.MULTILINE)
-    labels, found = {}, []
+    labels, instructions = {}, []
     for label, name, target in lines:
         if label:
-            labels[label] = len(found)
+            labels[label] = len(instructions)
         else:
-            found.append((name, target))
-    return [Instruction(name, labels.get(target)) for name, target in found]
+            instructions.append((name, target))
+    return [Instruction(name, labels.get(target)) for name, target in instructions]
 
 
 SEPARATOR = "\n--- separator ---\n"

@@ -103,7 +103,7 @@ def train(kind, case, epochs=2):
 
 
 def main(file):
-    every, found = world(), {}
+    every, kept = world(), {}
     MpiGpuOnCpu.settle(every)
     for package in ("cupy", "cupy.cuda"):  # which do not load the module of NCCL by themselves, as CuPy's do not
         sys.modules[package] = types.ModuleType(package)
@@ -117,19 +117,19 @@ def main(file):
                     trainer = train(kind.over(some), case)
                     assert trainer.ranks == ranks
                     network = trainer.network()
-                    found[kind.__name__, ranks, case] = some.gather([*network.weights, *network.biases])
+                    kept[kind.__name__, ranks, case] = some.gather([*network.weights, *network.biases])
                     if kind is not Mpi:
                         assert trainer.sums_with == ("NCCL" if kind is NcclOnCpu else "MPI through the host's memory")
     alone = every.Split(every.rank)
     train(MpiGpuOnCpu.over(alone), "divides")
-    found["devices"] = every.gather(Device.cuda.Device.current)
+    kept["devices"] = every.gather(Device.cuda.Device.current)
     train(Bound, "divides")
     try:
         train(TooFew, "divides")
     except Unsupported as reason:
-        found["refused"] = every.gather(str(reason))
+        kept["refused"] = every.gather(str(reason))
     if every.rank == 0:
-        file.write_bytes(pickle.dumps(found))
+        file.write_bytes(pickle.dumps(kept))
 
 
 if __name__ == "__main__":

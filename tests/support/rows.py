@@ -22,7 +22,7 @@ Times = Mapping[tuple[str, str], float | Sequence[float]]  # (workload, trainer)
 
 def rows(times: Times, **columns) -> list[Row]:
     """Rows of a run. A time without rounds gets five, spread by 1 %."""
-    found = []
+    made = []
     for (name, trainer), seconds in times.items():
         workload = WORKLOADS.get(name)
         if workload is None:
@@ -32,8 +32,8 @@ def rows(times: Times, **columns) -> list[Row]:
         job = {"layers": f"784-{workload.hidden[0]}-10", "batch_size": workload.batch_size, "learning_rate": workload.learning_rate}
         examples = {"examples": min(50_000, workload.at_most or 50_000)}
         mine = {**job, **examples, "workload": name, "trainer": trainer, "device": "gpu" if trainer == "gpu" else "cpu", **columns}
-        found += [replace(ROW, **mine, round=i, seconds=second) for i, second in enumerate(each, start=1)]
-    return found
+        made += [replace(ROW, **mine, round=i, seconds=second) for i, second in enumerate(each, start=1)]
+    return made
 
 
 def written(path: Path, times: Times, **columns) -> Path:

@@ -21,7 +21,7 @@ GRID = {(f"h{w}-b{b}", name): t for w in (30, 100) for b in (1, 10, 1000) for na
 
 
 @pytest.fixture
-def told(tmp_path, capsys):
+def compared(tmp_path, capsys):
     """A function that compares files and returns the exit code and the JSON."""
 
     def run(*arguments):
@@ -35,9 +35,9 @@ def halved(times):
     return {key: seconds / 2 for key, seconds in times.items()}
 
 
-def test_medians_and_ratios_to_the_baseline_are_those_of_the_rows(tmp_path, told):
+def test_medians_and_ratios_to_the_baseline_are_those_of_the_rows(tmp_path, compared):
     slow, fast = written(tmp_path / "a.csv", NIELSEN, machine="slow"), written(tmp_path / "b.csv", halved(NIELSEN), machine="fast")
-    code, answer = told(slow, fast)
+    code, answer = compared(slow, fast)
     assert code == 0
     assert answer["baseline"] == "slow"
     (table,) = answer["tables"]
@@ -51,7 +51,7 @@ def test_medians_and_ratios_to_the_baseline_are_those_of_the_rows(tmp_path, told
         ("slow", "matrix", 10),
         ("fast", "matrix", 10),
     ]
-    assert told("--baseline", "fast", slow, fast)[1]["tables"][0]["cells"][0]["speedup"]["value"] == pytest.approx(0.5)
+    assert compared("--baseline", "fast", slow, fast)[1]["tables"][0]["cells"][0]["speedup"]["value"] == pytest.approx(0.5)
 
 
 def test_a_job_is_what_the_columns_say_it_is():
@@ -110,10 +110,10 @@ def test_the_crossing_is_where_the_lead_stays_above_nothing(lead, crossing):
     assert _overtaking([1, 10, 100], np.array([lead]))[0] == pytest.approx(crossing)
 
 
-def test_the_gpu_begins_to_win_where_the_lines_cross(tmp_path, told):
+def test_the_gpu_begins_to_win_where_the_lines_cross(tmp_path, compared):
     noisy = {key: [seconds * (1 + 0.1 * math.sin(7 * i + 50 * seconds)) for i in range(9)] for key, seconds in GRID.items()}
-    _, exact = told(written(tmp_path / "exact.csv", GRID))
-    _, spread = told(written(tmp_path / "noisy.csv", noisy))
+    _, exact = compared(written(tmp_path / "exact.csv", GRID))
+    _, spread = compared(written(tmp_path / "noisy.csv", noisy))
     for answer in (exact, spread):
         crossings = [crossing for crossing in answer["crossings"] if crossing["axis"] == "batch_size"]
         assert [(c["fixed"], c["behind"], c["ahead"], c["wins"]) for c in crossings] == [

@@ -65,26 +65,26 @@ def test_a_moment_tells_nothing():
 TIMES = {("nielsen", "loop"): [0.1, 0.103, 0.098, 0.101] * 5, ("nielsen", "matrix"): [0.01, 0.0103, 0.0098, 0.0101] * 5}
 
 
-def found(path):
+def detected(path):
     return [(one.trainer, one.cause.split(",")[0], round(one.amount, 2)) for one in noise.detect(records.read([path]))]
 
 
 def test_a_quiet_run_is_not_marked(tmp_path):
-    assert not found(written(tmp_path / "a.csv", TIMES, load=0.04, steal=0.04))
-    assert not found(written(tmp_path / "b.csv", TIMES, load=None, steal=None, flops_after=None))
+    assert not detected(written(tmp_path / "a.csv", TIMES, load=0.04, steal=0.04))
+    assert not detected(written(tmp_path / "b.csv", TIMES, load=None, steal=None, flops_after=None))
 
 
 def test_each_cause_is_told_with_its_amount(tmp_path):
-    assert found(written(tmp_path / "a.csv", TIMES, load=0.3))[0] == ("loop", "other processes took processor time", 0.3)
-    assert found(written(tmp_path / "b.csv", TIMES, steal=0.2))[1] == ("matrix", "other virtual machines took processor time", 0.2)
-    assert found(written(tmp_path / "c.csv", TIMES, flops_after=1.4e11))[0] == ("loop", "the machine had slowed down", 0.7)
+    assert detected(written(tmp_path / "a.csv", TIMES, load=0.3))[0] == ("loop", "other processes took processor time", 0.3)
+    assert detected(written(tmp_path / "b.csv", TIMES, steal=0.2))[1] == ("matrix", "other virtual machines took processor time", 0.2)
+    assert detected(written(tmp_path / "c.csv", TIMES, flops_after=1.4e11))[0] == ("loop", "the machine had slowed down", 0.7)
 
 
 @pytest.mark.parametrize(("rise", "word"), [(0.3, "slower"), (-0.3, "faster")])
 def test_rounds_that_drift_are_marked_and_noise_is_not(tmp_path, rise, word):
     noise = np.random.default_rng(0).normal(1, 0.05, 40)
     times = {("nielsen", "loop"): list(noise), ("nielsen", "matrix"): list(noise * np.linspace(1, 1 + rise, 40))}
-    ((trainer, cause, amount),) = found(written(tmp_path / "a.csv", times))
+    ((trainer, cause, amount),) = detected(written(tmp_path / "a.csv", times))
     assert (trainer, cause) == ("matrix", f"epochs became {word} from the first to the last")
     assert amount == pytest.approx(abs(rise), abs=0.1)
 
@@ -92,17 +92,17 @@ def test_rounds_that_drift_are_marked_and_noise_is_not(tmp_path, rise, word):
 def test_the_history_and_the_report_tell_it_too(tmp_path):
     for number, commit in enumerate(("a", "b")):
         written(tmp_path / f"{commit}.csv", TIMES, commit=commit, run_id=commit, started_at=f"2026-01-0{number + 1}", load=0.3)
-    told = command("compare", tmp_path, "--over-time").stdout
-    assert "other processes took processor time: box a nielsen loop 30%" in told
+    output = command("compare", tmp_path, "--over-time").stdout
+    assert "other processes took processor time: box a nielsen loop 30%" in output
     pytest.importorskip("vl_convert")
     assert command("report", tmp_path, "-o", tmp_path / "page.html").returncode == 0
     assert "other processes took processor time: box a nielsen loop 30%" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_runs_older_than_the_columns_are_marked_by_what_their_rows_tell():
-    told = found(ROOT / "results" / "amd-epyc-2-core" / "grid.csv")
-    assert {cause for _, cause, _ in told} == {"epochs became faster from the first to the last"}
-    assert {trainer for trainer, _, _ in told} == {"matrix"}
+    disturbances = detected(ROOT / "results" / "amd-epyc-2-core" / "grid.csv")
+    assert {cause for _, cause, _ in disturbances} == {"epochs became faster from the first to the last"}
+    assert {trainer for trainer, _, _ in disturbances} == {"matrix"}
 
 
 # --- the clock ----------------------------------------------------------------------------------------------------------------------

@@ -31,24 +31,24 @@ def git(repository, *arguments):
 @pytest.fixture
 def repository(tmp_path):
     """A repository with a main branch that holds this checkout's code, and a branch off it that is checked out."""
-    place = tmp_path / "clone"
-    for room in ("impls", "bench"):
-        shutil.copytree(ROOT / room, place / room)  # with its bytecode, which spares each test compiling all of it
+    clone = tmp_path / "clone"
+    for package in ("impls", "bench"):
+        shutil.copytree(ROOT / package, clone / package)  # with its bytecode, which spares each test compiling all of it
     git(tmp_path, "init", "--quiet", "-b", "main", "clone")
-    (place / ".gitignore").write_text("__pycache__/\nresults/\n")
-    git(place, "add", ".")
-    git(place, "commit", "--quiet", "-m", "main")
-    git(place, "checkout", "--quiet", "-b", "change")
-    return place
+    (clone / ".gitignore").write_text("__pycache__/\nresults/\n")
+    git(clone, "add", ".")
+    git(clone, "commit", "--quiet", "-m", "main")
+    git(clone, "checkout", "--quiet", "-b", "change")
+    return clone
 
 
-def own_repository(place, module):
+def own_repository(directory, module):
     """Make a repository with nothing but mine.py, and return that file."""
-    mine = place / "mine.py"
+    mine = directory / "mine.py"
     mine.write_text(module)
-    git(place, "init", "--quiet", "-b", "main")
-    git(place, "add", ".")
-    git(place, "commit", "--quiet", "-m", "main")
+    git(directory, "init", "--quiet", "-b", "main")
+    git(directory, "add", ".")
+    git(directory, "commit", "--quiet", "-m", "main")
     return mine
 
 
@@ -78,8 +78,8 @@ def test_a_slowdown_fails_and_is_told_everywhere(repository, tmp_path):
     change(repository)
     git(repository, "add", "impls/matrix.py")
     before = state(repository)
-    told = ("--json", "--summary", tmp_path / "summary.md")
-    output = run_gate(repository, "--trainers", "matrix", *told, *QUICK, GITHUB_STEP_SUMMARY=str(tmp_path / "step.md"))
+    reports = ("--json", "--summary", tmp_path / "summary.md")
+    output = run_gate(repository, "--trainers", "matrix", *reports, *QUICK, GITHUB_STEP_SUMMARY=str(tmp_path / "step.md"))
     assert (output.returncode, output.stderr) == (1, "")
     report = json.loads(output.stdout)
     assert report["head"].endswith("with changes")

@@ -21,8 +21,8 @@ from tests.support.pairs import noisy, pairs
     ],
 )
 def test_verdicts(ratio, spread, word):
-    found, interval, stages = decide(noisy(ratio, spread), margin=0.01, seconds=90)
-    assert found == word
+    verdict, interval, stages = decide(noisy(ratio, spread), margin=0.01, seconds=90)
+    assert verdict == word
     assert interval.low <= interval.value <= interval.high
     assert sum(pair.seconds for stage in stages.values() for pair in stage) <= 90
     assert ("afresh" in stages) == (word == "slower")

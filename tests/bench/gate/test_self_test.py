@@ -34,11 +34,11 @@ def test_rates_of_unchanged_and_of_slowed_code():
 
 
 def test_the_smallest_slowdown_that_is_found_is_told():
-    def rates(*found):
-        levels = zip((0.0, *self_test.LEVELS), (0.0, *found), strict=True)
+    def rates(*shares):
+        levels = zip((0.0, *self_test.LEVELS), (0.0, *shares), strict=True)
         return [self_test.Rates(level, level, 60, 100, {"slower": share, "undecided": 1 - share}, 30.0) for level, share in levels]
 
-    told = self_test.table(rates(0.5, 0.96, 1.0, 1.0)).text()
-    assert "false alarms: 0.00% of 100 trials" in told
-    assert "smallest slowdown found in at least 95% of the trials: 3%" in told
+    text = self_test.table(rates(0.5, 0.96, 1.0, 1.0)).text()
+    assert "false alarms: 0.00% of 100 trials" in text
+    assert "smallest slowdown found in at least 95% of the trials: 3%" in text
     assert "none of 2%, 3%, 5%, 10%" in self_test.table(rates(0.0, 0.1, 0.2, 0.9)).text()

@@ -25,10 +25,10 @@ def test_the_machine_is_described_without_host_user_or_path():
         assert asdict(machine)[column]
     assert machine.cores >= 1
     assert machine.memory_gib > 0
-    told = "\n".join(map(str, asdict(machine).values()))
-    assert platform.node() not in told
-    assert getpass.getuser() not in told.replace("processor", "")
-    assert str(ROOT) not in told
+    text = "\n".join(map(str, asdict(machine).values()))
+    assert platform.node() not in text
+    assert getpass.getuser() not in text.replace("processor", "")
+    assert str(ROOT) not in text
 
 
 @settings(deadline=None)
@@ -146,10 +146,10 @@ def test_nvidia_smi_is_read_only_where_nvml_does_not_answer(tmp_path, monkeypatc
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setitem(sys.modules, "pynvml", Nvml(works))
     monkeypatch.setattr("bench.machine.gpu._bus_of_device_0", lambda: "0000:65:00.0")
-    found = gpu_columns()
-    assert found.pop("gpu_driver") == driver
-    assert found.pop("cuda") == ("13.1" if works else "13.0")
-    assert found == {"gpu": "NVIDIA H200", "gpu_memory_gib": 140.4, "gpu_clock_mhz": 1980.0}
+    columns = gpu_columns()
+    assert columns.pop("gpu_driver") == driver
+    assert columns.pop("cuda") == ("13.1" if works else "13.0")
+    assert columns == {"gpu": "NVIDIA H200", "gpu_memory_gib": 140.4, "gpu_clock_mhz": 1980.0}
 
 
 HOLD = """
@@ -167,8 +167,8 @@ print({library["num_threads"] for library in threadpoolctl.threadpool_info()})
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system has no pinning to look at")
 @pytest.mark.parametrize("numpy", ["early", "late"])
 def test_one_thread_is_one_processor_for_every_thread_whenever_numpy_was_loaded(numpy):
-    told = subprocess.run([sys.executable, "-c", HOLD, numpy], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert told.split() == ["1", "{1}", "{1}"]
+    output = subprocess.run([sys.executable, "-c", HOLD, numpy], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert output.split() == ["1", "{1}", "{1}"]
 
 
 HELD = """

@@ -102,9 +102,9 @@ def test_a_variable_that_narrows_the_kernels_is_found_out(tmp_path):
     if now is None or now.processor_bits < 256:
         pytest.skip("needs OpenBLAS on a processor with kernels to choose from")
     narrowed = os.environ | {"OPENBLAS_CORETYPE": "Nehalem"}
-    told = json.loads(command("machine", "--json", env=narrowed).stdout)
-    assert told["blas_kernels"] == "Nehalem"
-    assert "runs Nehalem kernels, 128 bits wide" in told["warning"]
-    assert "OPENBLAS_CORETYPE" in told["warning"]
-    gains = {trial["setting"]: trial["flops"] for trial in told["blas_check"]["trials"]}
+    answer = json.loads(command("machine", "--json", env=narrowed).stdout)
+    assert answer["blas_kernels"] == "Nehalem"
+    assert "runs Nehalem kernels, 128 bits wide" in answer["warning"]
+    assert "OPENBLAS_CORETYPE" in answer["warning"]
+    gains = {trial["setting"]: trial["flops"] for trial in answer["blas_check"]["trials"]}
     assert max(gains.values()) > 1.5 * gains["Nehalem"], "twice as wide is well above half as fast again"

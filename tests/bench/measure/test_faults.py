@@ -27,9 +27,9 @@ REASONS = {
 @pytest.fixture(scope="module")
 def faults(tmp_path_factory):
     """A run of all of them between two that are right: its output, and its results."""
-    place = tmp_path_factory.mktemp("results")
+    results = tmp_path_factory.mktemp("results")
     names = ",".join(f"{WRONG}:{name}" for name in [*REASONS, "Warns"] if name != "HangsWhileTimed" or sys.platform != "win32")
-    return bench(*QUICK, "--no-charts", "--patience", "2", "--trainers", f"loop,{names},matrix", "--results", place), place
+    return bench(*QUICK, "--no-charts", "--patience", "2", "--trainers", f"loop,{names},matrix", "--results", results), results
 
 
 @pytest.mark.parametrize("name", REASONS)
@@ -63,11 +63,11 @@ def test_what_a_library_warns_of_is_told_and_no_fault(faults):
 )
 def test_what_ends_the_process_is_told_by_another(tmp_path, name, cause):
     with started("--patience", "2", "--trainers", f"matrix,{WRONG}:{name},loop", "--results", tmp_path) as process:
-        _, told = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode != 0
-    assert f"epochbench: the run ended without a word at nielsen {WRONG}:{name}, warming up: {cause}\n" in told
-    assert re.search(r"^epochbench: finished: 1 case, 3 rows, in .*\.partial\.csv$", told, re.MULTILINE)
-    assert "\nepochbench: not reached: nielsen loop\n" in told
+    assert f"epochbench: the run ended without a word at nielsen {WRONG}:{name}, warming up: {cause}\n" in errors
+    assert re.search(r"^epochbench: finished: 1 case, 3 rows, in .*\.partial\.csv$", errors, re.MULTILINE)
+    assert "\nepochbench: not reached: nielsen loop\n" in errors
     assert trainers_in(tmp_path) == ["matrix"] * 3
 
 

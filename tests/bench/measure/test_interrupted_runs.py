@@ -25,11 +25,11 @@ def killed(directory, after, *options):
     """Kill a run so many seconds after its first case began, and return its CSV, if it left one, and the cases that it called finished."""
     before = set(directory.glob("*"))
     with started(*options, "--results", directory, env=os.environ | {"PYTHONUNBUFFERED": "1"}) as process:
-        said = iter(process.stdout.readline, "")
-        while not next(said).startswith("collected"):
+        output = iter(process.stdout.readline, "")
+        while not next(output).startswith("collected"):
             pass
         threading.Timer(after, process.kill).start()
-        finished = re.findall(r"^\[ *\d+/\d+\] (\S+) +(\S+) +.* an epoch, ", "".join(said), re.MULTILINE)
+        finished = re.findall(r"^\[ *\d+/\d+\] (\S+) +(\S+) +.* an epoch, ", "".join(output), re.MULTILINE)
         process.stderr.read()  # until the watching process has gone too
     left = sorted(set(directory.glob("*")) - before) + sorted(directory.glob(".*"))
     assert len(left) <= 1
@@ -62,11 +62,11 @@ def test_a_run_that_is_stopped_names_what_it_has_not_finished(tmp_path, name):
     with started(*options, env=os.environ | {"HANGING": str(hanging)}) as process:
         wait_for(hanging.exists)
         process.send_signal(signal.Signals[name])
-        said, told = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=60)
     assert process.returncode == pytest.ExitCode.INTERRUPTED
-    assert f"unfinished {WRONG}:HangsWhileTimed: stopped (warming up)\nunfinished loop: not reached\n" in said
-    assert ("KeyboardInterrupt" if name == "SIGINT" else f"KeyboardInterrupt: stopped by {name}") in said
-    assert told == ""
+    assert f"unfinished {WRONG}:HangsWhileTimed: stopped (warming up)\nunfinished loop: not reached\n" in output
+    assert ("KeyboardInterrupt" if name == "SIGINT" else f"KeyboardInterrupt: stopped by {name}") in output
+    assert errors == ""
     assert trainers_in(results) == ["matrix"] * 3
 
 
@@ -116,12 +116,12 @@ def test_a_disk_that_fills_up_during_a_run_costs_only_what_comes_after(tmp_path)
         wait_for(lambda: sum(file.read_bytes().count(b"\n") for file in disk.glob("*.partial.csv")) == 21)  # a header and loop's rows
         fill(disk)
         full.touch()
-        said, told = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=60)
         assert process.returncode == 1
         refused = r"\S+\.partial\.csv cannot be written: No space left on device"
-        assert re.search(rf"^FAILED {WRONG}:WaitsForAFile: {refused}$", said, re.MULTILINE)
-        assert re.search(rf"^warning: {refused}: 20 rows lost; the others are in \S+\.partial\.csv$", said, re.MULTILINE)
-        assert "Traceback" not in said + told
+        assert re.search(rf"^FAILED {WRONG}:WaitsForAFile: {refused}$", output, re.MULTILINE)
+        assert re.search(rf"^warning: {refused}: 20 rows lost; the others are in \S+\.partial\.csv$", output, re.MULTILINE)
+        assert "Traceback" not in output + errors
         (disk / "ballast").unlink()
         assert trainers_in(disk) == ["loop"] * 20
 

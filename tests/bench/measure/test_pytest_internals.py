@@ -32,14 +32,14 @@ def test_the_table_of_pytest_benchmark_is_hidden(pytester):
     assert "Outliers" not in pytester.runpytest_inprocess().stdout.str()
 
 
-@pytest.mark.parametrize(("arguments", "told"), [(["--benchmark-compare-fail=median:5%"], "True"), ([], "False")])
-def test_a_comparison_with_nothing_is_seen(pytester, arguments, told):
+@pytest.mark.parametrize(("arguments", "expected"), [(["--benchmark-compare-fail=median:5%"], "True"), ([], "False")])
+def test_a_comparison_with_nothing_is_seen(pytester, arguments, expected):
     pytester.makepyfile("def test_one(benchmark, pytestconfig):\n    benchmark(sum, [1, 2])\n")
     pytester.makeconftest(
         "from bench.measure import pytest_internals\n"
         "def pytest_report_header(config):\n    return f'nothing: {pytest_internals.compares_with_nothing(config) is not None}'\n"
     )
-    assert f"nothing: {told}" in pytester.runpytest_inprocess(*arguments).stdout.str()
+    assert f"nothing: {expected}" in pytester.runpytest_inprocess(*arguments).stdout.str()
 
 
 class Screen(io.StringIO):

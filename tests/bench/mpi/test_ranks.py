@@ -29,9 +29,9 @@ from tests.support.rows import rows, written
 @pytest.fixture(scope="module")
 def strangers(tmp_path_factory):
     """The environment in which wrong_ranks.py, copied out of the checkout, is the module strangers."""
-    place = tmp_path_factory.mktemp("strangers")
-    shutil.copy(ROOT / "tests" / "support" / "wrong_ranks.py", place / "strangers.py")
-    return {"PYTHONPATH": f"{ROOT}{os.pathsep}{place}"}
+    directory = tmp_path_factory.mktemp("strangers")
+    shutil.copy(ROOT / "tests" / "support" / "wrong_ranks.py", directory / "strangers.py")
+    return {"PYTHONPATH": f"{ROOT}{os.pathsep}{directory}"}
 
 
 def of(directory):
@@ -50,13 +50,13 @@ def scaled(tmp_path_factory, strangers):
 
 @needs_mpi
 def test_scale_times_the_same_and_grown_mini_batches_over_one_rank_and_two(scaled):
-    found = of(scaled[1])
-    assert set(found["trainer"]) == {"mpi"}, "over two ranks the others are wrong"
-    assert found["flops_after"].isna().all(), "what the ranks do at most was measured before"
-    counts = found.groupby(["workload", "batch_size", "ranks"])["round"].apply(list).to_dict()
+    table = of(scaled[1])
+    assert set(table["trainer"]) == {"mpi"}, "over two ranks the others are wrong"
+    assert table["flops_after"].isna().all(), "what the ranks do at most was measured before"
+    counts = table.groupby(["workload", "batch_size", "ranks"])["round"].apply(list).to_dict()
     assert counts == {("nielsen", 10, 1): [1, 2, 3], ("nielsen", 10, 2): [1, 2, 3], ("nielsen-x2", 20, 2): [1, 2, 3]}
-    assert (found["max_error"] < 1e-4).all()
-    assert found["accuracy"].nunique() <= 2, "how many ranks there are changes nothing but rounding"
+    assert (table["max_error"] < 1e-4).all()
+    assert table["accuracy"].nunique() <= 2, "how many ranks there are changes nothing but rounding"
     (csv,) = scaled[1].glob("*.csv")
     assert [complaint for complaint in check(csv) if "changed since its commit" not in complaint] == []
 
@@ -183,11 +183,11 @@ def test_fleet_runs_the_main_job_on_every_host_and_names_the_slow_one(strangers,
         named = ["unshare", "-u", "sh", "-c", f'hostname {host}; exec "$@"', "sh", sys.executable, *job]
         line += [":"] * (host == "lame") + ["-n", "1", *named]
     output = mpiexec(line=line, env=strangers)
-    found = of(tmp_path)
-    assert set(found["machine"]) == {"box-1", "box-2"}
-    assert set(found["ranks"]) == {1}
-    assert found.groupby("machine")["round"].apply(list).tolist() == [list(range(1, 401))] * 2
-    assert found["dirty"].all(), "no commit holds the trainer"
+    table = of(tmp_path)
+    assert set(table["machine"]) == {"box-1", "box-2"}
+    assert set(table["ranks"]) == {1}
+    assert table.groupby("machine")["round"].apply(list).tolist() == [list(range(1, 401))] * 2
+    assert table["dirty"].all(), "no commit holds the trainer"
     assert "2 hosts, all together: sound, lame" in output.stdout
     assert re.search(r"^sound +box-1 +\d+ +[\d.]+ [mu]?s", output.stdout, re.MULTILINE)
     text = next(tmp_path.glob("*.csv")).read_text()
@@ -205,9 +205,9 @@ def test_a_host_is_slow_if_it_parts_from_the_others(tmp_path, times, named):
         written(tmp_path / f"{name}.csv", {("nielsen", "matrix"): seconds, ("nielsen", "loop"): 1.0}, machine=name, run_id=name)
         for name, seconds in zip("abc", times, strict=False)
     ]
-    found = slow_hosts(timings(records.read(files)))
-    assert [machine for machine, _, _ in found] == named
-    for _, cases, (trainer, _, ratio) in found:
+    slow = slow_hosts(timings(records.read(files)))
+    assert [machine for machine, _, _ in slow] == named
+    for _, cases, (trainer, _, ratio) in slow:
         assert (cases, trainer) == (1, "matrix")
         assert ratio.value == pytest.approx(1.3, rel=0.02)
 
@@ -261,8 +261,8 @@ def test_an_allreduce_is_thakurs():
 def test_the_model_is_found_again_in_what_it_would_measure():
     link, compute = Link(5e-6, 2e-9), Compute(2e-5, 3e-7)
     times = [(ranks, size, link.allreduce(ranks, size)) for ranks in (2, 4) for size in (8, 1024, 100_000)]
-    found = Link.fitted(times)
-    assert (found.alpha, found.beta) == pytest.approx((5e-6, 2e-9), rel=1e-9)
+    link = Link.fitted(times)
+    assert (link.alpha, link.beta) == pytest.approx((5e-6, 2e-9), rel=1e-9)
     steps = Compute.fitted([(share, compute.seconds(share)) for share in (1, 5, 10)])
     assert (steps.fixed, steps.example) == pytest.approx((2e-5, 3e-7), rel=1e-9)
     falling = Compute.fitted([(1, 2.0), (10, 1.0)])
@@ -290,4 +290,4 @@ def test_an_epoch_is_its_steps_and_more_ranks_help_until_messages_eat_what_they_
     ],
 )
 def test_the_ranks_of_a_host_share_its_processors(available, shares):
-    assert [share(available, place) for place in range(len(available))] == shares
+    assert [share(available, rank) for rank in range(len(available))] == shares

@@ -30,25 +30,25 @@ WRONG = "tests.support.wrong_trainers"
 
 
 @pytest.fixture
-def room(tmp_path):
+def environment(tmp_path):
     """An environment whose temporary files go to a directory of their own. Orphans of what is started become children of this process."""
     process_tree.adopt()
     (tmp_path / "tmp").mkdir()
     return os.environ | {"TMPDIR": str(tmp_path / "tmp"), "TEMP": str(tmp_path / "tmp")}
 
 
-def left_in(room):
+def left_in(environment):
     """What a command left in the room: files, and processes that were started in it."""
-    tmp = room["TMPDIR"]
-    return [[path.name for path in Path(tmp).iterdir()], [line for line in started_in(room) if any(tmp in part for part in line)]]
+    tmp = environment["TMPDIR"]
+    return [[path.name for path in Path(tmp).iterdir()], [line for line in started_in(environment) if any(tmp in part for part in line)]]
 
 
-def started_in(room):
+def started_in(environment):
     """The command lines of this process's living descendants, adopted ones too, whose environment is the room's."""
     lines = []
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):  # it ended meanwhile, or is a zombie
-            if process.environ().get("TMPDIR") == room["TMPDIR"]:
+            if process.environ().get("TMPDIR") == environment["TMPDIR"]:
                 lines.append(process.cmdline())
     return lines
 
@@ -106,16 +106,16 @@ def answer(*ratios, **others):
     )
     facts = {"threads": 1, "numpy": "2"}
     match = duel.Duel(one, other, "a job", Path(), None, 1, 60.0, {"a": facts, "b": facts}, {"a": {"cat"}, "b": set()})
-    found = list(pairs(ratios))
-    return Answer(match, interval_at(found, 1), found, **others)
+    measured = list(pairs(ratios))
+    return Answer(match, interval_at(measured, 1), measured, **others)
 
 
 def test_versus_as_json():
-    told = json.loads(answer(*(2 + 0.01 * i for i in range(8))).json())
-    assert list(told) == ["ratio", "low", "high", "pairs", "rounds", "a", "b"]
-    assert 2 <= told["low"] < told["ratio"] < told["high"] < 2.1
-    assert (told["pairs"], told["rounds"]) == (8, 32)
-    assert (told["a"]["env"], told["a"]["threads"]) == ({"SOME": "thing"}, 1)
+    answer_json = json.loads(answer(*(2 + 0.01 * i for i in range(8))).json())
+    assert list(answer_json) == ["ratio", "low", "high", "pairs", "rounds", "a", "b"]
+    assert 2 <= answer_json["low"] < answer_json["ratio"] < answer_json["high"] < 2.1
+    assert (answer_json["pairs"], answer_json["rounds"]) == (8, 32)
+    assert (answer_json["a"]["env"], answer_json["a"]["threads"]) == ({"SOME": "thing"}, 1)
     few = json.loads(answer(2.0, 2.1).json())
     assert few["ratio"] == pytest.approx(2.05, rel=0.01)
     assert few["low"] is few["high"] is None, "JSON knows no infinity"
@@ -147,50 +147,50 @@ def test_versus_as_text():
         ("Missing", "has no attribute 'Missing'"),
     ],
 )
-def test_a_contender_that_misbehaves_is_named(room, contender, says):
-    output = versus(f"{WRONG}:{contender}", "matrix", env=room)
+def test_a_contender_that_misbehaves_is_named(environment, contender, says):
+    output = versus(f"{WRONG}:{contender}", "matrix", env=environment)
     assert output.returncode == 1
     assert output.stdout == ""
     (line,) = output.stderr.splitlines()
     assert line.startswith(f"epochbench: {WRONG}:{contender} ")
     assert says in line
-    assert left_in(room) == [[], []]
+    assert left_in(environment) == [[], []]
 
 
 @pytest.mark.live
-def test_what_a_contender_prints_is_no_answer(room):
-    output = versus(f"{WRONG}:Chatty", "matrix", "--json", env=room)
+def test_what_a_contender_prints_is_no_answer(environment):
+    output = versus(f"{WRONG}:Chatty", "matrix", "--json", env=environment)
     assert 0.3 < json.loads(output.stdout)["ratio"] < 3
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere orphans cannot be found")
 @pytest.mark.parametrize("name", ["Parent", "Grandparent", "LateParent", "CrashingParent"])
-def test_children_that_a_contender_leaves_are_ended_and_named(room, name):
-    output = versus(f"{WRONG}:{name}", "matrix", "--seconds", "1", env=room)
+def test_children_that_a_contender_leaves_are_ended_and_named(environment, name):
+    output = versus(f"{WRONG}:{name}", "matrix", "--seconds", "1", env=environment)
     if name == "CrashingParent":
         assert "ended with exit code 3" in output.stderr
     else:
         assert output.returncode == 3, output.stderr  # too few pairs
         assert f"warning: {WRONG}:{name} left processes behind, which were ended: python" in output.stdout
-    assert SLEEP not in started_in(room)
+    assert SLEEP not in started_in(environment)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such signals")
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_a_stopped_duel_leaves_nothing_behind(room, name):
+def test_a_stopped_duel_leaves_nothing_behind(environment, name):
     arguments = [sys.executable, "-m", "bench", "versus", "matrix", f"{WRONG}:Hangs", "--seconds", "60"]
-    with subprocess.Popen(arguments, cwd=ROOT, env=room, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         deadline = time.monotonic() + 30
-        while not left_in(room)[1] and time.monotonic() < deadline:
+        while not left_in(environment)[1] and time.monotonic() < deadline:
             time.sleep(0.02)
         process.send_signal(signal.Signals[name])
-        _, told = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=60)
     assert process.returncode == 128 + signal.Signals[name]
-    assert told.startswith("epochbench: interrupted")
+    assert errors.startswith("epochbench: interrupted")
     deadline = time.monotonic() + 30
-    while left_in(room)[1] and time.monotonic() < deadline:
+    while left_in(environment)[1] and time.monotonic() < deadline:
         time.sleep(0.02)  # a worker that was being started at that moment ends by itself, at the end of its input
-    assert left_in(room) == [[], []]
+    assert left_in(environment) == [[], []]
 
 
 @pytest.mark.live
@@ -200,13 +200,13 @@ def test_what_was_measured_before_ctrl_c_is_told_and_kept(tmp_path):
     with pseudo_terminal() as (screen, read), subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.PIPE, stderr=screen) as process:
         shown = read(until="pair")
         process.send_signal(signal.SIGINT)
-        told, _ = process.communicate(timeout=60)
+        output, _ = process.communicate(timeout=60)
         shown += read()
     assert process.returncode == 130
-    assert json.loads(told)["pairs"] >= 8
+    assert json.loads(output)["pairs"] >= 8
     assert shown.endswith("\r\x1b[Kepochbench: interrupted; what was measured before that is told, if there was anything\r\n")
     (csv,) = tmp_path.glob("*-versus-*.csv")
-    assert len(csv.read_text().splitlines()) == 1 + json.loads(told)["rounds"]
+    assert len(csv.read_text().splitlines()) == 1 + json.loads(output)["rounds"]
 
 
 @pytest.mark.parametrize(

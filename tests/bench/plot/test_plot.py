@@ -14,10 +14,10 @@ FEW, ALL = 1000, 50_000
 
 def figures(*paths):
     """The figures of these CSVs by their names, each a list."""
-    found = {}
+    figures = {}
     for name, figure in plot._figures(records.read(paths)):
-        found.setdefault(name, []).append(figure)
-    return found
+        figures.setdefault(name, []).append(figure)
+    return figures
 
 
 def points(axis, trainer="matrix"):

@@ -26,12 +26,12 @@ TRAINING = {("nielsen", "matrix"): [0.1] * 5}
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     """The page of two machines, one with a hostile name."""
-    room = tmp_path_factory.mktemp("report")
-    written(room / "1.csv", NAMED | GRID, machine="fine", run_id="r1")
-    written(room / "2.csv", {key: seconds / 2 for key, seconds in NAMED.items()}, machine=HOSTILE, run_id="r2", cpu=HOSTILE)
-    written(room / "3.csv", TRAINING, machine="fine", run_id="r3", kind="training")
-    assert main(["report", str(room), "-o", str(room / "out" / "report.html")]) == 0
-    return room / "out" / "report.html"
+    directory = tmp_path_factory.mktemp("report")
+    written(directory / "1.csv", NAMED | GRID, machine="fine", run_id="r1")
+    written(directory / "2.csv", {key: seconds / 2 for key, seconds in NAMED.items()}, machine=HOSTILE, run_id="r2", cpu=HOSTILE)
+    written(directory / "3.csv", TRAINING, machine="fine", run_id="r3", kind="training")
+    assert main(["report", str(directory), "-o", str(directory / "out" / "report.html")]) == 0
+    return directory / "out" / "report.html"
 
 
 def part(page, name):
@@ -160,10 +160,10 @@ def choose(browser, select, text):
     Select(find(browser, f"#{select}")[0]).select_by_visible_text(text)
 
 
-def column(browser, heading, place="ladder-table"):
-    headings = [cell.text.split(" \u2195")[0].strip() for cell in find(browser, f"#{place} th")]
+def column(browser, heading, element="ladder-table"):
+    headings = [cell.text.split(" \u2195")[0].strip() for cell in find(browser, f"#{element} th")]
     number = next(i for i, text in enumerate(headings, start=1) if text.startswith(heading))
-    return [cell.text for cell in find(browser, f"#{place} td:nth-child({number})")]
+    return [cell.text for cell in find(browser, f"#{element} td:nth-child({number})")]
 
 
 def test_it_opens_without_errors_and_without_the_network(browser, page):
@@ -172,7 +172,7 @@ def test_it_opens_without_errors_and_without_the_network(browser, page):
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     asked = {e["params"]["request"]["url"] for e in events if e["method"] == "Network.requestWillBeSent"}
     assert {unquote(url) for url in asked if not url.startswith(("data:", "blob:"))} <= {unquote(page.as_uri())}
-    assert all(find(browser, f"#{place} svg") for place in ("ladder", "roofline", "maps", "learning"))
+    assert all(find(browser, f"#{element} svg") for element in ("ladder", "roofline", "maps", "learning"))
 
 
 def test_a_hostile_name_is_shown_as_text(browser):
@@ -224,9 +224,9 @@ def test_a_mark_tells_its_values_on_hover(browser):
     mark = find(browser, "#ladder svg .mark-symbol.role-mark path")[0]
     ActionChains(browser).move_to_element(mark).perform()
     until(browser, lambda: find(browser, "#vg-tooltip-element.visible"))
-    told = find(browser, "#vg-tooltip-element")[0].text
-    assert "95 %" in told
-    assert "over loop" in told
+    tooltip = find(browser, "#vg-tooltip-element")[0].text
+    assert "95 %" in tooltip
+    assert "over loop" in tooltip
 
 
 def test_the_rows_can_be_downloaded(browser, page):
@@ -251,13 +251,13 @@ def test_a_phone_scrolls_in_one_direction_and_the_dark_is_dark(browser):
 
 
 def test_hostile_rows_open_as_any_others(browser, tmp_path):
-    for place, name in enumerate((HOSTILE, '"]; window.hit = 1; //', "__proto__", "</ScRiPt ><script>window.hit = 1</script>", "=1+1")):
+    for number, name in enumerate((HOSTILE, '"]; window.hit = 1; //', "__proto__", "</ScRiPt ><script>window.hit = 1</script>", "=1+1")):
         texts = dict.fromkeys(("machine", "cpu", "gpu", "library", "blas", "os", "dataset", "run_id"), name)
         made = rows(NAMED | GRID, **texts)
         ends = {"peak_flops": 1e30, "peak_bytes": 1e-30, "accuracy": 1e30, "flops": 2**62}
         extreme = [replace(row, trainer=name, seconds=1e-30 if row.round == 1 else 1e30, **ends) for row in made]
         training = rows({("nielsen", "matrix"): [0.1] * 3}, kind="training", **{**texts, "trainer": name, "workload": name})
-        writer = records.Writer(tmp_path / f"{place}.csv")
+        writer = records.Writer(tmp_path / f"{number}.csv")
         writer.add([*made, *extreme, *training])
         writer.close()
     assert main(["report", str(tmp_path), "-o", str(tmp_path / "report.html")]) == 0

@@ -35,8 +35,8 @@ def holder(parent):
 
 
 def test_a_room_is_removed_at_the_end_of_code_that_fails(parent):
-    with pytest.raises(FileExistsError), scratch_dir() as place:
-        place.mkdir()
+    with pytest.raises(FileExistsError), scratch_dir() as directory:
+        directory.mkdir()
     assert list(parent.iterdir()) == []
 
 
@@ -47,8 +47,8 @@ def test_what_a_killed_process_left_is_swept_and_nothing_else(parent):
         killed.send_signal(signal.SIGKILL)
         killed.wait()
         assert len(list(parent.iterdir())) == 3
-        with scratch_dir() as place:
-            left = {path for path in parent.iterdir() if path not in (place, parent / "epochbench-of-mine")}
+        with scratch_dir() as directory:
+            left = {path for path in parent.iterdir() if path not in (directory, parent / "epochbench-of-mine")}
             (held,) = left
             assert (held / "something").read_text() == "in it"
         alive.stdin.close()

@@ -30,8 +30,8 @@ def failed_checks(kind):
     try:
         check_trainer(kind)
     except AssertionError as failure:
-        told = {line.strip().partition(":")[0] for line in str(failure).splitlines()}
-        return {str(check) for check in CHECKS} & told
+        names = {line.strip().partition(":")[0] for line in str(failure).splitlines()}
+        return {str(check) for check in CHECKS} & names
     return set()
 
 

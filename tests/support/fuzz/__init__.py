@@ -68,9 +68,9 @@ def run(target: Target, *, inputs: int, first_seed: int = 0) -> Tally:
     def feed(drawn: Any) -> None:
         faulthandler.dump_traceback_later(_PATIENCE, exit=True)
         begin = time.perf_counter()
-        with tempfile.TemporaryDirectory() as room, warnings.catch_warnings():
+        with tempfile.TemporaryDirectory() as directory, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a font that lacks a letter; numbers have their own checks
-            if target.feed(drawn, Path(room)):
+            if target.feed(drawn, Path(directory)):
                 tally.accepted += 1
             else:
                 tally.refused += 1

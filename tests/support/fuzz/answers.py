@@ -25,16 +25,16 @@ _JOBS = [(workload, trainer) for workload in _WORKLOADS for trainer in ("loop", 
 @st.composite
 def tables(draw: st.DrawFn) -> list[Row]:
     """Rows that can be read and yet are hostile: extreme numbers, odd names, jobs and machines that differ in anything."""
-    found: list[Row] = []
+    drawn_rows: list[Row] = []
     for number in range(draw(st.integers(1, 4))):
         names = draw(st.lists(st.sampled_from(_JOBS), min_size=1, max_size=6, unique=True))
         common = {"run_id": f"r{number}"} | draw(_columns)
-        made = [replace(row, **common) for row in rows({name: [0.1 + place, 0.2] for place, name in enumerate(names)})]
+        made = [replace(row, **common) for row in rows({name: [0.1 + position, 0.2] for position, name in enumerate(names)})]
         for _ in range(draw(st.integers(0, 3))):
-            place = draw(st.integers(0, len(made) - 1))
-            made[place] = replace(made[place], **draw(_columns))
-        found += made
-    return found
+            position = draw(st.integers(0, len(made) - 1))
+            made[position] = replace(made[position], **draw(_columns))
+        drawn_rows += made
+    return drawn_rows
 
 
 def _typed(field: Field) -> st.SearchStrategy[Any]:
@@ -59,44 +59,44 @@ _TELLING = (
 )
 
 
-def tell(found: list[Row], room: Path) -> bool:
+def tell(drawn_rows: list[Row], directory: Path) -> bool:
     """Every command that tells what rows say."""
-    path = _file(found, room)
+    path = _file(drawn_rows, directory)
     for command in _TELLING:
-        code, told = run_command([*command, str(path)])
-        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", told)
+        code, output = run_command([*command, str(path)])
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", output)
         if "--json" in command and code == 0:
-            json.loads(told, parse_constant=_no_number)
-        for line in told.splitlines() if "--markdown" in command else ():
+            json.loads(output, parse_constant=_no_number)
+        for line in output.splitlines() if "--markdown" in command else ():
             assert not re.search(r"(?<!\\)[<>]", line.replace("<br>", "")), line
     return True
 
 
-def report(found: list[Row], room: Path) -> bool:
+def report(drawn_rows: list[Row], directory: Path) -> bool:
     """The page."""
-    code, _ = run_command(["report", str(_file(found, room)), "-o", str(room / "out" / "report.html")])
-    page = (room / "out" / "report.html").read_text(encoding="utf-8")
+    code, _ = run_command(["report", str(_file(drawn_rows, directory)), "-o", str(directory / "out" / "report.html")])
+    page = (directory / "out" / "report.html").read_text(encoding="utf-8")
     assert code == 0
     assert page.count("</script>") == page.count("<script") == 4
     assert "<img src=x" not in page
     json.loads(re.search(r'<script id="figures"[^>]*>(.*?)</script>', page, re.DOTALL)[1], parse_constant=_no_number)
-    return _inside(room)
+    return _inside(directory)
 
 
-def charts(found: list[Row], room: Path) -> bool:
+def charts(drawn_rows: list[Row], directory: Path) -> bool:
     """Every chart."""
-    path = _file(found, room)
+    path = _file(drawn_rows, directory)
     for command in (["plot", str(path)], ["compare", str(path)], ["compare", "--over-time", str(path)]):
-        code, _ = run_command([*command, "-o", str(room / "out")])
+        code, _ = run_command([*command, "-o", str(directory / "out")])
         assert code in (0, 2, 3)
-    for drawing in (room / "out").glob("*.svg"):
+    for drawing in (directory / "out").glob("*.svg"):
         ElementTree.parse(drawing)
-    return _inside(room)
+    return _inside(directory)
 
 
-def _file(found: list[Row], room: Path) -> Path:
-    writer = Writer(room / "run.csv")
-    writer.add(found)
+def _file(drawn_rows: list[Row], directory: Path) -> Path:
+    writer = Writer(directory / "run.csv")
+    writer.add(drawn_rows)
     return writer.close()
 
 
@@ -104,6 +104,6 @@ def _no_number(name: str) -> None:
     raise AssertionError(f"{name} in the JSON")
 
 
-def _inside(room: Path) -> bool:
-    assert {path.name for path in room.iterdir()} <= {"run.csv", "out"}
+def _inside(directory: Path) -> bool:
+    assert {path.name for path in directory.iterdir()} <= {"run.csv", "out"}
     return True

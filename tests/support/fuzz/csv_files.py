@@ -33,13 +33,13 @@ def csv_files(draw: st.DrawFn) -> bytes:
         for _ in range(draw(st.integers(0, 3))):
             cells = [str(schema), *_CELLS[1 : len(header)]]
             for _ in range(draw(st.integers(0, 2))):
-                place = draw(st.integers(0, len(cells) - 1))
-                cells[place] = draw(st.sampled_from(NUMBERS) | st.sampled_from(UNREADABLE) | text | st.just(cells[place]))
+                position = draw(st.integers(0, len(cells) - 1))
+                cells[position] = draw(st.sampled_from(NUMBERS) | st.sampled_from(UNREADABLE) | text | st.just(cells[position]))
             lines.append(cells)
     if draw(st.integers(0, 5)) == 0:  # a header or row that is too short, too long or doubled
         line = draw(st.sampled_from(lines))
-        place = draw(st.integers(0, len(line) - 1))
-        line[place : place + draw(st.integers(0, 2))] = draw(st.lists(st.sampled_from(COLUMNS), max_size=2))
+        position = draw(st.integers(0, len(line) - 1))
+        line[position : position + draw(st.integers(0, 2))] = draw(st.lists(st.sampled_from(COLUMNS), max_size=2))
     file = io.StringIO()
     csv.writer(
         file, lineterminator=draw(st.sampled_from(("\n", "\n", "\r\n", "\n\n"))), quoting=draw(st.sampled_from((0, 0, 1)))
@@ -50,16 +50,16 @@ def csv_files(draw: st.DrawFn) -> bytes:
     )
 
 
-def csv_reader(content: bytes, room: Path) -> bool:
+def csv_reader(content: bytes, directory: Path) -> bool:
     """The reader; and what it accepts is the same when it is written and read again."""
-    path = room / "run.csv"
+    path = directory / "run.csv"
     path.write_bytes(content)
     try:
         table = records.read([path])
     except InputError as error:
         check_one_line(error)
         return False
-    writer = Writer(room / "again.csv")
+    writer = Writer(directory / "again.csv")
     writer.add(_rows(table))
     again = records.read([writer.close()])
     for column in FIELDS:

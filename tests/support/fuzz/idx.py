@@ -25,12 +25,12 @@ def idx_files(draw: st.DrawFn, shape: Sequence[int] | None = None) -> bytes:
     """A file of an array of this shape (None: any), packed or not; every other one lies in some way or is damaged."""
     lie = draw(st.sampled_from(_HONEST + _LIES))
     size = st.integers(0, 5) | st.sampled_from((0, 255, 2**16, 2**31, 2**32 - 1))
-    told = list(shape or draw(st.lists(st.integers(1, 6), min_size=1, max_size=4))) if lie != "shape" else draw(st.lists(size, max_size=5))
-    held = min(math.prod(told), 5000) if lie != "length" else draw(st.integers(0, 200))
-    pixels = (draw(st.sampled_from((b"\x00", b"\x01\x02", bytes(range(256))))) * (held + 1))[:held]
+    sizes = list(shape or draw(st.lists(st.integers(1, 6), min_size=1, max_size=4))) if lie != "shape" else draw(st.lists(size, max_size=5))
+    count = min(math.prod(sizes), 5000) if lie != "length" else draw(st.integers(0, 200))
+    pixels = (draw(st.sampled_from((b"\x00", b"\x01\x02", bytes(range(256))))) * (count + 1))[:count]
     kind = draw(st.sampled_from((0, 9, 11, 13, 14, 255))) if lie == "type" else 8
-    depth = draw(st.sampled_from((0, 1, 4, 5, 255))) if lie == "depth" else len(told)
-    content = bytes([0, 0, kind, depth]) + np.array(told, ">u4").tobytes() + pixels
+    depth = draw(st.sampled_from((0, 1, 4, 5, 255))) if lie == "depth" else len(sizes)
+    content = bytes([0, 0, kind, depth]) + np.array(sizes, ">u4").tobytes() + pixels
     content += {"goes on": b"!", "bomb": bytes(10**6)}.get(lie, b"")
     content = draw(changed(content)) if lie == "bytes" else content
     cuts = sorted(draw(st.lists(st.integers(0, len(content)), max_size=2)))
@@ -44,9 +44,9 @@ def _packed(content: bytes) -> bytes:
     return gzip.compress(content, 1, mtime=0)
 
 
-def idx(content: bytes, room: Path) -> bool:
+def idx(content: bytes, directory: Path) -> bool:
     """One file, with the memory that reading it takes."""
-    path = room / "file"
+    path = directory / "file"
     path.write_bytes(content)
     tracemalloc.start()
     try:
@@ -73,12 +73,12 @@ _PARTS = {
 directories = st.fixed_dictionaries({name: idx_files(shape) for name, shape in _PARTS.items()})
 
 
-def dataset(files: dict[str, bytes], room: Path) -> bool:
+def dataset(files: dict[str, bytes], directory: Path) -> bool:
     """The four files of a dataset."""
     for name, content in files.items():
-        (room / name).write_bytes(content)
+        (directory / name).write_bytes(content)
     try:
-        splits = read_directory(room)
+        splits = read_directory(directory)
     except InputError as error:
         check_one_line(error)
         return False

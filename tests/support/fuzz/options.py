@@ -28,7 +28,7 @@ command_lines = st.tuples(
 )  # fmt: skip
 
 
-def options(command: tuple[str, list[str]], room: Path) -> bool:
+def options(command: tuple[str, list[str]], directory: Path) -> bool:
     """Both doors' parsers: a usage error, a refusal, or options that mean what was written."""
     name, arguments = command
     try:
@@ -39,7 +39,7 @@ def options(command: tuple[str, list[str]], room: Path) -> bool:
                 shared = argparse.ArgumentParser()
                 declare(shared.add_argument)
                 given = shared.parse_args(arguments)
-        parsed = parse(given, results=room)
+        parsed = parse(given, results=directory)
     except InputError:  # the command line shows whatever was typed by its codes
         return False
     except SystemExit as usage:

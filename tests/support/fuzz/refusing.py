@@ -19,7 +19,7 @@ def run_command(arguments: list[str]) -> tuple[int, str]:
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(arguments)
-    told = err.getvalue()
+    errors = err.getvalue()
     assert code in (0, 1, 2, 3)
-    assert code < 2 or (told.startswith("epochbench: ") and told.count("\n") == 1), told
+    assert code < 2 or (errors.startswith("epochbench: ") and errors.count("\n") == 1), errors
     return code, out.getvalue()

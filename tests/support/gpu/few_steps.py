@@ -27,8 +27,8 @@ def jobs(examples):
     digits, rng = mnist().training.first(examples), np.random.default_rng(5)
     few = Dataset(rng.random((19, 300)), rng.integers(0, 5, 19), classes=5)
     sizes = {"nielsen": ([784, 30, 10], digits, 10), "wide": ([784, 100, 10], digits, 50), "uneven": ([300, 15, 5], few, 4)}
-    found = {name: EpochJob(Network.scaled(layers, seed=2), data, data.order(seed=1), m, 3.0) for name, (layers, data, m) in sizes.items()}
-    return found if examples <= COMPARED else {"nielsen": found["nielsen"]}
+    jobs = {name: EpochJob(Network.scaled(layers, seed=2), data, data.order(seed=1), m, 3.0) for name, (layers, data, m) in sizes.items()}
+    return jobs if examples <= COMPARED else {"nielsen": jobs["nielsen"]}
 
 
 def train(kind, job, dtype="float32"):

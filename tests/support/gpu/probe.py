@@ -77,8 +77,8 @@ def rounded(value):
 
 def device(xp):
     """Return the device's compute capability and the attributes on which the trainers depend."""
-    found = xp.cuda.Device()
-    return {"capability": found.compute_capability, **{name: found.attributes.get(name) for name in ATTRIBUTES}}
+    device = xp.cuda.Device()
+    return {"capability": device.compute_capability, **{name: device.attributes.get(name) for name in ATTRIBUTES}}
 
 
 def error_of_dot(xp):
@@ -172,13 +172,13 @@ def probe(report, every, workloads, splits, rounds):
 
     def same_bits(one, other):
         for workload in workloads:
-            found = epochs[workload].bits
-            if one in found and other in found:
-                report.check(f"{one} and {other}, {workload.name}: same bits", found[one] == found[other])
+            kept = epochs[workload].bits
+            if one in kept and other in kept:
+                report.check(f"{one} and {other}, {workload.name}: same bits", kept[one] == kept[other])
 
     def clocks(name, clocked):
         def measure(workload):
-            return {kind: found._asdict() for kind, found in stage_clocks.measure(clocked(every[name]), workload, splits).items()}
+            return {kind: clocks._asdict() for kind, clocks in stage_clocks.measure(clocked(every[name]), workload, splits).items()}
 
         for workload in workloads:
             report.attempt(f"{name}, {workload.name}: clocks a step", measure, workload)

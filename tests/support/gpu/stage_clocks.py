@@ -149,7 +149,7 @@ def main(arguments=None, base=None):
 
 
 def _measure_all(kinds, workloads, splits, file):
-    found = {}
+    results = {}
     for name, kind in kinds.items():
         for workload in workloads:
             try:
@@ -159,11 +159,11 @@ def _measure_all(kinds, workloads, splits, file):
                 continue
             for warps, clocks in measured.items():
                 title = ", ".join(filter(None, (name, workload.name, warps)))
-                found[title] = clocks._asdict()
+                results[title] = clocks._asdict()
                 print(clocks.table(title).text(), flush=True)
             if file:
-                files.atomic_write(file, json.dumps(found, indent=1) + "\n")
-    return int(not found)
+                files.atomic_write(file, json.dumps(results, indent=1) + "\n")
+    return int(not results)
 
 
 if __name__ == "__main__":

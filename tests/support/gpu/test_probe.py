@@ -24,17 +24,17 @@ def test_every_form_of_a_trainer_is_compared_and_timed(tmp_path, monkeypatch):
     monkeypatch.setattr(probe, "BLOCKS", (6,))
     file = tmp_path / "probe.json"
     assert probe.main(["--workload", "nielsen", "--examples", "12", "--rounds", "1", "--json", str(file)], ON_CPU) == 0
-    found = json.loads(file.read_text())
+    results = json.loads(file.read_text())
     for name in load_all(ON_CPU):
-        assert found[f"{name}, nielsen: error"] < 1e-4
-        epoch = found[f"{name}, nielsen: epoch"]
+        assert results[f"{name}, nielsen: error"] < 1e-4
+        epoch = results[f"{name}, nielsen: epoch"]
         assert epoch["events_ms"] > 0
         assert epoch["wall_ms"] > 0
-    assert found["gpu_fused of 160 threads, nielsen: epoch"]["fit"]["threads"] == 160
-    assert found["gpu_lookahead of 6 blocks, nielsen: epoch"]["fit"]["blocks"] == 6
-    assert found["gpu_graph and one_by_one, nielsen: same bits"] is True
-    assert found["one_by_one: cost of a launch"].keys() == {"launch_us", "node_us"}
-    assert found["grid, nielsen: clocks a step"][""]["step"] == len(FUSED)
+    assert results["gpu_fused of 160 threads, nielsen: epoch"]["fit"]["threads"] == 160
+    assert results["gpu_lookahead of 6 blocks, nielsen: epoch"]["fit"]["blocks"] == 6
+    assert results["gpu_graph and one_by_one, nielsen: same bits"] is True
+    assert results["one_by_one: cost of a launch"].keys() == {"launch_us", "node_us"}
+    assert results["grid, nielsen: clocks a step"][""]["step"] == len(FUSED)
 
 
 def test_a_failure_is_recorded_and_the_next_result_too(tmp_path):

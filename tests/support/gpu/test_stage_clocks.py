@@ -51,10 +51,10 @@ def test_the_script_prints_a_table_and_writes_json(tmp_path, capsys):
     file = tmp_path / "clocks.json"
     arguments = ["--workload", "nielsen", "--examples", "25", "--threads", "160", "--json", str(file)]
     assert stage_clocks.main(arguments, ON_CPU) == 0
-    found = json.loads(file.read_text())
-    fused = found["gpu_fused, nielsen"]
+    results = json.loads(file.read_text())
+    fused = results["gpu_fused, nielsen"]
     assert (fused["threads"], fused["stages"]["receive"], fused["step"]) == (160, [1, 1], len(FUSED))
-    assert [f"gpu_lookahead, nielsen, {kind}" for kind in LOOKAHEAD] == list(found)[1:]
+    assert [f"gpu_lookahead, nielsen, {kind}" for kind in LOOKAHEAD] == list(results)[1:]
     printed = capsys.readouterr().out
     assert all(stage in printed for stages in (FUSED, *LOOKAHEAD.values()) for stage in stages if stage != "none")
 

@@ -55,8 +55,8 @@ def load_all(base=None):
         base = {name: load_trainer(name) for name in NAMES}
         if reason := base["gpu"].unavailable():
             raise Unsupported(reason)
-    found = dict(base)
-    return found | {"one_by_one": one_by_one(found["gpu_graph"]), "grid": grid_form(found["gpu_fused"])}
+    every = dict(base)
+    return every | {"one_by_one": one_by_one(every["gpu_graph"]), "grid": grid_form(every["gpu_fused"])}
 
 
 def stream_of(trainer):
