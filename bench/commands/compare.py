@@ -49,9 +49,9 @@ def _over_time(given: argparse.Namespace) -> int:
         return 3
     _print(past, given)
     if given.directory:
-        from bench import plot
+        from bench.plot import charts
 
-        print_files(plot.history(past, given.directory), beside=given.json or given.markdown)
+        print_files(charts.draw_history(past, given.directory), beside=given.json or given.markdown)
     return 0
 
 
@@ -61,9 +61,9 @@ def _compare(given: argparse.Namespace) -> int:
     answer = compare(given.csv, baseline=given.baseline, broken=skipped if given.skip_broken else None)
     _print(answer, given)
     if given.directory:
-        from bench import plot
+        from bench.plot import charts
 
-        print_files(plot.comparison(answer, given.directory, given.between), beside=given.json or given.markdown)
+        print_files(charts.draw_comparison(answer, given.directory, given.between), beside=given.json or given.markdown)
     if not answer.comparable:
         print(
             "epochbench: no two of these machines timed the same job, so nothing compares them; run one workload on both", file=sys.stderr

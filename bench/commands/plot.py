@@ -19,7 +19,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Draw the charts and print their files."""
-    from bench import plot
+    from bench.plot import charts
 
-    print_files(plot.charts(given.csv, given.directory))
+    print_files(charts.draw(given.csv, given.directory))
     return 0

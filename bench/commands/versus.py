@@ -45,10 +45,10 @@ def run(given: argparse.Namespace) -> int:
     progress("")
     print(answer.json() if given.json else answer.text())
     if given.directory:
-        from bench import plot
+        from bench.plot import charts
 
         csv = answer.save(given.directory, options.machine)
-        files = [csv, *(plot.ratios(answer.duel, answer.pairs, answer.ratio, csv.with_suffix("")) if answer.ratio.known else [])]
+        files = [csv, *(charts.draw_ratios(answer.duel, answer.pairs, answer.ratio, csv.with_suffix("")) if answer.ratio.known else [])]
         if not given.json:
             print_files(files)
     if isinstance(answer.broken_off, ContenderError):

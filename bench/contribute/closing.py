@@ -24,7 +24,7 @@ def close(campaign: Campaign, progress: Callable[[str], None]) -> int:
     if not campaign.directory.csvs:
         _report_nothing(campaign)
         return 3
-    complaints, charts = conclude(campaign, progress, charts=campaign.request.options.charts)
+    complaints, charts = conclude(campaign, progress, draw=campaign.request.options.charts)
     _report_files(campaign, len(charts))
     _report_left_out(campaign)
     if complaints:
@@ -36,21 +36,21 @@ def close(campaign: Campaign, progress: Callable[[str], None]) -> int:
     return 1 if any(outcome.failed for outcome in campaign.outcomes) else 0
 
 
-def conclude(campaign: Campaign, progress: Callable[[str], None], *, charts: bool) -> tuple[list[str], list[Path]]:
-    """Check, draw if charts are wanted, print the warnings, and write the summary. Return the complaints and the charts."""
+def conclude(campaign: Campaign, progress: Callable[[str], None], *, draw: bool) -> tuple[list[str], list[Path]]:
+    """Check, draw the charts if asked to, print the warnings, and write the summary. Return the complaints and the charts."""
     csvs = campaign.directory.csvs
     if not csvs:
         return [], []
     complaints = [complaint for path in csvs for complaint in check(path)]
     warnings = [warning for outcome in campaign.outcomes for warning in outcome.warnings]
     drawn: list[Path] = []
-    if charts:
-        from bench import plot
+    if draw:
+        from bench.plot import charts
 
         for path in csvs:
             progress(f"drawing the charts of {path.name}")
             try:
-                drawn += plot.charts([path])
+                drawn += charts.draw([path])
             except (InputError, OSError) as error:
                 warnings.append(f"no charts of {path.name}: {error}")
     warnings = list(dict.fromkeys(warnings))

@@ -48,6 +48,6 @@ def contribute(request: Request, *, progress: Callable[[str], None], plan: Seque
         try:
             Schedule(campaign, progress).run()
         except BaseException:
-            closing.conclude(campaign, progress, charts=False)  # at once: the user waits for it to end
+            closing.conclude(campaign, progress, draw=False)  # at once: the user waits for it to end
             raise
         return closing.close(campaign, progress)

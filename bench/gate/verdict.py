@@ -87,10 +87,10 @@ class Report:
         files = []
         for verdict in self.verdicts:
             if self.csv and verdict.duel and verdict.ratio and verdict.ratio.known:
-                from bench import plot  # loads matplotlib and pandas, which a gate without an interval does without
+                from bench.plot import charts  # loads matplotlib and pandas, which a gate without an interval does without
 
                 stem = self.csv.with_name(f"{self.csv.stem}-{slug(verdict.trainer)}")
-                files += plot.ratios(verdict.duel, list(verdict.stages.values())[-1], verdict.ratio, stem)
+                files += charts.draw_ratios(verdict.duel, list(verdict.stages.values())[-1], verdict.ratio, stem)
         return files
 
     def exit_code(self, *, strict: bool) -> int:

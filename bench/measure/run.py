@@ -73,10 +73,10 @@ class Run:
     def draw(self) -> None:
         """Draw the charts of a closed run, if they are wanted. What prevents them is a warning."""
         if self.files and self.options.charts:
-            from bench import plot
+            from bench.plot import charts
 
             try:
-                self.files += plot.charts(self.files)
+                self.files += charts.draw(self.files)
             except (InputError, OSError) as error:
                 self.warnings.append(f"no charts: {error}")
 

@@ -17,7 +17,7 @@ from bench.mpi.cost_model import Compute, Link, Model
 from bench.mpi.fleet import slow_hosts
 from bench.mpi.ranks import share
 from bench.options import declare, parse, spelled
-from bench.plot import charts
+from bench.plot.charts import draw
 from bench.records import Writer
 from bench.system.launcher import without_launcher
 from tests.support.commands import QUICK, ROOT, command
@@ -97,7 +97,7 @@ def test_scale_draws_speedup_and_efficiency_and_plot_draws_them_again(scaled, tm
     (picture,) = scaled[1].glob("*.png")
     assert picture.name.endswith("-scaling.png")
     (csv,) = scaled[1].glob("*.csv")
-    again = charts([csv], tmp_path)
+    again = draw([csv], tmp_path)
     assert [file.name for file in again] == [picture.name, picture.with_suffix(".svg").name]
     drawn = again[1].read_text(encoding="utf-8")
     assert all(word in drawn for word in ("ideal", "nielsen mpi, strong", "nielsen mpi, weak"))
@@ -244,7 +244,7 @@ def test_one_trainer_over_one_rank_and_two_are_two_cells_everywhere(both, tmp_pa
     assert [("2 ranks" in title, len(course)) for title, course in courses] == [(False, 1), (True, 1)]
     answer = compare([both], baseline=None)
     assert {setup.ranks for setup in answer.timings.configurations} == {1, 2}
-    assert [file.stem for file in charts([both], tmp_path)] == ["both-scaling", "both-scaling~2"] * 2, "a chart a run"
+    assert [file.stem for file in draw([both], tmp_path)] == ["both-scaling", "both-scaling~2"] * 2, "a chart a run"
 
 
 # The model

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from bench import plot, records
-from bench.plot import palette
+from bench import records
+from bench.plot import charts, palette
 from impls import TRAINERS
 from tests.support.rows import ROW, written
 
@@ -15,7 +15,7 @@ FEW, ALL = 1000, 50_000
 def figures(*paths):
     """The figures of these CSVs by their names, each a list."""
     figures = {}
-    for name, figure in plot._figures(records.read(paths)):
+    for name, figure in charts.figures(records.read(paths)):
         figures.setdefault(name, []).append(figure)
     return figures
 

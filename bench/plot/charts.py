@@ -1,0 +1,112 @@
+"""Which charts are drawn of which rows, and into which files.
+
+A new chart is a module of this package with `draw`, which returns a figure, and a `yield` in `figures`. A chart can be read without
+colour: bars carry their names and values, lines differ by marker and have their label where they end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bench import records
+from bench.analysis.crossovers import grids
+from bench.analysis.timings import BASELINE, timings
+from bench.machine.identity import slug
+from bench.plot import bars, curves, history, learning, machines, maps, pair_ratios, roofline, scaling, style
+from bench.stats import intervals
+from impls.errors import unknown
+
+if TYPE_CHECKING:
+    from bench.analysis.compare import Comparison
+    from bench.analysis.history import History
+    from bench.paired.duel import Duel
+    from bench.paired.pair import Pair
+
+_LIMITS = ["flops", "bytes", "peak_flops", "peak_bytes"]
+
+
+def draw(paths: Sequence[Path], directory: Path | None = None) -> list[Path]:
+    """Draw every chart that the rows of these CSVs allow, as PNG and SVG, and return the files, PNGs first.
+
+    paths: CSVs, or directories of them. directory: where the charts go; by default beside the first CSV. A chart of a single CSV bears
+    its name.
+    """
+    paths = records.files(paths)
+    table = records.read(paths)
+    directory = paths[0].parent if directory is None else directory
+    records.check_writable(directory, option="-o")
+    groups = list(table.groupby(["machine", "dataset", "dtype", "threads"], sort=False))
+    alone = [paths[0].stem] if len(paths) == 1 else []
+    one_of_many = [[slug("-".join(map(str, key)))] if len(groups) > 1 else [] for key, _ in groups]
+    with style.in_use():
+        named = (
+            ("-".join([*alone, *group, name]), figure)
+            for group, (_, rows) in zip(one_of_many, groups, strict=True)
+            for name, figure in figures(rows)
+        )
+        return style.save(named, directory)
+
+
+def figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
+    """Yield the charts of rows of one machine, dataset, dtype and number of threads, with their names."""
+    shared = scaling.several_ranks(rows)
+    times = timings(rows[~shared])
+    all_grids = grids(times)
+    for configuration in times.configurations:
+        mine = rows[~shared & (rows["kind"] == "timing") & (rows["ranks"] == configuration.ranks) & rows["run_id"].isin(configuration.runs)]
+        subtitle = style.subtitle(mine) + (f" · {configuration.label}" if len(times.configurations) > 1 else "")
+        named = {job: timed[configuration] for job in times.jobs if job.width is None and configuration in (timed := times.of(job))}
+        if any(BASELINE in timed and len(timed) > 1 for timed in named.values()):
+            yield "speedup", bars.speedup(named, subtitle)
+        if named:
+            yield "epoch-time", bars.epoch_time(named, subtitle)
+        limited = mine[mine["workload"].isin([job.workload for job in named]) & (mine[_LIMITS] > 0).all(axis=1)]
+        if not limited.empty:
+            yield "roofline", roofline.draw(times, configuration, limited, subtitle)
+        for (whose, _), grid in all_grids.items():
+            if whose == configuration:
+                yield from curves.throughputs(times, configuration, grid, subtitle)
+    if mapped := maps.of(times):
+        yield "map", maps.draw(mapped, None)
+    runs = list(rows[shared].groupby("run_id", sort=False))
+    for run_id, run in runs:
+        yield "scaling", scaling.draw(timings(run), style.subtitle(run) + (f" · run {run_id}" if len(runs) > 1 else ""))
+    training = rows[rows["kind"] == "training"]
+    for (workload, *_), job in training.groupby(list(records.JOB), sort=False):
+        yield f"learning-{slug(str(workload))}", learning.draw(job)
+
+
+def draw_comparison(answer: Comparison, directory: Path, between: tuple[str, str] | None = None) -> list[Path]:
+    """Draw the machines of a `compare` beside each other, and their maps, as PNG and SVG in the directory; return the files.
+
+    between: the two trainers of the speedup's map. Raises InputError if one of them was not timed.
+    """
+    records.check_writable(directory, option="-o")
+    times, drawn = answer.timings, []
+    for name in between or ():
+        if name not in times.trainers():
+            raise unknown("trainer", name, times.trainers())
+    with style.in_use():
+        if named := [job for job in times.jobs if job.width is None]:
+            drawn.append(("machines", machines.draw(times, named)))
+        if mapped := maps.of(times):
+            drawn.append(("map", maps.draw(mapped, between)))
+        return style.save(drawn, directory)
+
+
+def draw_history(answer: History, directory: Path) -> list[Path]:
+    """Draw the courses of a `compare --over-time` as history.png and history.svg in the directory."""
+    records.check_writable(directory, option="-o")
+    with style.in_use():
+        return style.save([("history", history.draw(answer))], directory)
+
+
+def draw_ratios(duel: Duel, taken: Sequence[Pair], ratio: intervals.Interval, stem: Path) -> list[Path]:
+    """Draw a duel's ratios, a over b, pair by pair, with the interval of their centre, as stem.png and stem.svg."""
+    with style.in_use():
+        return style.save([(stem.name, pair_ratios.draw(duel, taken, ratio))], stem.parent)
