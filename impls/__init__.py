@@ -40,7 +40,8 @@ __all__ = [
     "unavailable",
 ]
 
-# The ladder, lowest rung first, then what people would use instead. Named as text: a trainer's libraries load when it is asked for.
+# The ladder, lowest rung first, then what people would use instead. The tests and the bench run every trainer named here, and
+# bench/plot/palette.py has a colour for each. Named as text: a trainer's libraries load when it is asked for.
 TRAINERS = {
     "loop": "impls.loop:Loop",
     "matrix": "impls.matrix:Matrix",

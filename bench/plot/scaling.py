@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
 from bench.analysis.timings import Timings
-from bench.plot.palette import COLOURS, MARKERS
+from bench.plot.palette import numbered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,10 +34,11 @@ def draw(times: Timings, subtitle: str) -> Figure:
     sizes = sorted(configuration.ranks for configuration in times.configurations)
     speed.plot([1, sizes[-1]], [1, sizes[-1]], color="#8c8c8c", ls=":", label="ideal")
     efficiency.axhline(1, color="#8c8c8c", ls=":", label="ideal")
-    # A line a job and kind of scaling: told apart by colour, marker and dashes.
+    # A line for each job and kind of scaling: they differ by colour, marker and dashes.
     for position, (name, (x, value, low, high)) in enumerate(_lines(times)):
+        colour, marker = numbered(position // 2)
         look = {
-            "color": COLOURS[position // 2 % len(COLOURS)], "marker": MARKERS[position // 2 % len(MARKERS)],
+            "color": colour, "marker": marker,
             "ls": "--" if position % 2 else "-", "capsize": 3, "lw": 1.5, "ms": 6, "mfc": "white" if position % 2 else None,
         }  # fmt: skip
         speed.errorbar(x, value, yerr=(value - low, high - value), label=name, **look)
