@@ -1,7 +1,13 @@
 """The CSV's columns.
 
-A new column is one line of `Row`, at its end, with the next schema. `measure.recorder` fills it. A column about the machine is a line of
-`machine.identity.Machine` too, and its `describe` fills it. A new number is `float | None`, because older files have no such cell.
+A new column is one line at the end of `Row`, with the next number as its `schema`. Writer and reader follow from `Row`, and README.md's
+table of the columns gets its name too. Its value comes from
+
+- `Recorder._rows` of bench/measure/recorder.py, if each case has its own,
+- a field of `RunColumns` there, which `prepare` of bench/measure/run.py fills, if it is the same for a whole run,
+- a field of `Machine` in bench/machine/identity.py, which `describe` there fills, if it is about the machine.
+
+Older files have no such cell: a new text is `str` and empty for them, a new number is `float | None`.
 """
 
 from __future__ import annotations

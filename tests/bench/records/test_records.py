@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import records
-from bench.records import COLUMNS, Row, Writer
+from bench.records import COLUMNS, SCHEMA, Row, Writer
+from bench.records.schema import HEADERS
 from impls import InputError
 from tests.support import rows
 from tests.support.commands import ROOT
@@ -52,20 +53,22 @@ def test_concatenated_files_are_one(csv, tmp_path):
     assert len(records.read([csv, both])) == 6
 
 
-@pytest.mark.parametrize(("schema", "next_column"), [(1, "gpu_memory_gib"), (2, "load")])
-def test_a_file_of_an_older_schema_is_read_and_may_be_put_together_with_newer_ones(csv, tmp_path, schema, next_column):
+@pytest.mark.parametrize("schema", range(1, SCHEMA))
+def test_a_file_of_an_older_schema_is_read_and_may_be_put_together_with_newer_ones(csv, tmp_path, schema):
     header, *lines = csv.read_text(encoding="utf-8").splitlines()
-    added = 1 + header.split(",")[::-1].index(next_column)
+    width = len(HEADERS[schema])
     older = tmp_path / "older.csv"
-    cut = [line.rsplit(",", added)[0] for line in (header, *(line.replace("3,r1", f"{schema},r1", 1) for line in lines))]
+    cut = [
+        line.rsplit(",", len(COLUMNS) - width)[0] for line in (header, *(line.replace(f"{SCHEMA},r1", f"{schema},r1", 1) for line in lines))
+    ]
     older.write_text("\n".join(cut) + "\n", encoding="utf-8")
     both = tmp_path / "both.csv"
     both.write_bytes(older.read_bytes() + csv.read_bytes() + older.read_bytes())
     table = records.read([both])
-    assert table["schema"].tolist() == [schema, schema, 3, 3, schema, schema]
+    assert table["schema"].tolist() == [schema, schema, SCHEMA, SCHEMA, schema, schema]
     assert table["seconds"].nunique() == 1
     for column in ("peak_flops", "flops_after"):
-        known = column in header and COLUMNS.index(column) < COLUMNS.index(next_column)
+        known = COLUMNS.index(column) < width
         assert table[column].isna().tolist() == [not known, not known, False, False, not known, not known]
 
 
@@ -139,7 +142,7 @@ def test_a_row_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path):
             lambda text: text.replace("schema,run_id", "run_id,schema", 1),
             "line 1 does not name the columns of a schema that this version reads",
         ),
-        (lambda text: text.replace("\n3,r1", "\n9,r1", 1), "line 2: schema '9' under a header of schema 3"),
+        (lambda text: text.replace(f"\n{SCHEMA},r1", "\n9,r1", 1), f"line 2: schema '9' under a header of schema {SCHEMA}"),
         (lambda text: text.replace("0.1234567", "fast", 1), "line 2, column seconds: 'fast' is not a finite number"),
         (lambda text: text.replace("0.1234567", "-1", 1), "line 2, column seconds: '-1' is not a finite number, 0 or more"),
         (lambda text: text.replace("0.1234567", "0", 1), "line 2, column seconds: '0' is not above 0"),
@@ -148,8 +151,8 @@ def test_a_row_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path):
         (lambda text: text.replace("50000", "50000.5", 1), "line 2, column examples: '50000.5' is not a whole number"),
         (lambda text: text.replace(",1,timing", ",yes,timing"), "line 3, column dirty: 'yes' is not 0 or 1"),
         (lambda text: text.replace("2.4.6,openblas", '"2.4\n6",openblas', 1), "column numpy: '2.4\\n6' is not a single line"),
-        (lambda text: text + "3,r1,2026\n", "line 4: 3 cells instead of 47"),
-        (lambda text: text + text.splitlines()[1] + ",more\n", "line 4: 48 cells instead of 47"),
+        (lambda text: text + f"{SCHEMA},r1,2026\n", f"line 4: 3 cells instead of {len(COLUMNS)}"),
+        (lambda text: text + text.splitlines()[1] + ",more\n", f"line 4: {len(COLUMNS) + 1} cells instead of {len(COLUMNS)}"),
         (lambda text: text.splitlines()[0] + "\n", "holds no rows"),
         (lambda text: "", "line 1 lacks the columns schema, run_id"),
     ],
