@@ -1,6 +1,6 @@
-"""The command line, `python -m bench COMMAND`: parses, runs one command, turns errors into exit codes.
+"""The command line, `python -m bench COMMAND`: parses, runs one command, turns errors and signals into exit codes.
 
-0 fine, 1 the answer is no, 2 bad usage or bad input, 3 could not decide, 130 interrupted.
+0 fine, 1 the answer is no, 2 bad usage or bad input, 3 could not decide, 130 interrupted by Ctrl-C (SIGTERM: 143, SIGHUP: 129).
 """
 
 from __future__ import annotations

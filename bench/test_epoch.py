@@ -70,6 +70,7 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
             trainer.load(start)
 
         benchmark.group = case.workload.name
+        # This is the timing: pytest-benchmark's clock runs during each call of train_epoch, and at no other time.
         benchmark.pedantic(trainer.train_epoch, args=(order,), setup=from_the_start, teardown=lambda _: monitor.observe(), rounds=rounds)
         if not benchmark.enabled:
             return

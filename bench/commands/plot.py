@@ -1,4 +1,4 @@
-"""`python -m bench plot`: the charts of one or more CSVs."""
+"""`python -m bench plot`: has bench/plot/charts.py draw the charts of one or more CSVs."""
 
 from __future__ import annotations
 

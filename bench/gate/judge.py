@@ -1,4 +1,4 @@
-"""`python -m bench gate`: is the working tree slower than its base? One verdict a trainer."""
+"""`python -m bench gate`, from start to report: for each changed trainer, measure pairs, apply rule.py, keep the verdict."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: 
                 match = duel.prepare(new, old, options.workloads[0], options.splits(), directory, threads=threads, seconds=seconds)
                 verdict = replace(verdict, word="undecided", duel=match)
                 left = seconds - (time.monotonic() - begin)
-                judgement, ratio, _ = decide(_with_progress(match.pairs(), trainer, progress), margin=margin, seconds=left, stages=stages)
-                verdict = replace(verdict, word=judgement, ratio=ratio, reason=_left_behind(match) or _undecided(judgement, stages))
+                decision, ratio, _ = decide(_with_progress(match.pairs(), trainer, progress), margin=margin, seconds=left, stages=stages)
+                verdict = replace(verdict, word=decision, ratio=ratio, reason=_left_behind(match) or _undecided(decision, stages))
             except ContenderError as error:
                 word, reason = _failed(error, new, directory, threads)
                 verdict = replace(verdict, word=word, reason=reason)

@@ -1,4 +1,4 @@
-"""What the gate says: a verdict a trainer, told in a terminal, on a page and to a program."""
+"""The gate's report: a verdict for each trainer, as text, Markdown and JSON."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from bench.gate.rule import Judgement, Stages
+from bench.gate.rule import Decision, Stages
 from bench.machine.identity import slug
 from bench.paired.duel import Duel
 from bench.stats.intervals import Interval
@@ -19,7 +19,7 @@ from bench.text.tables import Table
 # not comparable  the base does
 # absent          neither was made for this machine
 # not reached     the gate was broken off before
-Word = Judgement | Literal["broken", "not comparable", "absent", "not reached"]
+Word = Decision | Literal["broken", "not comparable", "absent", "not reached"]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""When pairs are enough: intervals that hold however often they are looked at, and the looks at which to stop."""
+"""Sequential looks at pairs: after how many pairs to look, and an interval that holds however often one looks."""
 
 from __future__ import annotations
 

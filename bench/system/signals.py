@@ -1,4 +1,7 @@
-"""Signals that end a command, as an exception that cleans up on its way out."""
+"""Signals that end a command, as an exception that cleans up on its way out.
+
+`python -m bench` listens, and catches `Stopped`, in bench/__main__.py; `pytest bench` handles signals in bench/conftest.py.
+"""
 
 from __future__ import annotations
 
