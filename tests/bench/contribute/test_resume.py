@@ -120,19 +120,8 @@ class Raises(Matrix):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no signals to interrupt with")
 def test_a_real_contribution_is_interrupted_and_goes_on(tmp_path, monkeypatch):
-    quick = [
-        "--examples",
-        "100",
-        "--rounds",
-        "3",
-        "--trainers",
-        "loop,matrix",
-        "--machine",
-        "box",
-        "--results",
-        str(tmp_path),
-        "--no-charts",
-    ]
+    job = ["--examples", "100", "--rounds", "3", "--threads", "1", "--trainers", "loop,matrix"]
+    quick = [*job, "--machine", "box", "--results", str(tmp_path), "--no-charts"]
     command = [sys.executable, "-m", "bench", "contribute", "--minutes", "9", "--allow-dirty", *quick]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
@@ -148,7 +137,8 @@ def test_a_real_contribution_is_interrupted_and_goes_on(tmp_path, monkeypatch):
     assert not (tmp_path / "box" / "unfinished").exists()
 
     commit, dirty = git.state(ROOT)
-    words = {"bench_examples": "100", "bench_rounds": "3", "bench_trainers": "loop,faulty:Raises,matrix", "bench_machine": "box"}
+    same = {"bench_examples": "100", "bench_rounds": "3", "bench_threads": "1", "bench_machine": "box"}
+    words = {"bench_trainers": "loop,faulty:Raises,matrix", **same}
     (tmp_path / "faulty.py").write_text(FAULTY)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     options = parse(words, results=tmp_path, workloads=["nielsen"])
