@@ -26,7 +26,8 @@ class Trainer(ABC):
     The mathematics is Nielsen's, chapters 1 and 2: quadratic cost C = 1/(2m) sum |a_L - y|^2 over the m examples of a
     mini-batch, gradients by backpropagation (BP1-BP4), and the step w -> w - eta dC/dw, b -> b - eta dC/db.
 
-    To write one, implement `_setup`, `_set_weights`, `_epoch` and `network`, and `_synchronize` if the work is asynchronous.
+    To write one, implement `_setup`, `_set_weights`, `_epoch` and `network`, and `_synchronize` if the work is asynchronous. The bench
+    runs it as `--trainers module:Class`; one of the project's own is also named in `TRAINERS` of impls/__init__.py.
     The public methods check what they are given and hold the promises below for every trainer alike; `impls.testing` checks them.
     All arithmetic is in the network's dtype. No globals, no seeds inside: the same arguments give the same result.
     """

@@ -1,7 +1,7 @@
 """Which charts are drawn of which rows, and into which files.
 
-A new chart is a module of this package with `draw`, which returns a figure, and a `yield` in `figures`. A chart can be read without
-colour: bars carry their names and values, lines differ by marker and have their label where they end.
+A new chart is a module of this package with `draw`, which returns a figure (learning.py is a short one), and a `yield` in `figures`.
+A chart can be read without colour: bars carry their names and values, lines differ by marker and have their label where they end.
 """
 
 from __future__ import annotations
