@@ -11,11 +11,12 @@ import pytest
 
 from bench.measure import summary
 from bench.measure.case import Case
-from bench.measure.pytest_internals import Terminal, compares_with_nothing, has_colours, hide_benchmark_table
+from bench.measure.pytest_internals import Terminal, compares_with_nothing, has_colours, hide_benchmark_table, parameter
 from bench.measure.run import Run, prepare
 from bench.measure.stash import RUN, WATCHDOG
 from bench.measure.watchdog import Watchdog
 from bench.options import declare, parse
+from bench.system.progress import LOGGER, show_with
 from bench.system.signals import catch
 from impls import InputError
 
@@ -92,12 +93,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     run.cases = [case for case in map(_case, session.items) if case and not config.option.collectonly]
     if not run.cases:
         return
-
-    def show(case: Case, doing: str) -> None:
-        terminal.rewrite(f"{_progress_prefix(run, case)}  {doing}")
-
+    show_with(terminal)
+    config.add_cleanup(LOGGER.handlers.clear)
     with terminal.uncaptured():
-        watchdog = config.stash[WATCHDOG] = Watchdog(run, show)
+        watchdog = config.stash[WATCHDOG] = Watchdog(run)
     config.add_cleanup(watchdog.close)
 
 
@@ -124,7 +123,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         failed[case] = f"{call.excinfo.typename}: {call.excinfo.value}".removeprefix("Failed: ")
     item.config.stash[WATCHDOG].finish(case)
     ended = "skipped" if case in skipped else "FAILED" if case in failed else summary.measured(run, case) or "ran once"
-    Terminal(item.config).write_line(f"{_progress_prefix(run, case)}  {ended}")
+    Terminal(item.config).write_line(f"{run.prefix(case)}  {ended}")
     return report
 
 
@@ -137,13 +136,8 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport, c
 
 def _case(item: pytest.Item) -> Case | None:
     """Return the case that a test times."""
-    case = item.callspec.params.get("case") if hasattr(item, "callspec") else None
+    case = parameter(item, "case")
     return case if isinstance(case, Case) else None
-
-
-def _progress_prefix(run: Run, case: Case) -> str:
-    widest = max(len(other.title) for other in run.cases)
-    return f"[{run.cases.index(case) + 1}/{len(run.cases)}] {case.title:<{widest}}"
 
 
 @pytest.hookimpl(tryfirst=True)

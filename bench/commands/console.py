@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from bench.system.progress import progress, show_with
 from bench.text.numbers import plain
 from impls.errors import InputError
 
@@ -23,23 +24,26 @@ class _Printed(logging.Handler):
         print(record.getMessage(), flush=True)
 
 
+class _Rewritten(logging.Handler):
+    """Shows a message in place of the last one, if standard error is a terminal."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{record.getMessage()}", end="", file=sys.stderr, flush=True)
+
+
 def print_messages() -> None:
-    """Print what the packages of bench/ log for people."""
+    """Print what the packages of bench/ log for people, and show their progress."""
     logger = logging.getLogger("bench")
     logger.handlers = [_Printed()]
     logger.setLevel(logging.INFO)
+    show_with(_Rewritten())
 
 
 def refuse(error: Exception | str) -> None:
     """Say on one line why something is not done, in place of the progress."""
     progress("")
     print(f"epochbench: {plain(str(error))}", file=sys.stderr)
-
-
-def progress(line: str) -> None:
-    """Show a line in place of the last one, to a person who watches; an empty one takes it away."""
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{line}", end="", file=sys.stderr, flush=True)
 
 
 def print_files(files: Iterable[Path], *, beside: bool = False) -> None:

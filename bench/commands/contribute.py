@@ -7,7 +7,6 @@ import shlex
 from pathlib import Path
 
 from bench.commands.arguments import Commands, minutes
-from bench.commands.console import progress
 from bench.options import declare, parse, spelled
 from bench.system import git
 from impls import InputError
@@ -49,7 +48,7 @@ def run(given: argparse.Namespace) -> int:
         dirty=dirty,
         in_checkout=bool(commit) and options.results.resolve().is_relative_to(root),
     )
-    return contribute(request, progress=progress)
+    return contribute(request)
 
 
 def _code(*, allow_dirty: bool) -> tuple[str, bool]:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.commands.arguments import JOB, Commands, seconds, share
-from bench.commands.console import PAIRS_SHOWN, print_files, progress, refuse
+from bench.commands.console import PAIRS_SHOWN, print_files, refuse
 from bench.gate import MARGIN, SECONDS
 from bench.options import declare, parse
+from bench.system.progress import progress
 from impls import InputError
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def run(given: argparse.Namespace) -> int:
         records.check_writable(given.summary.parent, option="--summary")
         if given.summary.is_dir():
             raise InputError(f"--summary {given.summary}: that is a directory; name a file")
-    report = gate(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=progress)
+    report = gate(options, base=given.base, margin=given.margin, seconds=given.seconds)
     progress("")
     print(report.json() if given.json else report.text())
     if given.summary:
@@ -88,7 +89,7 @@ def _self_test(given: argparse.Namespace, options: Options) -> int:
         if getattr(given, option.removeprefix("--")):
             raise InputError(f"{option} does not go with --self-test, which has no verdicts")
     try:
-        rates = self_test.self_test(options, base=given.base, margin=given.margin, seconds=given.seconds, progress=progress)
+        rates = self_test.self_test(options, base=given.base, margin=given.margin, seconds=given.seconds)
     except ContenderError as error:
         refuse(error)
         return 3

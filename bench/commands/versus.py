@@ -6,8 +6,9 @@ import argparse
 from pathlib import Path
 
 from bench.commands.arguments import JOB, Commands, seconds, variable
-from bench.commands.console import PAIRS_SHOWN, print_files, progress, refuse
+from bench.commands.console import PAIRS_SHOWN, print_files, refuse
 from bench.options import declare, parse
+from bench.system.progress import progress
 
 
 def add_parser(commands: Commands) -> None:
@@ -38,7 +39,7 @@ def run(given: argparse.Namespace) -> int:
         records.check_writable(given.directory, option="-o")
     sides = Side(given.a, given.a_python, dict(given.a_env)), Side(given.b, given.b_python, dict(given.b_env))
     try:
-        answer = versus(*sides, options, seconds=given.seconds, progress=progress)
+        answer = versus(*sides, options, seconds=given.seconds)
     except ContenderError as error:
         refuse(error)
         return 3 if error.absent else 1

@@ -8,6 +8,7 @@ import pytest
 
 from bench.contribute.process import event_line
 from bench.measure import summary
+from bench.measure.pytest_internals import parameter
 from bench.measure.stash import RUN
 
 
@@ -18,7 +19,7 @@ def _print(config: pytest.Config, **content: object) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Print the begin and the end of a case. A case that is interrupted, or crashes, has no end."""
-    run, case = item.config.stash[RUN], item.callspec.params["case"]  # type: ignore[attr-defined]
+    run, case = item.config.stash[RUN], parameter(item, "case")
     _print(item.config, begins=case.key)
     result = yield
     skipped, failed = run.outcomes.skipped.get(case), run.outcomes.failed.get(case)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 from bench import records
@@ -13,18 +12,19 @@ from bench.contribute import summary
 from bench.contribute.campaign import Campaign, by_reason
 from bench.contribute.schedule import CLOSING
 from bench.system.files import atomic_write
+from bench.system.progress import progress
 from bench.text.numbers import about, counted, plain
 from impls import InputError
 
 LOG = logging.getLogger(__name__)
 
 
-def close(campaign: Campaign, progress: Callable[[str], None]) -> int:
+def close(campaign: Campaign) -> int:
     """Check, draw, write the summary, print what comes next, and return the exit code."""
     if not campaign.directory.csvs:
         _report_nothing(campaign)
         return 3
-    complaints, charts = conclude(campaign, progress, draw=campaign.request.options.charts)
+    complaints, charts = conclude(campaign, draw=campaign.request.options.charts)
     _report_files(campaign, len(charts))
     _report_left_out(campaign)
     if complaints:
@@ -36,7 +36,7 @@ def close(campaign: Campaign, progress: Callable[[str], None]) -> int:
     return 1 if any(outcome.failed for outcome in campaign.outcomes) else 0
 
 
-def conclude(campaign: Campaign, progress: Callable[[str], None], *, draw: bool) -> tuple[list[str], list[Path]]:
+def conclude(campaign: Campaign, *, draw: bool) -> tuple[list[str], list[Path]]:
     """Check, draw the charts if asked to, print the warnings, and write the summary. Return the complaints and the charts."""
     csvs = campaign.directory.csvs
     if not csvs:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from bench.contribute import closing
@@ -16,14 +16,14 @@ from bench.contribute.stages import Stage, stages
 from bench.machine import affinity
 from bench.machine.identity import describe
 from bench.machine.load import Meter
+from bench.system.progress import progress
 from impls import InputError
 
 
-def contribute(request: Request, *, progress: Callable[[str], None], plan: Sequence[Stage] | None = None) -> int:
+def contribute(request: Request, *, plan: Sequence[Stage] | None = None) -> int:
     """Measure within the time, and return the exit code: 1 if a check complains or a trainer failed, 3 if nothing was measured.
 
-    progress  shows a line in place of the last one
-    plan      the stages, if not all
+    plan: the stages, if not all.
     Raises InputError before anything is measured, or if rows cannot be read back; Stopped when interrupted: finished cases are kept.
     """
     countdown, options = Countdown(60 * request.minutes), request.options
@@ -46,8 +46,8 @@ def contribute(request: Request, *, progress: Callable[[str], None], plan: Seque
         estimator.try_loop(splits)
         announce(campaign, threads, load)
         try:
-            Schedule(campaign, progress).run()
+            Schedule(campaign).run()
         except BaseException:
-            closing.conclude(campaign, progress, draw=False)  # at once: the user waits for it to end
+            closing.conclude(campaign, draw=False)  # at once: the user waits for it to end
             raise
-        return closing.close(campaign, progress)
+        return closing.close(campaign)

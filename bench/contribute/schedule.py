@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -38,8 +38,8 @@ class _Share(NamedTuple):
 class Schedule:
     """Runs the stages of a campaign in their order."""
 
-    def __init__(self, campaign: Campaign, progress: Callable[[str], None]) -> None:
-        self._campaign, self._runner = campaign, StageRunner(campaign, progress)
+    def __init__(self, campaign: Campaign) -> None:
+        self._campaign, self._runner = campaign, StageRunner(campaign)
         self._estimated = self._taken = 0.0  # seconds of the stages so far
 
     def run(self) -> None:

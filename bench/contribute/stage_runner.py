@@ -14,6 +14,7 @@ from bench.contribute.stages import Stage
 from bench.measure.case import Case
 from bench.system.child import describe_exit
 from bench.system.line_runner import Ended
+from bench.system.progress import progress
 from bench.text.numbers import plain
 from bench.workload import WORKLOADS
 
@@ -25,8 +26,8 @@ _TIME_IS_UP = "the time was up"
 class StageRunner:
     """Runs cases of a stage, notes what became of those without rows, and moves the rows of the others into the directory."""
 
-    def __init__(self, campaign: Campaign, progress: Callable[[str], None]) -> None:
-        self._campaign, self._progress = campaign, progress
+    def __init__(self, campaign: Campaign) -> None:
+        self._campaign = campaign
 
     def run(self, cases: Sequence[Case], rounds: int | None, outcome: StageOutcome) -> None:
         """Measure the cases until the time is up. The rows of finished cases are kept, however it ends."""
@@ -43,8 +44,8 @@ class StageRunner:
         stage = outcome.stage
         for position, case in enumerate(cases):
             command = ["-m", "bench", "train", "--trainers", case.trainer, "--workload", case.workload.name, "--epochs", str(stage.epochs)]
-            self._progress(f"  {case.title}: starting")
-            ended = self._run([*command, *self._options(stage)], lambda line: self._progress(f"  {plain(line)}"))
+            progress(f"  {case.title}: starting")
+            ended = self._run([*command, *self._options(stage)], lambda line: progress(f"  {plain(line)}"))
             if ended.stopped:
                 outcome.left_out.update(dict.fromkeys(cases[position:], _TIME_IS_UP))
                 return
@@ -62,7 +63,7 @@ class StageRunner:
             event = parse_event(line) or {}
             if "begins" in event:
                 running.append(waiting.pop(tuple(event["begins"])))
-                self._progress(f"  {running[-1].title} ({len(cases) - len(waiting)} of {len(cases)})")
+                progress(f"  {running[-1].title} ({len(cases) - len(waiting)} of {len(cases)})")
             elif "ends" in event:
                 case, ending, text = running.pop(), event["outcome"], event["text"]
                 if ending == "skipped":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,15 +23,14 @@ from bench.paired.contender import Contender, ContenderError, contender
 from bench.paired.pair import Pair, pair_rows
 from bench.paired.sequential import interval_at
 from bench.records import WriteError
+from bench.system.progress import progress
 from bench.system.scratch import scratch_dir
 from bench.system.signals import Stopped
 from bench.text.numbers import counted
 from impls import InputError
 
 
-def gate(
-    options: Options, *, base: str | None, margin: float = MARGIN, seconds: float = SECONDS, progress: Callable[[str], None]
-) -> Report:
+def gate(options: Options, *, base: str | None, margin: float = MARGIN, seconds: float = SECONDS) -> Report:
     """Judge each of the options' trainers, or if there are none those whose code differs from the base's.
 
     base     a revision; None: where the working tree's history left the main branch
@@ -52,7 +51,7 @@ def gate(
     writer = records.Writer(options.results / f"{run_id}-gate-{machine}.csv")
     verdicts: list[Verdict] = []
     for trainer in trainers:
-        verdict = _verdict(trainer, revision, options, margin, seconds, progress)
+        verdict = _verdict(trainer, revision, options, margin, seconds)
         verdicts.append(verdict)
         if verdict.duel and verdict.pairs:
             with suppress(WriteError):  # tried again at the end; the verdict stands all the same
@@ -71,7 +70,7 @@ def gate(
     return Report(f"{revision[:12]} ({base or 'merge base'})", working_tree(), margin, verdicts, csv, unwritten)
 
 
-def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: float, progress: Callable[[str], None]) -> Verdict:
+def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: float) -> Verdict:
     begin = time.monotonic()
     stages: Stages = {}
     verdict = Verdict(trainer, "not reached", stages=stages)
@@ -85,7 +84,7 @@ def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: 
                 match = duel.prepare(new, old, options.workloads[0], options.splits(), directory, threads=threads, seconds=seconds)
                 verdict = replace(verdict, word="undecided", duel=match)
                 left = seconds - (time.monotonic() - begin)
-                decision, ratio, _ = decide(_with_progress(match.pairs(), trainer, progress), margin=margin, seconds=left, stages=stages)
+                decision, ratio, _ = decide(_with_progress(match.pairs(), trainer), margin=margin, seconds=left, stages=stages)
                 verdict = replace(verdict, word=decision, ratio=ratio, reason=_left_behind(match) or _undecided(decision, stages))
             except ContenderError as error:
                 word, reason = _failed(error, new, directory, threads)
@@ -126,7 +125,7 @@ def _left_behind(match: duel.Duel) -> str:
     return f"left processes behind, which were ended: {', '.join(sorted(left))}" if left else ""
 
 
-def _with_progress(pairs: Iterable[Pair], trainer: str, progress: Callable[[str], None]) -> Iterator[Pair]:
+def _with_progress(pairs: Iterable[Pair], trainer: str) -> Iterator[Pair]:
     for number, pair in enumerate(pairs, start=1):
         progress(f"{trainer}: pair {number}")
         yield pair

@@ -6,7 +6,7 @@ replacement, and judged as the gate would, each pair costing the time that it to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -21,6 +21,7 @@ from bench.paired.checkout import commit
 from bench.paired.contender import Contender, contender
 from bench.paired.duel import Duel
 from bench.paired.pair import Pair
+from bench.system.progress import progress
 from bench.system.scratch import scratch_dir
 from bench.text.tables import Table
 from impls import InputError, locate
@@ -45,7 +46,7 @@ class Rates:
     seconds: float
 
 
-def self_test(options: Options, *, base: str | None, margin: float, seconds: float, progress: Callable[[str], None]) -> list[Rates]:
+def self_test(options: Options, *, base: str | None, margin: float, seconds: float) -> list[Rates]:
     """Record pairs for `seconds` of unchanged code and of each level of slowdown, and return how trials of them are judged."""
     for kind, asked in (("trainer", options.trainers), ("workload", [workload.name for workload in options.workloads])):
         if len(asked) > 1:

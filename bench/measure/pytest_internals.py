@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -9,10 +10,14 @@ from typing import Any
 import pytest
 
 
-class Terminal:
-    """The terminal as pytest writes to it; where nothing is written (as in a worker of pytest-xdist), its methods do nothing."""
+class Terminal(logging.Handler):
+    """The terminal as pytest writes to it; where nothing is written (as in a worker of pytest-xdist), its methods do nothing.
+
+    As a handler it shows each message in place of the last one.
+    """
 
     def __init__(self, config: pytest.Config) -> None:
+        super().__init__()
         self._reporter: Any = config.pluginmanager.getplugin("terminalreporter")
         self._capture: Any = config.pluginmanager.getplugin("capturemanager")
         self._verbose = bool(config.option.verbose)
@@ -31,11 +36,11 @@ class Terminal:
         if self._reporter is not None and not self._verbose:
             self._reporter.showfspath = False
 
-    def rewrite(self, line: str) -> None:
-        """Show a line in place of the last one, if the terminal is interactive."""
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show the message in place of the last one, if the terminal is interactive."""
         if self.is_interactive:
             with self.uncaptured():
-                self._reporter.rewrite(line, erase=True)
+                self._reporter.rewrite(record.getMessage(), erase=True)
 
     def write_line(self, line: str) -> None:
         """Write a line that stays, in place of the last one, unless the user wants pytest's own lines."""
@@ -45,6 +50,11 @@ class Terminal:
             self._reporter.rewrite("", erase=True)
             self._reporter.rewrite("")
         self._reporter.write_line(line)
+
+
+def parameter(item: pytest.Item, name: str) -> Any:
+    """Return the value of a parametrized test's parameter, or None if it has none of that name."""
+    return item.callspec.params.get(name) if hasattr(item, "callspec") else None
 
 
 def has_colours(terminalreporter: Any) -> bool:

@@ -55,6 +55,11 @@ class Run:
         """What is said in the end."""
         return self.recorder.warnings
 
+    def prefix(self, case: Case) -> str:
+        """Return what a line about the case begins with: which of how many it is, and its name."""
+        widest = max(len(other.title) for other in self.cases)
+        return f"[{self.cases.index(case) + 1}/{len(self.cases)}] {case.title:<{widest}}"
+
     def unfinished(self) -> dict[Case, str]:
         """Return the cases that have not ended, and how far each came."""
         return self.outcomes.unfinished(self.cases)

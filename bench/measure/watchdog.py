@@ -17,6 +17,7 @@ from bench.machine.roofline import epoch_work
 from bench.measure.case import Case
 from bench.measure.run import Run
 from bench.system import json_lines
+from bench.system.progress import progress
 from bench.text.numbers import counted
 
 # A first epoch may load a library and compile, and be as slow as an interpreter without arrays: 10 million operations a second.
@@ -44,9 +45,9 @@ class Watchdog:
     it die, and signals when a step takes too long. Where there are no such signals (Windows), that process ends the run instead.
     """
 
-    def __init__(self, run: Run, show: Callable[[Case, str], None] = lambda case, doing: None) -> None:
-        """Start the process; it writes to this one's standard error. show is told what is being done to a case."""
-        self._run, self._show = run, show
+    def __init__(self, run: Run) -> None:
+        """Start the process; it writes to this one's standard error."""
+        self._run = run
         self._began, self._seconds = 0.0, float("inf")
         self._process: subprocess.Popen[bytes] | None = None
         try:
@@ -88,7 +89,7 @@ class Watchdog:
         def doing(what: str, *, slowest: float | None = None) -> None:
             run.outcomes.reached[case] = what
             self._step(what, run.options.patience or (first if slowest is None else max(_BUSY, _TIMES * slowest)))
-            self._show(case, what)
+            progress(f"{run.prefix(case)}  {what}")
 
         self._tell(case=case.title, waiting=[other.title for other in run.cases if other not in (case, *run.outcomes.finished)])
         alarm = signal.signal(signal.SIGALRM, self._interrupt) if hasattr(signal, "SIGALRM") else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from bench.paired.pair import Pair, all_seconds, pair_rows
 from bench.paired.sequential import interim_looks, interval_at, is_precise, kept
 from bench.stats import intervals
 from bench.stats.intervals import Interval
+from bench.system.progress import progress
 from bench.system.scratch import scratch_dir
 from bench.system.signals import Stopped
 from bench.text.numbers import counted, digits, duration, plain
@@ -100,7 +101,7 @@ class Answer:
         return " ".join(f"{k}={v}" for k, v in value.items()) or "as it is" if isinstance(value, dict) else str(value or "-")
 
 
-def versus(a: Side, b: Side, options: Options, *, seconds: float, progress: Callable[[str], None]) -> Answer:
+def versus(a: Side, b: Side, options: Options, *, seconds: float) -> Answer:
     """Verify both sides, then measure until the answer is clear, and at the longest for the seconds.
 
     Raises ContenderError, or Stopped, if that comes before the first pair; after it, the answer tells what stands.

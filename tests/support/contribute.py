@@ -109,7 +109,7 @@ def run(asked: Request, plan: Sequence | None = None) -> tuple[int, list[str]]:
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
-        return contribute(asked, progress=lambda _: None, plan=plan), lines
+        return contribute(asked, plan=plan), lines
     finally:
         logger.removeHandler(handler)
         logger.setLevel(logging.NOTSET)

@@ -5,7 +5,8 @@ import io
 import pytest
 from _pytest.terminal import TerminalReporter
 
-from bench.measure.pytest_internals import Terminal
+from bench.measure.pytest_internals import Terminal, parameter
+from bench.system.progress import LOGGER, progress, show_with
 
 PROBE = """
 from bench.measure import pytest_internals
@@ -53,9 +54,16 @@ def test_a_line_replaces_the_progress_where_there_is_any(pytestconfig, monkeypat
     reporter = TerminalReporter(pytestconfig, screen())
     monkeypatch.setattr(terminal, "_reporter", reporter)
     monkeypatch.setattr(terminal, "_verbose", False)
-    terminal.rewrite("verifying")
+    monkeypatch.setattr(LOGGER, "handlers", [])
+    show_with(terminal)
+    progress("verifying")
     terminal.write_line("0.1 s")
     assert [shown.rstrip() for shown in reporter._tw._file.getvalue().split("\r")] == written
+
+
+@pytest.mark.parametrize("case", ["one"])
+def test_the_parameter_of_a_test_is_known(request, case):
+    assert (parameter(request.node, "case"), parameter(request.node, "other")) == (case, None)
 
 
 def test_what_is_written_uncaptured_is_not_captured(pytestconfig, capsys):
