@@ -17,7 +17,7 @@ def announce(campaign: Campaign, threads: int, load: float | None) -> None:
     """Print it. load: share of the processors' time that other processes take."""
     request, machine, directory = campaign.request, campaign.machine, campaign.directory
     code = f"commit {request.commit}" if request.commit else "no commit"
-    LOG.info(f"machine   {machine.machine} ({machine.cpu}, {counted(machine.cores, 'core')}, {machine.gpu or 'no GPU'})")
+    LOG.info(f"machine   {machine.title}")
     LOG.info(f"software  Python {machine.python.split()[-1]}, NumPy {machine.numpy} on {machine.blas}, {counted(threads, 'thread')}")
     LOG.info(f"code      {code}{', changed since: check will refuse the result' if request.dirty else ''}")
     LOG.info(f"results   {directory.path}{f', because {directory.reason}' if directory.reason else ''}")

@@ -22,9 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # The rows of one directory agree in these: its cases were measured by the same code, on the same machine, set up alike.
-SETUP = (
-    "commit", "machine", "cpu", "cores", "gpu", "gpu_driver", "os", "python", "numpy", "blas", "blas_kernels", "cuda", "threads",
-)  # fmt: skip
+CONFIGURATION = ("machine", "cpu", "cores", "gpu", "threads", *(fact for fact in records.FACTS if fact != "dirty"))
 _CSVS = ("main.csv", "large.csv", "book.csv", "grid.csv", "huge.csv")
 _UNFINISHED = "unfinished"
 _CASE = ["workload", "trainer"]  # the columns that make a case's key
@@ -33,7 +31,7 @@ _MOST = 1000  # directories of one machine
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory that holds nothing but measurements of one setup.
+    """A directory that holds nothing but measurements of one configuration.
 
     path    where it is
     reason  why it does not have an earlier name; empty if it has the first one
@@ -104,30 +102,30 @@ class Directory:
                     path.rmdir()
 
 
-def choose_directory(parent: Path, setup: Mapping[str, object], dirty: bool, estimator: Estimator) -> Directory:
-    """Return the directory for this setup below the parent: MACHINE, or if that holds another setup's rows, MACHINE-run2 and so on.
+def choose_directory(parent: Path, configuration: Mapping[str, object], dirty: bool, estimator: Estimator) -> Directory:
+    """Return the directory for this configuration below the parent: MACHINE, or if that holds other rows, MACHINE-run2 and so on.
 
-    setup      a value for each of SETUP
-    dirty      whether the suite's code was changed since its commit
-    estimator  knows the workloads of the plan
+    configuration  a value for each of CONFIGURATION
+    dirty          whether the suite's code was changed since its commit
+    estimator      knows the workloads of the plan
     """
     reason = ""
     for number in range(1, _MOST):
-        path = parent / (str(setup["machine"]) + (f"-run{number}" if number > 1 else ""))
-        differing = _differing(path, setup, dirty, estimator)
+        path = parent / (str(configuration["machine"]) + (f"-run{number}" if number > 1 else ""))
+        differing = _differing(path, configuration, dirty, estimator)
         if not differing:
             return Directory(path, reason)
         reason = reason or f"{path} holds measurements that differ in {', '.join(differing)}"
-    raise InputError(f"{parent}: it has {_MOST} directories of {setup['machine']}; name another one with --results")
+    raise InputError(f"{parent}: it has {_MOST} directories of {configuration['machine']}; name another one with --results")
 
 
-def _differing(path: Path, setup: Mapping[str, object], dirty: bool, estimator: Estimator) -> list[str]:
-    """Return in which columns the rows of a directory differ from the setup; none if it has no rows."""
+def _differing(path: Path, configuration: Mapping[str, object], dirty: bool, estimator: Estimator) -> list[str]:
+    """Return in which columns the rows of a directory differ from the configuration; none if it has no rows."""
     csvs = Directory(path).csvs
     if not csvs:
         return []
     rows = records.read(csvs)
-    differing = [name for name in SETUP if not (rows[name] == setup[name]).all()]
+    differing = [name for name in CONFIGURATION if not (rows[name] == configuration[name]).all()]
     if (rows.loc[rows["trainer"].isin(list(TRAINERS)), "dirty"] != dirty).any():
         differing.append("dirty")
     jobs = rows[["workload", "examples", "dtype", "seed", "dataset"]].drop_duplicates()

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from bench.contribute import closing
 from bench.contribute.announcement import announce
 from bench.contribute.campaign import Campaign, Countdown, Request
-from bench.contribute.directory import SETUP, choose_directory
+from bench.contribute.directory import CONFIGURATION, choose_directory
 from bench.contribute.estimator import Estimator
 from bench.contribute.probe import probe
 from bench.contribute.schedule import Schedule
@@ -36,8 +36,9 @@ def contribute(request: Request, *, plan: Sequence[Stage] | None = None) -> int:
     load = meter.shares().load
     plan, splits = plan or stages(request.examples), options.splits()
     estimator = Estimator(devices, {one.name: one for stage in plan for one in stage.workloads}, len(splits.training))
-    setup = {**{name: value for name, value in asdict(machine).items() if name in SETUP}, "threads": threads, "commit": request.commit}
-    directory = choose_directory(options.results, setup, request.dirty, estimator)
+    facts = asdict(machine) | {"threads": threads, "commit": request.commit}
+    configuration = {name: facts[name] for name in CONFIGURATION}
+    directory = choose_directory(options.results, configuration, request.dirty, estimator)
     campaign = Campaign(request, machine, directory, plan, estimator, absent, countdown)
     with directory.owned():
         for stage in plan:  # rows that a killed call has left

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from bench.machine.gpu import gpu_columns
+from bench.text.numbers import counted
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,11 @@ class Machine:
     cuda: str
     gpu_memory_gib: float | None = None
     gpu_clock_mhz: float | None = None
+
+    @property
+    def title(self) -> str:
+        """Its name, and in brackets what it is."""
+        return f"{self.machine} ({self.cpu}, {counted(self.cores, 'core')}, {self.gpu or 'no GPU'})"
 
     def lines(self) -> list[tuple[str, str]]:
         """Return (label, value) pairs for people."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import reduce
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -43,6 +43,11 @@ class RunColumns:
     threads: int
     machine: Machine
     dirty: Mapping[str, bool | None]
+
+    def of(self, trainer: str) -> dict[str, Any]:
+        """Return them for rows of the trainer, by name."""
+        run = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "machine"}
+        return run | asdict(self.machine) | {"dirty": self.dirty[trainer]}
 
 
 @dataclass(frozen=True)
@@ -131,17 +136,12 @@ class Recorder:
     def _rows(
         self, case: Case, trainer: Trainer, epochs: Epochs, done: int, work: Work, best: Peaks, flops_after: float | None
     ) -> list[Row]:
-        run, workload = self.columns, case.workload
+        workload = case.workload
         return [
             Row(
+                **self.columns.of(case.trainer),
                 schema=records.SCHEMA,
-                run_id=run.run_id,
-                started_at=run.started_at,
-                commit=run.commit,
-                dirty=run.dirty[case.trainer],
-                kind=run.kind,
                 workload=workload.name,
-                dataset=run.dataset,
                 layers="-".join(map(str, trainer.layers)),
                 batch_size=workload.batch_size,
                 learning_rate=workload.learning_rate,
@@ -151,7 +151,6 @@ class Recorder:
                 trainer=case.trainer,
                 library=versioned(trainer.library),
                 device=trainer.device,
-                threads=run.threads,
                 ranks=trainer.ranks,
                 round=done + number,
                 seconds=second,
@@ -159,7 +158,6 @@ class Recorder:
                 accuracy=accuracy,
                 flops=work.flops,
                 fraction_of_limit=best.floor(work) / second,
-                **asdict(run.machine),
                 bytes=work.bytes,
                 peak_flops=best.flops,
                 peak_bytes=best.bytes,

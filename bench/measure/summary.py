@@ -53,7 +53,7 @@ def machine_lines(run: Run) -> list[str]:
     """Return what is measured on, in two lines."""
     machine = run.machine
     return [
-        f"machine: {machine.machine} ({machine.cpu}, {counted(machine.cores, 'core')}, {machine.gpu or 'no GPU'})",
+        f"machine: {machine.title}",
         f"Python {machine.python.split()[-1]}, NumPy {machine.numpy} on {machine.blas} with "
         f"{machine.blas_kernels or 'unknown'} kernels, {counted(run.threads, 'thread')}",
     ]

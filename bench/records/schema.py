@@ -5,8 +5,7 @@ table of the columns gets its name too. Its value comes from
 
 - `Recorder._rows` of bench/measure/recorder.py, if each case has its own,
 - a field of `Machine` of the same name in bench/machine/identity.py, which `describe` there fills, if it is about the machine,
-- a field of `RunColumns` in recorder.py, which `prepare` of bench/measure/run.py fills and `_rows` copies, if it is the same for a whole
-  run. What the user chooses is an option in bench/options.py.
+- a field of `RunColumns` in recorder.py, which `prepare` of bench/measure/run.py fills, if it is the same for a whole run.
 
 Older files have no such cell: a new text is `str` and empty for them; a new number, a count too, is `float | None`. The tests' own row is
 in tests/support/rows.py.
