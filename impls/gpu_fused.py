@@ -43,7 +43,7 @@ class GpuFused(GpuKernels):
             raise Unsupported(f"gpu_fused needs {BLOCKS} multiprocessors; this device has {multiprocessors}")
         self._m = min(self.batch_size, self.examples)
         shared_limit = device.attributes["MaxSharedMemoryPerBlockOptin"]
-        self._fit = fit = Fit.of(
+        self._fit = fit = FusedFit.of(
             self.layers, self._m, self.dtype.itemsize, clusters=clusters, shared_limit=shared_limit, threads=self.threads
         )
         super()._setup(data)
@@ -72,7 +72,7 @@ class GpuFused(GpuKernels):
         self._launch((BLOCKS,), (self._fit.threads,), arguments, shared_mem=self._fit.shared_bytes)
 
 
-class Fit(NamedTuple):
+class FusedFit(NamedTuple):
     """How a network and a mini-batch lie in the blocks.
 
     threads       of a block
@@ -98,7 +98,7 @@ class Fit(NamedTuple):
         clusters: bool,
         shared_limit: int,
         threads: tuple[int, ...] = THREADS,
-    ) -> Fit:
+    ) -> FusedFit:
         """Return the fit with the fewest chunks, then the fewest pixels a thread, then the fewest threads.
 
         On an H100 224 threads are the fastest for `nielsen` and `wide`, of 128, 192, 224 and 256. Raises Unsupported, with the reason, if
@@ -124,7 +124,7 @@ class Fit(NamedTuple):
         return min(fits, key=lambda fit: (fit.chunks, -(-pixels // fit.threads), fit.threads))
 
     @classmethod
-    def _with(cls, threads: int, layers: tuple[int, ...], batch_size: int, itemsize: int, clusters: bool) -> Fit | None:
+    def _with(cls, threads: int, layers: tuple[int, ...], batch_size: int, itemsize: int, clusters: bool) -> FusedFit | None:
         """Return the fit with that many threads, or None if their registers do not hold the weights and one example."""
         pixels, hidden, outputs = layers
         units, columns, reals = -(-hidden // BLOCKS), -(-pixels // threads), REGISTERS[itemsize] * 4 // itemsize

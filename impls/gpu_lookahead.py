@@ -61,19 +61,19 @@ class GpuLookahead(GpuKernels):
                 return
         raise Unsupported(f"gpu_lookahead needs a cluster of {fits[-1].blocks} blocks; this device holds none so large")
 
-    def _fits(self, shared_limit: int) -> list[Fit]:
+    def _fits(self, shared_limit: int) -> list[LookaheadFit]:
         """Return a fit for each number of blocks that has one. Raises Unsupported, with the last one's reason, if none has."""
         fits, reason = [], None
         for blocks in self.blocks:
             try:
-                fits.append(Fit.of(self.layers, self._m, self.dtype.itemsize, blocks, shared_limit))
+                fits.append(LookaheadFit.of(self.layers, self._m, self.dtype.itemsize, blocks, shared_limit))
             except Unsupported as error:
                 reason = error
         if not fits and reason:
             raise reason
         return fits
 
-    def _granted(self, fit: Fit) -> bool:
+    def _granted(self, fit: LookaheadFit) -> bool:
         """Compile the kernels for a fit and train for one step. Return whether the device can hold so large a cluster."""
         driver = self.xp.cuda.driver
         self._prepare, self._train = self._compiled(FILES, ("prepare", "epoch"), **fit.macros(self.layers, self._m))
@@ -91,7 +91,7 @@ class GpuLookahead(GpuKernels):
         self._send(order)
         self._launch(self._fit, self.examples)
 
-    def _launch(self, fit: Fit, examples: int) -> None:
+    def _launch(self, fit: LookaheadFit, examples: int) -> None:
         """Take the steps of so many examples, the first of the order."""
         steps, n, m = self._steps(examples), np.int32(examples), self._m
         self._prepare((steps,), (fit.preparing,), (self._images, self._labels, self._order, self._records, n))
@@ -104,7 +104,7 @@ class GpuLookahead(GpuKernels):
         return ceil_divide(examples, self._m)
 
 
-class Fit(NamedTuple):
+class LookaheadFit(NamedTuple):
     """How a network and a mini-batch lie in the blocks.
 
     blocks, threads  of the cluster, of a block
@@ -122,7 +122,7 @@ class Fit(NamedTuple):
     shared_bytes: int
 
     @classmethod
-    def of(cls, layers: tuple[int, ...], m: int, itemsize: int, blocks: int, shared_limit: int) -> Fit:
+    def of(cls, layers: tuple[int, ...], m: int, itemsize: int, blocks: int, shared_limit: int) -> LookaheadFit:
         """Return the fit for mini-batches of m examples. Raises Unsupported, with the reason, if there is none.
 
         shared_limit  bytes of shared memory that a block of the device can have

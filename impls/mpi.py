@@ -44,7 +44,7 @@ class Mpi(Matrix):
         return None
 
     @classmethod
-    def settle(cls, ranks: Any) -> None:
+    def choose_device(cls, ranks: Any) -> None:
         """Give each rank of a host what it computes on. All ranks of the job call this together, before they make trainers over some.
 
         A trainer over all of them does so by itself. On processors there is nothing to give.
@@ -80,7 +80,7 @@ class Mpi(Matrix):
         if self.communicator is not None:
             return self.communicator
         every = world()
-        self.settle(every)
+        self.choose_device(every)
         return every
 
     def _setup(self, data: Dataset) -> None:

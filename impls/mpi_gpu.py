@@ -27,7 +27,7 @@ class MpiGpu(Mpi, Gpu):
         return Mpi.unavailable() or Gpu.unavailable()
 
     @classmethod
-    def settle(cls, ranks: Any) -> None:
+    def choose_device(cls, ranks: Any) -> None:
         """Make a device CuPy's current one. A launcher may have shown every rank its own alone."""
         position, _ = _on_this_host(ranks, None)
         cls.xp.cuda.Device(position % cls.xp.cuda.runtime.getDeviceCount()).use()
@@ -40,8 +40,8 @@ class MpiGpu(Mpi, Gpu):
         _, taken = _on_this_host(self._ranks, self.xp.cuda.Device().pci_bus_id)
         ranks, devices = len(taken), len(set(taken))
         here = f"{ranks} ranks on a host with {devices} CUDA devices: start one for each device at most" if devices < ranks else ""
-        if told := max(self._ranks.allgather(here)):  # all refuse, or some would wait for those that did
-            raise Unsupported(told)
+        if reason := max(self._ranks.allgather(here)):  # all refuse, or some would wait for those that did
+            raise Unsupported(reason)
         super()._setup(data)
 
     @cached_property

@@ -183,12 +183,12 @@ class Comparison:
         """Say which jobs only one machine has, if there are several."""
         if len({configuration.machine for configuration in self.timings.configurations}) == 1:
             return
-        alone: dict[str, list[str]] = {}
+        only_there: dict[str, list[str]] = {}
         for job in self.timings.jobs:
             machines = {configuration.machine for configuration in self.timings.of(job)}
             if len(machines) == 1:
-                alone.setdefault(machines.pop(), []).append(f"{job.workload} ({job.examples:,} examples, {job.dtype})")
-        for machine, names in alone.items():
+                only_there.setdefault(machines.pop(), []).append(f"{job.workload} ({job.examples:,} examples, {job.dtype})")
+        for machine, names in only_there.items():
             yield f"only on {machine}, so compared with nothing: {_listed(names)}"
 
 
@@ -242,8 +242,8 @@ def _differences(times: Timings) -> Iterator[Difference]:
         }
         if len(set(values.values())) > 1:
             yield Difference(fact, values, _THEREFORE[fact])
-    told_first = list(_THEREFORE)
-    facts = sorted(records.FACTS, key=lambda fact: told_first.index(fact) if fact in told_first else len(told_first))
+    first = list(_THEREFORE)
+    facts = sorted(records.FACTS, key=lambda fact: first.index(fact) if fact in first else len(first))
     for fact in (*facts, *(f"library of {trainer}" for trainer in times.trainers())):
         values = {
             configuration: times.facts[configuration, fact]

@@ -11,7 +11,7 @@ from typing import Any
 from bench import records
 from bench.analysis import noise
 from bench.analysis.noise import Disturbance
-from bench.analysis.timings import RUN_TO_RUN_TOLERANCE, Epochs, JobKey, grouped, ladder
+from bench.analysis.timings import RUN_TO_RUN_TOLERANCE, JobKey, RoundSeconds, grouped, ladder
 from bench.stats.intervals import Interval, Sample
 from bench.text.numbers import counted, duration_interval, times_interval
 from bench.text.tables import Table
@@ -112,7 +112,7 @@ def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None]
     rows = rows.assign(commit=rows["commit"].where(rows["commit"] != "", "unknown") + rows["dirty"].map({True: " changed", False: ""}))
     case_columns = ["machine", "threads", "ranks", *records.JOB, "trainer"]
     begun = rows.groupby(["machine", "commit"])["started_at"].min().to_dict()
-    courses: dict[tuple[Any, ...], dict[str, list[Epochs]]] = {}
+    courses: dict[tuple[Any, ...], dict[str, list[RoundSeconds]]] = {}
     for (*where, commit, _), seconds in grouped(rows, [*case_columns, "commit", "run_id"]):
         courses.setdefault(tuple(where), {}).setdefault(commit, []).append(seconds)
     followed = []
@@ -127,11 +127,11 @@ def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None]
     return History(courses_in_order, noise.detect(rows))
 
 
-def _points(samples: Sequence[tuple[str, str, list[Epochs]]]) -> tuple[Point, ...]:
+def _points(samples: Sequence[tuple[str, str, list[RoundSeconds]]]) -> tuple[Point, ...]:
     """Return the points, with a change where one parts from those since the last change: the intervals have nothing in common, and
     the medians differ by more than two runs of the same code may."""
     points: list[Point] = []
-    since: list[Epochs] = []
+    since: list[RoundSeconds] = []
     for commit, started_at, runs in samples:
         now, change = Sample(runs), None
         before = Sample(since) if since else now

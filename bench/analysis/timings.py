@@ -30,9 +30,9 @@ BASELINE = "loop"  # the trainer whose epoch the others' are held against
 RUN_TO_RUN_TOLERANCE = 1.05
 _MOST_GROUPS = 20  # of a machine's runs, with which a run is compared; with more of them no pooling makes sense of that machine
 
-_PLACE = ("machine", "threads", "ranks", "run_id")
+_RUN_COLUMNS = ("machine", "threads", "ranks", "run_id")
 
-Epochs = npt.NDArray[np.float64]  # (rounds,) seconds of one run, in their order
+RoundSeconds = npt.NDArray[np.float64]  # (rounds,) seconds of one run, in their order
 
 
 class JobKey(NamedTuple):
@@ -121,16 +121,16 @@ def ladder(names: Iterable[str]) -> list[str]:
 def timings(table: pd.DataFrame) -> Timings:
     """Return the timed rounds of a table that `records.read` returned; a round that is in it twice counts once."""
     rows = table[table["kind"] == "timing"]
-    keys = [*_PLACE, *records.JOB, "trainer"]
+    keys = [*_RUN_COLUMNS, *records.JOB, "trainer"]
     rows = rows.drop_duplicates([*keys, "round", "seconds"])
-    measured: dict[tuple[str, int, int], dict[str, dict[tuple[JobKey, str], Epochs]]] = {}
+    measured: dict[tuple[str, int, int], dict[str, dict[tuple[JobKey, str], RoundSeconds]]] = {}
     for key, seconds in grouped(rows, keys):
         machine, threads, ranks, run_id, *job, trainer = key
         by_run = measured.setdefault((machine, threads, ranks), {})
         by_run.setdefault(run_id, {})[JobKey(*job), trainer] = seconds
 
     configurations: list[Configuration] = []
-    runs: dict[tuple[Configuration, JobKey, str], list[Epochs]] = {}
+    runs: dict[tuple[Configuration, JobKey, str], list[RoundSeconds]] = {}
     for (machine, threads, ranks), by_run in measured.items():
         groups = _agreeing(by_run)
         for group in groups:
@@ -151,13 +151,13 @@ def timings(table: pd.DataFrame) -> Timings:
     }
     first: dict[tuple[Configuration, JobKey, str], Mapping[Any, Any]] = {}
     for row in rows.drop_duplicates(keys).to_dict("records"):
-        whose = of[tuple(row[name] for name in _PLACE)]
+        whose = of[tuple(row[name] for name in _RUN_COLUMNS)]
         first.setdefault((whose, JobKey(*(row[name] for name in records.JOB)), row["trainer"]), row)
     samples = {key: Sample(epochs) for key, epochs in runs.items()}
     return Timings(tuple(configurations), samples, first, _facts(rows, of), noise.detect(rows))
 
 
-def grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], Epochs]]:
+def grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], RoundSeconds]]:
     """Yield each combination of the keys' values with its seconds, both in the order of the rows."""
     if rows.empty:
         return
@@ -168,14 +168,14 @@ def grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ..
     yield from zip(named, np.split(rows["seconds"].to_numpy()[order], starts[1:]), strict=True)
 
 
-def _agreeing(by_run: Mapping[str, Mapping[tuple[JobKey, str], Epochs]]) -> list[list[str]]:
+def _agreeing(by_run: Mapping[str, Mapping[tuple[JobKey, str], RoundSeconds]]) -> list[list[str]]:
     """Return the runs in groups that agree. A run joins the first group with which it does.
 
     A run agrees with a group if for every trainer the ratio of its epoch to the group's first, in the middle of the jobs that both
     timed, is within RUN_TO_RUN_TOLERANCE; or if the intervals of all of these ratios hold 1. A run without such a job agrees.
     """
     groups: list[list[str]] = []
-    known: list[dict[tuple[JobKey, str], Epochs]] = []
+    known: list[dict[tuple[JobKey, str], RoundSeconds]] = []
     for run_id, epochs in sorted(by_run.items()):
         for group, firsts in islice(zip(groups, known, strict=True), _MOST_GROUPS):
             if _agree(epochs, firsts):
@@ -188,8 +188,8 @@ def _agreeing(by_run: Mapping[str, Mapping[tuple[JobKey, str], Epochs]]) -> list
     return groups
 
 
-def _agree(epochs: Mapping[tuple[JobKey, str], Epochs], others: Mapping[tuple[JobKey, str], Epochs]) -> bool:
-    shared: dict[str, list[tuple[Epochs, Epochs]]] = {}
+def _agree(epochs: Mapping[tuple[JobKey, str], RoundSeconds], others: Mapping[tuple[JobKey, str], RoundSeconds]) -> bool:
+    shared: dict[str, list[tuple[RoundSeconds, RoundSeconds]]] = {}
     for key, seconds in epochs.items():
         if key in others:
             shared.setdefault(key[1], []).append((seconds, others[key]))
@@ -200,7 +200,7 @@ def _agree(epochs: Mapping[tuple[JobKey, str], Epochs], others: Mapping[tuple[Jo
     return True
 
 
-def _level(one: Epochs, other: Epochs) -> bool:
+def _level(one: RoundSeconds, other: RoundSeconds) -> bool:
     """Return whether the interval of the ratio of two holds 1."""
     if one.max() < other.min() or other.max() < one.min():  # no draws are needed to see it
         return False
@@ -210,9 +210,9 @@ def _level(one: Epochs, other: Epochs) -> bool:
 
 def _facts(rows: pd.DataFrame, of: Mapping[tuple[Any, ...], Configuration]) -> dict[tuple[Configuration, str], tuple[str, ...]]:
     facts: dict[tuple[Configuration, str], dict[str, None]] = {}
-    for *key, trainer, library in rows[[*_PLACE, "trainer", "library"]].drop_duplicates().itertuples(index=False):
+    for *key, trainer, library in rows[[*_RUN_COLUMNS, "trainer", "library"]].drop_duplicates().itertuples(index=False):
         facts.setdefault((of[tuple(key)], f"library of {trainer}"), {})[library] = None
-    for machine, threads, ranks, run, *values in rows[[*_PLACE, *records.FACTS]].drop_duplicates().itertuples(index=False):
+    for machine, threads, ranks, run, *values in rows[[*_RUN_COLUMNS, *records.FACTS]].drop_duplicates().itertuples(index=False):
         configuration = of[machine, threads, ranks, run]
         for fact, value in zip(records.FACTS, values, strict=True):
             shown = ("yes" if value else "no") if fact == "dirty" else str(value)

@@ -23,7 +23,7 @@ def run(given: argparse.Namespace) -> int:
     from bench.machine import blas, clock
     from bench.machine.identity import describe
 
-    machine, checked, ticking = describe(given.machine), blas.check(), clock.measure()
+    machine, checked, ticking = describe(given.machine), blas.check_kernels(), clock.measure()
     warning = checked.warning() if checked else None
     if given.json:
         checks = {"clock": asdict(ticking), "blas_check": asdict(checked) if checked else None, "warning": warning}

@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from bench.contribute.process import event_line
+from bench.contribute.child_events import event_line
 from bench.measure import summary
 from bench.measure.pytest_internals import parameter
 from bench.measure.stash import RUN

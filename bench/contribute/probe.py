@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bench.contribute import process
-from bench.contribute.process import event_line, parse_event
+from bench.contribute import child_events
+from bench.contribute.child_events import event_line, parse_event
 from bench.measure.case import absent
 from impls import InputError, load_trainer
 
@@ -25,7 +25,7 @@ def probe(trainers: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
         if answer := parse_event(line):
             answers.append(answer)
 
-    ended = process.run(["-m", "bench.contribute.probe", ",".join(trainers)], seconds=_SECONDS, line=listen)
+    ended = child_events.run(["-m", "bench.contribute.probe", ",".join(trainers)], seconds=_SECONDS, line=listen)
     if not answers:
         raise InputError(f"--trainers: {ended.tail[-1] if ended.tail else f'loading them ends the interpreter, exit code {ended.code}'}")
     return answers[-1]["devices"], answers[-1]["absent"]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import bench
-from bench.contribute import process
+from bench.contribute import child_events
 from bench.contribute.campaign import Campaign, StageOutcome
-from bench.contribute.process import parse_event
+from bench.contribute.child_events import parse_event
 from bench.contribute.stages import Stage
 from bench.measure.case import Case
 from bench.system.child import describe_exit
@@ -91,7 +91,7 @@ class StageRunner:
 
     def _run(self, command: Sequence[str], line: Callable[[str], None]) -> Ended:
         """Run a command until the time is up; the charts may then come later."""
-        return process.run(command, seconds=max(self._campaign.countdown.left(), 0.0), line=line)
+        return child_events.run(command, seconds=max(self._campaign.countdown.left(), 0.0), line=line)
 
     def _pytest(self, stage: Stage, cases: Sequence[Case], rounds: int | None) -> list[str]:
         """Return the command that times the cases, in their order."""

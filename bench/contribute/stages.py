@@ -18,7 +18,7 @@ _ADDED = 2  # trainers in the grid besides loop and matrix
 # Seconds, from runs on the machines of results/: 12 cases of nielsen and wide took 1.2 s each besides their epochs.
 _START = 4.0  # a process imports its libraries
 _CASE = 1.5  # a case verifies twice, measures the machine's peaks and computes the accuracy
-_LOOK = 0.05  # a training epoch is followed by the accuracy on the test digits
+_ACCURACY = 0.05  # a training epoch is followed by the accuracy on the test digits
 _LONGEST_ORACLE = 10.0  # above 20 GFLOP matrix replaces loop as the oracle
 
 
@@ -72,7 +72,7 @@ class Stage:
     def _epochs(self, epoch: float, rounds: int | None) -> float:
         """Return the time that a case's epochs take, with the warm-up."""
         if self.epochs:
-            return self.epochs * (epoch + _LOOK)
+            return self.epochs * (epoch + _ACCURACY)
         return max(WARM_UP_SECONDS, epoch) + (rounds or rounds_that_fit(epoch)) * epoch
 
 

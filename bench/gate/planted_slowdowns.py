@@ -20,7 +20,7 @@ VARIABLE = "EPOCHBENCH_PLANTED"
 
 _SMALL = np.linspace(0.0, 1.0, 10 * 784, dtype=np.float32).reshape(10, 784)
 _WEIGHTS = np.linspace(-1.0, 1.0, 30 * 784, dtype=np.float32).reshape(30, 784)
-_ROOM = np.empty_like(_WEIGHTS)
+_SCRATCH = np.empty_like(_WEIGHTS)
 _WIDE = np.zeros(1 << 20, np.uint8)
 
 
@@ -31,7 +31,7 @@ def _copy() -> None:
 
 def _added_pass() -> None:
     """The weights are read once more, as for a norm that nobody looks at."""
-    np.abs(_WEIGHTS, out=_ROOM)
+    np.abs(_WEIGHTS, out=_SCRATCH)
 
 
 def _product() -> None:

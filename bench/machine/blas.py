@@ -51,7 +51,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Check:
+class KernelCheck:
     """Kernels and the width of their registers in bits, beside the processor's; what was tried, if they are narrower."""
 
     kernels: str
@@ -73,7 +73,7 @@ class Check:
         return f"{problem}: {remedy} for {best.flops / now.flops:.2f} times its speed (measured: {tried})"
 
 
-def check() -> Check | None:
+def check_kernels() -> KernelCheck | None:
     """Look at the BLAS of this process; if it is narrower than the processor, try each setting that is safe in a process of its own.
 
     Returns None where nothing is known: no OpenBLAS, or kernels or a processor that are not in the table.
@@ -91,7 +91,7 @@ def check() -> Check | None:
         settings = [own, *([None] if own else []), *(kind for kind in safe if kind != own)]
         first, *others = (_try(setting) for setting in settings)
         trials = [first, *filter(None, others)] if first else []
-    return Check(kernels, bits, widest, trials)
+    return KernelCheck(kernels, bits, widest, trials)
 
 
 def _try(setting: str | None) -> Trial | None:

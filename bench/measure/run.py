@@ -115,7 +115,7 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
         machine=machine,
         dirty=dirty,
     )
-    narrow = (checked := blas.check()) and checked.warning()
+    narrow = (checked := blas.check_kernels()) and checked.warning()
     recorder = Recorder(
         columns,
         records.Writer(options.results / f"{run_id}-{kind}-{machine.machine}.csv"),

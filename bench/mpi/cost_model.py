@@ -69,8 +69,8 @@ def _least_squares(rows: Sequence[tuple[float, float, float]]) -> tuple[float, f
     both = np.column_stack([a / c, b / c])
     x, y = np.linalg.lstsq(both, np.ones(len(c)), rcond=None)[0]
     if x < 0 or y < 0:  # one of them explains it best alone
-        alone = [column.sum() / (column @ column) for column in both.T]
-        x, y = (0.0, alone[1]) if x < 0 else (alone[0], 0.0)
+        separate = [column.sum() / (column @ column) for column in both.T]
+        x, y = (0.0, separate[1]) if x < 0 else (separate[0], 0.0)
     return float(x), float(y)
 
 

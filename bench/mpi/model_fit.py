@@ -21,9 +21,9 @@ _TIMES = 7
 def fitted_model(run: Run, every: Any, workload: Workload, trainer: str, groups: dict[int, Any]) -> tuple[Model, str]:
     """Return the model, and what sums the gradients."""
     data = workload.data(run.inputs.splits)
-    alone = every.Split(every.rank)
+    one_rank = every.Split(every.rank)
     kind: Any = load_trainer(trainer)
-    single = kind.over(alone)
+    single = kind.over(one_rank)
     times: list[tuple[int, int, float]] = []
     gradient, sums_with = 0, ""
     for size, members in groups.items():
@@ -34,7 +34,7 @@ def fitted_model(run: Run, every: Any, workload: Workload, trainer: str, groups:
     ranks.quiet_barrier(every)
     shares = sorted({-(-workload.batch_size // size) for size in doublings(MOST)})
     steps = [(share, _step(every, single, workload, data, share)) for share in shares]
-    alone.Free()
+    one_rank.Free()
     times, gradient, sums_with = every.bcast((times, gradient, sums_with))
     return Model(Compute.fitted(steps), Link.fitted(times), gradient, len(data)), sums_with
 

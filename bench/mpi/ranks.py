@@ -18,7 +18,7 @@ from impls import InputError, unavailable
 
 Result = TypeVar("Result")
 
-_LOOK = 0.001  # seconds between two looks of a rank that has nothing to do
+_POLL = 0.001  # seconds between two looks of a rank that has nothing to do
 
 
 class Refused(InputError):
@@ -112,7 +112,7 @@ def quiet_barrier(ranks: Any) -> None:
     """Return when all ranks are here. Who comes early sleeps: a barrier would keep its processor, and others' memory, busy."""
     request = ranks.Ibarrier()
     while not request.Test():
-        time.sleep(_LOOK)
+        time.sleep(_POLL)
 
 
 def hosts(ranks: Any) -> int:

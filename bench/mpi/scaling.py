@@ -60,24 +60,24 @@ def scale(asked: Callable[[], Options]) -> int:
     if every.rank:
         LOG.disabled = True  # the first rank speaks for all
     options = ranks.on_all_ranks(every, asked)
-    apart = ranks.pin_share(every)
+    exclusive_cores = ranks.pin_share(every)
     run = ranks.on_all_ranks(every, lambda: _prepared(options, every.size))
-    processors = ", each with its own processors" if apart else "; they share processors, so nothing can be gained by more"
+    processors = ", each with its own processors" if exclusive_cores else "; they share processors, so nothing can be gained by more"
     LOG.info(f"{counted(every.size, 'rank')} of {counted(run.threads, 'thread')} on {counted(ranks.hosts(every), 'host')}{processors}")
     groups = {size: every.Split(0 if every.rank < size else 1) for size in doublings(every.size)}
     for trainer in options.trainers:
-        cast(Any, load_trainer(trainer)).settle(every)
+        cast(Any, load_trainer(trainer)).choose_device(every)
     every.Barrier()
     peaks = {device: every.allgather(measure(device, options.workloads[0].dtype)) for device in _devices(options)}
     for trainer in options.trainers:
         for workload in options.workloads:
-            cells = _verified(run, every, _cells(run, workload, trainer, every, groups))
-            if not any(cell.size > 1 for cell in cells):
+            cases = _verified(run, every, _scaling_cases(run, workload, trainer, every, groups))
+            if not any(scaled.size > 1 for scaled in cases):
                 continue
-            times = _time(run, every, cells, peaks[load_trainer(trainer).device])
+            times = _time(run, every, cases, peaks[load_trainer(trainer).device])
             if times is None:
                 continue
-            model, sums_with = fitted_model(run, every, workload, trainer, {cell.size: cell.members for cell in cells})
+            model, sums_with = fitted_model(run, every, workload, trainer, {scaled.size: scaled.members for scaled in cases})
             for table in tables(run, workload, trainer, times, model, sums_with):
                 LOG.info(f"\n{table.text()}")
     if every.rank == 0 and run.recorder.rows:
@@ -103,7 +103,7 @@ def _prepared(options: Options, size: int) -> Run:
     return run
 
 
-def _cells(run: Run, workload: Workload, trainer: str, every: Any, groups: dict[int, Any]) -> list[ScalingCase]:
+def _scaling_cases(run: Run, workload: Workload, trainer: str, every: Any, groups: dict[int, Any]) -> list[ScalingCase]:
     """Return strong scaling, then weak: `nielsen-x2` is nielsen with mini-batches twice as large, over two ranks."""
     most = len(workload.data(run.inputs.splits))
     grown = {size: replace(workload, name=f"{workload.name}-x{size}", batch_size=size * workload.batch_size) for size in groups if size > 1}
@@ -111,27 +111,27 @@ def _cells(run: Run, workload: Workload, trainer: str, every: Any, groups: dict[
     return [ScalingCase(Case(job, trainer, None), size, groups[size], every.rank < size) for job, size in wanted]
 
 
-def _verified(run: Run, every: Any, cells: Sequence[ScalingCase]) -> dict[ScalingCase, float]:
-    """Return the cells that the trainer can do, with their largest errors; none if over some ranks it is not what the oracle computes."""
+def _verified(run: Run, every: Any, cases: Sequence[ScalingCase]) -> dict[ScalingCase, float]:
+    """Return the cases that the trainer can do, with their largest errors; none if over some ranks it is not what the oracle computes."""
     verified, failed = {}, False
-    for cell in cells:
+    for scaled in cases:
         error, wrong, absent = 0.0, "", ""
-        if cell.mine:
+        if scaled.mine:
             try:
-                error = Oracle(cell.case.workload, run.inputs.splits).max_error(cell.trainer())
+                error = Oracle(scaled.case.workload, run.inputs.splits).max_error(scaled.trainer())
             except VerificationError as failure:
-                wrong = f"over {counted(cell.size, 'rank')} it {failure}"
+                wrong = f"over {counted(scaled.size, 'rank')} it {failure}"
             except Unsupported as reason:
                 absent = str(reason)
         ranks.quiet_barrier(every)
         errors, wrongs, absents = zip(*every.allgather((error, wrong, absent)), strict=True)
         if any(wrongs):
             failed = True
-            _failed(run, cell.case, max(wrongs))
+            _failed(run, scaled.case, max(wrongs))
         elif any(absents):
-            LOG.info(f"skipped {cell.case} over {counted(cell.size, 'rank')}: {max(absents)}")
+            LOG.info(f"skipped {scaled.case} over {counted(scaled.size, 'rank')}: {max(absents)}")
         else:
-            verified[cell] = max(errors)
+            verified[scaled] = max(errors)
     return {} if failed else verified
 
 
@@ -140,8 +140,8 @@ def _failed(run: Run, case: Case, reason: str) -> None:
     LOG.info(f"FAILED {case}: {reason}")
 
 
-def _time(run: Run, every: Any, cells: dict[ScalingCase, float], peaks: Sequence[Peaks]) -> dict[tuple[str, int], Any] | None:
-    """Time all cells in turn, record them, and return their epochs' seconds by workload and number of ranks.
+def _time(run: Run, every: Any, cases: dict[ScalingCase, float], peaks: Sequence[Peaks]) -> dict[tuple[str, int], Any] | None:
+    """Time all cases in turn, record them, and return their epochs' seconds by workload and number of ranks.
 
     None, on all ranks, and no rows, if the trainer breaks its contract over some.
     """
@@ -149,44 +149,44 @@ def _time(run: Run, every: Any, cells: dict[ScalingCase, float], peaks: Sequence
     rounds = run.options.rounds
     sweeps = min(_SWEEPS, rounds or _SWEEPS)
     for sweep in range(sweeps):
-        for cell, error in cells.items():
+        for scaled, error in cases.items():
             broken = ""
-            if cell.mine:
+            if scaled.mine:
                 wanted = rounds and rounds // sweeps + (sweep < rounds % sweeps)
                 meter = Meter()
-                trainer, seconds = _epochs(run, cell, wanted)
+                trainer, seconds = _epochs(run, scaled, wanted)
                 others = meter.shares()
                 if every.rank == 0:
-                    together = [sum(getattr(peak, rate) for peak in peaks[: cell.size]) for rate in ("flops", "bytes")]
+                    combined = [sum(getattr(peak, rate) for peak in peaks[: scaled.size]) for rate in ("flops", "bytes")]
                     accuracies = [trainer.network().accuracy(run.inputs.splits.test)] * len(seconds)
                     try:
-                        data = cell.case.data(run.inputs.splits)
-                        run.recorder.record(cell.case, trainer, data, Epochs(seconds, accuracies, error, others), Peaks(*together))
+                        data = scaled.case.data(run.inputs.splits)
+                        run.recorder.record(scaled.case, trainer, data, Epochs(seconds, accuracies, error, others), Peaks(*combined))
                     except ContractError as failure:
-                        broken = f"over {counted(cell.size, 'rank')} it {failure}"
-                    times.setdefault((cell.case.workload.name, cell.size), []).extend(seconds)
-                    name = f"{cell.case} over {counted(cell.size, 'rank')}"
+                        broken = f"over {counted(scaled.size, 'rank')} it {failure}"
+                    times.setdefault((scaled.case.workload.name, scaled.size), []).extend(seconds)
+                    name = f"{scaled.case} over {counted(scaled.size, 'rank')}"
                     LOG.info(f"[{sweep + 1}/{sweeps}] {name:<32}  {duration(float(np.median(seconds)))} an epoch")
                 del trainer
             ranks.quiet_barrier(every)
             if broken := every.bcast(broken):
-                for case in {cell.case for cell in cells}:
+                for case in {scaled.case for scaled in cases}:
                     run.recorder.withdraw(case)
-                _failed(run, cell.case, broken)
+                _failed(run, scaled.case, broken)
                 return None
     return times
 
 
-def _epochs(run: Run, cell: ScalingCase, rounds: int | None) -> tuple[Any, list[float]]:
+def _epochs(run: Run, scaled: ScalingCase, rounds: int | None) -> tuple[Any, list[float]]:
     """Return a fresh trainer and the seconds of each of its epochs from the start, after one that is not counted."""
-    workload, data = cell.case.workload, cell.case.workload.data(run.inputs.splits)
+    workload, data = scaled.case.workload, scaled.case.workload.data(run.inputs.splits)
     start = workload.network(data)
-    trainer = cell.trainer()(start, data, batch_size=workload.batch_size, learning_rate=workload.learning_rate)
-    order = cell.members.bcast(data.order(seed=workload.seed))
-    (warm,) = slowest(cell.members, [seconds_of(lambda: trainer.train_epoch(order))])
+    trainer = scaled.trainer()(start, data, batch_size=workload.batch_size, learning_rate=workload.learning_rate)
+    order = scaled.members.bcast(data.order(seed=workload.seed))
+    (warm,) = slowest(scaled.members, [seconds_of(lambda: trainer.train_epoch(order))])
     seconds = []
     for _ in range(rounds or min(max(int(_SECONDS / warm), _ROUNDS[0]), _ROUNDS[-1])):
         trainer.load(start)
-        cell.members.Barrier()
+        scaled.members.Barrier()
         seconds.append(seconds_of(lambda: trainer.train_epoch(order)))
-    return trainer, slowest(cell.members, seconds)
+    return trainer, slowest(scaled.members, seconds)

@@ -54,7 +54,7 @@ def working_tree(*, ours: bool = False) -> str:
     return f"{head} with changes" if changed else head
 
 
-def stage(directory: Path, revision: str | None, *, ours: bool) -> None:
+def lay_out(directory: Path, revision: str | None, *, ours: bool) -> None:
     """Lay out today's bench/ and what a trainer is made of in the directory: a commit's impls/, or the working tree's (None).
 
     ours  whether it is one of impls/. Else the commit's whole tree is laid out, because the trainer may be anywhere in it, with

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.paired.checkout import commit, stage, working_tree
+from bench.paired.checkout import commit, lay_out, working_tree
 from impls import TRAINERS, InputError, locate
 
 
@@ -61,6 +61,6 @@ def contender(name: str, directory: Path, *, python: str | None = None, env: Map
         raise InputError(f"{python}: no such interpreter")
     executable = str(Path(executable).absolute())  # the worker runs elsewhere; not resolved, which would leave a virtual environment
     revised = commit(revision) if at else None
-    stage(directory, revised, ours=trainer in TRAINERS)
+    lay_out(directory, revised, ours=trainer in TRAINERS)
     code = revised[:12] if revised else working_tree(ours=trainer in TRAINERS)
     return Contender(name, trainer, directory, code, bool(revised), executable, dict(env or {}))

@@ -41,11 +41,11 @@ def draw(paths: Sequence[Path], directory: Path | None = None) -> list[Path]:
     directory = paths[0].parent if directory is None else directory
     records.check_writable(directory, option="-o")
     groups = list(table.groupby(["machine", "dataset", "dtype", "threads"], sort=False))
-    alone = [paths[0].stem] if len(paths) == 1 else []
+    stem = [paths[0].stem] if len(paths) == 1 else []
     one_of_many = [[slug("-".join(map(str, key)))] if len(groups) > 1 else [] for key, _ in groups]
     with style.in_use():
         named = (
-            ("-".join([*alone, *group, name]), figure)
+            ("-".join([*stem, *group, name]), figure)
             for group, (_, rows) in zip(one_of_many, groups, strict=True)
             for name, figure in figures(rows)
         )

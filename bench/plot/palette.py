@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Look(NamedTuple):
+class Style(NamedTuple):
     """A colour, and one of Matplotlib's markers."""
 
     colour: str
@@ -14,39 +14,39 @@ class Look(NamedTuple):
 
 # Okabe and Ito's colours and some of P. Tol's, which colour-blind readers can tell apart. Where two are alike in grey the markers differ.
 # By name, so that a trainer keeps its look when another one joins the ladder.
-LOOKS = {
-    "loop": Look("#0072B2", "o"),
-    "matrix": Look("#E69F00", "s"),
-    "compiled": Look("#009E73", "D"),
-    "gpu": Look("#D55E00", "^"),
-    "gpu_graph": Look("#56B4E9", "v"),
-    "gpu_fused": Look("#CC79A7", "P"),
-    "gpu_lookahead": Look("#AA4499", "H"),
-    "mpi": Look("#661100", "d"),
-    "mpi_gpu": Look("#DDCC77", "h"),
-    "jax_cpu": Look("#000000", "X"),
-    "jax_gpu": Look("#882255", "*"),
-    "torch_cpu": Look("#999933", "<"),
-    "torch_gpu": Look("#44AA99", ">"),
-    "torch_graph": Look("#332288", "p"),
+STYLES = {
+    "loop": Style("#0072B2", "o"),
+    "matrix": Style("#E69F00", "s"),
+    "compiled": Style("#009E73", "D"),
+    "gpu": Style("#D55E00", "^"),
+    "gpu_graph": Style("#56B4E9", "v"),
+    "gpu_fused": Style("#CC79A7", "P"),
+    "gpu_lookahead": Style("#AA4499", "H"),
+    "mpi": Style("#661100", "d"),
+    "mpi_gpu": Style("#DDCC77", "h"),
+    "jax_cpu": Style("#000000", "X"),
+    "jax_gpu": Style("#882255", "*"),
+    "torch_cpu": Style("#999933", "<"),
+    "torch_gpu": Style("#44AA99", ">"),
+    "torch_graph": Style("#332288", "p"),
 }
 
 
 def colour(trainer: str) -> str:
     """Return the trainer's colour."""
-    return _look(trainer).colour
+    return _style(trainer).colour
 
 
 def marker(trainer: str) -> str:
     """Return the trainer's marker."""
-    return _look(trainer).marker
+    return _style(trainer).marker
 
 
-def _look(trainer: str) -> Look:
+def _style(trainer: str) -> Style:
     """Return a trainer's own look, or one of these for a trainer that is not the project's, the same one every time."""
-    return LOOKS.get(trainer) or numbered(sum(map(ord, trainer)))
+    return STYLES.get(trainer) or numbered(sum(map(ord, trainer)))
 
 
-def numbered(position: int) -> Look:
+def numbered(position: int) -> Style:
     """Return the look of a line that is no trainer's."""
-    return list(LOOKS.values())[position % len(LOOKS)]
+    return list(STYLES.values())[position % len(STYLES)]

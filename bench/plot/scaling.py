@@ -64,7 +64,7 @@ def _lines(times: Timings) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
     over = sorted(
         (configuration for configuration in times.configurations if configuration.ranks > 1), key=lambda configuration: configuration.ranks
     )
-    for (one, job, trainer), alone in times.epochs.items():
+    for (one, job, trainer), one_rank in times.epochs.items():
         if one.ranks > 1:
             continue
         for kind, jobs in (
@@ -74,6 +74,6 @@ def _lines(times: Timings) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
             points = [(1.0, 1.0, 1.0, 1.0)]
             for configuration, shared in zip(over, jobs, strict=True):
                 if epochs := times.epochs.get((configuration, shared, trainer)):
-                    points.append((float(configuration.ranks), *alone.over(epochs)))
+                    points.append((float(configuration.ranks), *one_rank.over(epochs)))
             if len(points) > 1:
                 yield f"{job.workload} {trainer}, {kind}", np.array(points).T

@@ -93,8 +93,8 @@ def check_finished(observed: Sequence[tuple[float, float]], again: Callable[[], 
 
 def check_repeats(first: Network, last: Network, start: Network, perturbed: Callable[[], Network]) -> None:
     """Raise ContractError if a trainer's first and last epoch from the start are further apart than rounding explains."""
-    if apart := beyond_rounding(first, last, start, perturbed):
-        raise ContractError(f"changes its answer while it is timed: its first and its last epoch end {describe(*apart)}")
+    if difference := beyond_rounding(first, last, start, perturbed):
+        raise ContractError(f"changes its answer while it is timed: its first and its last epoch end {describe(*difference)}")
 
 
 def check_finite(network: Network) -> None:

@@ -69,16 +69,16 @@ def beyond_rounding(one: Network, other: Network, start: Network, perturbed: Cal
     """
     if all(np.array_equal(p, right) for p, right in zip(arrays(one), arrays(other), strict=True)):
         return None  # as most are, and seen sooner than a distance
-    apart, allowed = distance(one, other, start), TOLERANCE[start.dtype.name]
-    if apart <= allowed:
+    difference, allowed = distance(one, other, start), TOLERANCE[start.dtype.name]
+    if difference <= allowed:
         return None
     rounding = distance(perturbed(), other, start)
-    return None if apart <= allowed + _FURTHER * rounding else (apart, rounding)
+    return None if difference <= allowed + _FURTHER * rounding else (difference, rounding)
 
 
-def describe(apart: float, rounding: float) -> str:
+def describe(difference: float, rounding: float) -> str:
     """Return in words what `beyond_rounding` returned."""
-    return f"{apart:.1e} of the distance trained apart, of which rounding explains {rounding:.1e}"
+    return f"{difference:.1e} of the distance trained apart, of which rounding explains {rounding:.1e}"
 
 
 def arrays(network: Network) -> list[npt.NDArray[np.floating[Any]]]:

@@ -58,13 +58,13 @@ class TorchGpu(TorchCpu):
 
     @classmethod
     def unavailable(cls) -> str | None:
-        with warnings.catch_warnings(record=True) as told:  # why it is not available, PyTorch says in a warning: an old driver
+        with warnings.catch_warnings(record=True) as caught:  # why it is not available, PyTorch says in a warning: an old driver
             warnings.simplefilter("always")
             if torch.cuda.is_available():
                 return None
         if torch.version.cuda is None:
             return f"PyTorch {torch.__version__} is built without CUDA: pip install --force-reinstall torch, on Linux; else see pytorch.org"
-        why = "".join(f" ({str(warning.message).splitlines()[0]})" for warning in told)
+        why = "".join(f" ({str(warning.message).splitlines()[0]})" for warning in caught)
         return f"PyTorch finds no CUDA device{why}: `nvidia-smi` must list one, with a driver for CUDA {torch.version.cuda}"
 
     def _synchronize(self) -> None:

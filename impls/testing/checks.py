@@ -146,16 +146,16 @@ def check_two_trainers_share_nothing(kind: type[Trainer]) -> None:
     def made(start: Network, batch_size: int) -> Trainer:
         return kind(start, data, batch_size=batch_size, learning_rate=3.0)
 
-    alone = []
+    separate = []
     for case in cases:
         trainer = made(*case)
         trainer.train_epoch(order)
         trainer.train_epoch(order)
-        alone.append(trainer.network())
+        separate.append(trainer.network())
     alternating = [made(*case) for case in cases]
     for trainer in (*alternating, *alternating):
         trainer.train_epoch(order)
-    for right, trainer in zip(alone, alternating, strict=True):
+    for right, trainer in zip(separate, alternating, strict=True):
         require(same_bits(trainer.network(), right), "ends elsewhere if another trainer trains in between")
 
 

@@ -54,9 +54,9 @@ LIVE, LIVE_LEVEL = 30, 0.03
 @contextmanager
 def prepared() -> Iterator[Duel]:
     """A duel of the trainer with itself, verified."""
-    with tempfile.TemporaryDirectory() as room:
-        one, other = (contender(TRAINER, Path(room) / name) for name in ("a", "b"))
-        yield duel.prepare(one, other, named("nielsen"), mnist(), Path(room), threads=1, seconds=SECONDS)
+    with tempfile.TemporaryDirectory() as directory:
+        one, other = (contender(TRAINER, Path(directory) / name) for name in ("a", "b"))
+        yield duel.prepare(one, other, named("nielsen"), mnist(), Path(directory), threads=1, seconds=SECONDS)
 
 
 @contextmanager
@@ -104,11 +104,11 @@ def stored_median(match: Duel, subject: Planted) -> float:
     examples = match.title.split(" examples")[0].split(", ")[-1].replace(",", "")
     trainer = "bench.gate.planted_slowdowns:Planted" if subject.level else TRAINER
     environment = os.environ | (variable(TRAINER, METHODS[subject.kind], subject.kind, subject.units) if subject.level else {})
-    with tempfile.TemporaryDirectory() as room:
-        stored = Path(room) / "stored.json"
+    with tempfile.TemporaryDirectory() as directory:
+        stored = Path(directory) / "stored.json"
         command = [sys.executable, "-m", "pytest", "bench", "-p", "no:cacheprovider", "--benchmark-only", "--no-charts"]
         command += ["--trainers", trainer, "--workload", "nielsen", "--examples", examples, "--threads", "1"]
-        command += ["--results", room, "--benchmark-json", str(stored)]
+        command += ["--results", directory, "--benchmark-json", str(stored)]
         subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
         return float(json.loads(stored.read_text())["benchmarks"][0]["stats"]["median"])
 

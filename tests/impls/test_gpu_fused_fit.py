@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from impls import Dataset, Network, Unsupported
-from impls.gpu_fused import BLOCKS, Fit
+from impls.gpu_fused import BLOCKS, FusedFit
 from tests.support.fake_cupy import Device, Unbuilt
 from tests.support.gpu.variants import with_threads
 from tests.support.trainers_on_cpu import UnbuiltFused
@@ -23,7 +23,7 @@ HOPPER = {"clusters": True, "shared_limit": 227 * 1024}
 )
 def test_gpu_fused_says_what_it_cannot_hold(layers, batch_size, reason):
     with pytest.raises(Unsupported, match=reason):
-        Fit.of(layers, batch_size, itemsize=4, **HOPPER)
+        FusedFit.of(layers, batch_size, itemsize=4, **HOPPER)
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_blocks_that_wait_for_one_another_run_together_by_launch_or_by_cluster(w
 
 def test_gpu_fused_asks_for_the_shared_memory_that_it_uses(wide):
     trainer = wide("90")
-    assert Fit.of((784, 100, 10), 100, 4, **HOPPER).shared_bytes > 48 * 1024  # what a kernel gets without asking
+    assert FusedFit.of((784, 100, 10), 100, 4, **HOPPER).shared_bytes > 48 * 1024  # what a kernel gets without asking
     trainer.train_epoch(np.arange(100))  # the stand-in refuses more than was asked for
 
 
@@ -76,7 +76,7 @@ def test_gpu_fused_asks_for_the_shared_memory_that_it_uses(wide):
 @pytest.mark.parametrize("hidden", [1, 8, 30, 100])
 @pytest.mark.parametrize("batch_size", [1, 7, 10, 60])
 def test_a_fit_has_room_for_every_example_and_is_within_the_limits(batch_size, hidden, itemsize):
-    fit = Fit.of((784, hidden, 10), batch_size, itemsize, **HOPPER)
+    fit = FusedFit.of((784, hidden, 10), batch_size, itemsize, **HOPPER)
     assert batch_size <= fit.chunk * fit.chunks < batch_size + fit.chunks
     assert fit.shared_bytes <= HOPPER["shared_limit"]
     assert fit.threads % 32 == 0
@@ -84,7 +84,7 @@ def test_a_fit_has_room_for_every_example_and_is_within_the_limits(batch_size, h
 
 
 def test_a_fit_has_fewer_threads_where_more_need_too_much_shared_memory():
-    most, chosen = (Fit.of((784, 100, 10), 200, 4, clusters=True, shared_limit=limit) for limit in (2**20, HOPPER["shared_limit"]))
+    most, chosen = (FusedFit.of((784, 100, 10), 200, 4, clusters=True, shared_limit=limit) for limit in (2**20, HOPPER["shared_limit"]))
     assert (most.threads, chosen.threads) == (224, 192)
     assert chosen.shared_bytes <= HOPPER["shared_limit"] < most.shared_bytes
 
@@ -96,4 +96,4 @@ def test_an_experiment_may_choose_the_number_of_threads():
 
 
 def test_the_nielsen_job_is_one_chunk_so_that_an_image_is_read_once():
-    assert Fit.of((784, 30, 10), 10, 4, **HOPPER).chunks == 1
+    assert FusedFit.of((784, 30, 10), 10, 4, **HOPPER).chunks == 1

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from impls import Dataset, Network, Unsupported
-from impls.gpu_lookahead import Fit
+from impls.gpu_lookahead import LookaheadFit
 from tests.support.fake_cupy import Device
 from tests.support.trainers_on_cpu import UnbuiltLookahead
 
@@ -45,7 +45,7 @@ def test_the_cluster_is_the_largest_that_the_device_holds(most, blocks, monkeypa
 
 def test_fewer_blocks_train_what_needs_too_much_shared_memory_with_more():
     with pytest.raises(Unsupported, match="KiB of shared memory"):
-        Fit.of((784, 100, 10), 10, 4, 14, HOPPER)
+        LookaheadFit.of((784, 100, 10), 10, 4, 14, HOPPER)
     assert trainer((784, 100, 10))._fit.blocks == 8
 
 
@@ -53,7 +53,7 @@ def test_fewer_blocks_train_what_needs_too_much_shared_memory_with_more():
 @pytest.mark.parametrize("hidden", [1, 16, 30])
 @pytest.mark.parametrize("batch_size", [1, 7, 10])
 def test_a_fit_is_within_the_limits(batch_size, hidden, itemsize):
-    fit = Fit.of((784, hidden, 10), batch_size, itemsize, 8, HOPPER)
+    fit = LookaheadFit.of((784, hidden, 10), batch_size, itemsize, 8, HOPPER)
     assert fit.shared_bytes <= HOPPER
     assert fit.threads % 32 == 0
     assert 32 <= fit.threads <= 1024

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from impls import Dataset, Network, load_trainer
-from impls.gpu_fused import Fit
+from impls.gpu_fused import FusedFit
 from impls.gpu_graph import GpuGraph
 from impls.testing import relative_error, same_bits, trained
 from tests.support import nvrtc
@@ -246,7 +246,7 @@ def test_a_barrier_or_a_wait_for_the_kernel_before_left_out_is_caught(job, kinds
 @pytest.mark.parametrize(("registers", "chunks"), [(24, 2), (14, 4)])  # of more than two, one is neither the first nor the last
 def test_a_mini_batch_of_several_chunks_computes_the_same(job, monkeypatch, registers, chunks):
     monkeypatch.setattr("impls.gpu_fused.REGISTERS", {4: registers})
-    assert Fit.of((300, 15, 5), 4, 4, clusters=True, shared_limit=227 * 1024).chunks == chunks
+    assert FusedFit.of((300, 15, 5), 4, 4, clusters=True, shared_limit=227 * 1024).chunks == chunks
     assert relative_error(played(BY_CLUSTER, job, seed=1), job[-1]) < 1e-6
 
 

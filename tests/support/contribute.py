@@ -10,9 +10,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from bench import records
-from bench.contribute import campaign, estimator, process
+from bench.contribute import campaign, child_events, estimator
 from bench.contribute.campaign import Request
-from bench.contribute.process import event_line
+from bench.contribute.child_events import event_line
 from bench.contribute.run import contribute
 from bench.machine.affinity import available
 from bench.machine.identity import describe
@@ -89,7 +89,7 @@ def play(monkeypatch, mnist) -> PlayedMachine:
     """Have contributions run on a played machine with four trainers."""
     machine = PlayedMachine(["loop", "matrix", "compiled", "jax_cpu"])
     monkeypatch.setattr(Options, "splits", lambda _: mnist)
-    monkeypatch.setattr(process, "run", machine.run)
+    monkeypatch.setattr(child_events, "run", machine.run)
     monkeypatch.setattr(campaign, "time", SimpleNamespace(monotonic=lambda: machine.now))
     monkeypatch.setattr(estimator, "trial", lambda workload, _: {"nielsen": 1.0, "wide": 2.0, "large": 25.0}[workload.name])
     return machine

@@ -104,7 +104,7 @@ def train(kind, case, epochs=2):
 
 def main(file):
     every, kept = world(), {}
-    MpiGpuOnCpu.settle(every)
+    MpiGpuOnCpu.choose_device(every)
     for package in ("cupy", "cupy.cuda"):  # which do not load the module of NCCL by themselves, as CuPy's do not
         sys.modules[package] = types.ModuleType(package)
         sys.modules[package].__path__ = []

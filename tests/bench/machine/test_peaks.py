@@ -78,7 +78,7 @@ def test_a_trainer_that_claims_to_skip_zeros_does_not_even_keep_them(name, mnist
 
 
 def check(trials, bits=256):
-    return blas.Check("Haswell", bits, 512, trials)
+    return blas.KernelCheck("Haswell", bits, 512, trials)
 
 
 def test_narrow_kernels_are_told_with_the_variable_and_the_gain():
@@ -98,7 +98,7 @@ def test_nothing_is_said_of_kernels_that_fit():
 
 @pytest.mark.live
 def test_a_variable_that_narrows_the_kernels_is_found_out(tmp_path):
-    now = blas.check()
+    now = blas.check_kernels()
     if now is None or now.processor_bits < 256:
         pytest.skip("needs OpenBLAS on a processor with kernels to choose from")
     narrowed = os.environ | {"OPENBLAS_CORETYPE": "Nehalem"}

@@ -38,13 +38,13 @@ def environment(tmp_path):
 
 
 def left_in(environment):
-    """What a command left in the room: files, and processes that were started in it."""
+    """What a command left: files, and processes that were started in that environment."""
     tmp = environment["TMPDIR"]
     return [[path.name for path in Path(tmp).iterdir()], [line for line in started_in(environment) if any(tmp in part for part in line)]]
 
 
 def started_in(environment):
-    """The command lines of this process's living descendants, adopted ones too, whose environment is the room's."""
+    """The command lines of this process's living descendants, adopted ones too, whose environment is this one."""
     lines = []
     for process in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):  # it ended meanwhile, or is a zombie

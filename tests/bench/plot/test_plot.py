@@ -93,5 +93,5 @@ def test_a_workload_may_be_called_anything(tmp_path):
 
 
 def test_every_trainer_of_the_project_has_a_colour_and_a_marker_of_its_own():
-    assert list(palette.LOOKS) == list(TRAINERS), "give the new trainer its look in bench/plot/palette.py"
+    assert list(palette.STYLES) == list(TRAINERS), "give the new trainer its look in bench/plot/palette.py"
     assert len({palette.colour(name) for name in TRAINERS}) == len({palette.marker(name) for name in TRAINERS}) == len(TRAINERS)

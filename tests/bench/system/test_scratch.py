@@ -27,7 +27,7 @@ def parent(tmp_path, monkeypatch):
 
 
 def holder(parent):
-    """Start a process that holds a room until its input ends; wait until it does."""
+    """Start a process that holds a scratch directory until its input ends; wait until it does."""
     code = f"import tempfile; tempfile.tempdir = {str(parent)!r}\n{HOLD}"
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline().startswith(str(parent))
