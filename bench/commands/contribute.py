@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.commands.arguments import Commands, minutes
 from bench.options import declare, parse, spelled
-from bench.system import git
+from bench.system import git, own_code
 from impls import InputError
 
 _MINUTES = 8.0
@@ -35,7 +35,7 @@ def run(given: argparse.Namespace) -> int:
     from bench.contribute.campaign import Request
     from bench.contribute.run import contribute
 
-    root = git.PACKAGE_ROOT
+    root = own_code.ROOT
     commit, dirty = _code(allow_dirty=given.allow_dirty)
     options = parse(given, results=_from_here(root / "results") if commit else Path("results"), workloads=["nielsen"])
     command = ["python", "-m", "bench", "contribute", "--minutes", f"{given.minutes:g}", *(["--allow-dirty"] if given.allow_dirty else [])]
@@ -64,7 +64,7 @@ def _code(*, allow_dirty: bool) -> tuple[str, bool]:
     except InputError as error:
         problem = f"the commit cannot be read: {error}"
     if problem and not allow_dirty:
-        raise InputError(f"{git.PACKAGE_ROOT}: {problem}, or add --allow-dirty to measure for yourself, which check will refuse")
+        raise InputError(f"{own_code.ROOT}: {problem}, or add --allow-dirty to measure for yourself, which check will refuse")
     return commit, dirty
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
-import bench
-from bench.system import json_lines
+from bench.system import json_lines, own_code
 from bench.system.launcher import without_launcher
 from bench.system.line_runner import Ended, run_lines
 
@@ -21,10 +19,7 @@ def run(command: Sequence[str], *, seconds: float, line: Callable[[str], None]) 
 
     seconds: after these it is asked to end.
     """
-    root = Path(bench.__file__).resolve().parent.parent
-    environment = without_launcher(os.environ)
-    if (root / "pyproject.toml").is_file():  # a checkout, which may not be the working directory
-        environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(root), environment.get("PYTHONPATH"))))
+    environment = own_code.environment(without_launcher(os.environ))
     return run_lines([sys.executable, *command], env=environment, seconds=seconds, line=line)
 
 

@@ -18,7 +18,7 @@ from bench.measure.outcomes import Outcomes
 from bench.measure.recorder import Recorder, RunColumns
 from bench.options import Options
 from bench.records import WriteError
-from bench.system import git, launcher
+from bench.system import git, launcher, own_code
 from bench.text.numbers import counted
 from impls import TRAINERS, InputError, load_trainer
 
@@ -138,7 +138,7 @@ def _provenance(trainers: Mapping[str, str | None]) -> tuple[str, dict[str, bool
         commit, changed = state
         mine = {name: load_trainer(name).__module__ for name, absent in trainers.items() if name not in TRAINERS and not absent}
         files = {name: getattr(sys.modules[module], "__file__", None) for name, module in mine.items()}
-        strange = [name for name, file in files.items() if not (file and git.holds(git.PACKAGE_ROOT, Path(file)))]
+        strange = [name for name, file in files.items() if not (file and git.holds(own_code.ROOT, Path(file)))]
     except InputError:
         return "", dict.fromkeys(trainers)
     return commit, {name: changed or name in strange for name in trainers}

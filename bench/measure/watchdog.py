@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 from bench.machine.roofline import epoch_work
 from bench.measure.case import Case
 from bench.measure.run import Run
-from bench.system import json_lines
+from bench.system import json_lines, own_code
 from bench.system.progress import progress
 from bench.text.numbers import counted
 
@@ -26,8 +26,6 @@ _SLOWEST = 1e7
 # Later ones are known: so many times the slowest so far, and no less than a machine may be busy with something else.
 _TIMES = 20
 _BUSY = 30.0
-
-_HOME = str(Path(__file__).resolve().parents[2])  # where the package bench is, for the process
 
 
 class BrokenOffError(Exception):
@@ -43,6 +41,8 @@ class Watchdog:
 
     The step under way is told to a process of its own (`bench.measure.watchdog_process`), which says what became of the run should
     it die, and signals when a step takes too long. Where there are no such signals (Windows), that process ends the run instead.
+    It is no `system.child.Child`: those end with this process, and their output is kept; this one outlives it and writes to its
+    standard error.
     """
 
     def __init__(self, run: Run) -> None:
@@ -53,7 +53,7 @@ class Watchdog:
         try:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "bench.measure.watchdog_process", str(os.getpid())],  # -P: no bench/ of the current directory
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (_HOME, os.environ.get("PYTHONPATH"))))},
+                env=own_code.environment(os.environ),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 bufsize=0,

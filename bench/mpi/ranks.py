@@ -28,7 +28,9 @@ class Refused(InputError):
 def supervised(work: Callable[[], int]) -> int:
     """Return the work's exit code, done in a child process. If a signal ends that, say which rank it was, and on which host.
 
-    A launcher names a process at best, and not every one does. Must be called before MPI is started. Without fork: done here.
+    A launcher names a process at best, and not every one does. Must be called before MPI is started. A fork and not a
+    `system.child.Child`, because the child is the rank: it needs the connection to the launcher that this process was started with.
+    Without fork: done here.
     """
     if not hasattr(os, "fork"):
         return _or_abort(work)

@@ -8,10 +8,9 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import bench
 from bench.paired.contender import Contender, ContenderError
 from bench.paired.memory_layout import MemoryLayout
-from bench.system import json_lines
+from bench.system import json_lines, own_code
 from bench.system.child import Child
 from bench.system.launcher import without_launcher
 from bench.verify.contract import ContractError, check_finished
@@ -138,8 +137,7 @@ class Worker:
             return "closed its end of the pipe"
         how, _, last = death.partition(": ")
         if last.startswith("ModuleNotFoundError"):
-            home = Path(bench.__file__).parent.parent
-            what = str(home) if (home / "pyproject.toml").is_file() else "epochbench, and what the trainer needs"
+            what = str(own_code.ROOT) if own_code.IN_CHECKOUT else "epochbench, and what the trainer needs"
             how += f"; this suite belongs into its interpreter: {self.contender.python} -m pip install {what}"
         return f"{how}: {last}" if last else how
 

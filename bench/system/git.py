@@ -5,16 +5,16 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from bench.system.own_code import ROOT
 from impls import InputError
 
-PACKAGE_ROOT = Path(__file__).resolve().parents[2]  # the directory of this package: in a checkout, its root
 _CODE = ("*.py", "bench", "impls")  # what of the files that git does not know may be run
 _NOT_RESULTS = ":!results"
 
 
 def own_state() -> tuple[str, bool] | None:
     """Return the state of the checkout that this package is in, or None outside of a checkout. Raises InputError if git fails."""
-    return state(PACKAGE_ROOT) if (PACKAGE_ROOT / ".git").exists() else None
+    return state(ROOT) if (ROOT / ".git").exists() else None
 
 
 def state(root: Path) -> tuple[str, bool]:

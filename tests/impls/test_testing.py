@@ -9,6 +9,7 @@ from impls import Unsupported
 from impls.loop import Loop
 from impls.testing import CHECKS, check_trainer
 from tests.support.commands import ROOT
+from tests.support.wrong_trainers import Exits
 
 
 def test_every_check_has_a_name_of_its_own_and_states_its_promise():
@@ -45,10 +46,6 @@ def test_a_trainer_that_cannot_run_here_is_not_passed():
 
 
 def test_a_failure_names_the_trainer_and_every_check_that_fails():
-    class Exits(Loop):
-        def _epoch(self, order):
-            sys.exit(3)
-
     class Frail(Loop):
         def _epoch(self, order):
             if order.dtype == "uint8":

@@ -3,10 +3,12 @@
 import os
 import sys
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
+from bench.system import line_runner
 from bench.system.line_runner import run_lines
 
 
@@ -21,11 +23,16 @@ def test_lines_of_a_process_are_passed_on_and_its_end_is_known():
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without its knowledge")
-def test_a_command_is_asked_to_end_when_its_time_is_up():
-    program = "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit('saved'))\ntime.sleep(60)"
-    how = ended(program, seconds=1.0)
+def test_a_command_is_asked_to_end_when_its_time_is_up(monkeypatch):
+    lines = []
+    clock = SimpleNamespace(monotonic=lambda: 100.0 if lines else 0.0)  # the time is up as soon as the command can be asked
+    monkeypatch.setattr(line_runner, "time", clock)
+    program = (
+        "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit('saved'))\nprint('ready', flush=True)\ntime.sleep(60)"
+    )
+    how = ended(program, line=lines.append)
     assert how.stopped
-    assert how.tail == ("saved",)
+    assert how.tail == ("ready", "saved")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux finds what has outlived its parent")

@@ -56,7 +56,7 @@ def living(numbers):
 def test_a_step_that_hangs_is_ended_with_its_children_and_the_next_stage_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(first_contact, "GRACE", 0.2)
     stubborn = "trap '' TERM; echo $$; sleep 60 & echo $!; wait; sleep 60"
-    monkeypatch.setitem(STAGES, "one", lambda context: [[Step("hangs", 0.5, ("sh", "-c", stubborn)), Step("fails", 9, ("false",))]])
+    monkeypatch.setitem(STAGES, "one", lambda context: [[Step("hangs", 2, ("sh", "-c", stubborn)), Step("fails", 9, ("false",))]])
     monkeypatch.setitem(STAGES, "two", lambda context: [[Step("absent", 9, ("no-such-program",)), Step("works", 9, ("echo", "yes"))]])
     started = first_contact.Run(tmp_path, limit=60)
     for name in ("one", "two"):
