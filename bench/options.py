@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ _DECLARED: dict[str, dict[str, Any]] = {
     "--dtype": {"choices": ("float32", "float64"), "default": "float32", "help": "of all arithmetic (float32)"},
     "--examples": {"metavar": "N", "help": "train on the first N images only (all; versus, gate: so many that an epoch is short)"},
     "--rounds": {"metavar": "N", "help": "timed epochs a case (as many as fit into 5 s, from 5 to 40)"},
+    "--warm-up": {"metavar": "S", "help": "seconds of epochs before the timed ones, and one epoch at least (0.5)"},
     "--patience": {"metavar": "S", "help": "seconds in which a step must end, or its trainer hangs (two minutes and more, by the work)"},
     "--threads": {"metavar": "N", "help": "threads a trainer may use and processors it is pinned to (all; gate: 1)"},
     "--seed": {"metavar": "N", "default": "0", "help": "of the initial weights and the order (0)"},
@@ -41,6 +43,7 @@ class Options:
     trainers: tuple[str, ...]
     workloads: tuple[Workload, ...]
     rounds: int | None
+    warm_up: float | None
     patience: int | None
     threads: int | None
     data: Path | None
@@ -98,6 +101,7 @@ def parse(
             )
         ),
         rounds=_number("--rounds", value("--rounds")),
+        warm_up=_seconds("--warm-up", value("--warm-up")),
         patience=_number("--patience", value("--patience")),
         threads=_number("--threads", value("--threads")),
         data=Path(value("--data")) if value("--data") else None,
@@ -130,6 +134,15 @@ def _numbers(option: str, given: str | None) -> tuple[int, ...]:
 
 def _number(option: str, given: str | None, *, least: int = 1) -> int | None:
     return None if given is None else _whole(option, given, least)
+
+
+def _seconds(option: str, given: str | None) -> float | None:
+    if given is None:
+        return None
+    with suppress(ValueError):
+        if 0 <= (seconds := float(given)) < float("inf"):
+            return seconds
+    raise InputError(f"{option} {given}: give seconds, 0 or more")
 
 
 def _whole(option: str, text: str, least: int) -> int:

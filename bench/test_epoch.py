@@ -50,10 +50,11 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
         monitor = ContractMonitor(trainer, start, order)
 
         warm: list[float] = []
+        warm_up = WARM_UP_SECONDS if run.options.warm_up is None else run.options.warm_up
         doing("warming up")
         meter = Meter()
         begin = time.perf_counter()
-        while benchmark.enabled and (not warm or time.perf_counter() - begin < WARM_UP_SECONDS):
+        while benchmark.enabled and (not warm or time.perf_counter() - begin < warm_up):
             began = time.perf_counter()
             trainer.train_epoch(order)
             warm.append(time.perf_counter() - began)

@@ -35,13 +35,13 @@ def test_lists_are_split_and_freed_of_repetitions():
 def test_everything_given():
     options = given(
         *("--batch-size", "1,10", "--hidden", "30", "--dtype", "float64", "--examples", "500", "--rounds", "7", "--threads", "1"),
-        *("--seed", "3", "--data", "d", "--results", "r", "--machine", "m", "--no-charts"),
+        *("--seed", "3", "--data", "d", "--results", "r", "--machine", "m", "--no-charts", "--warm-up", "2.5"),
     )
     assert [(w.name, w.dtype, w.examples, w.seed) for w in options.workloads] == [
         ("h30-b1", "float64", 500, 3),
         ("h30-b10", "float64", 500, 3),
     ]
-    assert (options.rounds, options.threads, options.machine, options.charts) == (7, 1, "m", False)
+    assert (options.rounds, options.warm_up, options.threads, options.machine, options.charts) == (7, 2.5, 1, "m", False)
     assert (options.data, options.results) == (Path("d"), Path("r"))
 
 
@@ -50,6 +50,12 @@ def test_everything_given():
 def test_a_number_that_is_none_is_refused_by_name(option, value):
     with pytest.raises(InputError, match=f"^{option} {value}: give a whole number, 1 or more$"):
         given(f"{option}={value}")
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "soon", ""])
+def test_a_warm_up_that_is_no_time_is_refused(value):
+    with pytest.raises(InputError, match=f"^--warm-up {value}: give seconds, 0 or more$"):
+        given(f"--warm-up={value}")
 
 
 @pytest.mark.parametrize(

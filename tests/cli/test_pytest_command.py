@@ -195,27 +195,35 @@ def test_trains_on_any_four_idx_files_and_with_the_threads_that_are_asked_for(tm
         (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(header + rng.integers(0, 256, (count, 4, 5), np.uint8).tobytes())
         labels = np.arange(count, dtype=np.uint8) % 3
         (tmp_path / f"{part}-labels-idx1-ubyte").write_bytes(np.array([0x801, count], ">u4").tobytes() + labels.tobytes())
-    output = bench(
-        "--data",
-        tmp_path,
-        "--trainers",
-        "loop,matrix",
-        "--batch-size",
-        "7",
-        "--rounds",
-        "2",
-        "--threads",
-        "1",
-        "--no-charts",
-        "--results",
-        tmp_path / "results",
-    )
+    job = ("--data", tmp_path, "--batch-size", "7", "--rounds", "2", "--threads", "1", "--no-charts", "--results", tmp_path / "results")
+    output = bench(*job, "--trainers", "loop,matrix")
     assert output.returncode == 0, output.stdout
     rows = rows_of(tmp_path / "results")
     assert set(rows["threads"]) == {1}
     assert "kernels, 1 thread\n" in output.stdout
     assert set(rows["layers"]) == {"20-30-3"}
     assert set(rows["dataset"].str.fullmatch("idx-[0-9a-f]{8}")) == {True}
+
+
+COUNTING = """
+import os
+from impls.matrix import Matrix
+
+class Counting(Matrix):
+    def _epoch(self, order):
+        os.write(self.file, b".")
+        super()._epoch(order)
+
+    file = os.open(os.environ["EPOCHS"], os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+"""
+
+
+def test_a_warm_up_of_no_seconds_is_one_epoch(tmp_path):
+    (tmp_path / "counting.py").write_text(COUNTING)
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path), "EPOCHS": str(tmp_path / "epochs")}
+    output = bench(*QUICK, "--no-charts", "--trainers", "counting:Counting", "--results", tmp_path / "results", env=environment)
+    assert output.returncode == 0, output.stdout
+    assert 1 + 3 <= (tmp_path / "epochs").stat().st_size < 10  # with its rounds and verifications; half a second has hundreds
 
 
 def test_bad_input_is_a_usage_error_in_one_line(tmp_path):

@@ -20,7 +20,7 @@ from bench.options import declare, parse, spelled
 from bench.plot.charts import draw
 from bench.records import Writer
 from bench.system.launcher import without_launcher
-from tests.support.commands import QUICK, ROOT, command
+from tests.support.commands import JOB, QUICK, ROOT, command
 from tests.support.few_digits import FEW_DIGITS
 from tests.support.mpi import launcher, mpiexec, needs_mpi
 from tests.support.rows import rows, written
@@ -44,7 +44,7 @@ def scaled(tmp_path_factory, strangers):
     """A run of scale over two ranks, with a good trainer and wrong ones: its output and its directory."""
     results = tmp_path_factory.mktemp("scaled")
     names = "strangers:Alone,strangers:Hasty,mpi,strangers:Deaf"
-    job = (*QUICK, "--examples", "2000", "--trainers", names, "--results", results)
+    job = (*JOB, "--examples", "2000", "--trainers", names, "--results", results)
     return mpiexec(2, "-m", "bench", "scale", *job, env=strangers), results
 
 
