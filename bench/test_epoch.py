@@ -60,7 +60,7 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
             warm.append(time.perf_counter() - began)
             if len(warm) == 1:  # the one from the start
                 monitor.observe()
-                doing("warming up", slowest=warm[0])
+                doing("warming up", slowest=warm[0], lasting=warm_up)
         rounds = run.options.rounds or (rounds_that_fit(min(warm)) if warm else 1)
         started = 0
 

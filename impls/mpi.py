@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -29,6 +29,7 @@ class Mpi(Matrix):
 
     communicator: ClassVar[Any] = None
     """The ranks that share the work; None: all that the launcher started, or this process alone without one."""
+    _renamed: ClassVar[Mapping[str, str]] = {**Matrix._renamed, "settle": "choose_device"}
 
     @classmethod
     def over(cls, communicator: Any) -> type[Mpi]:

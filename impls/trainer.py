@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -15,9 +16,6 @@ from impls.errors import InputError
 from impls.network import Network
 
 Order = npt.NDArray[np.integer[Any]]
-
-# The hooks' names up to version 0.1, which `Trainer.__init_subclass__` accepts until version 0.3.
-_RENAMED = {"_place": "_setup", "_load": "_set_weights", "_wait": "_synchronize"}
 
 
 class Trainer(ABC):
@@ -38,6 +36,9 @@ class Trainer(ABC):
     """Where it computes: "cpu" or "gpu"."""
     skips_zeros: ClassVar[bool] = False
     """Whether it does no arithmetic with pixels that are 0; its least work is less then."""
+
+    # The hooks' names up to version 0.1, which `__init_subclass__` accepts until version 0.3.
+    _renamed: ClassVar[Mapping[str, str]] = {"_place": "_setup", "_load": "_set_weights", "_wait": "_synchronize"}
 
     @final
     def __init__(self, network: Network, data: Dataset, *, batch_size: int, learning_rate: float) -> None:
@@ -113,7 +114,7 @@ class Trainer(ABC):
         The owner of a hook is the first class in the method resolution order that defines it: the class itself, or a mixin.
         """
         super().__init_subclass__(**options)
-        for old, new in _RENAMED.items():
+        for old, new in cls._renamed.items():
             owner = next((each for each in cls.__mro__ if old in vars(each) or new in vars(each)), Trainer)
             if owner is Trainer:
                 continue

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import logging
+import sys
 from pathlib import Path
 
 from bench.commands.arguments import JOB, Commands, share
 from bench.commands.console import ROWS_KEPT, refuse
 from bench.options import declare, parse
+from bench.system.progress import show_with
 from impls import InputError
 
 
@@ -28,6 +31,8 @@ def run(given: argparse.Namespace) -> int:
     if given.epochs < 1:
         raise InputError(f"--epochs {given.epochs}: give a whole number, 1 or more")
     options = parse(given, results=Path("results/local"), trainers=["matrix"], workloads=["nielsen"])
+    if not sys.stdout.isatty():  # its lines come by another way, and would end up beside the progress
+        show_with(logging.NullHandler())
     try:
         return 0 if train(options, epochs=given.epochs, until=given.until) else 1
     except VerificationError as error:

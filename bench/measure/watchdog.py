@@ -79,16 +79,17 @@ class Watchdog:
 
     @contextmanager
     def supervise(self, case: Case) -> Iterator[Callable[..., None]]:
-        """Watch over a case. Yields a function to call with what is done to it next, and the seconds of its slowest epoch so far.
+        """Watch over a case. Yields a function to call with what is done to it next, the seconds of its slowest epoch so far, and the
+        seconds for which it goes on on purpose.
 
         Raises BrokenOffError for a trainer that hangs or exits the interpreter.
         """
         run, data = self._run, case.data(self._run.inputs.splits)
         first = _LOADING + epoch_work(case.workload.layers(data), len(data), data.images.itemsize).flops / _SLOWEST
 
-        def doing(what: str, *, slowest: float | None = None) -> None:
+        def doing(what: str, *, slowest: float | None = None, lasting: float = 0.0) -> None:
             run.outcomes.reached[case] = what
-            self._step(what, run.options.patience or (first if slowest is None else max(_BUSY, _TIMES * slowest)))
+            self._step(what, lasting + (run.options.patience or (first if slowest is None else max(_BUSY, _TIMES * slowest))))
             progress(f"{run.prefix(case)}  {what}")
 
         self._tell(case=case.title, waiting=[other.title for other in run.cases if other not in (case, *run.outcomes.finished)])

@@ -43,7 +43,7 @@ def marker(trainer: str) -> str:
 
 
 def _style(trainer: str) -> Style:
-    """Return a trainer's own look, or one of these for a trainer that is not the project's, the same one every time."""
+    """Return a trainer's own look, or one of these, chosen by its name, for a trainer that is not the project's."""
     return STYLES.get(trainer) or numbered(sum(map(ord, trainer)))
 
 

@@ -33,8 +33,9 @@ class Writer:
     """Writes a run's rows, of one dataclass. Until `close` they are in `<name>.partial.csv`; then in `<name>.csv`.
 
     A run that dies leaves the partial file, with every row that was added. If it dies while a row is being written, that row may be
-    cut short: `read` leaves it out. Nothing is written before the first row. Rows that cannot be written, because the disk is full,
-    are kept and written with the next ones; what is on the disk already stays there.
+    cut short: `read` leaves it out. If it dies while it writes its first rows, there may be a hidden file that ends in `.tmp`, and no
+    other. Nothing is written before the first row. Rows that cannot be written, because the disk is full, are kept and written with
+    the next ones; what is on the disk already stays there.
     """
 
     def __init__(self, path: Path) -> None:

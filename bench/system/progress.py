@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 
-LOGGER = logging.getLogger("bench.progress")
-LOGGER.propagate = False  # other messages stay; these do not
+# Not by getLogger: pytest would show the messages of a registered logger in the report of a failed case.
+LOGGER = logging.Logger("bench.progress", logging.INFO)
 
 
 def progress(line: str) -> None:
@@ -19,4 +19,3 @@ def progress(line: str) -> None:
 def show_with(handler: logging.Handler) -> None:
     """Have this handler alone show the progress."""
     LOGGER.handlers = [handler]
-    LOGGER.setLevel(logging.INFO)

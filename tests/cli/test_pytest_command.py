@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from bench import records
-from tests.support.commands import BENCH, QUICK, ROOT, bench, run
+from tests.support.commands import BENCH, JOB, QUICK, ROOT, bench, run
 from tests.support.few_digits import FEW_DIGITS
 
 WRONG = "tests.support.wrong_trainers"
@@ -60,6 +60,7 @@ def test_a_trainer_that_computes_something_else_fails_and_has_no_row(finished):
 
 def test_a_trainer_that_raises_fails_and_the_others_go_on(finished):
     assert f"FAILED {WRONG}:Raises: ZeroDivisionError: on purpose" in finished[0].stdout
+    assert "Captured log" not in finished[0].stdout, "progress is no part of a failure's report"
 
 
 def test_a_trainer_that_cannot_run_is_skipped_with_the_mending_command(finished):
@@ -218,12 +219,20 @@ class Counting(Matrix):
 """
 
 
-def test_a_warm_up_of_no_seconds_is_one_epoch(tmp_path):
+@pytest.mark.parametrize(
+    ("seconds", "epochs"),
+    [
+        ("0", range(1 + 3, 10)),  # the warm-up, the rounds, and the verifications
+        ("2", range(50, 100_000)),  # longer than the patience, which is for what should have ended
+    ],
+)
+def test_the_warm_up_lasts_for_the_seconds_and_one_epoch(tmp_path, seconds, epochs):
     (tmp_path / "counting.py").write_text(COUNTING)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "EPOCHS": str(tmp_path / "epochs")}
-    output = bench(*QUICK, "--no-charts", "--trainers", "counting:Counting", "--results", tmp_path / "results", env=environment)
+    options = ("--warm-up", seconds, "--patience", "1", "--no-charts", "--results", tmp_path / "results")
+    output = bench(*JOB, *options, "--trainers", "counting:Counting", env=environment)
     assert output.returncode == 0, output.stdout
-    assert 1 + 3 <= (tmp_path / "epochs").stat().st_size < 10  # with its rounds and verifications; half a second has hundreds
+    assert (tmp_path / "epochs").stat().st_size in epochs
 
 
 def test_bad_input_is_a_usage_error_in_one_line(tmp_path):

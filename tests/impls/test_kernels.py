@@ -55,8 +55,8 @@ def test_the_kernels_of_gpu_graph_compile_without_spills(dtype, capability, monk
     + [([784, 100, 10], 100, "float32", capability) for capability in ("86", "90")]
     + [([784, 100, 10], 200, "float32", "90"), ([784, 50, 10], 120, "float64", "90")]  # by fewer threads, as shared memory has it
     + [
-        ([784, 16, 10], 10, "float64", "90"),
-        ([784, 100, 10], 4, "float32", "90"),
+        ([784, 16, 10], 10, "float32", "90"),
+        ([784, 100, 10], 4, "float64", "90"),
         ([1500, 16, 10], 10, "float32", "90"),
         ([6, 4, 3], 200, "float64", "90"),
     ],

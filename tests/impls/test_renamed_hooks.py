@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from impls import Network, Trainer, load_trainer
+from impls import Network, Trainer, load_trainer, unavailable
 from impls.loop import Loop
 from impls.testing import same_bits, trained
 
@@ -138,3 +138,17 @@ def test_a_class_without_a_hook_stays_abstract():
             pass
 
     assert Half.__abstractmethods__ == {"_set_weights", "_epoch", "network"}
+
+
+@pytest.mark.skipif(bool(unavailable("mpi")), reason=str(unavailable("mpi")))
+def test_a_trainer_over_ranks_may_still_choose_its_device_in_settle():
+    from impls.mpi import Mpi
+
+    with pytest.warns(DeprecationWarning, match=r"Picky\.settle: renamed; call it choose_device"):
+
+        class Picky(Mpi):
+            @classmethod
+            def settle(cls, ranks):
+                return ranks
+
+    assert Picky.choose_device(3) == 3

@@ -33,7 +33,8 @@ def repository(tmp_path):
     """A repository with a main branch that holds this checkout's code, and a branch off it that is checked out."""
     clone = tmp_path / "clone"
     for package in ("impls", "bench"):
-        shutil.copytree(ROOT / package, clone / package)  # with its bytecode, which spares each test compiling all of it
+        # With its bytecode, which spares each test compiling all of it, but without what another process is just writing.
+        shutil.copytree(ROOT / package, clone / package, ignore=shutil.ignore_patterns("*.pyc.*"))
     git(tmp_path, "init", "--quiet", "-b", "main", "clone")
     (clone / ".gitignore").write_text("__pycache__/\nresults/\n")
     git(clone, "add", ".")

@@ -31,7 +31,7 @@ def killed(directory, after, *options):
         threading.Timer(after, process.kill).start()
         finished = re.findall(r"^\[ *\d+/\d+\] (\S+) +(\S+) +.* an epoch, ", "".join(output), re.MULTILINE)
         process.stderr.read()  # until the watching process has gone too
-    left = sorted(set(directory.glob("*")) - before) + sorted(directory.glob(".*"))
+    left = sorted(set(directory.glob("*")) - before)  # and perhaps a hidden file, if it was writing its first rows
     assert len(left) <= 1
     return left[0] if left else None, finished
 

@@ -238,7 +238,7 @@ def both(tmp_path):
     return writer.close()
 
 
-def test_one_trainer_over_one_rank_and_two_are_two_cells_everywhere(both, tmp_path):
+def test_one_trainer_over_one_rank_and_two_are_two_configurations_everywhere(both, tmp_path):
     assert not [complaint for complaint in check(both) if "rounds" in complaint]
     courses = history([both]).panels()
     assert [("2 ranks" in title, len(course)) for title, course in courses] == [(False, 1), (True, 1)]

@@ -34,7 +34,7 @@ def holder(parent):
     return process
 
 
-def test_a_room_is_removed_at_the_end_of_code_that_fails(parent):
+def test_a_scratch_directory_is_removed_at_the_end_of_code_that_fails(parent):
     with pytest.raises(FileExistsError), scratch_dir() as directory:
         directory.mkdir()
     assert list(parent.iterdir()) == []
