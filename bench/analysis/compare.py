@@ -151,11 +151,11 @@ class Comparison:
         crossed = {crossing.configuration for crossing in self.crossings}
         configurations = [configuration for configuration in self.timings.configurations if configuration in crossed]
         winning = [crossing for crossing in self.crossings if crossing.wins]
-        crossings: defaultdict[tuple[str, Configuration], list[str]] = defaultdict(list)
+        texts: defaultdict[tuple[str, Configuration], list[str]] = defaultdict(list)
         for crossing in winning:
-            crossings[crossing.line, crossing.configuration].append(str(crossing))
+            texts[crossing.line, crossing.configuration].append(str(crossing))
         rows = [
-            [line, *("\n".join(crossings.get((line, configuration), ["-"])) for configuration in configurations)]
+            [line, *("\n".join(texts.get((line, configuration), ["-"])) for configuration in configurations)]
             for line in dict.fromkeys(crossing.line for crossing in winning)
         ]
         others = len(self.crossings) - len(winning)
@@ -242,8 +242,8 @@ def _differences(times: Timings) -> Iterator[Difference]:
         }
         if len(set(values.values())) > 1:
             yield Difference(fact, values, _THEREFORE[fact])
-    first = list(_THEREFORE)
-    facts = sorted(records.FACTS, key=lambda fact: first.index(fact) if fact in first else len(first))
+    leading = list(_THEREFORE)
+    facts = sorted(records.FACTS, key=lambda fact: leading.index(fact) if fact in leading else len(leading))
     for fact in (*facts, *(f"library of {trainer}" for trainer in times.trainers())):
         values = {
             configuration: times.facts[configuration, fact]

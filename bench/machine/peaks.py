@@ -12,7 +12,7 @@ from bench.machine.roofline import Peaks
 
 _PRODUCT = 1536  # rows of the square matrices: large enough for BLAS to reach its best
 _COPIED = 1 << 28  # bytes: more than the caches of most processors
-_ROUNDS = 5
+ROUNDS = 5
 _ROUNDS_AGAIN = 2
 
 
@@ -24,7 +24,7 @@ def measure(device: str, dtype: str) -> Peaks:
         return peaks_gpu.measure(dtype)
     source = np.ones(_COPIED // 2, np.uint8)
     target = np.empty_like(source)
-    return Peaks(flops=_flops(dtype, _ROUNDS), bytes=2 * source.nbytes / shortest(lambda: np.copyto(target, source)))
+    return Peaks(flops=_flops(dtype, ROUNDS), bytes=2 * source.nbytes / shortest(lambda: np.copyto(target, source)))
 
 
 def measure_again(device: str, before: Peaks, dtype: str) -> Peaks:
@@ -43,7 +43,7 @@ def _flops(dtype: str, rounds: int) -> float:
     return 2 * _PRODUCT**3 / shortest(lambda: np.dot(a, b, out=out), rounds=rounds)
 
 
-def shortest(work: Callable[[], object], synchronize: Callable[[], object] = lambda: None, *, rounds: int = _ROUNDS) -> float:
+def shortest(work: Callable[[], object], synchronize: Callable[[], object] = lambda: None, *, rounds: int = ROUNDS) -> float:
     """Return the shortest of the wall times of the rounds, in seconds, after a warm-up; each round ends when `synchronize` returns."""
     times = []
     for _ in range(1 + rounds):

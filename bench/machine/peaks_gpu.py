@@ -7,7 +7,7 @@ from typing import Any
 
 import cupy
 
-from bench.machine.peaks import shortest
+from bench.machine.peaks import ROUNDS, shortest
 from bench.machine.roofline import Peaks
 
 _PRODUCT = 8192  # rows of the square matrices
@@ -24,7 +24,7 @@ def measure(dtype: str) -> Peaks:
 
 def measure_flops(dtype: str, rounds: int) -> float:
     """Measure the rate of the large product, as in `measure`, in floating-point operations a second."""
-    flops = _flops(dtype, rounds=rounds)
+    flops = _flops(dtype, rounds)
     _free()
     return flops
 
@@ -34,10 +34,10 @@ def _free() -> None:
     cupy.get_default_memory_pool().free_all_blocks()
 
 
-def _flops(dtype: str, **rounds: int) -> float:
+def _flops(dtype: str, rounds: int) -> float:
     a, b = (cupy.random.random((_PRODUCT, _PRODUCT), dtype) for _ in range(2))
     out = cupy.empty_like(a)
-    return 2 * _PRODUCT**3 / shortest(lambda: cupy.dot(a, b, out=out), cupy.cuda.get_current_stream().synchronize, **rounds)
+    return 2 * _PRODUCT**3 / shortest(lambda: cupy.dot(a, b, out=out), cupy.cuda.get_current_stream().synchronize, rounds=rounds)
 
 
 def _measure(dtype: str) -> Peaks:
@@ -52,7 +52,7 @@ def _measure(dtype: str) -> Peaks:
     graph = _captured(launches)
     synchronize = cupy.cuda.get_current_stream().synchronize
     return Peaks(
-        flops=_flops(dtype),
+        flops=_flops(dtype, ROUNDS),
         bytes=2 * source.nbytes / shortest(lambda: cupy.copyto(target, source), synchronize),
         launch=shortest(launches, synchronize) / _LAUNCHES,
         node=shortest(graph.launch, synchronize) / _LAUNCHES,

@@ -78,8 +78,7 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
         const int o = i / LANES, u = i % LANES;
         mine.w2[o][u] = u < HIDDEN ? w2[o * HIDDEN + u] : u == HIDDEN ? b2[o] : Real(0);
     }
-#pragma unroll 1
-    for (int i = t; i < sizeof(mine.delta2) / sizeof(Quad); i += THREADS) reinterpret_cast<Quad*>(mine.delta2)[i] = {};
+    zero(mine.delta2);
     if (t == 0) {
         for (auto& barrier : mine.arrived) initialise(barrier);
         for (auto& barrier : mine.recorded) initialise(barrier);

@@ -44,3 +44,10 @@ struct Worker {
 };
 static_assert(DELTAS > LEAD, "a message is read where it lies until the receiver has it");
 static_assert(sizeof(Conductor) <= SHARED_BYTES && sizeof(Worker) <= SHARED_BYTES, "gpu_lookahead.py counts the shared memory wrong");
+
+// Set an array in shared memory to zero, 16 bytes at a time. All threads.
+template <typename Array>
+__device__ inline void zero(Array& array) {
+#pragma unroll 1
+    for (int i = threadIdx.x; i < sizeof(array) / sizeof(Quad); i += THREADS) reinterpret_cast<Quad*>(array)[i] = {};
+}

@@ -119,8 +119,7 @@ __device__ inline void work(const Real* images, const int* order, const Record* 
         for (int i = 0; i < QUAD; i++)
 #pragma unroll
             for (int u = 0; u < QUAD; u++) w[q][i][u] = weight(q, i, u) ? *weight(q, i, u) : Real(0);
-#pragma unroll 1
-    for (int i = t; i < sizeof(mine.images) / sizeof(Quad); i += THREADS) reinterpret_cast<Quad*>(mine.images)[i] = {};
+    zero(mine.images);
     if (t == 0) {
         for (auto& barrier : mine.arrived) initialise(barrier);
         for (auto& barrier : mine.loaded) initialise(barrier);
