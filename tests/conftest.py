@@ -8,10 +8,7 @@ import pytest
 
 import impls
 from bench.machine import affinity
-from tests.support import commands, few_digits
-
-# Of several test processes, that which comes first starts `--threads 1` on the first processor, the next on the next.
-commands.worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+from tests.support import commands, few_digits  # noqa: F401 (commands reads which worker this is, before that is removed below)
 
 pytest_plugins = ["pytester"]
 

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 
 from tests.support.few_digits import FEW_DIGITS
@@ -31,8 +31,8 @@ def run(*command: str | Path, cwd: Path = ROOT, **options) -> subprocess.Complet
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
-worker = 0
-"""The number of this test process among those of pytest-xdist."""
+turns = count(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
+"""Which processor is next: each test process of pytest-xdist begins with another one, and then takes them in turn."""
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def processor_of_ones_own(command: Sequence[str | Path]) -> Iterator[None]:
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {sorted(before)[worker % len(before)]})  # of this thread, and of what it starts
+    os.sched_setaffinity(0, {sorted(before)[next(turns) % len(before)]})  # of this thread, and of what it starts
     try:
         yield
     finally:
