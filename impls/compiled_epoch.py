@@ -61,7 +61,7 @@ def _step_pixels(part, parts, examples, starts, pixels, values, delta, w, b):
             for k in range(starts[example], starts[example + 1]):
                 at = (row + number(pixels, k)) * LANES
                 store(w, at, fma(number(values, k), error, load(w, at)))
-        store(b, tile * LANES, add(load(b, tile * LANES), nabla_b))  # summed by itself first: next to b each error is tiny
+        store(b, tile * LANES, add(load(b, tile * LANES), nabla_b))  # summed by itself first, as in `_step`
 
 
 @njit
@@ -101,7 +101,10 @@ def _multiply(part, parts, size, x, w, b, out):
 
 @njit
 def _step(part, parts, size, a, delta, w, b, w_transposed):
-    """w -> w + delta a^T and b -> b + delta (BP4, BP3), and the transpose with it; UNROLLED rows at once."""
+    """w -> w + delta a^T and b -> b + delta (BP4, BP3), and the transpose with it; UNROLLED rows at once.
+
+    The examples are summed first: next to a weight the error of each is tiny.
+    """
     tiles, inputs, m = w.shape[0], w.shape[1], a.shape[1]
     blocks = -(-inputs // LANES)
     for task in range(part * tiles * blocks // parts, (part + 1) * tiles * blocks // parts):
@@ -110,18 +113,19 @@ def _step(part, parts, size, a, delta, w, b, w_transposed):
         for j0 in range(begin, end, UNROLLED):
             j1, j2, j3 = min(j0 + 1, end - 1), min(j0 + 2, end - 1), min(j0 + 3, end - 1)
             row = tile * inputs
-            w0, w1, w2, w3 = (load(w, (row + j0) * LANES), load(w, (row + j1) * LANES), load(w, (row + j2) * LANES),
-                              load(w, (row + j3) * LANES))  # fmt: skip
+            nabla0 = nabla1 = nabla2 = nabla3 = zero(w)
             for e in range(size):
                 error, at = load(delta, (tile * m + e) * LANES), begin * m + e * LANES
-                w0 = fma(number(a, at + j0 - begin), error, w0)
-                w1 = fma(number(a, at + j1 - begin), error, w1)
-                w2 = fma(number(a, at + j2 - begin), error, w2)
-                w3 = fma(number(a, at + j3 - begin), error, w3)
-            store(w, (row + j0) * LANES, w0)
-            store(w, (row + j1) * LANES, w1)
-            store(w, (row + j2) * LANES, w2)
-            store(w, (row + j3) * LANES, w3)
+                nabla0 = fma(number(a, at + j0 - begin), error, nabla0)
+                nabla1 = fma(number(a, at + j1 - begin), error, nabla1)
+                nabla2 = fma(number(a, at + j2 - begin), error, nabla2)
+                nabla3 = fma(number(a, at + j3 - begin), error, nabla3)
+            w0, w1, w2, w3 = (load(w, (row + j0) * LANES), load(w, (row + j1) * LANES), load(w, (row + j2) * LANES),
+                              load(w, (row + j3) * LANES))  # fmt: skip
+            store(w, (row + j0) * LANES, add(w0, nabla0))
+            store(w, (row + j1) * LANES, add(w1, nabla1))
+            store(w, (row + j2) * LANES, add(w2, nabla2))
+            store(w, (row + j3) * LANES, add(w3, nabla3))
             for j in range(j0, j3 + 1):
                 for lane in range(min(LANES, w_transposed.shape[1] - tile * LANES)):
                     w_transposed[j // LANES, tile * LANES + lane, j % LANES] = w[tile, j, lane]

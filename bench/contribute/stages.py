@@ -19,7 +19,7 @@ _ADDED = 2  # trainers in the grid besides loop and matrix
 _START = 4.0  # a process imports its libraries
 _CASE = 1.5  # a case verifies twice, measures the machine's peaks and computes the accuracy
 _ACCURACY = 0.05  # a training epoch is followed by the accuracy on the test digits
-_LONGEST_ORACLE = 10.0  # above 20 GFLOP matrix replaces loop as the oracle
+_LONGEST_ORACLE = 10.0  # above 2 GFLOP matrix replaces loop as the oracle
 
 
 @dataclass(frozen=True)

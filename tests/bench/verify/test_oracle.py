@@ -10,7 +10,7 @@ from bench.workload import WORKLOADS, Workload
 from impls import TRAINERS, load_trainer, unavailable
 from impls.testing import CHECKS, check_trainer
 from tests.support.unsupported import or_skip
-from tests.support.wrong_trainers import BREAK_THE_CONTRACT, COMPUTE_WRONG
+from tests.support.wrong_trainers import BREAK_THE_CONTRACT, COMPUTE_WRONG, UpdatesTooEarly
 
 
 @pytest.fixture(scope="module", params=["nielsen", "wide"])
@@ -57,6 +57,16 @@ def test_a_right_trainer_is_not(oracle, name):
 def test_the_small_errors_of_a_large_mini_batch_are_not_lost(mnist, name):
     oracle = Oracle(Workload("large batch", (64,), batch_size=1000, learning_rate=0.2), mnist)
     assert oracle.max_error(or_skip(load_trainer(name))) < 2e-4  # added one by one to weights and biases they would be off by 3e-2
+
+
+def test_steps_that_are_short_beside_the_weights_are_verified_too(mnist):
+    workload = Workload("short steps", (30,), batch_size=100, learning_rate=2e-4)  # adding them rounds off 1 to 3 % of the distance
+    oracle = Oracle(workload, mnist)
+    for name in RIGHT:
+        assert oracle.max_error(or_skip(load_trainer(name))) < 5e-4
+    for kind in set(COMPUTE_WRONG) - {UpdatesTooEarly}:  # which is wrong by a part of a step, and so by less the shorter a step is
+        with pytest.raises(VerificationError, match="does not compute what the float64 loop computes"):
+            oracle.max_error(kind)
 
 
 def test_matrix_is_no_oracle_by_its_own_word(mnist, monkeypatch):
