@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from impls.dataset import Dataset
-from impls.gpu import Gpu
+from impls.gpu_tuned import GpuTuned
 from impls.network import Network
 from impls.trainer import Order
 
@@ -21,8 +21,8 @@ def ceil_divide(count: int, part: int) -> int:
     return -(-count // part)
 
 
-class GpuKernels(Gpu):
-    """`Gpu` with CUDA C++ from impls/kernels in place of the array operations.
+class GpuKernels(GpuTuned):
+    """`GpuTuned` with CUDA C++ from impls/kernels in place of the array operations.
 
     On the device, row-major, in the network's dtype: images (n, n_0); for each layer w (n_l, n_{l-1}) and b (1, n_l). And as 32-bit
     integers the epoch's order, (n,).

@@ -9,15 +9,15 @@ from typing import Any, ClassVar
 import mpi4py
 
 from impls.dataset import Dataset
-from impls.matrix import Matrix, Operation
+from impls.matrix_tuned import MatrixTuned, Operation
 
 # MPI is loaded by `unavailable` and started by the first trainer: a process that only lists trainers joins no job.
 mpi4py.rc.initialize = False
 mpi4py.rc.finalize = True
 
 
-class Mpi(Matrix):
-    """`Matrix` of which each rank computes its share of every mini-batch: the examples that come one after another in it.
+class Mpi(MatrixTuned):
+    """`MatrixTuned` of which each rank computes its share of every mini-batch: the examples that come one after another in it.
 
     All ranks of the communicator make the trainer with the same arguments, and take every epoch in the same order, as they would
     alone; they end with the same weights. A rank to which nothing of a mini-batch falls adds a gradient of zeros.
@@ -29,7 +29,7 @@ class Mpi(Matrix):
 
     communicator: ClassVar[Any] = None
     """The ranks that share the work; None: all that the launcher started, or this process alone without one."""
-    _renamed: ClassVar[Mapping[str, str]] = {**Matrix._renamed, "settle": "choose_device"}
+    _renamed: ClassVar[Mapping[str, str]] = {**MatrixTuned._renamed, "settle": "choose_device"}
 
     @classmethod
     def over(cls, communicator: Any) -> type[Mpi]:

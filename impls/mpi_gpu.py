@@ -11,11 +11,11 @@ import numpy as np
 
 from impls.dataset import Dataset
 from impls.errors import Unsupported
-from impls.gpu import Gpu
+from impls.gpu_tuned import GpuTuned
 from impls.mpi import Mpi
 
 
-class MpiGpu(Mpi, Gpu):
+class MpiGpu(Mpi, GpuTuned):
     """`Mpi` on CuPy arrays. The ranks of a host take its devices in their order, one each.
 
     The gradients are summed by the best that all ranks have: NCCL, which stays on the devices' streams; an MPI that reads device
@@ -24,7 +24,7 @@ class MpiGpu(Mpi, Gpu):
 
     @classmethod
     def unavailable(cls) -> str | None:
-        return Mpi.unavailable() or Gpu.unavailable()
+        return Mpi.unavailable() or GpuTuned.unavailable()
 
     @classmethod
     def choose_device(cls, ranks: Any) -> None:

@@ -3,10 +3,10 @@
 import numpy as np
 
 from impls import Dataset, Network
-from impls.gpu import Gpu
 from impls.gpu_fused import GpuFused
 from impls.gpu_graph import GpuGraph
 from impls.gpu_lookahead import GpuLookahead
+from impls.gpu_tuned import GpuTuned
 from tests.support.fake_cupy import Device, Unbuilt
 from tests.support.fake_stream import current
 
@@ -17,7 +17,7 @@ class OnDevice:
     xp = Device
 
 
-class GpuOnCpu(OnDevice, Gpu):
+class GpuOnCpu(OnDevice, GpuTuned):
     pass
 
 

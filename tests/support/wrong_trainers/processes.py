@@ -12,41 +12,41 @@ from contextlib import suppress
 from pathlib import Path
 
 from impls.loop import Loop
-from impls.matrix import Matrix
+from impls.matrix_tuned import MatrixTuned
 from tests.support.wrong_trainers.timing import timed
 
 
-class ExitsAtOnceWhileTimed(Matrix):
+class ExitsAtOnceWhileTimed(MatrixTuned):
     def _epoch(self, order):
         if timed(self):
             os._exit(7)
         super()._epoch(order)
 
 
-class ExitsWithAMessage(Matrix):
+class ExitsWithAMessage(MatrixTuned):
     def _epoch(self, order):
         print("out of something", file=sys.stderr)
         os._exit(7)
 
 
-class Killed(Matrix):
+class Killed(MatrixTuned):
     def _epoch(self, order):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Crashes(Matrix):
+class Crashes(MatrixTuned):
     def _epoch(self, order):
         if timed(self):
             ctypes.string_at(0)
         super()._epoch(order)
 
 
-class Hangs(Matrix):
+class Hangs(MatrixTuned):
     def _epoch(self, order):
         time.sleep(1000)
 
 
-class HangsWhileTimed(Matrix):
+class HangsWhileTimed(MatrixTuned):
     """Touches the file that the environment variable HANGING names, and hangs."""
 
     def _epoch(self, order):
@@ -58,7 +58,7 @@ class HangsWhileTimed(Matrix):
         super()._epoch(order)
 
 
-class HangsInC(Matrix):
+class HangsInC(MatrixTuned):
     def _epoch(self, order):
         if timed(self):
             libc, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(64)  # PyDLL: with the GIL held, as by a library that hangs
@@ -71,7 +71,7 @@ class HangsInC(Matrix):
 # They say something, wait for something, or leave something behind.
 
 
-class WaitsForAFile(Matrix):
+class WaitsForAFile(MatrixTuned):
     """Waits for the file that the environment variable WAITS_FOR names."""
 
     def _setup(self, data):
@@ -80,7 +80,7 @@ class WaitsForAFile(Matrix):
         super()._setup(data)
 
 
-class Warns(Matrix):  # as libraries do
+class Warns(MatrixTuned):  # as libraries do
     @classmethod
     def unavailable(cls):
         warnings.warn("the driver is old", stacklevel=1)
@@ -96,14 +96,14 @@ class Absent(Loop):
         return "gone fishing"
 
 
-class Chatty(Matrix):
+class Chatty(MatrixTuned):
     def _epoch(self, order):
         print("an epoch!")
         os.write(1, b"{}\n")
         super()._epoch(order)
 
 
-class TalksNonsense(Matrix):
+class TalksNonsense(MatrixTuned):
     """Writes to every file that is open, the pipe to its parent among them."""
 
     def _epoch(self, order):
@@ -115,19 +115,19 @@ class TalksNonsense(Matrix):
 SLEEP = [sys.executable, "-c", "import time; time.sleep(1000)"]
 
 
-class Parent(Matrix):
+class Parent(MatrixTuned):
     def _setup(self, data):
         super()._setup(data)
         self.child = subprocess.Popen(SLEEP, start_new_session=True)
 
 
-class Grandparent(Matrix):
+class Grandparent(MatrixTuned):
     def _setup(self, data):
         super()._setup(data)
         subprocess.run([sys.executable, "-c", f"import subprocess; subprocess.Popen({SLEEP!r}, start_new_session=True)"], check=True)
 
 
-class LateParent(Matrix):
+class LateParent(MatrixTuned):
     def _setup(self, data):
         super()._setup(data)
         atexit.register(subprocess.Popen, SLEEP, start_new_session=True)

@@ -6,31 +6,31 @@ from typing import ClassVar
 import numpy as np
 
 from impls.loop import Loop
-from impls.matrix import Matrix
+from impls.matrix_tuned import MatrixTuned
 
 
-class Raises(Matrix):
+class Raises(MatrixTuned):
     def _epoch(self, order):
         raise ZeroDivisionError("on purpose")
 
 
-class Exits(Matrix):
+class Exits(MatrixTuned):
     def _epoch(self, order):
         sys.exit(3)
 
 
-class Greedy(Matrix):
+class Greedy(MatrixTuned):
     def _epoch(self, order):
         np.empty(1 << 60, np.uint8)
 
 
-class ChangesImages(Matrix):
+class ChangesImages(MatrixTuned):
     def _setup(self, data):
         data.images[...] -= 0.5
         super()._setup(data)
 
 
-class ChangesOrder(Matrix):
+class ChangesOrder(MatrixTuned):
     def _epoch(self, order):
         super()._epoch(order)
         order.sort()
@@ -61,7 +61,7 @@ class GoesOnAfterLoad(Loop):
             super()._set_weights(network)
 
 
-class ChangesItsAnswer(Matrix):
+class ChangesItsAnswer(MatrixTuned):
     right, epochs = 2, 0
 
     def _epoch(self, order):
@@ -73,7 +73,7 @@ class ChangesItsAnswerLater(ChangesItsAnswer):
     right = 3
 
 
-class ChangesEverybodysAnswer(Matrix):
+class ChangesEverybodysAnswer(MatrixTuned):
     epochs = 0
 
     def _epoch(self, order):
@@ -81,7 +81,7 @@ class ChangesEverybodysAnswer(Matrix):
         super()._epoch(order if self.epochs < 2 else order[::-1])
 
 
-class Knows(Matrix):  # the answer, and waits for the question
+class Knows(MatrixTuned):  # the answer, and waits for the question
     answers: ClassVar[dict[bytes, np.ndarray]] = {}
 
     def _epoch(self, order):

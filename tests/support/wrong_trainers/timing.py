@@ -6,7 +6,7 @@ import time
 import numpy as np
 
 from impls.loop import Loop
-from impls.matrix import Matrix
+from impls.matrix_tuned import MatrixTuned
 
 
 def timed(trainer):
@@ -14,12 +14,12 @@ def timed(trainer):
     return trainer.examples >= 300
 
 
-class WrongWhileTimed(Matrix):
+class WrongWhileTimed(MatrixTuned):
     def _epoch(self, order):
         super()._epoch(order[:-10] if timed(self) else order)
 
 
-class NotANumberWhileTimed(Matrix):
+class NotANumberWhileTimed(MatrixTuned):
     def _epoch(self, order):
         super()._epoch(order)
         if timed(self):
@@ -43,7 +43,7 @@ class Lazy(Loop):
         return super().network()
 
 
-class Early(Matrix):
+class Early(MatrixTuned):
     """Trains in a thread that is waited for when its weights are asked for, even if a busy machine lets that wait."""
 
     thread = threading.Thread()

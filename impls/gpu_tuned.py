@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from impls.dataset import Dataset
-from impls.matrix import Matrix, Operation, Slabs
+from impls.matrix_tuned import MatrixTuned, Operation, Slabs
 
 try:
     import cupy
@@ -16,10 +16,10 @@ except ImportError:  # an extra; `unavailable` tells the user
     cupy = None
 
 
-class Gpu(Matrix):
-    """`Matrix` with every array in the memory of CuPy's current device. float32 stays float32 (TF32 is CuPy's opt-in).
+class GpuTuned(MatrixTuned):
+    """`MatrixTuned` with every array in the memory of CuPy's current device. float32 stays float32 (TF32 is CuPy's opt-in).
 
-    A step of a small network costs its launches, not its arithmetic: so what `Matrix` spells as several array operations is here
+    A step of a small network costs its launches, not its arithmetic: so what `MatrixTuned` spells as several array operations is here
     one kernel each, written as one assignment over elements of type T.
     """
 

@@ -25,7 +25,7 @@ Slabs = list[tuple[Any, Any, Any]]
 """Rows of a layer's a and delta, and an array of their shape to work in."""
 
 
-class Matrix(Trainer):
+class MatrixTuned(Trainer):
     """Trains on mini-batches of m examples, every intermediate in a buffer that is used again at the next step.
 
     The book's z = w a + b, with examples as columns, is here a w, with examples as rows, because that is how images lie in memory; and
