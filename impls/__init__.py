@@ -44,9 +44,11 @@ __all__ = [
 # bench/plot/palette.py has a colour for each. Named as text: a trainer's libraries load when it is asked for.
 TRAINERS = {
     "loop": "impls.loop:Loop",
-    "matrix": "impls.matrix_tuned:MatrixTuned",
+    "matrix": "impls.matrix:Matrix",
+    "matrix_tuned": "impls.matrix_tuned:MatrixTuned",
     "compiled": "impls.compiled:Compiled",
-    "gpu": "impls.gpu_tuned:GpuTuned",
+    "gpu": "impls.gpu:Gpu",
+    "gpu_tuned": "impls.gpu_tuned:GpuTuned",
     "gpu_graph": "impls.gpu_graph:GpuGraph",
     "gpu_fused": "impls.gpu_fused:GpuFused",
     "gpu_lookahead": "impls.gpu_lookahead:GpuLookahead",

@@ -21,8 +21,8 @@ class Loop(Trainer):
         self._y = data.one_hot(self.layers[-1], self.dtype)[:, :, np.newaxis]  # (n, n_L, 1)
 
     def _set_weights(self, network: Network) -> None:
-        copy = network.astype(self.dtype)
-        self._weights, self._biases = copy.weights, copy.biases
+        self._weights = [np.array(w) for w in network.weights]
+        self._biases = [np.array(b) for b in network.biases]
 
     def network(self) -> Network:
         return Network(self._weights, self._biases)

@@ -1,10 +1,9 @@
-"""A whole mini-batch as one matrix: the loop over examples becomes three matrix products a layer."""
+"""matrix.py without what costs time beside the arithmetic: new arrays, short calls, and the interpreter."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,65 +11,46 @@ import numpy as np
 from impls import aligned
 from impls.dataset import Dataset
 from impls.network import Network
+from impls.padded_parameters import PaddedParameters
+from impls.tape import Tape
 from impls.trainer import Order, Trainer
 
-_FAR = 100.0  # sigmoid(100) is 1 and sigmoid(-100) is 0, in float32 and in float64
-_MOST_AHEAD = 64  # mini-batches gathered at once: more would spare nothing, and each has a list of operations
-
-
-Operation = tuple[Callable[..., Any], tuple[Any, ...]]
-"""A function and its arguments; the last of an array function's is where the result goes."""
-
-Slabs = list[tuple[Any, Any, Any]]
-"""Rows of a layer's a and delta, and an array of their shape to work in."""
+_MOST_AHEAD = 64  # mini-batches gathered at once: more would gain nothing, and each has a tape
 
 
 class MatrixTuned(Trainer):
-    """Trains on mini-batches of m examples, every intermediate in a buffer that is used again at the next step.
+    """Trains as `Matrix` does, and writes every result into an array that exists already.
 
-    The book's z = w a + b, with examples as columns, is here a w, with examples as rows, because that is how images lie in memory; and
-    b is one more row of w, below which each layer has a unit that is always 1. So what BP3 says of b is a row of BP4, and costs nothing.
-    Units that are always 0 follow until N_l, the layer's width, is a multiple of 8: a BLAS takes a tenth longer over columns left over.
-    Shapes: a_l, z_l, delta_l (m, N_l); w_l, nabla_w_l (N_{l-1}, N_l).
+    An example is a row here, as images lie in memory, and z = a w. The bias is a row of w (`PaddedParameters`).
+    Shapes: a_l, z_l, delta_l (m, N_l); w_l and nabla_w_l (N_{l-1}, N_l), where N_l is the width of layer l with its padding.
 
-    As the buffers are the same, each step is the same operations on the same arrays: the methods that say `yield` list them once, when
-    the trainer is made, and an epoch goes down the list. To call those methods at every step took 15 % longer with the book's network.
-
-    Written once against `xp`, the array library: a subclass that names another one trains with that.
+    Because the arrays are always the same, so are the calls: a step runs once, with a `Tape` in place of the array library, and an
+    epoch makes the calls that the tape noted.
     """
 
     xp: ClassVar[Any] = np
+    """The array library."""
     cache: ClassVar[int] = 1 << 18
     """Bytes that are kept close to the arithmetic: a part of a processor's second-level cache."""
 
     def _setup(self, data: Dataset) -> None:
         xp, m, pixels, outputs = self.xp, self.batch_size, self.layers[0], self.layers[-1]
-        self._widths = [-(-(n + 1) // 8) * 8 for n in self.layers]
-        self._x, self._y = self._zeros(self.examples, self._widths[0]), self._zeros(self.examples, self._widths[-1])  # (n, N_0), (n, N_L)
+        self._parameters, self._gradient = (PaddedParameters(self.layers, self._empty) for _ in range(2))
+        widths = self._parameters.widths
+        self._x, self._y = self._zeros(self.examples, widths[0]), self._zeros(self.examples, widths[-1])  # (n, N_0), (n, N_L)
         self._x[:, :pixels] = xp.asarray(data.images, dtype=self.dtype)
         self._x[:, pixels] = 1
         self._y[:, :outputs] = xp.asarray(data.one_hot(outputs, self.dtype))
-        # All weights end to end in one array, and their gradient likewise: one subtraction is a step.
-        self._parameters, self._w = self._end_to_end()
-        self._gradient, self._nabla_w = self._end_to_end()
         # As arrays of the right dtype, because NumPy takes twice as long over a Python number as over a small array.
         self._half, self._one = np.array(0.5, self.dtype), np.array(1, self.dtype)
         whole, last = divmod(self.examples, m)
         self._batches = {size: self._mini_batch(size, steps) for size, steps in ((m, whole), (last, 1)) if size and steps}
 
     def _set_weights(self, network: Network) -> None:
-        for mine, w, b in zip(self._w, network.weights, network.biases, strict=True):
-            n, below = w.shape
-            mine[...] = 0
-            mine[:below, :n] = self.xp.asarray(w.T)
-            mine[below, :n] = self.xp.asarray(b[:, 0])
-            # Where sigmoid(z) is 1 or 0 to the last bit, sigmoid'(z) is 0: these units never learn anything else.
-            mine[below, n] = _FAR
-            mine[below, n + 1 :] = -_FAR
+        self._parameters.set(network, self.xp.asarray)
 
     def network(self) -> Network:
-        w = [self._to_host(mine)[: below + 1, :n].T for mine, below, n in zip(self._w, self.layers, self.layers[1:], strict=False)]
-        return Network([both[:, :-1] for both in w], [both[:, -1:] for both in w])
+        return self._parameters.network(self._to_host)
 
     def _epoch(self, order: Order) -> None:
         order = self.xp.asarray(order)
@@ -86,90 +66,82 @@ class MatrixTuned(Trainer):
             self._gather(self._x, rows, batch.x[: len(rows)])
             self._gather(self._y, rows, batch.y[: len(rows)])
             for step in batch.steps[: len(rows)]:
-                for operation, arguments in step:
-                    operation(*arguments)
+                step.play()
 
     def _share(self, m: int) -> slice:
         """Return which of a mini-batch's m examples are this trainer's to compute: all."""
         return slice(0, m)
 
-    def _operations(self, x: Any, y: Any, layers: Layers) -> Iterator[Operation]:
-        """List the operations of a step on the images x, (m, N_0), of which y, (m, N_L), is desired."""
-        yield from self._feed_forward(x, layers)
-        yield from self._backpropagate(x, y, layers)
-        yield from self._update()
+    def _update_mini_batch(self, xp: Tape, x: Any, y: Any, layers: Layers) -> None:
+        """Step down the gradient of the mini-batch x (m, N_0), y (m, N_L): w -> w - eta/m sum nabla_w, b likewise, in one subtraction."""
+        self._backprop(xp, x, y, layers)
+        xp.subtract(self._parameters.flat, self._gradient.flat, out=self._parameters.flat)
 
-    def _feed_forward(self, x: Any, layers: Layers) -> Iterator[Operation]:
-        """Fill a_1 .. a_L."""
-        for below, w, a, slabs in zip([x, *layers.a], self._w, layers.a, layers.slabs, strict=False):
-            yield self.xp.dot, (below, w, a)
-            for z, _, _ in slabs:
-                yield from self._activate(z)
+    def _backprop(self, xp: Tape, x: Any, y: Any, layers: Layers) -> None:
+        """Fill the gradient of eta/m sum C_x."""
+        w, nabla_w, a, delta = self._parameters.w, self._gradient.w, [x, *layers.a], [None, *layers.delta]
+        for layer in range(len(w)):
+            xp.dot(a[layer], w[layer], out=a[layer + 1])
+            self._sigmoid(xp, a[layer + 1])
+        # eta/m is multiplied in here, where the array is smallest: every delta and nabla_w below is linear in this one.
+        self._cost_derivative(xp, a[-1], y, layers.rate, out=delta[-1])
+        for layer in range(len(w), 0, -1):
+            self._times_sigmoid_prime(xp, delta[layer], a[layer])  # BP1 and BP2 end alike
+            xp.dot(a[layer - 1].T, delta[layer], out=nabla_w[layer - 1])  # BP4, summed over the examples; BP3 where a is always 1
+            if layer > 1:
+                xp.dot(delta[layer], w[layer - 1].T, out=delta[layer - 1])  # BP2
 
-    def _backpropagate(self, x: Any, y: Any, layers: Layers) -> Iterator[Operation]:
-        """Fill the gradient, times eta, of the mini-batch's mean cost."""
-        below = [x, *layers.a]
-        # eta/m is multiplied in here, where the array is smallest: every delta and nabla below is linear in this one.
-        yield from self._cost_derivative(layers.a[-1], y, layers.rate, layers.delta[-1])
-        for layer in range(len(self._w) - 1, -1, -1):
-            for a, delta, work in layers.slabs[layer]:
-                yield from self._times_sigmoid_prime(delta, a, work)  # BP1 and BP2 end alike
-            delta = layers.delta[layer]
-            yield self.xp.dot, (below[layer].T, delta, self._nabla_w[layer])  # BP4, summed over the examples; BP3 where a is always 1
-            if layer:
-                yield self.xp.dot, (delta, self._w[layer].T, layers.delta[layer - 1])  # BP2
+    def _sigmoid(self, xp: Tape, z: Any) -> None:
+        """z -> sigmoid(z) in place; sigmoid(z) = tanh(z/2)/2 + 1/2."""
+        for rows in self._slabs(z):
+            xp.multiply(rows, self._half, out=rows)
+            xp.tanh(rows, out=rows)
+            xp.multiply(rows, self._half, out=rows)
+            xp.add(rows, self._half, out=rows)
 
-    def _update(self) -> Iterator[Operation]:
-        """w -> w - eta nabla_w, and b likewise."""
-        yield self.xp.subtract, (self._parameters, self._gradient, self._parameters)
+    def _cost_derivative(self, xp: Tape, a: Any, y: Any, rate: Any, out: Any) -> None:
+        """Set out to dC/da = a - y, times eta/m."""
+        xp.subtract(a, y, out=out)
+        xp.multiply(out, rate, out=out)
 
-    def _activate(self, z: Any) -> Iterator[Operation]:
-        """z -> sigmoid(z) in place, so that z becomes a; sigmoid(z) = tanh(z/2)/2 + 1/2."""
-        xp, half = self.xp, self._half
-        yield xp.multiply, (z, half, z)
-        yield xp.tanh, (z, z)
-        yield xp.multiply, (z, half, z)
-        yield xp.add, (z, half, z)
+    def _times_sigmoid_prime(self, xp: Tape, delta: Any, a: Any) -> None:
+        """delta -> delta sigmoid'(z) in place, where sigmoid'(z) = a (1 - a)."""
+        for rows, rows_of_a in zip(self._slabs(delta), self._slabs(a), strict=True):
+            work = self._work[: rows.size].reshape(rows.shape)
+            xp.subtract(self._one, rows_of_a, out=work)
+            xp.multiply(work, rows_of_a, out=work)
+            xp.multiply(rows, work, out=rows)
 
-    def _cost_derivative(self, a: Any, y: Any, rate: Any, delta: Any) -> Iterator[Operation]:
-        """Set delta to dC/da = a - y, times eta/m."""
-        yield self.xp.subtract, (a, y, delta)
-        yield self.xp.multiply, (delta, rate, delta)
+    def _slabs(self, array: Any) -> list[Any]:
+        """Return the array cut into rows that stay in the cache while several operations pass over them."""
+        rows = self._rows(array.shape[1])
+        return [array[i : i + rows] for i in range(0, len(array), rows)]
 
-    def _times_sigmoid_prime(self, delta: Any, a: Any, work: Any) -> Iterator[Operation]:
-        """delta -> delta sigmoid'(z) in place, where sigmoid'(z) = a (1 - a); work is overwritten."""
-        xp = self.xp
-        yield xp.subtract, (self._one, a, work)
-        yield xp.multiply, (work, a, work)
-        yield xp.multiply, (delta, work, delta)
-
-    def _end_to_end(self) -> tuple[Any, list[Any]]:
-        """Return one flat array, and the views of it that are the arrays w_1 .. w_L or their gradients."""
-        shapes = list(pairwise(self._widths))
-        ends = list(accumulate(below * n for below, n in shapes))
-        flat = self._empty(ends[-1])
-        return flat, [flat[end - below * n : end].reshape(below, n) for end, (below, n) in zip(ends, shapes, strict=True)]
+    def _rows(self, width: int) -> int:
+        return max(self.cache // (width * self.dtype.itemsize), 1)
 
     def _mini_batch(self, size: int, steps: int) -> MiniBatch:
         """Return what so many steps of a mini-batch of that size need."""
         mine = self._share(size)
         m = mine.stop - mine.start
+        widths = self._parameters.widths
         # Gathered a few at a time: as many as the cache holds, one at least.
-        ahead = min(max(self.cache // (self._widths[0] * self.dtype.itemsize * max(m, 1)), 1), steps, _MOST_AHEAD)
-        x, y = self._empty(ahead, m, self._widths[0]), self._empty(ahead, m, self._widths[-1])
+        ahead = min(max(self.cache // (widths[0] * self.dtype.itemsize * max(m, 1)), 1), steps, _MOST_AHEAD)
+        x, y = self._empty(ahead, m, widths[0]), self._empty(ahead, m, widths[-1])
         layers = self._layers(m, self.xp.array(self.learning_rate / size, self.dtype))
-        return MiniBatch(x, y, [list(self._operations(images, desired, layers)) for images, desired in zip(x, y, strict=True)])
+        tapes = [Tape(self.xp) for _ in range(ahead)]
+        for tape, images, desired in zip(tapes, x, y, strict=True):
+            self._update_mini_batch(tape, images, desired, layers)
+        return MiniBatch(x, y, tapes)
 
     def _layers(self, m: int, rate: Any) -> Layers:
-        a, delta = ([self._empty(m, n) for n in self._widths[1:]] for _ in range(2))
-        return Layers(a, delta, [self._slabs(*layer) for layer in zip(a, delta, strict=True)], rate)
+        a, delta = ([self._empty(m, n) for n in self._parameters.widths[1:]] for _ in range(2))
+        return Layers(a, delta, rate)
 
-    def _slabs(self, a: Any, delta: Any) -> Slabs:
-        """Return a layer's a and delta, cut into rows that the cache holds, and a work array of the same size."""
-        m, n = a.shape
-        rows = max(min(self.cache // (n * self.dtype.itemsize), m), 1)
-        work = self._empty(rows, n)
-        return [(a[i : i + rows], delta[i : i + rows], work[: min(rows, m - i)]) for i in range(0, m, rows)]
+    @cached_property
+    def _work(self) -> Any:
+        """Return an array as large as the largest slab."""
+        return self._empty(max(min(self._rows(width), self.batch_size) * width for width in self._parameters.widths[1:]))
 
     def _zeros(self, *shape: int) -> Any:
         array = self._empty(*shape)
@@ -193,12 +165,12 @@ class MiniBatch:
     """A trainer's share of a mini-batch, m examples: all of them, or those that fall to it.
 
     x, y   (k, m, N_0) and (k, m, N_L): where the images of the next k mini-batches are gathered, and what is desired of them
-    steps  the operations of k steps, one on each of these
+    steps  k tapes, a step on each of these
     """
 
     x: Any
     y: Any
-    steps: list[list[Operation]]
+    steps: list[Tape]
 
 
 @dataclass(frozen=True)
@@ -207,12 +179,9 @@ class Layers:
 
     a      a_1 .. a_L, (m, N_l) each; a_l is z_l until its sigmoid is taken
     delta  delta_1 .. delta_L, (m, N_l) each, times eta/m
-    slabs  for each layer from the first, its a and delta cut into rows that the cache holds while several operations pass over
-           them, and an array of that shape to work in
     rate   eta over the examples of the whole mini-batch
     """
 
     a: list[Any]
     delta: list[Any]
-    slabs: list[Slabs]
     rate: Any

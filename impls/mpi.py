@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
 import mpi4py
 
 from impls.dataset import Dataset
-from impls.matrix_tuned import MatrixTuned, Operation
+from impls.matrix_tuned import Layers, MatrixTuned
+from impls.tape import Tape
 
 # MPI is loaded by `unavailable` and started by the first trainer: a process that only lists trainers joins no job.
 mpi4py.rc.initialize = False
@@ -63,7 +64,7 @@ class Mpi(MatrixTuned):
     @property
     def message(self) -> int:
         """The bytes that a step's Allreduce sums."""
-        return int(self._gradient.nbytes)
+        return int(self._gradient.flat.nbytes)
 
     def exchange(self, size: int) -> Callable[[int], None]:
         """Return a function that sums so many bytes over the ranks as a step does, as often as it is told, and waits for the last."""
@@ -94,14 +95,11 @@ class Mpi(MatrixTuned):
         first = self._ranks.rank * each + min(self._ranks.rank, over)
         return slice(first, first + each + (self._ranks.rank < over))
 
-    def _update(self) -> Iterator[Operation]:
+    def _backprop(self, xp: Tape, x: Any, y: Any, layers: Layers) -> None:
+        """Fill the gradient, summed over the ranks."""
+        super()._backprop(xp, x, y, layers)
         if not self._alone:
-            yield self._sum, ()
-        yield from super()._update()
-
-    def _sum(self) -> None:
-        """Replace the gradient by its sum over the ranks."""
-        self._allreduce(self._gradient)
+            xp.note(self._allreduce, self._gradient.flat)
 
     def _allreduce(self, array: Any) -> None:
         """Replace an array of the library's by its sum over the ranks, before anything that is done to it afterwards."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # The rows of one directory agree in these: its cases were measured by the same code, on the same machine, set up alike.
 CONFIGURATION = ("machine", "cpu", "cores", "gpu", "threads", *(fact for fact in records.FACTS if fact != "dirty"))
-_CSVS = ("main.csv", "large.csv", "book.csv", "grid.csv", "huge.csv")
+_CSVS = ("main.csv", "large.csv", "book.csv", "huge.csv", "grid.csv")
 _UNFINISHED = "unfinished"
 _CASE = ["workload", "trainer"]  # the columns that make a case's key
 _MOST = 1000  # directories of one machine

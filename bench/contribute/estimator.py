@@ -21,7 +21,7 @@ _TRIED = ("nielsen", "wide", "large")  # workloads on which loop is tried before
 _TRIAL_EXAMPLES = 100
 _TRIALS = 4
 
-_SAME_ON_ONE_PROCESS = ("mpi", "mpi_gpu")  # matrix and gpu again
+_SAME_ON_ONE_PROCESS = ("mpi", "mpi_gpu")  # matrix_tuned and gpu_tuned again
 
 
 @dataclass

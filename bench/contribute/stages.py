@@ -13,7 +13,7 @@ from bench.workload import WORKLOADS, Workload, grid
 
 EPOCHS = 30  # of a learning curve, as in the book
 _LEARNERS = 3
-_ADDED = 2  # trainers in the grid besides loop and matrix
+_MAPPED = {"cpu": 1, "gpu": 2}  # trainers in the grid besides loop and matrix, of each device; without a GPU two on the CPU
 
 # Seconds, from runs on the machines of results/: 12 cases of nielsen and wide took 1.2 s each besides their epochs.
 _START = 4.0  # a process imports its libraries
@@ -93,8 +93,8 @@ def stages(examples: int | None = None) -> list[Stage]:
         Stage("main", "how fast is each trainer on a small network?", "main.csv", named, lambda here: list(here.devices)),
         Stage("large", "how fast on one with 1,000 hidden units?", "large.csv", large, _all_but_loop),
         Stage("book", "how fast do the three fastest learn?", "book.csv", named[:1], _learners, epochs=EPOCHS),
-        Stage("grid", "which trainer wins at which batch size and width?", "grid.csv", jobs(*cells), _mapped, shortens=True),
         Stage("huge", "how far does a GPU get?", "huge.csv", jobs(WORKLOADS["huge"]), _on_gpu),
+        Stage("grid", "which trainer wins at which batch size and width?", "grid.csv", jobs(*cells), _mapped, shortens=True),
         Stage("large-loop", "how slow is the loop on large?", "large.csv", large, _only_loop),
     ]
     return [stage for stage in every if stage.workloads]
@@ -114,7 +114,15 @@ def _learners(estimator: Estimator) -> list[str]:
 
 def _mapped(estimator: Estimator) -> list[str]:
     always = [name for name in (BASELINE, "matrix") if name in estimator.devices]
-    return always + estimator.fastest(_ADDED, on=["nielsen", "wide"], without=always)
+    counts = _MAPPED if "gpu" in estimator.devices.values() else {"cpu": 2}
+    fastest = [
+        name
+        for kind, count in counts.items()
+        for name in estimator.fastest(
+            count, on=["nielsen", "wide"], without=[*always, *(name for name, device in estimator.devices.items() if device != kind)]
+        )
+    ]
+    return always + fastest
 
 
 def _on_gpu(estimator: Estimator) -> list[str]:

@@ -1,15 +1,14 @@
 """Slowdowns of a known size, planted in a trainer's own code, to see whether they are found. `bench.gate.planted_slowdowns:Planted`.
 
-The environment says what to plant: EPOCHBENCH_PLANTED="matrix _feed_forward copy 0.4" does 0.4 units of copying at each call of
+The environment says what to plant: EPOCHBENCH_PLANTED="matrix _backprop copy 0.4" does 0.4 units of copying at each call of
 that method of that trainer, a unit being a few microseconds of work that a careless change might add.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import wraps
-from inspect import isgeneratorfunction
 from typing import Any
 
 import numpy as np
@@ -72,33 +71,22 @@ def variable(trainer: str, method: str, kind: str, units: float) -> dict[str, st
 
 
 def plant(trainer: str, method: str, kind: str, units: float) -> type[Any]:
-    """Return the trainer's class with the slowdown in it. Fractions of a unit are saved up until they are a whole one.
-
-    A method that lists operations, to be done many times, lists the slowdown among them.
-    """
+    """Return the trainer's class with the slowdown in it. Fractions of a unit are saved up until they are a whole one."""
     base = load_trainer(trainer)
     original = getattr(base, method)
 
     class Planted(base):  # type: ignore[misc, valid-type]
         owed = 0.0
 
-        def _work(self) -> None:
-            self.owed += units
-            while self.owed >= 1:
-                self.owed -= 1
-                KINDS[kind]()
-
     @wraps(original)
     def slowed(self: Any, *arguments: Any) -> Any:
-        self._work()
+        self.owed += units
+        while self.owed >= 1:
+            self.owed -= 1
+            KINDS[kind]()
         return original(self, *arguments)
 
-    @wraps(original)
-    def slowed_list(self: Any, *arguments: Any) -> Iterator[Any]:
-        yield self._work, ()
-        yield from original(self, *arguments)
-
-    setattr(Planted, method, slowed_list if isgeneratorfunction(original) else slowed)
+    setattr(Planted, method, slowed)
     return Planted
 
 

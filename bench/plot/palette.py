@@ -17,8 +17,10 @@ class Style(NamedTuple):
 STYLES = {
     "loop": Style("#0072B2", "o"),
     "matrix": Style("#E69F00", "s"),
+    "matrix_tuned": Style("#B15928", "8"),
     "compiled": Style("#009E73", "D"),
     "gpu": Style("#D55E00", "^"),
+    "gpu_tuned": Style("#6A3D9A", "$+$"),
     "gpu_graph": Style("#56B4E9", "v"),
     "gpu_fused": Style("#CC79A7", "P"),
     "gpu_lookahead": Style("#AA4499", "H"),

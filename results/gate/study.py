@@ -44,7 +44,7 @@ from impls import mnist  # noqa: E402
 Condition = tuple[str, float, str]  # what was planted, by how much that slows, "busy" or nothing
 
 TRAINER = "matrix"
-METHODS = dict(zip(KINDS, ("_feed_forward", "_backpropagate") * 3, strict=True))  # called once a mini-batch
+METHODS = dict(zip(KINDS, ("_update_mini_batch", "_backprop") * 3, strict=True))  # called once a mini-batch
 LEVELS = (0.02, 0.03, 0.05)
 TURNS, A_TURN = 6, 10  # pairs a condition: 60; of unchanged code four times as many
 TRIALS = 10_000  # drawn, of unchanged code; a tenth of that of slowed

@@ -19,7 +19,7 @@ from bench.machine.roofline import Peaks
 from bench.measure.train import train
 from bench.options import parse
 from impls import TRAINERS, InputError, Unsupported
-from impls.matrix_tuned import MatrixTuned
+from impls.matrix import Matrix
 from tests.support.commands import ROOT, command
 from tests.support.few_digits import FEW_DIGITS
 from tests.support.rows import written
@@ -136,7 +136,7 @@ def measured_before(monkeypatch):
 
 
 def test_a_trainer_that_was_not_made_for_the_workload_is_skipped(tmp_path, monkeypatch, measured_before, caplog):
-    class Picky(MatrixTuned):
+    class Picky(Matrix):
         def __init__(self, *arguments, **options):
             raise Unsupported("takes one hidden layer")
 

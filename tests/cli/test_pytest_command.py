@@ -208,9 +208,9 @@ def test_trains_on_any_four_idx_files_and_with_the_threads_that_are_asked_for(tm
 
 COUNTING = """
 import os
-from impls.matrix_tuned import MatrixTuned
+from impls.matrix import Matrix
 
-class Counting(MatrixTuned):
+class Counting(Matrix):
     def _epoch(self, order):
         os.write(self.file, b".")
         super()._epoch(order)

@@ -4,7 +4,7 @@ import pytest
 
 from impls.testing import CHECKS
 from tests.support.kernel_player import needs_compiler
-from tests.support.trainers_on_cpu import FusedOnCpu, GpuOnCpu, GraphOnCpu, LookaheadOnCpu
+from tests.support.trainers_on_cpu import FusedOnCpu, GpuOnCpu, GraphOnCpu, LookaheadOnCpu, TunedOnCpu
 from tests.support.unsupported import run_or_skip
 
 # 200 digits are too many for kernels that are played thread by thread.
@@ -15,6 +15,7 @@ SMALL = [check for check in CHECKS if str(check) != "check_twenty_steps_in_float
     "kind",
     [
         pytest.param(GpuOnCpu, id="gpu"),
+        pytest.param(TunedOnCpu, id="gpu_tuned"),
         pytest.param(GraphOnCpu, id="gpu_graph", marks=needs_compiler),
         pytest.param(FusedOnCpu, id="gpu_fused", marks=needs_compiler),
         pytest.param(LookaheadOnCpu, id="gpu_lookahead", marks=needs_compiler),

@@ -17,7 +17,7 @@ from impls.loop import Loop
 from impls.testing import relative_error, same_bits, trained
 from tests.support.fake_cupy import Device
 from tests.support.kernel_player import needs_compiler
-from tests.support.trainers_on_cpu import GpuOnCpu, GraphOnCpu, UnbuiltFused, UnbuiltGraph, UnbuiltLookahead
+from tests.support.trainers_on_cpu import GpuOnCpu, GraphOnCpu, TunedOnCpu, UnbuiltFused, UnbuiltGraph, UnbuiltLookahead
 
 
 def test_the_stand_in_refuses_what_cupy_refuses():
@@ -36,13 +36,14 @@ def launches(kind, layers, steps):
     return Counter(Device.launches)
 
 
-# For L layers, of each layer a product forward, a backward one for w, and below it one for delta; besides
-# gather; activation a layer; cost derivative; sigmoid'(z) a layer; step
+# For L layers, of each layer a product forward, a backward one for w, and below it one for delta; besides, gpu_tuned has
+# gather; activation a layer; cost derivative; sigmoid'(z) a layer; step. And gpu one launch for each operation of matrix.py.
 @pytest.mark.parametrize("depth", [1, 2, 4])
 @pytest.mark.parametrize(
     ("kind", "a_step"),
     [
-        pytest.param(GpuOnCpu, lambda depth: 3 * depth - 1 + 2 * depth + 2, id="gpu"),
+        pytest.param(GpuOnCpu, lambda depth: 16 * depth + 2, id="gpu"),
+        pytest.param(TunedOnCpu, lambda depth: 3 * depth - 1 + 2 * depth + 2, id="gpu_tuned"),
         pytest.param(UnbuiltGraph, lambda depth: max(2 * depth - 1, 2), id="gpu_graph"),
     ],
 )
@@ -111,7 +112,7 @@ def test_every_kernel_of_gpu_graph_computes_the_same(choice, m, layers, dtype):
 on_the_cpu = pytest.mark.skipif(unavailable("gpu") is None, reason="needs a machine without a GPU")
 
 
-@pytest.mark.parametrize("name", ["gpu", "gpu_graph", "gpu_fused", "gpu_lookahead"])
+@pytest.mark.parametrize("name", ["gpu", "gpu_tuned", "gpu_graph", "gpu_fused", "gpu_lookahead"])
 def test_without_cupy_the_trainer_imports_and_says_how_to_mend_it(name):
     program = f"import sys; sys.modules['cupy'] = None\nfrom impls import load_trainer\nprint(load_trainer({name!r}).unavailable())"
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout

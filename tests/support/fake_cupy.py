@@ -20,15 +20,22 @@ class DeviceArray(np.ndarray):
     """A NumPy array that plays device memory: it meets no host array in any operation."""
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
-        _on_device(*inputs, *options.get("out", ()))
+        options = {name: value for name, value in options.items() if value is not None}  # ndarray.sum names all of them
+        (out,) = options.pop("out", (None,))
+        _on_device(*inputs, out)
         plain = [value.view(np.ndarray) if isinstance(value, DeviceArray) else value for value in inputs]
-        (out,) = options.pop("out")
+        function = getattr(ufunc, method)
+        if out is None:
+            result = function(*(np.ones_like(value) if isinstance(value, np.ndarray) else value for value in plain), **options)
+            out = Device.empty(result.shape, result.dtype)
         Device.launches.append(ufunc.__name__)
-        start(partial(getattr(ufunc, method), *plain, **options, out=out.view(np.ndarray)))
+        start(partial(function, *plain, **options, out=out.view(np.ndarray)))
         return out
 
     def __getitem__(self, key):
         _on_device(*(key if isinstance(key, tuple) else (key,)))
+        if isinstance(key, DeviceArray):
+            return self.take(key, axis=0, out=Device.empty((*key.shape, *self.shape[1:]), self.dtype))
         return super().__getitem__(key)
 
     def __setitem__(self, key, value):
@@ -113,10 +120,12 @@ class Device:
         return array
 
     @staticmethod
-    def dot(a, b, out):
+    def dot(a, b, out=None):
         _on_device(a, b, out)
+        out = Device.empty((len(a), b.shape[1]), a.dtype) if out is None else out
         Device.launches.append("dot")
         start(partial(np.dot, a.view(np.ndarray), b.view(np.ndarray), out=out.view(np.ndarray)))
+        return out
 
     class ElementwiseKernel:
         """Evaluates the kernel's one assignment as Python, which it also is, on whole arrays."""

@@ -3,6 +3,7 @@
 import numpy as np
 
 from impls import Dataset, Network
+from impls.gpu import Gpu
 from impls.gpu_fused import GpuFused
 from impls.gpu_graph import GpuGraph
 from impls.gpu_lookahead import GpuLookahead
@@ -17,7 +18,11 @@ class OnDevice:
     xp = Device
 
 
-class GpuOnCpu(OnDevice, GpuTuned):
+class GpuOnCpu(OnDevice, Gpu):
+    pass
+
+
+class TunedOnCpu(OnDevice, GpuTuned):
     pass
 
 
@@ -37,7 +42,7 @@ class LookaheadOnCpu(OnDevice, GpuLookahead):
     blocks = (6,)  # the fewest that hold the book's network: every thread of every block is played
 
 
-ON_CPU = {"gpu": GpuOnCpu, "gpu_graph": GraphOnCpu, "gpu_fused": FusedOnCpu, "gpu_lookahead": LookaheadOnCpu}
+ON_CPU = {"gpu": GpuOnCpu, "gpu_tuned": TunedOnCpu, "gpu_graph": GraphOnCpu, "gpu_fused": FusedOnCpu, "gpu_lookahead": LookaheadOnCpu}
 
 
 class UnbuiltGraph(GraphOnCpu):

@@ -36,7 +36,7 @@ def test_stages_are_measured_in_order_of_value_and_leave_one_directory(machine, 
 def test_only_a_gpu_is_given_the_huge_network(machine, tmp_path):
     assert "no trainer for it here" in done(tmp_path / "without", 2.0)[1]
     machine.devices["gpu"] = "gpu"
-    done(tmp_path / "with", plan=[*stages()[:2], stages()[4]])
+    done(tmp_path / "with", plan=[stage for stage in stages() if stage.name in ("main", "large", "huge")])
     assert [case for case in machine.cases if case.startswith("huge")] == ["huge gpu"]
     assert cases(tmp_path / "with" / "box" / "huge.csv") == {("huge", "gpu"): 8}
 
@@ -64,8 +64,8 @@ def test_a_grid_without_enough_time_has_fewer_rounds_and_spans_all_sizes(machine
 
 def test_time_that_is_left_in_the_end_is_used(machine, tmp_path, monkeypatch):
     # The first stage takes four times its estimate, so the second one seems too long; the third shows that the machine is quiet again.
-    every = stages()
-    plan = [every[0], replace(every[3], workloads=every[3].workloads[:5]), every[1]]
+    main, grid, large = (next(stage for stage in stages() if stage.name == name) for name in ("main", "grid", "large"))
+    plan = [main, replace(grid, workloads=grid.workloads[:5]), large]
     estimates = {"main": 1.25, "grid": 5.0, "large": 5.0}
     monkeypatch.setattr(Stage, "seconds", lambda self, cases, estimator, rounds: [estimates[self.name]] * len(cases))
     _, said = done(tmp_path, 140 / 60, plan=plan)
@@ -107,7 +107,7 @@ def test_a_crash_costs_one_case(machine, tmp_path):
 def test_estimates_from_the_first_stages_fit_the_grid_of_the_reference_machine():
     table = records.read([ROOT / "results" / "intel-xeon-2-core" / f"{name}.csv" for name in ("main", "grid")])
     medians = table.groupby(["workload", "trainer"])["seconds"].median().to_dict()
-    grid = stages()[3]
+    grid = next(stage for stage in stages() if stage.name == "grid")
     workloads = {one.name: one for stage in stages() for one in stage.workloads}
     measured = Estimator(dict.fromkeys(["loop", "matrix", "compiled", "jax_cpu"], "cpu"), workloads, 50_000, medians)
     before = replace(measured, seconds={key: seconds for key, seconds in medians.items() if not key[0].startswith("h")})

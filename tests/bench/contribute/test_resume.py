@@ -48,7 +48,7 @@ def test_a_trainer_that_was_installed_since_is_added(machine, tmp_path):
 @pytest.mark.parametrize("at", ["wide matrix", "train nielsen compiled", "h30-b100 loop"])
 def test_finished_cases_survive_an_interruption_and_only_the_others_are_measured_then(machine, tmp_path, at):
     machine.what[at] = Stopped(signal.SIGINT)
-    plan = stages()[: 4 if at.startswith("h") else 3]
+    plan = [stage for stage in stages() if stage.name in ("main", "large", "book") or (stage.name == "grid" and at.startswith("h"))]
     with pytest.raises(Stopped):
         done(tmp_path, plan=plan)
     assert "# box" in (tmp_path / "box" / "summary.md").read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from impls import TRAINERS
 from tests.support.commands import ROOT, command
 from tests.support.few_digits import FEW_DIGITS
 
-FORWARD = " " * 8 + "yield from self._feed_forward(x, layers)\n"
+BACKPROP = " " * 8 + "gradients = self._backprop(self._x[examples].T, self._y[examples].T)\n"
 QUICK = ("--examples", "500", "--seconds", "20", "--data", str(FEW_DIGITS))
 
 
@@ -53,8 +53,8 @@ def own_repository(directory, module):
     return mine
 
 
-def change(repository, old=FORWARD, new=FORWARD * 3, file="matrix_tuned.py"):
-    """Change a file of impls; by default matrix_tuned.py, which then feeds forward three times."""
+def change(repository, old=BACKPROP, new=BACKPROP * 3, file="matrix.py"):
+    """Change a file of impls; by default matrix.py, which then computes the gradient three times."""
     file = repository / "impls" / file
     text = file.read_text(encoding="utf-8")
     assert old in text
@@ -77,7 +77,7 @@ def run_gate(repository, *arguments, **environment):
 @pytest.mark.live
 def test_a_slowdown_fails_and_is_told_everywhere(repository, tmp_path):
     change(repository)
-    git(repository, "add", "impls/matrix_tuned.py")
+    git(repository, "add", "impls/matrix.py")
     before = state(repository)
     reports = ("--json", "--summary", tmp_path / "summary.md")
     output = run_gate(repository, "--trainers", "matrix", *reports, *QUICK, GITHUB_STEP_SUMMARY=str(tmp_path / "step.md"))
@@ -99,8 +99,8 @@ def test_a_slowdown_fails_and_is_told_everywhere(repository, tmp_path):
 
 @pytest.mark.live
 def test_a_speedup_of_a_trainer_of_ones_own_in_a_repository_of_ones_own_passes(tmp_path):
-    slow = "def _feed_forward(self, *arguments):\n        for _ in range(3):\n            yield from super()._feed_forward(*arguments)"
-    mine = own_repository(tmp_path, f"from impls.matrix_tuned import MatrixTuned\n\n\nclass Mine(MatrixTuned):\n    {slow}\n")
+    slow = "def _backprop(self, x, y):\n        super()._backprop(x, y)\n        return super()._backprop(x, y)"
+    mine = own_repository(tmp_path, f"from impls.matrix import Matrix\n\n\nclass Mine(Matrix):\n    {slow}\n")
     mine.write_text(mine.read_text().replace(slow, "pass"))
     output = run_gate(tmp_path, "--trainers", "mine:Mine", *QUICK, PYTHONPATH=str(ROOT))
     assert output.returncode == 0, output.stderr
@@ -113,7 +113,7 @@ def test_a_base_never_borrows_a_module_from_the_working_tree(tmp_path):
     git(tmp_path, "add", ".")
     git(tmp_path, "commit", "--quiet", "-m", "main")
     (tmp_path / "src").mkdir()
-    (tmp_path / "src" / "newer.py").write_text("from impls.matrix_tuned import MatrixTuned\n\n\nclass Newer(MatrixTuned):\n    pass\n")
+    (tmp_path / "src" / "newer.py").write_text("from impls.matrix import Matrix\n\n\nclass Newer(Matrix):\n    pass\n")
     paths = os.pathsep.join([str(ROOT), str(tmp_path / "src")])  # as if it were installed
     output = run_gate(tmp_path, "--trainers", "newer:Newer", *QUICK, PYTHONPATH=paths)
     assert output.returncode == 0, output.stderr
@@ -129,15 +129,14 @@ def test_nothing_changed_is_nothing_to_judge(repository):
 
 
 BROKEN = {
-    "wrong": ("matrix_tuned.py", "self.xp.subtract, (self._parameters,", "self.xp.add, (self._parameters,",
-              "does not compute what the float64 loop of "),
+    "wrong": ("matrix.py", "w -= step * nw", "w += step * nw", "does not compute what the float64 loop of "),
     "wrong oracle": ("loop.py", "w -= step * nw", "w += step * nw", "does not compute what the float64 loop of "),
     "wrong in what all share": ("network.py", "0.5 * np.tanh(0.5 * z)", "0.5 * np.tanh(0.4 * z)", "does not compute what the float64 loop"),
-    "no Python": ("matrix_tuned.py", "def _epoch(self", "def _epoch(self, :", "SyntaxError"),
-    "imports what is not there": ("matrix_tuned.py", "from impls import aligned", "from impls.aligned import tyop", "cannot import name 'tyop'"),
-    "raises": ("matrix_tuned.py", "        order = self.xp.asarray(order)\n", "        raise MemoryError('no room')\n", "MemoryError: no room"),
-    "skips later": ("matrix_tuned.py", "        order = self.xp.asarray(order)\n",
-                    "        order = self.xp.asarray(order if self.examples <= 205 else order[:-50])\n", "computes something else than"),
+    "no Python": ("matrix.py", "def _epoch(self", "def _epoch(self, :", "SyntaxError"),
+    "imports what is not there": ("matrix.py", "import numpy as np", "from numpy import tyop", "cannot import name 'tyop'"),
+    "raises": ("matrix.py", "        for start", "        raise MemoryError('no room')\n        for start", "MemoryError: no room"),
+    "skips later": ("matrix.py", "        for start", "        order = order if self.examples <= 205 else order[:-50]\n        for start",
+                    "computes something else than"),
 }  # fmt: skip
 
 
@@ -145,7 +144,7 @@ BROKEN = {
 def test_a_working_tree_that_does_not_work_is_broken(repository, fault):
     file, old, new, reason = BROKEN[fault]
     change(repository, old, new, file=file)
-    trainer = "matrix" if file == "matrix_tuned.py" else "loop"
+    trainer = "matrix" if file == "matrix.py" else "loop"
     output = run_gate(repository, "--trainers", trainer, *QUICK)
     assert output.returncode == 1, output.stdout
     assert re.search(rf"^{trainer} +broken", output.stdout, re.MULTILINE)
@@ -153,7 +152,7 @@ def test_a_working_tree_that_does_not_work_is_broken(repository, fault):
 
 
 def test_a_base_that_lacks_the_trainer_is_not_comparable(repository):
-    (repository / "impls" / "newer.py").write_text("from impls.matrix_tuned import MatrixTuned\n\n\nclass Newer(MatrixTuned):\n    pass\n")
+    (repository / "impls" / "newer.py").write_text("from impls.matrix import Matrix\n\n\nclass Newer(Matrix):\n    pass\n")
     registry = repository / "impls" / "__init__.py"
     registry.write_text(registry.read_text().replace("TRAINERS = {\n", 'TRAINERS = {\n    "newer": "impls.newer:Newer",\n'))
     output = run_gate(repository, "--strict", *QUICK)
@@ -189,19 +188,19 @@ def test_an_interval_without_ends_is_told_as_none():
 def test_what_was_found_before_ctrl_c_is_told(tmp_path, first, word, code):
     head = """
 import os, signal
-from impls.matrix_tuned import MatrixTuned
+from impls.matrix import Matrix
 
-class Raises(MatrixTuned):
+class Raises(Matrix):
     def _epoch(self, order):
         raise MemoryError
 
-class Stops(MatrixTuned):
+class Stops(Matrix):
     def _epoch(self, order):
         os.kill(os.getppid(), signal.SIGINT)
 """
     base = re.sub("_epoch", "unused", head)
     mine = own_repository(tmp_path, base)
-    mine.write_text(head + "\nclass Newer(MatrixTuned):\n    pass\n")
+    mine.write_text(head + "\nclass Newer(Matrix):\n    pass\n")
     trainers = f"mine:{first},mine:Stops,mine:Never"
     output = run_gate(tmp_path, "--trainers", trainers, "--summary", "summary.md", *QUICK, PYTHONPATH=str(ROOT))
     assert output.returncode == code
@@ -234,10 +233,10 @@ def test_a_change_in_what_all_share_concerns_all(repository, monkeypatch):
     change(repository, "from __future__", "# slower\nfrom __future__", file="loop.py")
     assert changed_trainers.changed("main") == ["loop"]
     git(repository, "mv", "impls/aligned.py", "impls/align.py")
-    assert {"matrix", "compiled", "gpu", "mpi"} <= set(changed_trainers.changed("main")), "what imports a file that is gone"
+    assert {"matrix_tuned", "compiled", "gpu_tuned", "mpi"} <= set(changed_trainers.changed("main")), "what imports a file that is gone"
     git(repository, "mv", "impls/align.py", "impls/aligned.py")
-    change(repository, "impls.peers.torch_eager:TorchCpu", "impls.matrix_tuned:MatrixTuned", file="__init__.py")
-    monkeypatch.setitem(TRAINERS, "torch_cpu", "impls.matrix_tuned:MatrixTuned")
+    change(repository, "impls.peers.torch_eager:TorchCpu", "impls.matrix:Matrix", file="__init__.py")
+    monkeypatch.setitem(TRAINERS, "torch_cpu", "impls.matrix:Matrix")
     assert "torch_cpu" in changed_trainers.changed("change~0")
     change(repository, "from __future__", "# slower\nfrom __future__", file="network.py")
     assert changed_trainers.changed("main") == list(TRAINERS)

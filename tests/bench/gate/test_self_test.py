@@ -19,7 +19,7 @@ def test_a_planted_trainer_computes_the_same_and_works_more(kind, small, monkeyp
     worked = []
     monkeypatch.setitem(planted_slowdowns.KINDS, kind, lambda work=planted_slowdowns.KINDS[kind]: worked.append(work()))
     start = Network.scaled([6, 4, 3])
-    slowed = planted_slowdowns.plant("matrix", "_feed_forward", kind, 1.5)
+    slowed = planted_slowdowns.plant("matrix", "_backprop", kind, 1.5)
     assert same_bits(trained(slowed, start, small, batch_size=4), trained(load_trainer("matrix"), start, small, batch_size=4))
     assert len(worked) == 9, "one and a half units in each of the six steps"
 

@@ -13,7 +13,7 @@ from bench.records import Writer
 from bench.verify.contract import ContractError
 from bench.workload import WORKLOADS
 from impls import Dataset
-from impls.matrix_tuned import MatrixTuned
+from impls.matrix import Matrix
 
 PEAKS = Peaks(flops=1e9, bytes=1e12)
 
@@ -22,7 +22,7 @@ def record(directory, times_the_floor):
     """Record three epochs of matrix that take so many times as long as its operations at the peak."""
     workload = WORKLOADS["nielsen"]
     data = Dataset(np.ones((20, 784)), np.zeros(20, int), classes=10)
-    trainer = MatrixTuned(workload.network(data), data, batch_size=10, learning_rate=3.0)
+    trainer = Matrix(workload.network(data), data, batch_size=10, learning_rate=3.0)
     columns = RunColumns("run", "2026-01-01T00:00:00+00:00", "", "timing", "mnist", 1, describe("here"), {"matrix": None})
     recorder = Recorder(columns, Writer(directory / "run.csv"), Clock(tick=1e-9, reading=1e-9))
     seconds = times_the_floor * epoch_work((784, 30, 10), 20, 4).flops / PEAKS.flops

@@ -24,19 +24,19 @@ def job(workload, splits, examples):
 )
 def test_right_trainers_are_told_from_one_that_leaves_out_its_last_mini_batches(mnist, workload, examples, explained):
     given = job(workload, mnist, examples)
-    loop, matrix = trained("loop", given), trained("matrix", given)
+    loop, matrix = trained("loop", given), trained("matrix_tuned", given)
 
     def again():
         start, order = perturbed(given.start, matrix, given.order, given.batch_size)
-        return trained("matrix", replace(given, start=start, order=order))
+        return trained("matrix_tuned", replace(given, start=start, order=order))
 
     assert (distance(loop, matrix, given.start) > TOLERANCE["float32"]) == explained
     assert beyond_rounding(loop, matrix, given.start, again) is None
-    fewer = trained("matrix", replace(given, order=np.concatenate([given.order[:-30], given.order[:30]])))
+    fewer = trained("matrix_tuned", replace(given, order=np.concatenate([given.order[:-30], given.order[:30]])))
     assert (beyond_rounding(fewer, matrix, given.start, again) is None) == explained
 
 
 def test_two_results_at_the_same_bits_need_no_further_epoch(mnist):
     given = job(named("nielsen"), mnist, 100)
-    result = trained("matrix", given)
-    assert beyond_rounding(result, trained("matrix", given), given.start, lambda: pytest.fail("trained once more")) is None
+    result = trained("matrix_tuned", given)
+    assert beyond_rounding(result, trained("matrix_tuned", given), given.start, lambda: pytest.fail("trained once more")) is None

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from impls import TRAINERS
+
 PYTHON = sys.executable
 PATIENCE = 90  # seconds after which the bench ends a hung kernel; its own limit may be longer than the stage's
 FEW = ("--workload", "nielsen", "--examples", "300", "--rounds", "2")
@@ -112,7 +114,7 @@ def main_job(context):
     if context.quick:
         yield [context.bench("main", 60, "--trainers", "matrix", *FEW)]
         return
-    names = "loop,matrix,compiled,gpu,gpu_graph,gpu_fused,gpu_lookahead,jax_cpu,jax_gpu,torch_cpu,torch_gpu,torch_graph"
+    names = ",".join(name for name in TRAINERS if "mpi" not in name)
     yield [context.bench("main", 240, "--require", "gpu,gpu_graph,gpu_fused", "--trainers", names)]
 
 
@@ -128,8 +130,8 @@ def profile(context):
 
 def large(context):
     """Measure workloads with large matrices."""
-    names = "gpu,gpu_graph,jax_gpu,torch_gpu,torch_graph"
-    yield [context.bench("large", 65, "--workload", "large", "--trainers", f"matrix,compiled,{names}", "--rounds", "11")]
+    names = "gpu,gpu_tuned,gpu_graph,jax_gpu,torch_gpu,torch_graph"
+    yield [context.bench("large", 65, "--workload", "large", "--trainers", f"matrix,matrix_tuned,compiled,{names}", "--rounds", "11")]
     yield [context.bench("huge", 75, "--workload", "huge", "--trainers", names, "--rounds", "7")]
 
 
@@ -142,7 +144,7 @@ def train(context):
 def grid(context):
     """Measure batch sizes by widths."""
     options = ("--batch-size", "1,10,100,1000", "--hidden", "30,100", "--examples", "5000", "--rounds", "5")
-    yield [context.bench("grid", 110, *options, "--trainers", "matrix,compiled,gpu_graph,gpu_fused,gpu_lookahead")]
+    yield [context.bench("grid", 110, *options, "--trainers", "matrix,matrix_tuned,compiled,gpu_graph,gpu_fused,gpu_lookahead")]
 
 
 def contribute(context):

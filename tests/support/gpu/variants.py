@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from impls import Unsupported, load_trainer
 
-NAMES = ("gpu", "gpu_graph", "gpu_fused", "gpu_lookahead")
+NAMES = ("gpu", "gpu_tuned", "gpu_graph", "gpu_fused", "gpu_lookahead")
 
 
 class Instead:

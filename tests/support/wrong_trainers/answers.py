@@ -4,7 +4,7 @@ import numpy as np
 
 from impls import Network
 from impls.loop import Loop
-from impls.matrix_tuned import MatrixTuned
+from impls.matrix import Matrix
 from tests.support.book import Book
 
 
@@ -51,7 +51,7 @@ class FileOrder(Loop):
         super()._epoch(np.sort(order))
 
 
-class Backwards(MatrixTuned):
+class Backwards(Matrix):
     def _epoch(self, order):
         super()._epoch(order[::-1])
 

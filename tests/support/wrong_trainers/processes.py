@@ -12,41 +12,41 @@ from contextlib import suppress
 from pathlib import Path
 
 from impls.loop import Loop
-from impls.matrix_tuned import MatrixTuned
+from impls.matrix import Matrix
 from tests.support.wrong_trainers.timing import timed
 
 
-class ExitsAtOnceWhileTimed(MatrixTuned):
+class ExitsAtOnceWhileTimed(Matrix):
     def _epoch(self, order):
         if timed(self):
             os._exit(7)
         super()._epoch(order)
 
 
-class ExitsWithAMessage(MatrixTuned):
+class ExitsWithAMessage(Matrix):
     def _epoch(self, order):
         print("out of something", file=sys.stderr)
         os._exit(7)
 
 
-class Killed(MatrixTuned):
+class Killed(Matrix):
     def _epoch(self, order):
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-class Crashes(MatrixTuned):
+class Crashes(Matrix):
     def _epoch(self, order):
         if timed(self):
             ctypes.string_at(0)
         super()._epoch(order)
 
 
-class Hangs(MatrixTuned):
+class Hangs(Matrix):
     def _epoch(self, order):
         time.sleep(1000)
 
 
-class HangsWhileTimed(MatrixTuned):
+class HangsWhileTimed(Matrix):
     """Touches the file that the environment variable HANGING names, and hangs."""
 
     def _epoch(self, order):
@@ -58,7 +58,7 @@ class HangsWhileTimed(MatrixTuned):
         super()._epoch(order)
 
 
-class HangsInC(MatrixTuned):
+class HangsInC(Matrix):
     def _epoch(self, order):
         if timed(self):
             libc, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(64)  # PyDLL: with the GIL held, as by a library that hangs
@@ -71,7 +71,7 @@ class HangsInC(MatrixTuned):
 # They say something, wait for something, or leave something behind.
 
 
-class WaitsForAFile(MatrixTuned):
+class WaitsForAFile(Matrix):
     """Waits for the file that the environment variable WAITS_FOR names."""
 
     def _setup(self, data):
@@ -80,7 +80,7 @@ class WaitsForAFile(MatrixTuned):
         super()._setup(data)
 
 
-class Warns(MatrixTuned):  # as libraries do
+class Warns(Matrix):  # as libraries do
     @classmethod
     def unavailable(cls):
         warnings.warn("the driver is old", stacklevel=1)
@@ -96,14 +96,14 @@ class Absent(Loop):
         return "gone fishing"
 
 
-class Chatty(MatrixTuned):
+class Chatty(Matrix):
     def _epoch(self, order):
         print("an epoch!")
         os.write(1, b"{}\n")
         super()._epoch(order)
 
 
-class TalksNonsense(MatrixTuned):
+class TalksNonsense(Matrix):
     """Writes to every file that is open, the pipe to its parent among them."""
 
     def _epoch(self, order):
@@ -115,19 +115,19 @@ class TalksNonsense(MatrixTuned):
 SLEEP = [sys.executable, "-c", "import time; time.sleep(1000)"]
 
 
-class Parent(MatrixTuned):
+class Parent(Matrix):
     def _setup(self, data):
         super()._setup(data)
         self.child = subprocess.Popen(SLEEP, start_new_session=True)
 
 
-class Grandparent(MatrixTuned):
+class Grandparent(Matrix):
     def _setup(self, data):
         super()._setup(data)
         subprocess.run([sys.executable, "-c", f"import subprocess; subprocess.Popen({SLEEP!r}, start_new_session=True)"], check=True)
 
 
-class LateParent(MatrixTuned):
+class LateParent(Matrix):
     def _setup(self, data):
         super()._setup(data)
         atexit.register(subprocess.Popen, SLEEP, start_new_session=True)

@@ -5,32 +5,33 @@ from typing import ClassVar
 
 import numpy as np
 
+from impls import Network
 from impls.loop import Loop
-from impls.matrix_tuned import MatrixTuned
+from impls.matrix import Matrix
 
 
-class Raises(MatrixTuned):
+class Raises(Matrix):
     def _epoch(self, order):
         raise ZeroDivisionError("on purpose")
 
 
-class Exits(MatrixTuned):
+class Exits(Matrix):
     def _epoch(self, order):
         sys.exit(3)
 
 
-class Greedy(MatrixTuned):
+class Greedy(Matrix):
     def _epoch(self, order):
         np.empty(1 << 60, np.uint8)
 
 
-class ChangesImages(MatrixTuned):
+class ChangesImages(Matrix):
     def _setup(self, data):
         data.images[...] -= 0.5
         super()._setup(data)
 
 
-class ChangesOrder(MatrixTuned):
+class ChangesOrder(Matrix):
     def _epoch(self, order):
         super()._epoch(order)
         order.sort()
@@ -61,7 +62,7 @@ class GoesOnAfterLoad(Loop):
             super()._set_weights(network)
 
 
-class ChangesItsAnswer(MatrixTuned):
+class ChangesItsAnswer(Matrix):
     right, epochs = 2, 0
 
     def _epoch(self, order):
@@ -73,7 +74,7 @@ class ChangesItsAnswerLater(ChangesItsAnswer):
     right = 3
 
 
-class ChangesEverybodysAnswer(MatrixTuned):
+class ChangesEverybodysAnswer(Matrix):
     epochs = 0
 
     def _epoch(self, order):
@@ -81,15 +82,15 @@ class ChangesEverybodysAnswer(MatrixTuned):
         super()._epoch(order if self.epochs < 2 else order[::-1])
 
 
-class Knows(MatrixTuned):  # the answer, and waits for the question
-    answers: ClassVar[dict[bytes, np.ndarray]] = {}
+class Knows(Matrix):  # the answer, and waits for the question
+    answers: ClassVar[dict[bytes, Network]] = {}
 
     def _epoch(self, order):
         key = order.tobytes()
         if key not in self.answers:
             super()._epoch(order)
-            self.answers[key] = self._parameters.copy()
-        self._parameters[...] = self.answers[key]
+            self.answers[key] = self.network()
+        self._set_weights(self.answers[key])
 
 
 class SharesItsWeights(Loop):

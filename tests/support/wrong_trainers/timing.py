@@ -6,7 +6,7 @@ import time
 import numpy as np
 
 from impls.loop import Loop
-from impls.matrix_tuned import MatrixTuned
+from impls.matrix import Matrix
 
 
 def timed(trainer):
@@ -14,16 +14,16 @@ def timed(trainer):
     return trainer.examples >= 300
 
 
-class WrongWhileTimed(MatrixTuned):
+class WrongWhileTimed(Matrix):
     def _epoch(self, order):
         super()._epoch(order[:-10] if timed(self) else order)
 
 
-class NotANumberWhileTimed(MatrixTuned):
+class NotANumberWhileTimed(Matrix):
     def _epoch(self, order):
         super()._epoch(order)
         if timed(self):
-            self._parameters[0] = np.nan
+            self._weights[0][0] = np.nan
 
 
 class Lazy(Loop):
@@ -43,7 +43,7 @@ class Lazy(Loop):
         return super().network()
 
 
-class Early(MatrixTuned):
+class Early(Matrix):
     """Trains in a thread that is waited for when its weights are asked for, even if a busy machine lets that wait."""
 
     thread = threading.Thread()

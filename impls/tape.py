@@ -1,0 +1,33 @@
+"""A list of calls that is made once and played many times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+class Tape:
+    """Stands in for an array library: notes each call of its functions, and makes none until `play`.
+
+    tape = Tape(np)
+    tape.add(a, b, out=c)  # notes the call
+    tape.play()            # c = a + b, with what is in a and b by then
+    """
+
+    def __init__(self, xp: Any) -> None:
+        self._xp = xp
+        self._calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        """Return what notes a call of the library's function of that name. Its result is `out`, its last argument by position too."""
+        function = getattr(self._xp, name)
+        return lambda *arguments, out: self.note(function, *arguments, out)
+
+    def note(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Note a call of any function."""
+        self._calls.append((function, arguments))
+
+    def play(self) -> None:
+        """Make the calls, in their order."""
+        for function, arguments in self._calls:
+            function(*arguments)
