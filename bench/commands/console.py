@@ -17,11 +17,11 @@ PAIRS_SHOWN = "; what was measured before that is told, if there was anything"
 
 
 class _Printed(logging.Handler):
-    """Prints a message as it is, on the standard output of the moment, in place of the progress."""
+    """Prints a message as it is, in place of the progress: a warning on the standard error of the moment, others on its output."""
 
     def emit(self, record: logging.LogRecord) -> None:
         progress("")
-        print(record.getMessage(), flush=True)
+        print(record.getMessage(), file=sys.stderr if record.levelno >= logging.WARNING else sys.stdout, flush=True)
 
 
 class _Rewritten(logging.Handler):

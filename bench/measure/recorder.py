@@ -21,7 +21,7 @@ from bench.records import Row, WriteError
 from bench.records.schema import FIELDS
 from bench.text.numbers import duration
 from bench.verify.contract import ContractError
-from impls import Dataset, Trainer
+from impls import Dataset, Trainer, locate
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -165,6 +165,7 @@ class Recorder:
                 graph_node_seconds=best.node,
                 **epochs.others._asdict(),
                 flops_after=flops_after,
+                implementation=":".join(locate(case.trainer)),
             )
             for number, (second, accuracy) in enumerate(zip(epochs.seconds, epochs.accuracies, strict=True), start=1)
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import math
 import re
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.records.formula import escape, unescape
-from bench.records.schema import COLUMNS, FIELDS, HEADERS, SCHEMA, Field
+from bench.records.schema import COLUMNS, FIELDS, HEADERS, RENAMED, RENAMED_IN, SCHEMA, Field
 from bench.records.writer import PARTIAL
 from impls.errors import InputError
 
@@ -23,10 +24,13 @@ if TYPE_CHECKING:
 
     Cells = npt.NDArray[np.generic]
 
+LOG = logging.getLogger(__name__)
+
 # What is no text on a line: line breaks, what commands a terminal or turns the order of all that follows, what XML does not know.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 _LONGEST = 1000  # characters of a cell; an honest one has a hundred
 _LEAST, _MOST = 1e-30, 1e30  # of a number that is not 0: nothing measured is near, and ratios and sums of such are finite
+_TRAINER = COLUMNS.index("trainer")
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)  # float() also takes spaces, underscores and names
 
 
@@ -56,7 +60,8 @@ def _of_a_run(path: Path) -> bool:
 def read(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None] | None = None) -> pd.DataFrame:
     """Return the rows of all files, in order, one column a field of `Row`, with numbers as numbers (no value: NaN).
 
-    A file may be several concatenated ones: header lines may come again. What an older schema does not have is empty.
+    A file may be several concatenated ones: header lines may come again. What an older schema does not have is empty; a trainer that had
+    another name then has its present one, and a warning says so.
     Raises InputError that names the file, the line and the column if a file is no such CSV; if `broken` is given it is told that
     instead, the file is left out, and only if no file is left an error is raised.
     """
@@ -81,6 +86,7 @@ def read(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None] | 
 
 def _read(path: Path) -> list[Cells]:
     lines, rows = [], []
+    renamed: set[str] = set()
     try:
         reader = csv.reader(_lines(path), strict=True)
         schema = _schema(path, next(reader, []))
@@ -93,6 +99,9 @@ def _read(path: Path) -> list[Cells]:
                 raise InputError(f"{path}, line {reader.line_num}: {len(row)} cells instead of {columns}; the row is broken")
             if row[0] != str(schema):
                 raise InputError(f"{path}, line {reader.line_num}: schema {_shown(row[0])} under a header of schema {schema}")
+            if schema < RENAMED_IN and row[_TRAINER] in RENAMED:
+                renamed.add(row[_TRAINER])
+                row[_TRAINER] = RENAMED[row[_TRAINER]]
             lines.append(reader.line_num)
             rows.append(row + [""] * (len(COLUMNS) - columns))
     except UnicodeDecodeError as error:
@@ -103,6 +112,8 @@ def _read(path: Path) -> list[Cells]:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
     if not rows:
         raise InputError(f"{path} holds no rows")
+    for name in sorted(renamed):
+        LOG.warning(f"{path}: {name} is read as {RENAMED[name]}, its name since schema {RENAMED_IN} of the CSV")
     return [_typed(cells, field, path, lines) for field, cells in zip(FIELDS, zip(*rows, strict=True), strict=True)]
 
 

@@ -91,6 +91,12 @@ class Row:
     load: Annotated[float | None, Column("share of the processors' time that other processes took meanwhile", schema=3)]
     steal: Annotated[float | None, Column("share that other virtual machines took", schema=3)]
     flops_after: Annotated[float | None, Column("operations a second right after the case, where they were measured then", schema=3)]
+    implementation: Annotated[str, Column("module and class of the trainer", schema=4, named=True)]
+
+
+# Before schema 4 these two names meant the trainers that are called so now.
+RENAMED_IN = 4
+RENAMED = {"matrix": "matrix_tuned", "gpu": "gpu_tuned"}
 
 
 class Field(NamedTuple):

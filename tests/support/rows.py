@@ -14,7 +14,7 @@ ROW = Row(
     flops=4794000000, fraction_of_limit=0.2, machine="box", cpu="Some CPU", cores=2, memory_gib=23.5, gpu="", gpu_driver="",
     os="Linux x86_64", python="CPython 3.11.7", numpy="2.4.6", blas="openblas 0.3.31", blas_kernels="SkylakeX", cuda="",
     gpu_memory_gib=None, gpu_clock_mhz=None, bytes=157e6, peak_flops=2e11, peak_bytes=2e10, launch_seconds=None, graph_node_seconds=None,
-    load=0.01, steal=0.0, flops_after=2e11,
+    load=0.01, steal=0.0, flops_after=2e11, implementation="impls.matrix:Matrix",
 )  # fmt: skip
 
 Times = Mapping[tuple[str, str], float | Sequence[float]]  # (workload, trainer) -> seconds, of one round or each

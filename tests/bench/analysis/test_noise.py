@@ -102,7 +102,7 @@ def test_the_history_and_the_report_tell_it_too(tmp_path):
 def test_runs_older_than_the_columns_are_marked_by_what_their_rows_tell():
     disturbances = detected(ROOT / "results" / "amd-epyc-2-core" / "grid.csv")
     assert {cause for _, cause, _ in disturbances} == {"epochs became faster from the first to the last"}
-    assert {trainer for trainer, _, _ in disturbances} == {"matrix"}
+    assert {trainer for trainer, _, _ in disturbances} == {"matrix_tuned"}
 
 
 # --- the clock ----------------------------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The CSV: what is written comes back, what is broken is named, and a run that dies leaves whole rows."""
 
+import re
 import subprocess
 import sys
 import time
@@ -72,6 +73,16 @@ def test_a_file_of_an_older_schema_is_read_and_may_be_put_together_with_newer_on
         assert table[column].isna().tolist() == [not known, not known, False, False, not known, not known]
 
 
+def test_the_old_names_of_trainers_are_read_as_the_new_ones_with_a_warning(csv, tmp_path, caplog):
+    older = tmp_path / "older.csv"
+    lines = [line.rpartition(",")[0] for line in csv.read_text(encoding="utf-8").splitlines()]
+    older.write_text("".join(re.sub(f"^{SCHEMA},", "3,", line) + "\n" for line in lines), encoding="utf-8")
+    both = tmp_path / "both.csv"
+    both.write_bytes(older.read_bytes() + csv.read_bytes())
+    assert records.read([both])["trainer"].tolist() == ["matrix_tuned", "matrix_tuned", "matrix", "matrix"]
+    assert caplog.messages == [f"{both}: matrix is read as matrix_tuned, its name since schema 4 of the CSV"]
+
+
 def test_until_it_is_closed_the_rows_are_in_the_partial_file(tmp_path):
     writer = Writer(tmp_path / "run.csv")
     assert not list(tmp_path.iterdir())
@@ -107,7 +118,7 @@ def test_of_a_partial_file_the_row_that_a_kill_cut_short_is_left_out(tmp_path):
     for size in range(whole, len(content)):  # also in the middle of a letter of two bytes
         writer.partial.write_bytes(content[:size])
         assert records.read([writer.partial])["round"].tolist() == [1]
-    writer.close().write_bytes(content[:-9])
+    writer.close().write_bytes(content[:-40])
     with pytest.raises(InputError, match="line 3"):
         records.read([writer.path])
 
