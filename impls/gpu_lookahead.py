@@ -1,8 +1,8 @@
-"""One kernel trains an epoch, and does most of a step's arithmetic before the step's weights are known."""
+"""One kernel takes the steps of an epoch, and does most of a step's arithmetic before the step's weights are known."""
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -32,12 +32,15 @@ class GpuLookahead(GpuKernels):
     `nielsen` takes 4.6 ms an epoch with 14 blocks, 4.8 with 16 and 5.2 with 8.
 
     On the device besides: images (n, inputs), each with a 1 behind its pixels; labels (n,), as 32-bit integers; and of every step the
-    products of its images with those of the steps before.
+    products of its images with those of the steps before. The cluster leaves most of the device idle. So all but the first of these
+    products are computed on another stream, while the cluster takes the first steps.
 
-    blocks  of the cluster, in order of preference: more than 8 are for the device to grant
+    blocks       of the cluster, in order of preference: more than 8 are for the device to grant
+    first_steps  that the cluster takes meanwhile: enough to last longer than the products of all others
     """
 
     blocks: ClassVar[tuple[int, ...]] = (14, 8)
+    first_steps: ClassVar[int] = 512
     spare_bytes: ClassVar[int] = 0  # of device memory behind the records, for an experiment
 
     def _setup(self, data: Dataset) -> None:
@@ -56,6 +59,10 @@ class GpuLookahead(GpuKernels):
         self._images = images
         self._labels = xp.asarray(data.labels.astype(np.int32))
         self._records = xp.zeros(self._steps(self.examples) * fits[0].record_bytes + self.spare_bytes, np.uint8)
+        self._stream = xp.cuda.Stream(non_blocking=True, priority=-1)  # its kernels go first
+        self._beside = xp.cuda.Stream(non_blocking=True)
+        self._begun, self._prepared = xp.cuda.Event(disable_timing=True), xp.cuda.Event(disable_timing=True)
+        self._synchronize()
         for self._fit in fits:
             if self._granted(self._fit):
                 return
@@ -82,23 +89,48 @@ class GpuLookahead(GpuKernels):
             return True
         driver.funcSetAttribute(self._train.kernel.ptr, NON_PORTABLE_CLUSTER_SIZE_ALLOWED, 1)
         try:
-            self._launch(fit, self._m)
+            with self._stream:
+                self._launch_training(fit, 0, self._m)
         except driver.CUDADriverError:
             return False
+        self._stream.synchronize()  # or this step might go on while `load` sets the weights, on another stream
         return True
 
     def _epoch(self, order: Order) -> None:
-        self._send(order)
-        self._launch(self._fit, self.examples)
+        fit, n, first = self._fit, self.examples, min(self.first_steps * self._m, self.examples)
+        with self._stream:
+            self._send(order)
+            self._launch_preparation(fit, 0, first)
+            self._begun.record(self._stream)
+            self._launch_training(fit, 0, first)
+        if first == n:
+            return
+        self._beside.wait_event(self._begun)
+        with self._beside:
+            self._launch_preparation(fit, first, n)
+            self._prepared.record(self._beside)
+        self._stream.wait_event(self._prepared)
+        with self._stream:
+            self._launch_training(fit, first, n)
 
-    def _launch(self, fit: LookaheadFit, examples: int) -> None:
-        """Take the steps of so many examples, the first of the order."""
-        steps, n, m = self._steps(examples), np.int32(examples), self._m
-        self._prepare((steps,), (fit.preparing,), (self._images, self._labels, self._order, self._records, n))
-        (w_1, w_2), (b_1, b_2) = self._w, self._b
-        rates = (self.dtype.type(self.learning_rate / size) for size in (m, examples - (steps - 1) * m))
-        arguments = (self._images, self._order, self._records, w_1, b_1, w_2, b_2, n, *rates)
+    def _synchronize(self) -> None:
+        super()._synchronize()
+        self._stream.synchronize()
+
+    def _launch_preparation(self, fit: LookaheadFit, begin: int, end: int) -> None:
+        """Compute the records of the steps on the order's examples begin to end, where `begin` starts a mini-batch."""
+        arguments = (self._images, self._labels, self._order[begin:], self._records_from(fit, begin), np.int32(end - begin))
+        self._prepare((self._steps(end - begin),), (fit.preparing,), arguments)
+
+    def _launch_training(self, fit: LookaheadFit, begin: int, end: int) -> None:
+        """Take these steps. The records must be there. The result may differ in rounding from that of steps launched together."""
+        n, m, (w_1, w_2), (b_1, b_2) = end - begin, self._m, self._w, self._b
+        rates = (self.dtype.type(self.learning_rate / size) for size in (m, n - (self._steps(n) - 1) * m))
+        arguments = (self._images, self._order[begin:], self._records_from(fit, begin), w_1, b_1, w_2, b_2, np.int32(n), *rates)
         self._train((fit.blocks,), (fit.threads,), arguments, shared_mem=fit.shared_bytes)
+
+    def _records_from(self, fit: LookaheadFit, begin: int) -> Any:
+        return self._records[self._steps(begin) * fit.record_bytes :]
 
     def _steps(self, examples: int) -> int:
         return ceil_divide(examples, self._m)

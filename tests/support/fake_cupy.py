@@ -203,6 +203,9 @@ class Device:
         class Event:
             """The moment at which a stream reaches it."""
 
+            def __init__(self, disable_timing=False):
+                pass
+
             def record(self, stream):
                 self._stream = stream
                 with stream:

@@ -20,7 +20,7 @@ class Stream:
     ptr = 0
     stack: ClassVar[list["Stream"]] = []  # that of a `with` is current; none: the null stream
 
-    def __init__(self, non_blocking=False):
+    def __init__(self, non_blocking=False, priority=0):
         self.queue, self.captured = [], None
 
     def __enter__(self):
@@ -37,6 +37,11 @@ class Stream:
         works, self.captured = self.captured, None
         first = Work(lambda: None)  # a graph begins when all that was launched before it has ended
         return types.SimpleNamespace(launch=lambda: [start(*work) for work in (first, *works)], upload=lambda: None)
+
+    def wait_event(self, event):
+        """What follows here happens after the event: the other stream does its work until then first."""
+        with self:
+            start(event.synchronize)
 
     def synchronize(self):
         assert self.captured is None
