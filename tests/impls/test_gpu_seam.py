@@ -16,6 +16,7 @@ from impls.gpu_graph import STEPS_A_GRAPH, GpuGraph, replays
 from impls.loop import Loop
 from impls.testing import relative_error, same_bits, trained
 from tests.support.fake_cupy import Device
+from tests.support.fake_stream import Eager
 from tests.support.kernel_player import needs_compiler
 from tests.support.trainers_on_cpu import GpuOnCpu, GraphOnCpu, LookaheadOnCpu, TunedOnCpu, UnbuiltFused, UnbuiltGraph, UnbuiltLookahead
 
@@ -63,12 +64,19 @@ def test_an_epoch_of_gpu_lookahead_is_one_launch_and_one_that_prepares_it():
 
 @needs_compiler
 @pytest.mark.parametrize("first_steps", [1, 3, 5])
-def test_the_later_steps_of_gpu_lookahead_are_prepared_beside_the_first_ones(first_steps, small):
-    kind = type("InTwoParts", (LookaheadOnCpu,), {"first_steps": first_steps})  # of six steps, the last one with three examples
-    assert launches(kind, [6, 5, 3], 6) == {"prepare": 2, "epoch": 2}
+@pytest.mark.parametrize("early", [False, True])
+def test_the_later_steps_of_gpu_lookahead_are_prepared_beside_the_first_ones(first_steps, early, small):
+    class InTwoParts(LookaheadOnCpu):
+        def _setup(self, data):
+            super()._setup(data)
+            if early:
+                self._beside = Eager()
+
+    InTwoParts.first_steps = first_steps  # of six, of which the last one has three examples
+    assert launches(InTwoParts, [6, 5, 3], 6) == {"prepare": 2, "epoch": 2}
     start, order = Network.scaled([6, 5, 3], dtype=np.float64), small.order(seed=3)
     right = trained(load_trainer("loop"), start, small, batch_size=4, order=order)
-    assert relative_error(trained(kind, start, small, batch_size=4, order=order), right) < 1e-12
+    assert relative_error(trained(InTwoParts, start, small, batch_size=4, order=order), right) < 1e-12
 
 
 @pytest.mark.parametrize("examples", [1, 9, 10, 11, 10 * STEPS_A_GRAPH, 10 * STEPS_A_GRAPH + 3, 50_000, 50_001])

@@ -3,7 +3,6 @@
 
 import ctypes
 import math
-import time
 import types
 import weakref
 from functools import partial
@@ -12,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from impls.gpu_kernels import KERNELS
-from tests.support.fake_stream import Stream, current, start
+from tests.support.fake_stream import Event, Stream, current, start
 from tests.support.kernel_player import Launch, played, symbol
 
 
@@ -200,28 +199,11 @@ class Device:
         def alloc_pinned_memory(size):
             return bytearray(size)
 
-        class Event:
-            """The moment at which a stream reaches it."""
-
-            def __init__(self, disable_timing=False):
-                pass
-
-            def record(self, stream):
-                self._stream = stream
-                with stream:
-                    start(self._happen)
-
-            def _happen(self):
-                self.seconds = time.perf_counter()
-
-            def synchronize(self):
-                self._stream.synchronize()
-
         @staticmethod
         def get_elapsed_time(one, other):
             return 1000 * (other.seconds - one.seconds)
 
-        Stream = Stream
+        Event, Stream = Event, Stream
         get_current_stream = staticmethod(current)
 
 

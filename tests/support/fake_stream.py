@@ -1,8 +1,8 @@
 """Streams and graphs of the stand-in for CuPy: they do their work late."""
 
+import time
 import types
 from collections.abc import Callable
-from itertools import pairwise
 from typing import ClassVar, NamedTuple
 
 
@@ -38,16 +38,47 @@ class Stream:
         first = Work(lambda: None)  # a graph begins when all that was launched before it has ended
         return types.SimpleNamespace(launch=lambda: [start(*work) for work in (first, *works)], upload=lambda: None)
 
+    def give(self, work):
+        """Take work, to be done later."""
+        (self.queue if self.captured is None else self.captured).append(work)
+
     def wait_event(self, event):
         """What follows here happens after the event: the other stream does its work until then first."""
-        with self:
-            start(event.synchronize)
+        self.give(Work(event.synchronize))
+
+    def synchronize(self, until=lambda: False):
+        """Do the work, or as much of it as is needed for a condition."""
+        assert self.captured is None
+        begun = []  # kept, because a kernel with a dependent may go on, and its arguments with it
+        while self.queue and not until():
+            begun.append(work := self.queue.pop(0))
+            followed = bool(self.queue) and self.queue[0].dependent
+            work.do(followed) if work.kernel else work.do()
+
+
+class Eager(Stream):
+    """Does what it was given at once."""
+
+    def give(self, work):
+        super().give(work)
+        self.synchronize()
+
+
+class Event:
+    """The moment at which a stream reaches it. Recorded again, it is another one."""
+
+    def __init__(self, disable_timing=False):
+        self._recorded = self._happened = 0
+
+    def record(self, stream):
+        self._stream, self._recorded = stream, self._recorded + 1
+        stream.give(Work(self._happen))
+
+    def _happen(self):
+        self._happened, self.seconds = self._happened + 1, time.perf_counter()
 
     def synchronize(self):
-        assert self.captured is None
-        works, self.queue = self.queue, []
-        for work, following in pairwise((*works, Work(None))):
-            work.do(following.dependent) if work.kernel else work.do()
+        self._stream.synchronize(until=lambda: self._happened == self._recorded)
 
 
 NULL = Stream()
@@ -59,5 +90,4 @@ def current():
 
 def start(do, kernel=False, dependent=False):
     """Give work to the current stream."""
-    stream = current()
-    (stream.queue if stream.captured is None else stream.captured).append(Work(do, kernel, dependent))
+    current().give(Work(do, kernel, dependent))
