@@ -45,7 +45,8 @@ def _bars(jobs: Panels, title: str, unit: str, measure: Callable[[Mapping[str, S
                 bar.value, position, xerr=[[bar.value - bar.low], [bar.high - bar.value]], color="black", capsize=4, lw=1.3,
                 marker="" if measure is _speedups else style.trainer_style(name)["marker"], mfc=shade, ms=9,
             )  # fmt: skip
-            axis.annotate(label, (bar.high, position), xytext=(9, 0), textcoords="offset points", va="center", fontweight="bold")
+            end = max(bar.high, 1) if measure is _speedups else bar.high
+            axis.annotate(label, (end, position), xytext=(9, 0), textcoords="offset points", va="center", fontweight="bold")
         axis.set_xscale("log")
         axis.set_xlim(1 if measure is _speedups and low == 1 else low / reach**0.08, high * reach**0.16)
         axis.set_ylim(len(bars) - 0.4, -0.6)

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 
 class Style(NamedTuple):
-    """A colour, and one of Matplotlib's markers."""
+    """A colour, and one of Matplotlib's markers: its letter, or its corners, 1 for a star, and its angle."""
 
     colour: str
-    marker: str
+    marker: str | tuple[int, int, int]
 
 
 # Okabe and Ito's colours and some of P. Tol's, which colour-blind readers can tell apart. Where two are alike in grey the markers differ.
@@ -20,7 +20,7 @@ STYLES = {
     "matrix_tuned": Style("#B15928", "8"),
     "compiled": Style("#009E73", "D"),
     "gpu": Style("#D55E00", "^"),
-    "gpu_tuned": Style("#6A3D9A", "$+$"),
+    "gpu_tuned": Style("#6A3D9A", (4, 1, 0)),
     "gpu_graph": Style("#56B4E9", "v"),
     "gpu_fused": Style("#CC79A7", "P"),
     "gpu_lookahead": Style("#AA4499", "H"),
@@ -39,7 +39,7 @@ def colour(trainer: str) -> str:
     return _style(trainer).colour
 
 
-def marker(trainer: str) -> str:
+def marker(trainer: str) -> str | tuple[int, int, int]:
     """Return the trainer's marker."""
     return _style(trainer).marker
 
