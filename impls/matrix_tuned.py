@@ -12,7 +12,7 @@ from impls import aligned
 from impls.dataset import Dataset
 from impls.network import Network
 from impls.padded_parameters import PaddedParameters
-from impls.tape import Tape
+from impls.tape import Tape, play
 from impls.trainer import Order, Trainer
 
 _MOST_AHEAD = 64  # mini-batches gathered at once: more would gain nothing, and each has a tape
@@ -31,7 +31,7 @@ class MatrixTuned(Trainer):
     xp: ClassVar[Any] = np
     """The array library."""
     cache: ClassVar[int] = 1 << 18
-    """Bytes that are kept close to the arithmetic: a part of a processor's second-level cache."""
+    """Bytes of images that are gathered at once, if that is more than one mini-batch: a part of a processor's second-level cache."""
 
     def _setup(self, data: Dataset) -> None:
         xp, m, pixels, outputs = self.xp, self.batch_size, self.layers[0], self.layers[-1]
@@ -65,8 +65,7 @@ class MatrixTuned(Trainer):
             rows = examples[start : start + len(batch.steps)]
             self._gather(self._x, rows, batch.x[: len(rows)])
             self._gather(self._y, rows, batch.y[: len(rows)])
-            for step in batch.steps[: len(rows)]:
-                step.play()
+            play(batch.steps[: len(rows)])
 
     def _share(self, m: int) -> slice:
         """Return which of a mini-batch's m examples are this trainer's to compute: all."""
@@ -93,11 +92,10 @@ class MatrixTuned(Trainer):
 
     def _sigmoid(self, xp: Tape, z: Any) -> None:
         """z -> sigmoid(z) in place; sigmoid(z) = tanh(z/2)/2 + 1/2."""
-        for rows in self._slabs(z):
-            xp.multiply(rows, self._half, out=rows)
-            xp.tanh(rows, out=rows)
-            xp.multiply(rows, self._half, out=rows)
-            xp.add(rows, self._half, out=rows)
+        xp.multiply(z, self._half, out=z)
+        xp.tanh(z, out=z)
+        xp.multiply(z, self._half, out=z)
+        xp.add(z, self._half, out=z)
 
     def _cost_derivative(self, xp: Tape, a: Any, y: Any, rate: Any, out: Any) -> None:
         """Set out to dC/da = a - y, times eta/m."""
@@ -106,19 +104,10 @@ class MatrixTuned(Trainer):
 
     def _times_sigmoid_prime(self, xp: Tape, delta: Any, a: Any) -> None:
         """delta -> delta sigmoid'(z) in place, where sigmoid'(z) = a (1 - a)."""
-        for rows, rows_of_a in zip(self._slabs(delta), self._slabs(a), strict=True):
-            work = self._work[: rows.size].reshape(rows.shape)
-            xp.subtract(self._one, rows_of_a, out=work)
-            xp.multiply(work, rows_of_a, out=work)
-            xp.multiply(rows, work, out=rows)
-
-    def _slabs(self, array: Any) -> list[Any]:
-        """Return the array cut into rows that stay in the cache while several operations pass over them."""
-        rows = self._rows(array.shape[1])
-        return [array[i : i + rows] for i in range(0, len(array), rows)]
-
-    def _rows(self, width: int) -> int:
-        return max(self.cache // (width * self.dtype.itemsize), 1)
+        work = self._work[: a.size].reshape(a.shape)
+        xp.subtract(self._one, a, out=work)
+        xp.multiply(work, a, out=work)
+        xp.multiply(delta, work, out=delta)
 
     def _mini_batch(self, size: int, steps: int) -> MiniBatch:
         """Return what so many steps of a mini-batch of that size need."""
@@ -140,8 +129,8 @@ class MatrixTuned(Trainer):
 
     @cached_property
     def _work(self) -> Any:
-        """Return an array as large as the largest slab."""
-        return self._empty(max(min(self._rows(width), self.batch_size) * width for width in self._parameters.widths[1:]))
+        """Return an array as large as the largest layer."""
+        return self._empty(self.batch_size * max(self._parameters.widths[1:]))
 
     def _zeros(self, *shape: int) -> Any:
         array = self._empty(*shape)

@@ -33,10 +33,10 @@ class PaddedParameters:
     w       w_1 .. w_L, views of it
     """
 
-    def __init__(self, layers: Sequence[int], empty: Callable[[int], Any]) -> None:
-        """Allocate the array, values not set. empty: returns an array of that many numbers."""
+    def __init__(self, layers: Sequence[int], empty: Callable[[int], Any], *, multiple: int = 8) -> None:
+        """Allocate the array, values not set. empty: returns an array of that many numbers; multiple: of which each width is one."""
         self._layers = layers
-        self.widths = [-(-(n + 1) // 8) * 8 for n in layers]
+        self.widths = [-(-(n + 1) // multiple) * multiple for n in layers]
         shapes = list(pairwise(self.widths))
         ends = list(accumulate(below * n for below, n in shapes))
         self.flat = empty(ends[-1])

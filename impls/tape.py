@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+"""A function and its arguments."""
 
 
 class Tape:
@@ -11,12 +14,12 @@ class Tape:
 
     tape = Tape(np)
     tape.add(a, b, out=c)  # notes the call
-    tape.play()            # c = a + b, with what is in a and b by then
+    play([tape])           # c = a + b, with what is in a and b by then
     """
 
     def __init__(self, xp: Any) -> None:
         self._xp = xp
-        self._calls: list[tuple[Callable[..., Any], tuple[Any, ...]]] = []
+        self._calls: list[Call] = []
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         """Return what notes a call of the library's function of that name. Its result is `out`, its last argument by position too."""
@@ -27,7 +30,12 @@ class Tape:
         """Note a call of any function."""
         self._calls.append((function, arguments))
 
-    def play(self) -> None:
-        """Make the calls, in their order."""
-        for function, arguments in self._calls:
+    def __iter__(self) -> Iterator[Call]:
+        return iter(self._calls)
+
+
+def play(tapes: Iterable[Tape]) -> None:
+    """Make the calls of the tapes, in their order."""
+    for tape in tapes:
+        for function, arguments in tape:
             function(*arguments)
