@@ -1,1 +1,1 @@
-"""Measures the trainers of `impls` and judges the measurements. `pytest bench --benchmark-only`, `python -m bench`."""
+"""Benchmarks of the trainers in `impls`, and their analysis: `pytest bench --benchmark-only` and `python -m bench`."""

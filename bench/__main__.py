@@ -1,6 +1,6 @@
-"""The command line, `python -m bench COMMAND`: parses, runs one command, turns errors and signals into exit codes.
+"""Entry point of the command line, `python -m bench COMMAND`.
 
-0 fine, 1 the answer is no, 2 bad usage or bad input, 3 could not decide, 130 interrupted by Ctrl-C (SIGTERM: 143, SIGHUP: 129).
+Exit codes: 0 success, 1 negative result, 2 bad usage or bad input, 3 undecided, 130 interrupted by Ctrl-C (SIGTERM: 143, SIGHUP: 129).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     print_messages()
     try:
         code = int(given.run(given))
-        sys.stdout.flush()  # what cannot be written is told
+        sys.stdout.flush()  # raises OSError here, rather than at exit, if the output cannot be written
         return code
     except (InputError, OSError) as error:
         refuse(error)
@@ -42,8 +42,8 @@ def _run(arguments: Sequence[str] | None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="epochbench",
-        description="What is done with measurements. To take them: pytest bench --benchmark-only",
-        formatter_class=argparse.RawDescriptionHelpFormatter,  # a command is not to be broken at its hyphens
+        description="Analyse results and compare revisions. To run benchmarks: pytest bench --benchmark-only",
+        formatter_class=argparse.RawDescriptionHelpFormatter,  # the default would break the line at a command's hyphens
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -55,8 +55,8 @@ def _parser() -> argparse.ArgumentParser:
 def _version() -> str:
     try:
         return metadata.version("epochbench")
-    except metadata.PackageNotFoundError:  # a clone that is not installed
-        return "of this clone"
+    except metadata.PackageNotFoundError:
+        return "unknown (not installed)"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The first door, `pytest bench --benchmark-only`: its options, fixtures, progress, recording and summary."""
+"""pytest plugin for `pytest bench --benchmark-only`: options, fixtures, progress, recording and summary."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from bench.system.progress import LOGGER, show_with
 from bench.system.signals import catch
 from impls import InputError
 
-# With any other option of pytest-benchmark its own table is wanted too; without, ours says it all.
+# With any other option of pytest-benchmark, the user also wants its table. Otherwise the summary of this plugin is enough.
 _OUR_TABLE_SUFFICES = ("--benchmark-only", "--benchmark-disable", "--benchmark-skip", "--benchmark-enable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    declare(parser.getgroup("epochbench", "what to measure, and how").addoption)
+    declare(parser.getgroup("epochbench", "epochbench: workloads, trainers and output").addoption)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -44,11 +44,11 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         config.stash[RUN] = prepare(options, kind="timing")
     except InputError as error:
         raise pytest.UsageError(str(error)) from None
-    Terminal(config).name_no_files()  # there is a line for each case
+    Terminal(config).name_no_files()  # this plugin prints a line for each case
 
 
 def _stop_as_by_ctrl_c(config: pytest.Config) -> None:
-    """Let a signal to end the process end the run as Ctrl-C does, with its summary."""
+    """Let SIGTERM and SIGHUP end the run with its summary, as Ctrl-C does."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt(f"stopped by {signal.Signals(number).name}")
@@ -57,11 +57,11 @@ def _stop_as_by_ctrl_c(config: pytest.Config) -> None:
 
 
 def _refuse_to_compare_with_nothing(config: pytest.Config) -> None:
-    """Say at the start what pytest-benchmark would say in the end: that there is no stored run for --benchmark-compare-fail."""
+    """Raise UsageError before the run if --benchmark-compare-fail has no stored run; pytest-benchmark reports this only at the end."""
     if storage := compares_with_nothing(config):
         raise pytest.UsageError(
-            f"--benchmark-compare-fail: no stored run to compare with in {storage}: store one with --benchmark-autosave, "
-            "then add --benchmark-compare; or have both measured now: python -m bench gate"
+            f"--benchmark-compare-fail: no stored run to compare with in {storage}; store one with --benchmark-autosave, "
+            "then add --benchmark-compare, or compare two revisions with python -m bench gate"
         )
 
 
@@ -76,18 +76,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def run(request: pytest.FixtureRequest) -> Run:
-    """What the cases share."""
+    """State that the cases share."""
     return request.config.stash[RUN]
 
 
 @pytest.fixture(scope="session")
 def watchdog(request: pytest.FixtureRequest) -> Watchdog:
-    """What watches over the cases."""
+    """Watchdog of the cases."""
     return request.config.stash[WATCHDOG]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Watch over those cases that were selected."""
+    """Start the watchdog for the selected cases."""
     config, terminal = session.config, Terminal(session.config)
     run = config.stash[RUN]
     run.cases = [case for case in map(_case, session.items) if case and not config.option.collectonly]
@@ -101,13 +101,13 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_enter_pdb(config: pytest.Config) -> None:
-    """Give somebody who debugs the time that it takes."""
+    """Disable the step timeout while the debugger is active."""
     config.stash[WATCHDOG].rest("in the debugger")
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Say how a case ended and note why it gave no row; the skip of a required trainer becomes a failure."""
+    """Print how a case ended, and record why it has no row. Turn the skip of a required trainer into a failure."""
     report = yield
     case = _case(item)
     if case is None or report.when == "teardown" or (report.when == "setup" and report.passed):
@@ -128,21 +128,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 
 def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport, config: pytest.Config) -> tuple[str, str, str] | None:
-    """A case has its line; pytest's letter for it is left out."""
+    """Leave out pytest's letter for a case, because the case has a line of its own."""
     if "test_epoch[" not in report.nodeid or config.option.verbose or (report.when != "call" and report.passed):
         return None
     return report.outcome, "", ""
 
 
 def _case(item: pytest.Item) -> Case | None:
-    """Return the case that a test times."""
+    """Return the case that a test times, or None."""
     case = parameter(item, "case")
     return case if isinstance(case, Case) else None
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Give the CSV its name and draw the charts, also when cases failed. A run that did not reach all keeps its partial CSV."""
+    """Rename the CSV and draw the charts, even if cases failed. If the run did not finish all cases, keep the partial file."""
     run = session.config.stash.get(RUN, None)
     if run is not None and WATCHDOG in session.config.stash:
         stopped = bool(run.unfinished())
@@ -165,7 +165,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:
-    """Leave out what changes from minute to minute or names the host: a stored run is compared by this."""
+    """Remove the host name and the clock frequencies, so that pytest-benchmark can compare stored runs by this dictionary."""
     machine_info.pop("node", None)
     for key in [key for key in machine_info.get("cpu", {}) if key.startswith("hz_")]:
         del machine_info["cpu"][key]

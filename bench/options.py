@@ -1,4 +1,4 @@
-"""The options that the two doors share: declared once, added to pytest's parser and to argparse's, read by one function."""
+"""Options that pytest and the command line share: declared once, added to either parser, read by one function."""
 
 from __future__ import annotations
 
@@ -16,29 +16,42 @@ if TYPE_CHECKING:
     from impls import Splits
 
 _DECLARED: dict[str, dict[str, Any]] = {
-    "--trainers": {"metavar": "NAME,...", "help": "which to run: names, or module:Class of your own (its code is run)"},
-    "--workload": {"metavar": "NAME,...", "action": "append", "help": "nielsen, wide, large, deep or huge; may be repeated"},
-    "--batch-size": {"metavar": "N,...", "help": "mini-batch sizes; with --hidden, a grid instead of named workloads"},
-    "--hidden": {"metavar": "N,...", "help": "widths of the hidden layer, for the grid"},
-    "--dtype": {"choices": ("float32", "float64"), "default": "float32", "help": "of all arithmetic (float32)"},
-    "--examples": {"metavar": "N", "help": "train on the first N images only (all; versus, gate: so many that an epoch is short)"},
-    "--rounds": {"metavar": "N", "help": "timed epochs a case (as many as fit into 5 s, from 5 to 40)"},
-    "--warm-up": {"metavar": "S", "help": "seconds of epochs before the timed ones, and one epoch at least (0.5)"},
-    "--patience": {"metavar": "S", "help": "seconds in which a step must end, or its trainer hangs (two minutes and more, by the work)"},
-    "--threads": {"metavar": "N", "help": "threads a trainer may use and processors it is pinned to (all; gate: 1)"},
-    "--seed": {"metavar": "N", "default": "0", "help": "of the initial weights and the order (0)"},
-    "--data": {"metavar": "DIR", "help": "four IDX files to train on, gzipped or not (the embedded MNIST)"},
-    "--require": {"metavar": "NAME,...", "help": "trainers whose skip is a failure, for a machine that must have them"},
-    "--results": {"metavar": "DIR", "help": "where the CSV and the charts go (results/local)"},
-    "--machine": {"metavar": "NAME", "help": "what results call this machine (made of processor, cores and GPU)"},
-    "--no-charts": {"action": "store_true", "help": "write the CSV only"},
+    "--trainers": {
+        "metavar": "NAME,...",
+        "help": "run these trainers; module:Class runs your own code (default: all; train: matrix; scale: mpi; gate: those changed)",
+    },
+    "--workload": {
+        "metavar": "NAME,...",
+        "action": "append",
+        "help": "train on nielsen, wide, large, deep or huge; repeatable (default: nielsen,wide; train, versus, gate: nielsen)",
+    },
+    "--batch-size": {"metavar": "N,...", "help": "benchmark a grid instead of --workload: mini-batch sizes (default with --hidden: 10)"},
+    "--hidden": {
+        "metavar": "N,...",
+        "help": "benchmark a grid instead of --workload: widths of the hidden layer (default with --batch-size: 30)",
+    },
+    "--dtype": {"choices": ("float32", "float64"), "default": "float32", "help": "set the dtype of all arithmetic (default: float32)"},
+    "--examples": {"metavar": "N", "help": "train on the first N images (default: all; versus, gate: chosen to keep epochs near 20 ms)"},
+    "--rounds": {"metavar": "N", "help": "time N rounds per case (default: as many as fit into 5 s, from 5 to 40)"},
+    "--warm-up": {"metavar": "S", "help": "warm up for S seconds and at least one epoch before the rounds (default: 0.5)"},
+    "--patience": {
+        "metavar": "S",
+        "help": "set the timeout per step in seconds (default: at least 120 for the first epoch, 30 for later ones)",
+    },
+    "--threads": {"metavar": "N", "help": "limit every trainer to N threads, and pin it to N processors (default: all; gate: 1)"},
+    "--seed": {"metavar": "N", "default": "0", "help": "seed the initial weights and the order of the examples (default: 0)"},
+    "--data": {"metavar": "DIR", "help": "train on the four IDX files in DIR, gzipped or not (default: the embedded MNIST)"},
+    "--require": {"metavar": "NAME,...", "help": "fail, rather than skip, a case of these trainers that cannot run"},
+    "--results": {"metavar": "DIR", "help": "write the CSV and the charts to DIR (default: results/local)"},
+    "--machine": {"metavar": "NAME", "help": "name this machine in the results (default: its processor, cores and GPU)"},
+    "--no-charts": {"action": "store_true", "help": "write only the CSV"},
 }
 _ALIASES = {"--trainers": ("--trainer",)}
 
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for, parsed and checked as far as it can be without looking at the data."""
+    """Parsed options, checked as far as possible without the data."""
 
     trainers: tuple[str, ...]
     workloads: tuple[Workload, ...]
@@ -60,7 +73,10 @@ class Options:
 
 
 def declare(add: Callable[..., Any], *names: str) -> None:
-    """Declare the named options (none: all) with a parser's or option group's method for adding one."""
+    """Declare the named options, or all options if no names are given.
+
+    add: the `add_argument` of an argparse parser, or the `addoption` of a pytest option group
+    """
     for name in names or _DECLARED:
         add(*_ALIASES.get(name, ()), name, dest=_destination(name), **_DECLARED[name])
 
@@ -72,9 +88,10 @@ def parse(
     trainers: Sequence[str] = tuple(TRAINERS),
     workloads: Sequence[str] = DEFAULT_WORKLOADS,
 ) -> Options:
-    """Read the declared options from a parser's result. The keywords are what stands where nothing was given.
+    """Convert a parser's result to Options.
 
-    Raises InputError that names the option and what is wrong with its value.
+    results, trainers, workloads: the defaults of options that were not given
+    Raises InputError for an invalid value; the message names the option.
     """
     values = dict(given if isinstance(given, Mapping) else vars(given))
 
@@ -85,7 +102,7 @@ def parse(
     known = set(trainers)
     for name in require:
         if name not in known:
-            raise InputError(f"--require {name}: it is not among the trainers to run, {', '.join(trainers)}")
+            raise InputError(f"--require {name}: not among the trainers to run; choose from {', '.join(trainers)}")
     batch_sizes, widths = _numbers("--batch-size", value("--batch-size")), _numbers("--hidden", value("--hidden"))
     named = _names(value("--workload"))
     return Options(
@@ -113,7 +130,7 @@ def parse(
 
 
 def spelled(given: argparse.Namespace, *, without: Sequence[str]) -> list[str]:
-    """Return what was given of the declared options as it would be typed, but for those that are named."""
+    """Return the given options as command-line arguments, except for those in `without`."""
     values = {name: vars(given).get(_destination(name)) for name in _DECLARED if name not in without}
     return [word for name, value in values.items() if value not in (None, False)
             for one in (value if isinstance(value, list) else [value]) for word in (name, *([] if one is True else [one]))]  # fmt: skip
@@ -142,7 +159,7 @@ def _seconds(option: str, given: str | None) -> float | None:
     with suppress(ValueError):
         if 0 <= (seconds := float(given)) < float("inf"):
             return seconds
-    raise InputError(f"{option} {given}: give seconds, 0 or more")
+    raise InputError(f"{option} {given}: must be a number of seconds, 0 or more")
 
 
 def _whole(option: str, text: str, least: int) -> int:
@@ -151,7 +168,7 @@ def _whole(option: str, text: str, least: int) -> int:
     except ValueError:
         number = least - 1
     if number < least:
-        raise InputError(f"{option} {text}: give a whole number, {least} or more")
+        raise InputError(f"{option} {text}: must be a whole number, {least} or more")
     if number >= 2**63:
-        raise InputError(f"{option} {text[:40]}: give a whole number below 2^63")
+        raise InputError(f"{option} {text[:40]}: must be a whole number below 2^63")
     return number

@@ -1,7 +1,7 @@
-"""Times one epoch of each trainer on each workload. The only file that times under pytest-benchmark.
+"""Timing of one epoch of each trainer on each workload. No other file uses the timer of pytest-benchmark.
 
-What is timed is `Trainer.train_epoch`: gathering the shuffled mini-batches, the forward and backward passes, the updates, and
-waiting for a device to finish. What is not: loading, constructing, compiling, verifying, and going back to the initial weights.
+The time of `Trainer.train_epoch` includes gathering the shuffled mini-batches, the forward and backward passes, the updates, and
+waiting for the device. It excludes loading, construction, compilation, verification, and restoring the initial weights.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from bench.records import WriteError
 from bench.verify.contract import ContractError, ContractMonitor
 from impls import Unsupported
 
-# What a trainer's libraries warn of is listed in the end. It is no reason to time nothing.
+# A warning of a trainer's library must not fail the case. pytest lists the warnings at the end.
 pytestmark = pytest.mark.filterwarnings("default")
 
 
@@ -38,7 +38,7 @@ def test_epoch(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None
     except (ContractError, BrokenOffError, WriteError) as error:
         store_nothing(benchmark)
         ended = str(error)
-    if ended:  # raised here, where no other exception is being handled that would be told too
+    if ended:  # outside of `except`, so that pytest does not print the caught exception as well
         pytest.fail(ended, pytrace=False)
 
 
@@ -58,7 +58,7 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
             began = time.perf_counter()
             trainer.train_epoch(order)
             warm.append(time.perf_counter() - began)
-            if len(warm) == 1:  # the one from the start
+            if len(warm) == 1:  # only the first warm-up epoch starts from the initial weights
                 monitor.observe()
                 doing("warming up", slowest=warm[0], lasting=warm_up)
         rounds = run.options.rounds or (rounds_that_fit(min(warm)) if warm else 1)
@@ -71,7 +71,7 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
             trainer.load(start)
 
         benchmark.group = case.workload.name
-        # This is the timing: pytest-benchmark's clock runs during each call of train_epoch, and at no other time.
+        # The timing: pytest-benchmark's clock runs only during each call of train_epoch.
         benchmark.pedantic(trainer.train_epoch, args=(order,), setup=from_the_start, teardown=lambda _: monitor.observe(), rounds=rounds)
         if not benchmark.enabled:
             return

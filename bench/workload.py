@@ -1,4 +1,4 @@
-"""What is trained: the network, the mini-batch, the step, the data's type and amount. The named ones, and grids."""
+"""Workloads: network, mini-batch size, learning rate, dtype and number of examples. Named workloads, and grids."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Workload:
-    """One training job, the same for whoever trains it.
+    """A training job, identical for every trainer.
 
-    name           what tables call it
-    hidden         widths of the hidden layers; the first and the last layer follow from the data
-    batch_size     m, examples a mini-batch
+    name           name in tables
+    hidden         widths of the hidden layers; the data determines the first and the last layer
+    batch_size     m, examples per mini-batch
     learning_rate  eta
-    start          "gaussian", the book's N(0, 1), or "scaled", N(0, 1/n_in), without which wide layers saturate
+    start          "gaussian": the book's N(0, 1); "scaled": N(0, 1/n_in), because wide layers saturate with N(0, 1)
     dtype          "float32" or "float64"
-    examples       how many of the training examples make an epoch; None: all
-    at_most        the same where `examples` is None: as many as there are, up to this
-    seed           of the initial weights and of the order
+    examples       training examples per epoch; None: all, up to `at_most`
+    at_most        upper limit if `examples` is None
+    seed           seed of the initial weights and of the order
     """
 
     name: str
@@ -40,34 +40,34 @@ class Workload:
     at_most: int | None = None
 
     def data(self, splits: Splits) -> Dataset:
-        """Return the examples of an epoch. Raises InputError if there are fewer than the workload asks for."""
+        """Return the examples of an epoch. Raises InputError if the number of examples or the batch size does not fit the training set."""
         training = splits.training
         examples = min(len(training), self.at_most or len(training)) if self.examples is None else self.examples
         if not 1 <= examples <= len(training):
-            raise InputError(f"--examples {examples}: the training set has {len(training):,}; give 1 to {len(training)}")
+            raise InputError(f"--examples {examples}: the training set has {len(training):,} examples; give 1 to {len(training)}")
         if not 1 <= self.batch_size <= examples:
             raise InputError(f"workload {self.name}: batch size {self.batch_size} does not fit {examples:,} examples; give 1 to {examples}")
         return training.first(examples)
 
     def layers(self, data: Dataset) -> tuple[int, ...]:
-        """Return the widths (pixels, hidden ..., classes)."""
+        """Return the layer widths (pixels, hidden ..., classes)."""
         return (data.images.shape[1], *self.hidden, data.classes)
 
     def title(self, layers: Sequence[int], examples: int) -> str:
-        """Return the job in a line."""
+        """Return a one-line description."""
         shape = "-".join(map(str, layers))
         return f"{self.name}: {shape}, batch {self.batch_size}, learning rate {self.learning_rate:g}, {examples:,} examples, {self.dtype}"
 
     def network(self, data: Dataset) -> Network:
-        """Return the initial network: the same weights every time."""
+        """Return the initial network, with the same weights at every call."""
         from impls import Network
 
         start = Network.gaussian if self.start == "gaussian" else Network.scaled
         return start(self.layers(data), seed=self.seed, dtype=self.dtype)
 
 
-# `nielsen` is the book's and the blog's. The others' learning rates shrink as layers widen, because a step moves an output by a
-# sum over the layer below it.
+# `nielsen` is the workload of the book and of the blog. The other learning rates shrink as layers widen, because a step changes an
+# output by a sum over the layer below.
 WORKLOADS = {
     workload.name: workload
     for workload in (
@@ -78,22 +78,22 @@ WORKLOADS = {
         Workload("huge", (4096, 4096), batch_size=4096, learning_rate=0.05),
     )
 }
-_GRID_UNITS = 3_000_000  # hidden units times examples of a grid's epoch
+_GRID_UNITS = 3_000_000  # hidden units times examples in an epoch of a grid workload
 DEFAULT_WORKLOADS = ("nielsen", "wide")
 
 
 def named(name: str) -> Workload:
-    """Return the workload of that name. Raises InputError, with the nearest name, if there is none."""
+    """Return the workload with this name. Raises InputError, with the closest name, if the name is unknown."""
     if name not in WORKLOADS:
         raise unknown("workload", name, WORKLOADS)
     return WORKLOADS[name]
 
 
 def grid(batch_sizes: Sequence[int], widths: Sequence[int]) -> list[Workload]:
-    """Return a workload with one hidden layer for each batch size and width, narrowest first.
+    """Return a workload with one hidden layer for every batch size and width, narrowest first.
 
-    The wider, the fewer examples, so that a round of `loop` takes about a second everywhere; the same on every machine. A mini-batch
-    is never cut short for it.
+    Wider networks get fewer examples, so that a round of `loop` takes about a second. The numbers are the same on every machine.
+    Every workload has at least one full mini-batch.
     """
     return [
         Workload(
@@ -108,7 +108,7 @@ def grid(batch_sizes: Sequence[int], widths: Sequence[int]) -> list[Workload]:
 
 
 def grid_width(name: str) -> int | None:
-    """Return the hidden units of the grid's workload of that name, or None if it is none of a grid."""
+    """Return the number of hidden units of a grid workload, or None if the name is not that of a grid workload."""
     match = re.fullmatch(r"h([1-9]\d{0,8})-b[1-9]\d{0,8}", name, re.ASCII)
     return int(match[1]) if match else None
 
@@ -122,8 +122,11 @@ def chosen(
     examples: int | None = None,
     seed: int = 0,
 ) -> list[Workload]:
-    """Return the named workloads, or else the grid; a grid of batch sizes alone has 30 hidden units, one of widths batches of 10."""
+    """Return the named workloads, or a grid if no names are given. A grid defaults to 30 hidden units and batches of 10.
+
+    Raises InputError for names together with a grid.
+    """
     if names and (batch_sizes or widths):
-        raise InputError("--workload names workloads and --batch-size or --hidden make a grid: give one or the other")
+        raise InputError("--workload: cannot be combined with the grid of --batch-size and --hidden; give one or the other")
     workloads = [named(name) for name in names] if names else grid(batch_sizes or [10], widths or [30])
     return [replace(workload, dtype=dtype, examples=examples, seed=seed) for workload in dict.fromkeys(workloads)]

@@ -1,4 +1,4 @@
-"""Interchangeable trainers of one small neural network, and the data to train it on.
+"""Interchangeable trainers of one small neural network, and datasets for it.
 
 from impls import Dataset, Network, load_trainer
 
@@ -40,8 +40,8 @@ __all__ = [
     "unavailable",
 ]
 
-# The ladder, lowest rung first, then what people would use instead. The tests and the bench run every trainer named here, and
-# bench/plot/palette.py has a colour for each. Named as text: a trainer's libraries load when it is asked for.
+# The ladder, slowest first, then the frameworks to compare with. The tests and the bench run every trainer in this table, and
+# bench/plot/palette.py has a colour for each. The entries are strings, so that a trainer's libraries load only when it is used.
 TRAINERS = {
     "loop": "impls.loop:Loop",
     "matrix": "impls.matrix:Matrix",
@@ -61,7 +61,7 @@ TRAINERS = {
     "torch_graph": "impls.peers.torch_graph:TorchGraph",
 }
 
-# What else is imported from here, and the module that it is in. It is loaded when it is asked for: a command's --help needs no NumPy.
+# The other public names, with their modules. They are imported on first use, because a command's --help does not need NumPy.
 _LAZY = {
     **dict.fromkeys(("Dataset", "Splits", "mnist", "read_directory", "read_idx"), "impls.dataset"),
     "Network": "impls.network",
@@ -76,14 +76,16 @@ def __getattr__(name: str) -> Any:
     return value
 
 
-# The libraries that a plain installation leaves out, each with the extra that brings it.
+# The optional libraries, each with the extra that installs it.
 EXTRAS = {"numba": "compiled", "jax": "peers", "torch": "peers", "mpi4py": "mpi"}
 
 
 def locate(name: str) -> tuple[str, str]:
-    """Return the module and the class of the trainer of that name, or those that "module:Class" names. Nothing is imported.
+    """Return the module name and the class name of a trainer, without importing it.
 
-    Raises InputError if there is no such name.
+    name  a name in TRAINERS, or "module:Class"
+
+    Raises InputError for any other name.
     """
     module, colon, class_name = TRAINERS.get(name, name).partition(":")
     if not colon:
@@ -92,42 +94,44 @@ def locate(name: str) -> tuple[str, str]:
 
 
 def unavailable(name: str) -> str | None:
-    """Return why the trainer of that name cannot run on this machine, with the command that would mend it, or None if it can."""
+    """Return why the trainer cannot run on this machine, with the command that fixes it, or None if it can run."""
     try:
         kind = load_trainer(name)
-        with _warnings_to_be_read():
+        with _warnings_are_not_errors():
             return kind.unavailable()
     except Unsupported as reason:
         return str(reason)
 
 
 def load_trainer(name: str) -> type[Trainer]:
-    """Return the trainer of that name, or the one at "module:Class", which is imported and so runs that module's code.
+    """Import a trainer's module, which runs the code of that module, and return the trainer's class.
 
-    Raises InputError if there is no such name, module or class, or the class is no Trainer, and Unsupported if it stands on a library
-    that is not installed.
+    name  a name in TRAINERS, or "module:Class"
+
+    Raises InputError if the name, module or class does not exist, or if the class is not a Trainer.
+    Raises Unsupported if a library that the trainer needs is not installed or does not load.
     """
     module_name, class_name = locate(name)
     try:
-        with _warnings_to_be_read():
+        with _warnings_are_not_errors():
             kind = getattr(importlib.import_module(module_name), class_name)
-    except (Exception, SystemExit) as error:  # a stranger's module may raise anything at import
+    except (Exception, SystemExit) as error:  # another author's module may raise anything at import
         if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
             raise Unsupported(f"{error.name} is not installed: pip install '.[{EXTRAS[error.name]}]'") from error
         ours = isinstance(error, ImportError) and (error.name or "").partition(".")[0] == __name__
-        if name in TRAINERS and not ours and isinstance(error, (ImportError, OSError, RuntimeError)):  # of a library that does not load
-            raise Unsupported(f"{name} does not load here: {type(error).__name__}: {error}") from error
-        raise InputError(f"trainer {name!r} cannot be imported: {type(error).__name__}: {error}") from error
+        if name in TRAINERS and not ours and isinstance(error, (ImportError, OSError, RuntimeError)):  # from a library
+            raise Unsupported(f"{name}: a library does not load: {type(error).__name__}: {error}") from error
+        raise InputError(f"trainer {name!r}: cannot be imported: {type(error).__name__}: {error}") from error
     from impls.trainer import Trainer
 
     if not (isinstance(kind, type) and issubclass(kind, Trainer)):
-        raise InputError(f"trainer {name!r} is no subclass of impls.Trainer")
+        raise InputError(f"trainer {name!r}: not a subclass of impls.Trainer; derive the class from it")
     return kind
 
 
 @contextmanager
-def _warnings_to_be_read() -> Iterator[None]:
-    """What a trainer's libraries warn of, at import and when they look for a device, is no error here, whatever it is elsewhere."""
+def _warnings_are_not_errors() -> Iterator[None]:
+    """Keep the warnings of a trainer's libraries from becoming errors. Libraries warn at import and when they look for a device."""
     with warnings.catch_warnings():
         warnings.simplefilter("default")
         yield

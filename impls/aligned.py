@@ -1,7 +1,7 @@
-"""Arrays on the host that start on a cache line.
+"""Host arrays that are aligned to a cache line.
 
-NumPy's own start on a multiple of 16 bytes, so three of four loads as wide as a register of AVX-512 would touch two lines; and which
-of them do changes from process to process, and the time of an epoch by a few percent with it.
+NumPy aligns its arrays to 16 bytes only. Then three of four AVX-512 loads can touch two cache lines. The alignment also changes from
+process to process, and with it the time of an epoch, by a few percent.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-LINE = 64  # bytes of a cache line, and of the widest registers
+LINE = 64  # bytes of a cache line, and of the widest vector register
 
 
 def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Return an array of that shape and type, C-contiguous, its values not set."""
+    """Return an uninitialised, aligned, C-contiguous host array."""
     dtype = np.dtype(dtype)
     size = math.prod(shape)
     unaligned = np.empty(size + LINE // dtype.itemsize, dtype)
@@ -25,7 +25,7 @@ def empty(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
 
 
 def zeros(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Return `empty`, filled with 0."""
+    """Return an aligned, C-contiguous host array of zeros."""
     array = empty(shape, dtype)
     array[...] = 0
     return array

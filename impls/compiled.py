@@ -1,15 +1,15 @@
-"""The loop again, an example at a time, compiled by Numba: one function is the epoch.
+"""The loop of loop.py, one example at a time, compiled by Numba: one compiled function trains an epoch.
 
-As in loop.py, an example is fed forward, its error is sent back, and its gradient is added up. What makes it fast:
+As in loop.py, each example passes forward and backward, and its gradient is added to a sum. Three things make it fast:
 
-- It walks the pixels that are not zero, a fifth of MNIST's: the others add exactly nothing, neither to z nor to a gradient.
-- Weights lie in memory hidden unit by hidden unit, LANES of them side by side, so that one pixel times one vector of weights
-  is one instruction, no sum is ever taken across a vector, and what is accumulated stays in registers.
-- The gradient goes straight into the weights, when all deltas of the mini-batch are known.
+- It visits only the pixels that are not 0, a fifth of MNIST's. The others contribute nothing to z or to a gradient.
+- The weights of LANES neighbouring hidden units are contiguous in memory. So one pixel times one vector of weights is one
+  instruction, no sum runs across a vector, and the partial sums stay in registers.
+- The step adds the gradient directly to the weights, after it has computed all deltas of the mini-batch.
 
-On one Sapphire Rapids core `nielsen` takes 0.22 of JAX's time and 0.24 of `matrix`'s (results/intel-xeon-2-core/versus.md).
-That is about what the dense products would need at the core's best rate, and five times what those on the pixels that are not 0 would:
-for each of these two vectors of weights come from the second-level cache, and in the step go back to it.
+On one Sapphire Rapids core, `nielsen` takes 0.22 of JAX's time and 0.24 of `matrix`'s (results/intel-xeon-2-core/versus.md).
+The dense products would take about as long at the core's peak rate; the products of the pixels that are not 0 would take a fifth of that.
+The rest is memory traffic: each pixel reads two vectors of weights from the second-level cache, and the step writes them back.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from impls.network import Array, Network
 from impls.simd import LANES
 from impls.trainer import Order, Trainer
 
-_FEW = 16  # examples whose errors go into the weights one by one, in a narrow network, whose steps are not small
-_WORTH_A_THREAD = 1 << 22  # multiplications a step
+_FEW = 16  # examples: up to this many, a narrow network adds each gradient directly to its weights, because its steps are not small
+_WORTH_A_THREAD = 1 << 22  # multiplications in a step; for fewer, threads cost more time than they save
 
 
 class Examples(NamedTuple):
-    """The examples: lists of their non-zero pixels end to end, where each list starts, labels, and the desired output for every label."""
+    """The examples as concatenated lists of non-zero pixels, the start of each list, the labels, and the desired output for each label."""
 
     starts: Array  # (n + 1,)
-    pixels: Array  # numbers of pixels
+    pixels: Array  # indices
     values: Array
     labels: Array  # (n,)
     y: Array  # (n_L, p_L)
 
 
 class Parameters(NamedTuple):
-    """Weights and biases of each layer, and the transposes of the weights."""
+    """The weights and biases of each layer, and the transposed weights."""
 
     w: tuple[Array, ...]  # (p_l/LANES, n_{l-1}, LANES)
     w_transposed: tuple[Array, ...]  # (p_{l-1}/LANES, n_l, LANES)
@@ -49,20 +49,20 @@ class Parameters(NamedTuple):
 
 
 class Buffers(NamedTuple):
-    """What a step works in. `zeros` are in place of biases where none are added."""
+    """The work arrays of a step. `zeros` replaces the biases in a product without biases."""
 
     zeros: Array  # (max p_l,)
-    nabla_w: Array  # as w_1, if its gradient is summed by itself first
+    nabla_w: Array  # the shape of w_1, if the gradient is summed separately first
     a: tuple[Array, ...]  # (p_l/LANES, m, LANES)
-    delta: tuple[Array, ...]  # likewise
+    delta: tuple[Array, ...]  # (p_l/LANES, m, LANES)
 
 
 class Compiled(Trainer):
-    """Trains in compiled code on the host. The images are kept as lists of their non-zero pixels.
+    """Trains in compiled code on the host, on images stored as lists of their non-zero pixels.
 
-    Units are padded with dead ones to whole vectors, p_l for n_l. "Tiles" are LANES neighbouring units: an activation a_l lies in
-    memory as (p_l/LANES, m, LANES), weights w_l as (p_l/LANES, n_{l-1}, LANES), and their transposes, which send errors back, as
-    (p_{l-1}/LANES, n_l, LANES). What is dead has weights 0 and errors 0 and stays so.
+    Each layer is padded from n_l to p_l units, a multiple of LANES. A tile is LANES neighbouring units. Shapes of the arrays:
+    activations a_l (p_l/LANES, m, LANES); weights w_l (p_l/LANES, n_{l-1}, LANES); the transposed weights of the backward pass
+    (p_{l-1}/LANES, n_l, LANES). The padding has weights 0 and errors 0, and the steps do not change it.
     """
 
     library = "numba"
@@ -71,7 +71,7 @@ class Compiled(Trainer):
     def _setup(self, data: Dataset) -> None:
         self._padded = padded = [-(-n // LANES) * LANES for n in self.layers[1:]]
         self._m = m = min(self.batch_size, self.examples)
-        # A dead output is sigmoid(0) = 1/2, so that is what it should be, and its error is 0.
+        # A padded output is sigmoid(0) = 1/2. With 1/2 as the desired value, its error is 0.
         y = np.full((self.layers[-1], padded[-1]), 0.5, self.dtype)
         y[:, : self.layers[-1]] = np.eye(self.layers[-1])
         self._data = Examples(*_non_zero(data.images.astype(self.dtype)), data.labels.astype(np.int64), y)
@@ -89,7 +89,7 @@ class Compiled(Trainer):
         work = sum(below * p for below, p in zip(self.layers, padded, strict=False)) * m
         self._parts = numba.get_num_threads() if work >= _WORTH_A_THREAD else 1
         self._train = parallel if self._parts > 1 else serial
-        self._run(np.empty(0, np.int64))  # compiles, or finds what was compiled before
+        self._run(np.empty(0, np.int64))  # compiles, or loads the function from Numba's cache
 
     def _set_weights(self, network: Network) -> None:
         for mine, w in zip(self._parameters.w, network.weights, strict=True):
@@ -112,9 +112,9 @@ class Compiled(Trainer):
 
 
 def _non_zero(images: Array) -> tuple[Any, Array, Array]:
-    """Return where each image's list starts, (n + 1,), and all lists end to end: pixel numbers and their values.
+    """Return the start of each image's list, (n + 1,), then the pixel indices and the pixel values of all lists, concatenated.
 
-    A list is filled up with pixels of value 0 to a multiple of UNROLLED.
+    Pixels of value 0 pad each list to a multiple of UNROLLED.
     """
     lengths = np.count_nonzero(images, axis=1)
     starts = np.concatenate([[0], np.cumsum(-(-lengths // UNROLLED) * UNROLLED)])
@@ -126,6 +126,6 @@ def _non_zero(images: Array) -> tuple[Any, Array, Array]:
 
 
 def _tiled(w: Array) -> Array:
-    """Return (n, k) as (p/LANES, n, LANES), with columns of zeros up to p."""
+    """Return w, (n, k), as tiles, (p/LANES, n, LANES). Columns of zeros pad k to p, a multiple of LANES."""
     padded = np.pad(w, ((0, 0), (0, -w.shape[1] % LANES)))
     return np.ascontiguousarray(padded.reshape(len(w), -1, LANES).transpose(1, 0, 2))

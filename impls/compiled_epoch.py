@@ -1,6 +1,6 @@
-"""The epoch of `compiled`, compiled by Numba. The layout of its arrays is in compiled.py.
+"""The epoch of the trainer `compiled`, compiled by Numba. compiled.py documents the layout of the arrays.
 
-A function does part number `part` of `parts` of its tasks: a thread's share, or all of them (0 of 1).
+Several functions take `part` and `parts`: they do that part of their tasks, which is one thread's share, or all tasks (part 0 of 1).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from impls import aligned, simd
 from impls.aligned import LINE
 from impls.simd import LANES, add, difference_times, fetch, fma, load, number, sigmoid, store, times_sigmoid_prime, zero
 
-UNROLLED = 4  # pixels, examples or rows that are worked on at once, to hide how long an addition takes
-_AHEAD = 10  # examples
-_BLOCK = 32  # examples, or rows, that make a task
+UNROLLED = 4  # pixels, examples or rows that a loop processes at once, to hide the latency of an addition
+_AHEAD = 10  # examples between a prefetch and its use
+_BLOCK = 32  # examples of a task
 
 
 @njit
 def _fetch_list(example, starts, pixels, values):
-    """Have an example's list brought from memory: shuffled, no processor foresees which is next."""
+    """Prefetch an example's list. The order is shuffled, so the processor cannot predict the next example."""
     for k in range(starts[example], starts[example + 1], LINE // values.itemsize):
         fetch(values, k)
     for k in range(starts[example], starts[example + 1], LINE // pixels.itemsize):
@@ -32,7 +32,7 @@ def _fetch_list(example, starts, pixels, values):
 
 @njit
 def _feed_pixels(part, parts, order, first, size, starts, pixels, values, w, b, a):
-    """a_1 = sigmoid(w_1 x + b_1) for the next `size` examples in the order, x given as its non-zero pixels."""
+    """Compute a_1 = sigmoid(w_1 x + b_1) for the next `size` examples in the order, with x as a list of non-zero pixels."""
     tiles, n_0, m = w.shape[0], w.shape[1], a.shape[1]
     for tile in range(part * tiles // parts, (part + 1) * tiles // parts):
         row = tile * n_0
@@ -51,7 +51,7 @@ def _feed_pixels(part, parts, order, first, size, starts, pixels, values, w, b, 
 
 @njit
 def _step_pixels(part, parts, examples, starts, pixels, values, delta, w, b):
-    """w_1 -> w_1 + delta_1 x^T and b_1 -> b_1 + delta_1 (BP4, BP3), example after example; w: weights, or where to sum their step."""
+    """Add delta_1 x^T to w and delta_1 to b_1 (BP4, BP3), one example at a time; w is w_1, or the array that sums its step."""
     tiles, n_0, m = w.shape[0], w.shape[1], delta.shape[1]
     for tile in range(part * tiles // parts, (part + 1) * tiles // parts):
         row, nabla_b = tile * n_0, zero(b)
@@ -61,12 +61,12 @@ def _step_pixels(part, parts, examples, starts, pixels, values, delta, w, b):
             for k in range(starts[example], starts[example + 1]):
                 at = (row + number(pixels, k)) * LANES
                 store(w, at, fma(number(values, k), error, load(w, at)))
-        store(b, tile * LANES, add(load(b, tile * LANES), nabla_b))  # summed by itself first, as in `_step`
+        store(b, tile * LANES, add(load(b, tile * LANES), nabla_b))  # summed separately first, as in `_step`
 
 
 @njit
 def _move(part, parts, nabla_w, w):
-    """w -> w + nabla_w, nabla_w -> 0."""
+    """Add nabla_w to w, and set nabla_w to 0."""
     tiles = w.shape[0]
     for at in range(part * tiles // parts * w.shape[1], (part + 1) * tiles // parts * w.shape[1]):
         store(w, at * LANES, add(load(w, at * LANES), load(nabla_w, at * LANES)))
@@ -75,14 +75,14 @@ def _move(part, parts, nabla_w, w):
 
 @njit
 def _multiply(part, parts, size, x, w, b, out):
-    """out = w x + b for `size` examples, UNROLLED of them at once, so that a vector of weights is used so often. Out, x: tiles."""
+    """Compute out = w x + b for `size` examples; out and x are tiles. Each loaded vector of weights serves UNROLLED examples."""
     tiles, inputs, m = w.shape[0], w.shape[1], x.shape[1]
     blocks = -(-size // _BLOCK)
     for task in range(part * tiles * blocks // parts, (part + 1) * tiles * blocks // parts):
         tile, begin = task // blocks, task % blocks * _BLOCK
         end = min(begin + _BLOCK, size)
         for e0 in range(begin, end, UNROLLED):
-            e1, e2, e3 = min(e0 + 1, end - 1), min(e0 + 2, end - 1), min(e0 + 3, end - 1)  # at the end, one may be done twice
+            e1, e2, e3 = min(e0 + 1, end - 1), min(e0 + 2, end - 1), min(e0 + 3, end - 1)  # at the end, repeats of the last example
             z0 = z1 = z2 = z3 = load(b, tile * LANES)
             for begin_j in range(0, inputs, LANES):
                 row, x0 = tile * inputs + begin_j, begin_j * m
@@ -101,9 +101,9 @@ def _multiply(part, parts, size, x, w, b, out):
 
 @njit
 def _step(part, parts, size, a, delta, w, b, w_transposed):
-    """w -> w + delta a^T and b -> b + delta (BP4, BP3), and the transpose with it; UNROLLED rows at once.
+    """Add delta a^T to w and to its transpose, and delta to b (BP4, BP3), UNROLLED rows at once.
 
-    The examples are summed first: next to a weight the error of each is tiny.
+    The examples are summed first, because each one's contribution is tiny beside a weight.
     """
     tiles, inputs, m = w.shape[0], w.shape[1], a.shape[1]
     blocks = -(-inputs // LANES)
@@ -138,7 +138,7 @@ def _step(part, parts, size, a, delta, w, b, w_transposed):
 
 @njit
 def _activate(size, z):
-    """z -> sigmoid(z)."""
+    """Replace z by sigmoid(z)."""
     for tile in range(z.shape[0]):
         for e in range(size):
             at = (tile * z.shape[1] + e) * LANES
@@ -147,7 +147,7 @@ def _activate(size, z):
 
 @njit
 def _through_sigmoid(size, delta, a):
-    """delta -> delta sigmoid'(z)."""
+    """Multiply delta by sigmoid'(z) = a (1 - a)."""
     for tile in range(a.shape[0]):
         for e in range(size):
             at = (tile * a.shape[1] + e) * LANES
@@ -156,7 +156,7 @@ def _through_sigmoid(size, delta, a):
 
 @njit
 def _output_error(examples, labels, y, step, a, delta):
-    """delta_L = step (a_L - y) sigmoid'(z_L) (BP1); step is -eta/m, and all that is linear in it follows."""
+    """Compute delta_L = step (a_L - y) sigmoid'(z_L) (BP1). The step is -eta/m, so all deltas and gradients include this factor."""
     for tile in range(a.shape[0]):
         for e, example in enumerate(examples):
             at = (tile * a.shape[1] + e) * LANES
@@ -185,7 +185,7 @@ def _epoch(parts, separate_gradient, order, m, eta, data, parameters, buffers):
             _through_sigmoid(size, delta[layer - 1], a[layer - 1])
             for part in prange(parts):
                 _step(part, parts, size, a[layer - 1], delta[layer], w[layer], b[layer], w_transposed[layer])
-        # Next to a weight the errors of many examples are tiny, and float32 would lose them: then they are summed by themselves first.
+        # One example's contribution is tiny beside a weight, and float32 would round it away. So many examples are summed separately first.
         into = nabla_w if separate_gradient else w[0]
         for part in prange(parts):
             _step_pixels(part, parts, examples, starts, pixels, values, delta[0], into, b[0])
@@ -195,9 +195,9 @@ def _epoch(parts, separate_gradient, order, m, eta, data, parameters, buffers):
 
 
 def _compiled(name: str, *, parallel: bool) -> Any:
-    """Return the epoch compiled, under a name by which Numba's cache tells the two apart, and from those of other versions.
+    """Return the compiled epoch, under a name that distinguishes both forms and other versions in Numba's cache.
 
-    The cache looks at this file alone; so what it imports is part of the name.
+    The cache checks this file alone, so the name includes a hash of the imported modules.
     """
     imported = b"".join(Path(module.__file__ or "").read_bytes() for module in (simd, aligned))
     name = f"{name}_{hashlib.sha256(imported).hexdigest()[:8]}"

@@ -1,4 +1,4 @@
-"""The two refusals that a user can meet: wrong input, and a case that a trainer was not made for."""
+"""The two exceptions for users: invalid input, and a case that a trainer does not support."""
 
 from __future__ import annotations
 
@@ -7,18 +7,24 @@ from collections.abc import Iterable
 
 
 class InputError(ValueError):
-    """What the caller gave cannot be used. The message is one line that names the thing and the remedy."""
+    """Invalid input from the caller. The message is one line: `<thing>: <problem>; <fix>`."""
 
 
 class Unsupported(Exception):
-    """This trainer was not made for this network, batch size or machine. The message says why.
+    """A network, batch size or machine that a trainer does not support. The message gives the reason.
 
-    Raised by a trainer's constructor; the bench shows the case as skipped, with the message as its reason.
+    A trainer's constructor raises it. The bench then skips the case and prints the message.
     """
 
 
 def unknown(kind: str, name: str, known: Iterable[str], *, otherwise: str = "") -> InputError:
-    """Return the refusal of a name that is none of the known ones, with the nearest of them or else all."""
+    """Return an InputError for an unknown name. Its message suggests the closest known name, or lists all of them.
+
+    kind       the kind of name, such as "trainer"
+    name       the unknown name
+    known      the valid names
+    otherwise  text after the list of names
+    """
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1)
     return InputError(f"unknown {kind} {name!r}: " + (f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}{otherwise}"))

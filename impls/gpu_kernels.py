@@ -1,4 +1,4 @@
-"""What the GPU trainers with kernels of their own have in common: what lies on the device, and how kernels are compiled."""
+"""The common base class of the GPU trainers with their own kernels: the arrays on the device, and the compilation."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ KERNELS = Path(__file__).parent / "kernels"
 
 
 def ceil_divide(count: int, part: int) -> int:
-    """Return how many parts of that size hold so many."""
+    """Return count / part, rounded up."""
     return -(-count // part)
 
 
 class GpuKernels(GpuTuned):
-    """`GpuTuned` with CUDA C++ from impls/kernels in place of the array operations.
+    """`GpuTuned` with CUDA C++ from impls/kernels instead of the array operations.
 
-    On the device, row-major, in the network's dtype: images (n, n_0); for each layer w (n_l, n_{l-1}) and b (1, n_l). And as 32-bit
-    integers the epoch's order, (n,).
+    On the device, row-major, in the network's dtype: images (n, n_0); for each layer w (n_l, n_{l-1}) and b (1, n_l). Also on the
+    device, as 32-bit integers: the epoch's order (n,).
     """
 
     def _setup(self, data: Dataset) -> None:
@@ -44,16 +44,18 @@ class GpuKernels(GpuTuned):
         return Network([self._to_host(w) for w in self._w], [self._to_host(b).T for b in self._b])
 
     def _send(self, order: Order) -> None:
-        """Start to copy the epoch's order to the device, from memory that stays where it is until that is done."""
+        """Start to copy the epoch's order to the device, from a pinned buffer that stays allocated until the copy is done."""
         self._host_order[...] = order
         self._order.set(self._host_order)
 
     def _compiled(self, files: tuple[str, ...], kernels: tuple[str, ...], **sizes: int) -> list[Any]:
-        """Return the kernels of these names, compiled for the device from the files of impls/kernels, one after the other.
+        """Compile files of impls/kernels for the device, as one text, and return the kernels.
 
-        sizes  macros that the files use, besides REAL
+        files    names of the files, in order
+        kernels  names of the kernels
+        sizes    macros that the files use, in addition to REAL
         """
-        # Joined and not included: CuPy looks up compiled code by the text it is given, and would miss a change in an included file.
+        # Joined, not included: CuPy's cache uses the source text as its key, and would miss a change in an included file.
         code = "\n".join((KERNELS / file).read_text(encoding="utf-8") for file in files)
         macros = {"REAL": "float" if self.dtype == np.float32 else "double", **sizes}
         options = ("-std=c++17", *(f"-D{name}={value}" for name, value in macros.items()))

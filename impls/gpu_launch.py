@@ -1,6 +1,6 @@
-"""Programmatic dependent launch: a kernel that may begin before the kernel in front of it has ended.
+"""Programmatic dependent launch: a kernel may start before the previous kernel in its stream has ended.
 
-CuPy 14.2 launches without attributes, so this calls the CUDA driver's cuLaunchKernelEx.
+CuPy 14.2 cannot set launch attributes, so this module calls cuLaunchKernelEx of the CUDA driver.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-PROGRAMMATIC_STREAM_SERIALIZATION = 6  # of CUlaunchAttributeID
-EDGE_DATA = 12_030  # the first driver, CUDA 12.3, that captures such a launch into a graph
+PROGRAMMATIC_STREAM_SERIALIZATION = 6  # a CUlaunchAttributeID
+EDGE_DATA = 12_030  # CUDA 12.3: the first driver that can capture such a launch in a graph
 
 
 class Attribute(ctypes.Structure):
@@ -38,7 +38,7 @@ class Config(ctypes.Structure):
 
 @functools.cache
 def driver() -> Callable[..., int] | None:
-    """Return the driver's cuLaunchKernelEx, or None if there is no such driver."""
+    """Return the driver's cuLaunchKernelEx, or None if the driver is missing or too old."""
     try:
         function = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1").cuLaunchKernelEx
     except (OSError, AttributeError):
@@ -48,16 +48,16 @@ def driver() -> Callable[..., int] | None:
 
 
 def launch_dependent(function: Any, grid: tuple[int, ...], threads: int, arguments: tuple[Any, ...], shared: int, stream: Any) -> bool:
-    """Launch a kernel that may overlap with the one before it in the stream; the kernel itself waits for that one to end.
+    """Launch a kernel that may overlap with the previous kernel in the stream. The kernel itself must wait for the end of that one.
 
     function   cupy.cuda.Function
     grid       blocks, in up to three dimensions
-    threads    of a block
-    arguments  CuPy arrays, NumPy scalars, and NumPy arrays of one structure, which are passed by value
+    threads    threads of a block
+    arguments  CuPy arrays, NumPy scalars, and 0-dimensional NumPy arrays of a structured dtype, which are passed by value
     shared     bytes of dynamic shared memory of a block
     stream     cupy.cuda.Stream; it may be capturing
 
-    Returns whether the driver took the launch. If it did not, nothing was launched.
+    Returns True if the driver accepted the launch, or False if nothing was launched.
     """
     launch = driver()
     if launch is None:
@@ -65,6 +65,6 @@ def launch_dependent(function: Any, grid: tuple[int, ...], threads: int, argumen
     attribute = Attribute(id=PROGRAMMATIC_STREAM_SERIALIZATION)
     attribute.value[0] = 1
     config = Config((*grid, 1, 1)[:3], (threads, 1, 1), shared, stream.ptr, ctypes.pointer(attribute), 1)
-    values = [np.array(getattr(argument.data, "ptr", argument)) for argument in arguments]  # of a CuPy array, its address
+    values = [np.array(getattr(argument.data, "ptr", argument)) for argument in arguments]  # a CuPy array is passed as its address
     addresses = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
     return launch(config, function.ptr, addresses, None) == 0

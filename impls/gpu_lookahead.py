@@ -1,4 +1,4 @@
-"""One kernel takes the steps of an epoch, and does most of a step's arithmetic before the step's weights are known."""
+"""A trainer that does most of a step's arithmetic before it knows the step's weights, with one kernel for all steps."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ from impls.errors import Unsupported
 from impls.gpu_kernels import GpuKernels, ceil_divide
 from impls.trainer import Order
 
-LEAD = 3  # steps between the weights that a product is computed with and those that it is meant for
-HELPERS = 8  # warps of the conductor, besides one for each example
-ADDERS = 3  # warps of a worker, at least, besides those that multiply
-MOST = 32  # examples of a mini-batch
+LEAD = 3  # steps between the weights of a product and the weights of the step that uses it
+HELPERS = 8  # warps of the conductor, in addition to one for each example
+ADDERS = 3  # smallest number of a worker's warps that do not multiply
+MOST = 32  # largest mini-batch
 SIDE, AHEAD, RECORDS, DELTAS = 16, 4, 4, 4  # as in lookahead_layout.cuh
 FILES = (
     *("hardware.cuh", "clocks.cuh", "sigmoid.cuh", "warp.cuh"),
     *("lookahead_layout.cuh", "lookahead_prepare.cuh", "lookahead_conductor.cuh", "lookahead_worker.cuh", "lookahead.cu"),
 )
-PORTABLE = 8  # blocks of a cluster that every device of compute capability 9.0 and later can hold
-NON_PORTABLE_CLUSTER_SIZE_ALLOWED = 14  # of CUfunction_attribute
+PORTABLE = 8  # the largest cluster that every device of compute capability 9.0 and later supports
+NON_PORTABLE_CLUSTER_SIZE_ALLOWED = 14  # a CUfunction_attribute
 
 
 class GpuLookahead(GpuKernels):
     """Trains with kernels/lookahead.cu, for one hidden layer and small mini-batches, on a cluster of blocks (compute capability 9.0).
 
-    One block goes from z to delta, step by step. The others hold the first layer's weights in registers, a slice of the pixels each, and
-    multiply ahead of it. Raises Unsupported for a network or a mini-batch that registers and shared memory do not hold. On an H100
-    `nielsen` takes 4.6 ms an epoch with 14 blocks, 4.8 with 16 and 5.2 with 8.
+    One block computes delta from z, step by step. The other blocks keep the first layer's weights in registers, each for a slice of the
+    pixels, and multiply ahead of it. On an H100 `nielsen` takes 4.6 ms an epoch with 14 blocks, 4.8 with 16 and 5.2 with 8.
+    Raises Unsupported if the device is older, or if the network or the mini-batch does not fit the registers and the shared memory.
 
-    On the device besides: images (n, inputs), each with a 1 behind its pixels; labels (n,), as 32-bit integers; and of every step the
-    products of its images with those of the steps before. The cluster leaves most of the device idle. So all but the first of these
-    products are computed on another stream, while the cluster takes the first steps.
+    Also on the device: images (n, inputs), each with a 1 after its pixels; labels (n,), as 32-bit integers; and for each step the
+    products of its images with those of earlier steps. The cluster leaves most of the device idle. So another stream computes these
+    products, except for those of the first steps, while the cluster trains the first steps.
 
-    blocks       of the cluster, in order of preference: more than 8 are for the device to grant
-    first_steps  that the cluster takes meanwhile: enough to last longer than the products of all others
+    blocks       numbers of blocks of the cluster, in order of preference; the device may refuse more than 8
+    first_steps  steps that the cluster trains meanwhile: enough to take longer than the products of all later steps
     """
 
     blocks: ClassVar[tuple[int, ...]] = (14, 8)
     first_steps: ClassVar[int] = 512
-    spare_bytes: ClassVar[int] = 0  # of device memory behind the records, for an experiment
+    spare_bytes: ClassVar[int] = 0  # of device memory after the records, for an experiment
 
     def _setup(self, data: Dataset) -> None:
         xp = self.xp
         device = xp.cuda.Device()
         capability, shared_limit = int(device.compute_capability), device.attributes["MaxSharedMemoryPerBlockOptin"]
         if capability < 90:
-            raise Unsupported(f"gpu_lookahead needs compute capability 9.0; this device has {capability / 10}")
+            raise Unsupported(f"gpu_lookahead: needs compute capability 9.0; this device has {capability / 10}")
         self._m = min(self.batch_size, self.examples)
         fits = self._fits(shared_limit)
         super()._setup(data)
@@ -59,17 +59,17 @@ class GpuLookahead(GpuKernels):
         self._images = images
         self._labels = xp.asarray(data.labels.astype(np.int32))
         self._records = xp.zeros(self._steps(self.examples) * fits[0].record_bytes + self.spare_bytes, np.uint8)
-        self._stream = xp.cuda.Stream(non_blocking=True, priority=-1)  # its kernels go first
+        self._stream = xp.cuda.Stream(non_blocking=True, priority=-1)  # high priority: its kernels start first
         self._beside = xp.cuda.Stream(non_blocking=True)
         self._begun, self._prepared = xp.cuda.Event(disable_timing=True), xp.cuda.Event(disable_timing=True)
         self._synchronize()
         for self._fit in fits:
             if self._granted(self._fit):
                 return
-        raise Unsupported(f"gpu_lookahead needs a cluster of {fits[-1].blocks} blocks; this device holds none so large")
+        raise Unsupported(f"gpu_lookahead: needs a cluster of {fits[-1].blocks} blocks; this device does not support so many")
 
     def _fits(self, shared_limit: int) -> list[LookaheadFit]:
-        """Return a fit for each number of blocks that has one. Raises Unsupported, with the last one's reason, if none has."""
+        """Return the fits, at most one for each number of blocks. Raises Unsupported, with the last reason, if there are none."""
         fits, reason = [], None
         for blocks in self.blocks:
             try:
@@ -81,7 +81,7 @@ class GpuLookahead(GpuKernels):
         return fits
 
     def _granted(self, fit: LookaheadFit) -> bool:
-        """Compile the kernels for a fit and train for one step. Return whether the device can hold so large a cluster."""
+        """Compile the kernels for a fit and train one step. Return whether the device can run a cluster of this size."""
         driver = self.xp.cuda.driver
         self._prepare, self._train = self._compiled(FILES, ("prepare", "epoch"), **fit.macros(self.layers, self._m))
         self._train.max_dynamic_shared_size_bytes = fit.shared_bytes
@@ -93,7 +93,7 @@ class GpuLookahead(GpuKernels):
                 self._launch_training(fit, 0, self._m)
         except driver.CUDADriverError:
             return False
-        self._stream.synchronize()  # or this step might go on while `load` sets the weights, on another stream
+        self._stream.synchronize()  # otherwise this step could still run while `load` sets the weights on another stream
         return True
 
     def _epoch(self, order: Order) -> None:
@@ -118,12 +118,12 @@ class GpuLookahead(GpuKernels):
         self._stream.synchronize()
 
     def _launch_preparation(self, fit: LookaheadFit, begin: int, end: int) -> None:
-        """Compute the records of the steps on the order's examples begin to end, where `begin` starts a mini-batch."""
+        """Launch the kernel that computes the records of the steps on the order's examples begin to end - 1; begin starts a mini-batch."""
         arguments = (self._images, self._labels, self._order[begin:], self._records_from(fit, begin), np.int32(end - begin))
         self._prepare((self._steps(end - begin),), (fit.preparing,), arguments)
 
     def _launch_training(self, fit: LookaheadFit, begin: int, end: int) -> None:
-        """Take these steps. The records must be there. The result may differ in rounding from that of steps launched together."""
+        """Launch the training of these steps, whose records must exist. A launch of more steps may differ in rounding."""
         n, m, (w_1, w_2), (b_1, b_2) = end - begin, self._m, self._w, self._b
         rates = (self.dtype.type(self.learning_rate / size) for size in (m, n - (self._steps(n) - 1) * m))
         arguments = (self._images, self._order[begin:], self._records_from(fit, begin), w_1, b_1, w_2, b_2, np.int32(n), *rates)
@@ -137,13 +137,14 @@ class GpuLookahead(GpuKernels):
 
 
 class LookaheadFit(NamedTuple):
-    """How a network and a mini-batch lie in the blocks.
+    """The layout of a network and a mini-batch in the blocks.
 
-    blocks, threads  of the cluster, of a block
-    inputs           of an image: the pixels, a 1, and 0s up to a multiple of 16 bytes
-    preparing        threads of a block of `prepare`
-    record_bytes     of device memory for a step
-    shared_bytes     of a block
+    blocks        blocks of the cluster
+    threads       threads of a block
+    inputs        inputs of an image: the pixels, a 1, and 0s up to a multiple of 16 bytes
+    preparing     threads of a block of `prepare`
+    record_bytes  device memory for a step
+    shared_bytes  shared memory of a block
     """
 
     blocks: int
@@ -155,23 +156,25 @@ class LookaheadFit(NamedTuple):
 
     @classmethod
     def of(cls, layers: tuple[int, ...], m: int, itemsize: int, blocks: int, shared_limit: int) -> LookaheadFit:
-        """Return the fit for mini-batches of m examples. Raises Unsupported, with the reason, if there is none.
+        """Return the fit for mini-batches of m examples.
 
-        shared_limit  bytes of shared memory that a block of the device can have
+        shared_limit  bytes of shared memory available to a block on the device
+
+        Raises Unsupported, with the reason, if they do not fit.
         """
         if len(layers) != 3:
-            raise Unsupported(f"gpu_lookahead trains networks with one hidden layer; {'-'.join(map(str, layers))} has {len(layers) - 2}")
+            raise Unsupported(f"gpu_lookahead: needs one hidden layer; {'-'.join(map(str, layers))} has {len(layers) - 2}")
         if m > MOST:
-            raise Unsupported(f"batch {m}: gpu_lookahead takes at most {MOST} examples a mini-batch; gpu_graph takes any number")
+            raise Unsupported(f"gpu_lookahead: batch {m} is larger than {MOST}; use gpu_graph")
         pixels, hidden, outputs = layers
         quad = 16 // itemsize  # numbers in 16 bytes
         inputs, line = ceil_divide(pixels + 1, quad) * quad, ceil_divide(m, quad) * quad
         units, lanes = ceil_divide(hidden, 2 * quad) * 2 * quad, ceil_divide(hidden + 1, 32) * 32
-        quads = ceil_divide(ceil_divide(inputs // quad, blocks - 1), SIDE)  # of pixels, of a worker's thread
+        quads = ceil_divide(ceil_divide(inputs // quad, blocks - 1), SIDE)  # of pixels, for each thread of a worker
         threads = 32 * max(m + HELPERS, units // quad * SIDE // 32 + ADDERS)
         registers = 65536 // threads // 8 * 8
         if threads > 1024 or 4 * quads * quad + 64 > registers:
-            raise Unsupported(f"{pixels}-{hidden}-{outputs}, batch {m}: the weights do not fit the registers of gpu_lookahead's blocks")
+            raise Unsupported(f"gpu_lookahead: {pixels}-{hidden}-{outputs}, batch {m}, does not fit the registers; use gpu_graph")
 
         # The structs of lookahead_layout.cuh
         message, record = m * units, LEAD * m * line + line
@@ -183,7 +186,7 @@ class LookaheadFit(NamedTuple):
         shared = ceil_divide(max(conductor, worker) * itemsize + barriers, 16) * 16
         if shared > shared_limit:
             raise Unsupported(
-                f"{pixels}-{hidden}-{outputs}, batch {m}: gpu_lookahead needs {shared / 1024:.0f} KiB of shared memory a block; "
+                f"gpu_lookahead: {pixels}-{hidden}-{outputs}, batch {m}, needs {shared / 1024:.0f} KiB of shared memory per block; "
                 f"this device has {shared_limit / 1024:.0f}"
             )
         return cls(
@@ -196,7 +199,7 @@ class LookaheadFit(NamedTuple):
         )
 
     def macros(self, layers: tuple[int, ...], m: int) -> dict[str, int]:
-        """Return the sizes that the kernels are compiled for."""
+        """Return the macros to compile the kernels with: their sizes."""
         pixels, hidden, outputs = layers
         return {
             "PIXELS": pixels,

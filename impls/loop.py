@@ -1,4 +1,4 @@
-"""One example at a time, as in the book's network.py: the baseline of every speedup and, in float64, the oracle."""
+"""A trainer that processes one example at a time, as in the book's network.py: the baseline for speedups and, in float64, the oracle."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from impls.trainer import Order, Trainer
 
 
 class Loop(Trainer):
-    """Sums the gradients of a mini-batch's examples one by one.
+    """Computes the gradient of each example in turn, and sums them over the mini-batch.
 
-    Vectors are columns, (n_l, 1), and lists go from the first hidden layer to the output, both as in the book. So is np.dot:
-    `@` hands a column times a row to a slow path instead of BLAS, and would double the time of the baseline.
+    As in the book, vectors are columns, (n_l, 1), and lists start at the first hidden layer and end at the output. np.dot is also as in
+    the book: for a column times a row, `@` uses a slow path instead of BLAS, which would double the time of the baseline.
     """
 
     def _setup(self, data: Dataset) -> None:
@@ -32,7 +32,7 @@ class Loop(Trainer):
             self._update_mini_batch(order[start : start + self.batch_size])
 
     def _update_mini_batch(self, examples: Order) -> None:
-        """Step down the gradient of the mini-batch: w -> w - eta/m sum nabla_w, and b likewise (chapter 1, equations 20, 21)."""
+        """Take a gradient descent step: w -> w - eta/m sum nabla_w, b -> b - eta/m sum nabla_b (chapter 1, equations 20, 21)."""
         nabla_w = [np.zeros_like(w) for w in self._weights]
         nabla_b = [np.zeros_like(b) for b in self._biases]
         for example in examples:
@@ -45,7 +45,7 @@ class Loop(Trainer):
             b -= step * nb
 
     def _backprop(self, x: Array, y: Array) -> list[tuple[Array, Array]]:
-        """Return each layer's gradient of C_x = 1/2 |a_L - y|^2 for one example: (dC/dw, dC/db)."""
+        """Return each layer's gradient of C_x = 1/2 |a_L - y|^2 for one example, as pairs (dC/dw, dC/db)."""
         activations = [x]  # a_0 .. a_L
         for w, b in zip(self._weights, self._biases, strict=True):
             activations.append(sigmoid(np.dot(w, activations[-1]) + b))

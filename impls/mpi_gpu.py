@@ -1,4 +1,4 @@
-"""The same over GPUs: every rank computes its share of a mini-batch on a device of its own."""
+"""The trainer of mpi.py on GPUs: every rank computes its share of a mini-batch on its own device."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from impls.mpi import Mpi
 
 
 class MpiGpu(Mpi, GpuTuned):
-    """`Mpi` on CuPy arrays. The ranks of a host take its devices in their order, one each.
+    """`Mpi` on CuPy arrays. Each rank of a host uses one device, in the order of the ranks.
 
-    The gradients are summed by the best that all ranks have: NCCL, which stays on the devices' streams; an MPI that reads device
-    memory (CUDA-aware); else through pinned memory of the host. Raises Unsupported if two of the ranks have the same device.
+    The gradients are summed by the first method that all ranks support: NCCL, which works on the devices' streams; a CUDA-aware MPI;
+    MPI with pinned host memory. Raises Unsupported on all ranks if two of them use the same device.
     """
 
     @classmethod
@@ -28,7 +28,7 @@ class MpiGpu(Mpi, GpuTuned):
 
     @classmethod
     def choose_device(cls, ranks: Any) -> None:
-        """Make a device CuPy's current one. A launcher may have shown every rank its own alone."""
+        """Set CuPy's current device. The launcher may have limited each rank to one visible device."""
         position, _ = _on_this_host(ranks, None)
         cls.xp.cuda.Device(position % cls.xp.cuda.runtime.getDeviceCount()).use()
 
@@ -39,14 +39,14 @@ class MpiGpu(Mpi, GpuTuned):
     def _setup(self, data: Dataset) -> None:
         _, taken = _on_this_host(self._ranks, self.xp.cuda.Device().pci_bus_id)
         ranks, devices = len(taken), len(set(taken))
-        here = f"{ranks} ranks on a host with {devices} CUDA devices: start one for each device at most" if devices < ranks else ""
-        if reason := max(self._ranks.allgather(here)):  # all refuse, or some would wait for those that did
+        here = f"mpi_gpu: {ranks} ranks on a host with {devices} CUDA devices; start at most one per device" if devices < ranks else ""
+        if reason := max(self._ranks.allgather(here)):  # all ranks raise, because the others would wait for those that did
             raise Unsupported(reason)
         super()._setup(data)
 
     @cached_property
     def _summing(self) -> OverNccl | OverDeviceMemory | OverHost:
-        """What replaces an array on the device by its sum over the ranks."""
+        """The function that replaces an array on the device by its sum over the ranks."""
         from mpi4py import MPI
 
         nccl = _nccl()
@@ -61,7 +61,7 @@ class MpiGpu(Mpi, GpuTuned):
 
 
 class OverNccl:
-    """Sums on the devices, behind what is in the stream: the host waits for nothing."""
+    """Sums on the devices, in stream order. The host does not wait."""
 
     name = "NCCL"
 
@@ -76,9 +76,9 @@ class OverNccl:
 
 
 class OverDeviceMemory:
-    """Hands device memory to MPI, when what is in the stream is done."""
+    """Passes device memory to a CUDA-aware MPI, after it has synchronised the stream."""
 
-    name = "MPI that reads device memory"
+    name = "CUDA-aware MPI"
 
     def __init__(self, xp: Any, ranks: Any) -> None:
         self._xp, self._ranks = xp, ranks
@@ -91,7 +91,7 @@ class OverDeviceMemory:
 
 
 class OverHost:
-    """Copies to the host, sums there, and copies back; the host's memory is pinned at the first call for that many bytes."""
+    """Copies to pinned host memory, sums there, and copies back. The first call for a size allocates the host memory."""
 
     name = "MPI through the host's memory"
 
@@ -110,7 +110,7 @@ class OverHost:
 
 
 def _on_this_host(ranks: Any, mine: Any) -> tuple[int, list[Any]]:
-    """Return this rank's position among those of its host, and what each of them gave. All ranks call it together."""
+    """Return this rank's index among the ranks of its host, and the values `mine` of all of them. Collective over `ranks`."""
     from mpi4py import MPI
 
     here = ranks.Split_type(MPI.COMM_TYPE_SHARED)
@@ -120,15 +120,15 @@ def _on_this_host(ranks: Any, mine: Any) -> tuple[int, list[Any]]:
 
 
 def _nccl() -> Any:
-    """Return CuPy's NCCL, which `import cupy` alone does not load, or None where the library is missing."""
+    """Return CuPy's NCCL module, which `import cupy` does not load, or None if the library is missing."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # CuPy's, of what is missing: there are other ways
+        warnings.simplefilter("ignore")  # CuPy warns that NCCL is missing, but MPI can replace it
         from cupy.cuda import nccl
     return nccl if nccl.available else None
 
 
 def _reads_device_memory() -> bool:
-    """Return whether the MPI says of itself that it is CUDA-aware, as Open MPI and MPICH can be asked."""
+    """Return whether the MPI library reports that it is CUDA-aware. Open MPI and MPICH have a function for this."""
     from mpi4py import MPI
 
     supported = getattr(ctypes.CDLL(MPI.__file__), "MPIX_Query_cuda_support", None)

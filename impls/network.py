@@ -1,6 +1,6 @@
-"""A sigmoid network's weights and biases, on the host, and what can be asked of them without training.
+"""A sigmoid network on the host: its weights and biases, their initialisation, prediction, accuracy and cost.
 
-Notation is that of M. Nielsen, "Neural Networks and Deep Learning", chapters 1 and 2: layers are numbered 0 (the input)
+The notation is that of M. Nielsen, "Neural Networks and Deep Learning", chapters 1 and 2: layers are numbered 0 (the input)
 to L (the output), n_l is the width of layer l, w the weights, b the biases, z the weighted input, a the activation.
 """
 
@@ -24,7 +24,7 @@ Array = npt.NDArray[np.floating[Any]]
 def sigmoid(z: Array) -> Array:
     """Return 1 / (1 + exp(-z)), elementwise, in the dtype of z.
 
-    Written as (1 + tanh(z/2)) / 2, which is the same function: tanh is vectorised in NumPy and never overflows.
+    It computes (1 + tanh(z/2)) / 2, the same function, because NumPy vectorises tanh and tanh never overflows.
     """
     a: Array = 0.5 * np.tanh(0.5 * z) + 0.5
     return a
@@ -37,33 +37,37 @@ class Network:
     biases   L arrays, the l-th of shape (n_l, 1): columns, as in the book
 
     All are C-contiguous host arrays of one dtype, float32 or float64, copied from the arguments.
-    Raises InputError if shapes or dtypes do not fit together.
+    Raises InputError if the shapes or dtypes do not match.
     """
 
     def __init__(self, weights: Sequence[npt.ArrayLike], biases: Sequence[npt.ArrayLike]) -> None:
         self.weights: list[Array] = [np.array(w, order="C") for w in weights]
         self.biases: list[Array] = [np.array(b, order="C") for b in biases]
         if not self.weights or len(self.weights) != len(self.biases):
-            raise InputError(f"a network needs as many weights as biases and one layer at least; got {len(weights)} and {len(biases)}")
+            raise InputError(f"network: {len(weights)} weights and {len(biases)} biases; give one of each for every layer")
         for w, b in zip(self.weights, self.biases, strict=True):
             if w.ndim != 2 or b.shape != (w.shape[0], 1) or 0 in w.shape:
                 raise InputError(
-                    f"weights {w.shape} and biases {b.shape} do not fit: a layer of n units over m inputs needs (n, m) and (n, 1)"
+                    f"network: weights {w.shape} and biases {b.shape} do not match; n units with m inputs need (n, m) and (n, 1)"
                 )
         for below, above in pairwise(self.weights):
             if above.shape[1] != below.shape[0]:
                 raise InputError(
-                    f"weights {below.shape} and {above.shape} do not follow each other: {below.shape[0]} is not {above.shape[1]}"
+                    f"network: weights {below.shape} and {above.shape} do not match; the second needs {below.shape[0]} columns"
                 )
         dtypes = {array.dtype for array in (*self.weights, *self.biases)}
         if len(dtypes) > 1 or self.dtype not in (np.float32, np.float64):
-            raise InputError(f"weights and biases must all be float32 or all float64, not {', '.join(sorted(map(str, dtypes)))}")
+            raise InputError(f"network: dtypes {', '.join(sorted(map(str, dtypes)))}; make all arrays float32, or all float64")
 
     @classmethod
     def gaussian(cls, layers: Sequence[int], *, seed: int = 0, dtype: npt.DTypeLike = np.float32) -> Network:
-        """Start as the book's first program does: every weight and bias drawn from N(0, 1).
+        """Return a network with all weights and biases from N(0, 1), as in the book's first program.
 
-        The draws are made in float64 and then rounded, so a seed means the same start in both dtypes.
+        layers  (n_0, ..., n_L), at least two widths
+        seed    seed of the random numbers; they are float64 and then rounded, so both dtypes start from the same network
+        dtype   float32 or float64
+
+        Raises InputError for invalid layers.
         """
         layers = _checked_layers(layers)
         rng = np.random.default_rng(seed)
@@ -74,7 +78,10 @@ class Network:
 
     @classmethod
     def scaled(cls, layers: Sequence[int], *, seed: int = 0, dtype: npt.DTypeLike = np.float32) -> Network:
-        """Start as the book's chapter 3 recommends: weights from N(0, 1) / sqrt(n_{l-1}), so that wide layers do not saturate."""
+        """Return a network with weights from N(0, 1) / sqrt(n_{l-1}) and biases from N(0, 1), as chapter 3 of the book recommends.
+
+        Wide layers do not saturate at this start. Arguments and errors are those of `gaussian`.
+        """
         start = cls.gaussian(layers, seed=seed, dtype=np.float64)
         return cls([w / np.sqrt(w.shape[1]) for w in start.weights], start.biases).astype(dtype)
 
@@ -93,14 +100,14 @@ class Network:
         return Network([w.astype(dtype) for w in self.weights], [b.astype(dtype) for b in self.biases])
 
     def predict(self, images: Array) -> Array:
-        """Return the output activations a_L, (m, n_L), of m images, (m, n_0); computed in the network's dtype."""
+        """Return the output activations a_L, (m, n_L), for m images, (m, n_0), in the network's dtype."""
         a = np.asarray(images, dtype=self.dtype)  # (m, n_0)
         for w, b in zip(self.weights, self.biases, strict=True):
             a = sigmoid(a @ w.T + b.T)  # (m, n_l)
         return a
 
     def accuracy(self, data: Dataset) -> float:
-        """Return the fraction of images whose largest output activation is that of their label."""
+        """Return the fraction of images whose largest output activation is the one of their label."""
         return float(np.mean(self.predict(data.images).argmax(axis=1) == data.labels))
 
     def cost(self, data: Dataset) -> float:
@@ -112,5 +119,5 @@ class Network:
 def _checked_layers(layers: Sequence[int]) -> tuple[int, ...]:
     widths = tuple(int(n) for n in layers)
     if len(widths) < 2 or min(widths) < 1:
-        raise InputError(f"layers {'-'.join(map(str, widths)) or '()'}: a network needs two widths at least, each 1 or more")
+        raise InputError(f"layers {'-'.join(map(str, widths)) or '()'}: not a network; give at least two widths, each 1 or more")
     return widths

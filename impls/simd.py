@@ -1,10 +1,10 @@
-"""Vectors of LANES numbers for functions that Numba compiles.
+"""Explicit SIMD vectors of LANES numbers for functions that Numba compiles.
 
-LLVM turns a plain loop into vector instructions only where it can prove that its arrays do not overlap, and keeps a sum in registers
-only where nothing may have written over it. Numba's arrays promise neither. With these the code says what is a vector, and LLVM
-maps it to what the processor has: two registers of AVX-512 for float32, four of AVX2, eight of NEON.
+LLVM vectorises a plain loop only if it can prove that the arrays do not alias. It keeps a sum in registers only if no store can alias
+it. Numba's arrays prove neither. These functions make the vectors explicit. LLVM maps each float32 vector to the registers of the
+processor: two of AVX-512, four of AVX2, or eight of NEON.
 
-An `at` is an index into a C-contiguous array taken as flat; the vector is its next LANES elements.
+`at` is an index into a flattened C-contiguous array; the vector is the LANES elements from there on.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _VectorModel(PrimitiveModel):
 
 @intrinsic
 def load(typing: Any, array: Any, at: Any) -> Any:
-    """Return the vector at `at`."""
+    """Load the vector at `at`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer, vector = _pointer(context, builder, signature, arguments)
@@ -48,7 +48,7 @@ def load(typing: Any, array: Any, at: Any) -> Any:
 
 @intrinsic
 def store(typing: Any, array: Any, at: Any, vector: Any) -> Any:
-    """Put the vector at `at`."""
+    """Store the vector at `at`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer, vector = _pointer(context, builder, signature, arguments)
@@ -60,7 +60,7 @@ def store(typing: Any, array: Any, at: Any, vector: Any) -> Any:
 
 @intrinsic
 def number(typing: Any, array: Any, at: Any) -> Any:
-    """Return element `at`. Unlike array[at] it spares itself the question whether `at` is negative."""
+    """Return element `at`. Unlike array[at], it does not check for a negative index."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer, kind = _element(context, builder, signature, arguments)
@@ -71,7 +71,7 @@ def number(typing: Any, array: Any, at: Any) -> Any:
 
 @intrinsic
 def fetch(typing: Any, array: Any, at: Any) -> Any:
-    """Bring the cache line at `at` closer; it will be read soon."""
+    """Prefetch the cache line at `at`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer, _ = _element(context, builder, signature, arguments)
@@ -86,7 +86,7 @@ def fetch(typing: Any, array: Any, at: Any) -> Any:
 
 @intrinsic
 def zero(typing: Any, array: Any) -> Any:
-    """Return a vector of zeros, of the array's type."""
+    """Return a vector of zeros of the array's dtype."""
     vector = Vector(array.dtype)
     return vector(array), lambda context, builder, signature, arguments: context.get_value_type(vector)(None)
 
@@ -132,13 +132,13 @@ def difference_times(typing: Any, x: Any, a: Any, y: Any) -> Any:
 
 @intrinsic
 def sigmoid(typing: Any, z: Any) -> Any:
-    """Return 1 / (1 + exp(-z)), to the last bit or two of 1.
+    """Return 1 / (1 + exp(-z)), with an absolute error of one or two units in the last place of 1.
 
-    |z| is held to a quarter of what exp(z) has exponents for. A trained network has many units further out; the products of such
-    a's and deltas would be subnormal, and an operation on one takes a processor some hundred cycles.
+    |z| is clamped to a quarter of the range of exp. A trained network has many units beyond it. The products of their a and delta would
+    be subnormal, and an operation on a subnormal number takes about a hundred cycles.
 
-    exp(x) = 2^k exp(r) with k = round(x / ln 2), so that |r| <= ln(2)/2, where the first terms of exp's series suffice; 2^k is made by
-    writing k into the exponent of a float.
+    exp(x) = 2^k exp(r) with k = round(x / ln 2), so |r| <= ln(2)/2, and a short Taylor series is accurate enough. 2^k is a float
+    with k in its exponent bits.
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -154,7 +154,7 @@ def sigmoid(typing: Any, z: Any) -> Any:
         x = builder.fneg(z)
         x = _lanewise(builder, "minnum", _lanewise(builder, "maxnum", x, constant(-largest)), constant(largest))
         k = _lanewise(builder, "rint", builder.fmul(x, constant(1 / math.log(2))))
-        high, low = 0.693359375, 2.12194440054690582768e-4  # ln 2 = high - low, and k times high is exact, so short is it
+        high, low = 0.693359375, 2.12194440054690582768e-4  # ln 2 = high - low; high has few bits, so k times high is exact
         r = _lanewise(builder, "fma", k, constant(-high), x)
         r = _lanewise(builder, "fma", k, constant(low), r)
         series = constant(1 / math.factorial(terms - 1))
@@ -168,7 +168,7 @@ def sigmoid(typing: Any, z: Any) -> Any:
 
 
 def _lanewise(builder: Any, name: str, *operands: Any) -> Any:
-    """Call LLVM's function of that name on vectors."""
+    """Call the LLVM intrinsic of this name on vectors."""
     kind = operands[0].type
     bits = 32 if isinstance(kind.element, ir.FloatType) else 64
     function = ir.FunctionType(kind, [kind] * len(operands))
@@ -185,17 +185,17 @@ def _splat(builder: Any, x: Any, kind: Any) -> Any:
 
 
 def _element(context: Any, builder: Any, signature: Any, arguments: Any) -> tuple[Any, Any]:
-    """Return the pointer to element `at` of the array, the first two arguments, and the element's type."""
+    """Return the pointer to element `at` of `array` (the first two of `arguments`), and the type of the element."""
     array = context.make_array(signature.args[0])(context, builder, arguments[0])
     kind = context.get_data_type(signature.args[0].dtype)
     return builder.gep(array.data, [arguments[1]], source_etype=kind), kind
 
 
 def _pointer(context: Any, builder: Any, signature: Any, arguments: Any) -> tuple[Any, Any]:
-    """Return the pointer to the vector at `at` and the vector's type.
+    """Return the pointer to the vector at `at`, and the vector's type.
 
-    LLVM's pointers are opaque: they do not name the type they point to. Numba's arrays still have typed pointers, and llvmlite refuses
-    to store a vector through a pointer to a number; so such a pointer is cast.
+    LLVM's pointers are opaque: they have no pointee type. Numba's arrays can still have typed pointers, and llvmlite refuses to store a
+    vector through a pointer to a number. So this function casts such a pointer.
     """
     pointer, kind = _element(context, builder, signature, arguments)
     vector = ir.VectorType(kind, LANES)

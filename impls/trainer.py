@@ -1,4 +1,4 @@
-"""The one interface of every trainer, with its whole contract."""
+"""The base class of every trainer, with the contract that trainers fulfil."""
 
 from __future__ import annotations
 
@@ -19,48 +19,48 @@ Order = npt.NDArray[np.integer[Any]]
 
 
 class Trainer(ABC):
-    """Trains a sigmoid network on a dataset by mini-batch stochastic gradient descent, an epoch at a time.
+    """Trains a sigmoid network on a dataset by mini-batch stochastic gradient descent, one epoch per call.
 
-    The mathematics is Nielsen's, chapters 1 and 2: quadratic cost C = 1/(2m) sum |a_L - y|^2 over the m examples of a
+    The mathematics is that of Nielsen, chapters 1 and 2: quadratic cost C = 1/(2m) sum |a_L - y|^2 over the m examples of a
     mini-batch, gradients by backpropagation (BP1-BP4), and the step w -> w - eta dC/dw, b -> b - eta dC/db.
 
-    To write one, implement `_setup`, `_set_weights`, `_epoch` and `network`, and `_synchronize` if the work is asynchronous. The bench
-    runs it as `--trainers module:Class`; one of the project's own is also named in `TRAINERS` of impls/__init__.py.
-    The public methods check what they are given and hold the promises below for every trainer alike; `impls.testing` checks them.
-    All arithmetic is in the network's dtype. No globals, no seeds inside: the same arguments give the same result.
+    A subclass implements `_setup`, `_set_weights`, `_epoch` and `network`, and also `_synchronize` if its work is asynchronous. The
+    bench runs it as `--trainers module:Class`. The project's own trainers also have an entry in `TRAINERS` of impls/__init__.py.
+    The public methods validate their arguments. `impls.testing` checks that a trainer keeps the contract below.
+    All arithmetic is in the network's dtype. A trainer uses no globals and no random numbers: the same arguments give the same result.
     """
 
     library: ClassVar[str] = "numpy"
     """The importable package that does the arithmetic; results record its version."""
     device: ClassVar[str] = "cpu"
-    """Where it computes: "cpu" or "gpu"."""
+    """The device that computes: "cpu" or "gpu"."""
     skips_zeros: ClassVar[bool] = False
-    """Whether it does no arithmetic with pixels that are 0; its least work is less then."""
+    """Whether it skips the arithmetic with pixels that are 0, which lowers its floor."""
 
-    # The hooks' names up to version 0.1, which `__init_subclass__` accepts until version 0.3.
+    # The names of the hooks up to version 0.1. `__init_subclass__` accepts them until version 0.3.
     _renamed: ClassVar[Mapping[str, str]] = {"_place": "_setup", "_load": "_set_weights", "_wait": "_synchronize"}
 
     @final
     def __init__(self, network: Network, data: Dataset, *, batch_size: int, learning_rate: float) -> None:
-        """Put everything where the trainer computes, compile what is to be compiled, and return with nothing pending.
+        """Upload the data and the weights to the device, compile, and synchronise.
 
-        network        where training starts; copied
-        data           the examples, n of them; copied, never changed
-        batch_size     m, examples a mini-batch, 1 or more; n examples make ceil(n/m) steps, and the last mini-batch,
-                       if it is short, is averaged over its own size
-        learning_rate  eta, positive
+        network        the initial weights and biases; copied
+        data           the n examples; copied, not changed
+        batch_size     m, examples per mini-batch, 1 or more; an epoch has ceil(n/m) steps, and a shorter last mini-batch
+                       is averaged over its own size
+        learning_rate  eta, positive and finite
 
-        Raises InputError for arguments that do not fit, Unsupported for a case this trainer was not made for.
+        Raises InputError for invalid arguments, and Unsupported for a case that the trainer does not support.
         """
         if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-            raise InputError(f"batch size {batch_size!r}: it must be a whole number, 1 or more")
+            raise InputError(f"batch size {batch_size!r}: not a positive integer; give 1 or more")
         if not math.isfinite(learning_rate) or learning_rate <= 0:
-            raise InputError(f"learning rate {learning_rate!r}: it must be a positive number")
+            raise InputError(f"learning rate {learning_rate!r}: not positive and finite; give a number above 0")
         pixels, outputs = network.layers[0], network.layers[-1]
         if data.images.shape[1] != pixels:
-            raise InputError(f"the images have {data.images.shape[1]} pixels, the network's first layer {pixels}: they must be equal")
+            raise InputError(f"network: {pixels} inputs, but the images have {data.images.shape[1]} pixels; make them equal")
         if data.classes > outputs:
-            raise InputError(f"the labels have {data.classes} classes, the network's last layer {outputs} units: it needs one for each")
+            raise InputError(f"network: {outputs} outputs, but the labels have {data.classes} classes; give it one output per class")
         self.layers = network.layers
         self.dtype = network.dtype
         self.examples = len(data)
@@ -72,44 +72,49 @@ class Trainer(ABC):
 
     @final
     def load(self, network: Network) -> None:
-        """Go on from these weights, copied. Raises InputError if the layers or the dtype are not the constructor's."""
+        """Copy this network's weights and biases, and synchronise.
+
+        Raises InputError if its layers or dtype differ from those of the constructor's network.
+        """
         if network.layers != self.layers or network.dtype != self.dtype:
-            raise InputError(f"a network {network.layers} of {network.dtype} given to a trainer of {self.layers} in {self.dtype}")
+            raise InputError(
+                f"network: layers {network.layers}, dtype {network.dtype}; this trainer needs layers {self.layers}, dtype {self.dtype}"
+            )
         self._set_weights(network)
         self._synchronize()
 
     @final
     def train_epoch(self, order: Order) -> None:
-        """Take one pass over the examples in the given order, cut into consecutive mini-batches.
+        """Train for one epoch: one pass over the examples in the given order, in consecutive mini-batches.
 
-        order  (n,) integers on the host, each in range(n); the same for every trainer
+        order  (n,) integers on the host, each in range(n)
 
-        On return all the work is finished, on any device. Raises InputError for an order that does not fit.
+        Returns when all work is finished, on any device. Raises InputError for an invalid order.
         """
         order = np.asarray(order)
         if order.shape != (self.examples,) or order.dtype.kind not in "iu":
-            raise InputError(f"an order of shape {order.shape}, dtype {order.dtype}: it must hold {self.examples} whole numbers")
+            raise InputError(f"order: shape {order.shape}, dtype {order.dtype}; give {self.examples} integers")
         if order.min() < 0 or order.max() >= self.examples:
-            raise InputError(f"an order that names examples {order.min()} to {order.max()}: there are only 0 to {self.examples - 1}")
+            raise InputError(f"order: indices {order.min()}..{order.max()}; they must be in 0..{self.examples - 1}")
         self._epoch(order)
         self._synchronize()
 
     @property
     def ranks(self) -> int:
-        """How many processes share every mini-batch; results record it."""
+        """The number of processes that share every mini-batch; results record it."""
         return 1
 
     @abstractmethod
     def network(self) -> Network:
-        """Return the weights and biases as they are now, a copy on the host."""
+        """Return a copy of the current weights and biases, on the host."""
 
     @classmethod
     def unavailable(cls) -> str | None:
-        """Return why this trainer cannot run on this machine, with the command that would mend it, or None if it can."""
+        """Return why this trainer cannot run on this machine, with the command that fixes it, or None if it can run."""
         return None
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Give each hook that the class defines under one name the other name too, so that overrides and `super()` work by both.
+        """Define each hook under both its old and its new name, so that overrides and `super()` work with either name.
 
         The owner of a hook is the first class in the method resolution order that defines it: the class itself, or a mixin.
         """
@@ -127,17 +132,17 @@ class Trainer(ABC):
 
     @abstractmethod
     def _setup(self, data: Dataset) -> None:
-        """Copy the examples to where the trainer computes, allocate, compile: all that is done once."""
+        """Do the work of the constructor: copy the examples to the device, allocate arrays, compile."""
 
     @abstractmethod
     def _set_weights(self, network: Network) -> None:
-        """Copy the weights and biases to where the trainer computes."""
+        """Copy the weights and biases to the device."""
 
     @abstractmethod
     def _epoch(self, order: Order) -> None:
-        """Do the work of `train_epoch`, or start it."""
+        """Do the work of `train_epoch`, or start it asynchronously."""
 
-    def _synchronize(self) -> None:  # noqa: B027 (empty on purpose: a trainer that computes as it is called has nothing to wait for)
-        """Return when the work that was started is done."""
+    def _synchronize(self) -> None:  # noqa: B027 (not abstract: a trainer that computes synchronously does not wait)
+        """Wait until all started work is finished."""
 
     _wait = _synchronize  # for `super()._wait()`, until version 0.3

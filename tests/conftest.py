@@ -1,4 +1,4 @@
-"""Fixtures that several files need."""
+"""Fixtures for several test files."""
 
 import os
 import signal
@@ -8,11 +8,11 @@ import pytest
 
 import impls
 from bench.machine import affinity
-from tests.support import commands, few_digits  # noqa: F401 (commands reads which worker this is, before that is removed below)
+from tests.support import commands, few_digits  # noqa: F401 (commands reads the worker's number before the loop below removes it)
 
 pytest_plugins = ["pytester"]
 
-# What tests start is no worker of pytest-xdist: pytest-benchmark would measure nothing in one.
+# A process that a test starts is not a worker of pytest-xdist: in a worker, pytest-benchmark measures nothing.
 for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID"):
     os.environ.pop(name, None)
 
@@ -25,13 +25,13 @@ SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SI
 
 @pytest.fixture(scope="session", autouse=True)
 def children_without_hypothesis():
-    """Spare every pytest that a test starts a second: Hypothesis's plugin imports all of Hypothesis at the end of any run."""
+    """Disable Hypothesis's plugin in every pytest that a test starts: it imports all of Hypothesis, which takes a second per run."""
     os.environ["PYTEST_ADDOPTS"] = "-p no:hypothesispytest"
 
 
 @pytest.fixture(autouse=True)
 def process_state():
-    """Restore what a command that a test calls in this process changes: signal handlers, thread variables, processors."""
+    """Restore the process state that a command changes if a test calls it: signal handlers, environment variables, CPU affinity."""
     handlers, variables = {number: signal.getsignal(number) for number in SIGNALS}, dict(os.environ)
     processors = affinity.processors()
     yield
@@ -46,7 +46,7 @@ def process_state():
 
 @pytest.fixture(scope="session")
 def mnist():
-    """The embedded digits; nobody changes them."""
+    """Return the embedded digits, read-only."""
     splits = impls.mnist()
     for data in splits:
         data.images.flags.writeable = data.labels.flags.writeable = False
@@ -55,6 +55,6 @@ def mnist():
 
 @pytest.fixture
 def small():
-    """Twenty-three examples of six pixels in three classes."""
+    """Return 23 examples of 6 pixels in 3 classes."""
     rng = np.random.default_rng(7)
     return impls.Dataset(rng.random((23, 6)), rng.integers(0, 3, 23), classes=3)

@@ -1,1 +1,1 @@
-"""CSVs in, answers out: timings, comparisons, history, crossovers, plausibility, noise."""
+"""Analysis of result CSVs: timings, comparison, history, crossovers, validation, noise."""

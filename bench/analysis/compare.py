@@ -1,4 +1,4 @@
-"""`python -m bench compare`: trainers by machines, the winner on each, where a second begins to win, and what else differs."""
+"""Comparison of trainers across machines (`python -m bench compare`): epochs, speedups, winners, crossovers and other differences."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from bench.text.tables import Table
 from impls import InputError
 from impls.errors import unknown
 
-# What a difference in a fact means for the times of whom.
+# Per fact: the comparisons that a difference in it makes unreliable, and why.
 _THEREFORE = {
-    "threads": "none of the trainers: measure with the same --threads",
-    "ranks": "none of the trainers: measure with as many ranks",
-    "blas": "matrix, and what else multiplies with NumPy: the BLAS may be the reason",
-    "blas_kernels": "matrix, and what else multiplies with NumPy: the BLAS chose other kernels, which can halve the speed",
-    "numpy": "loop and matrix, as machines: NumPy itself may be the reason",
-    "python": "loop, as machines: most of its time is the interpreter's",
-    "os": "small differences: the system's scheduler and allocator take part",
-    "gpu_driver": "trainers on a GPU, by little: the driver launches the kernels",
-    "cuda": "trainers on a GPU, as machines: CUDA's libraries may be the reason",
-    "commit": "trainers whose code changed between the commits; versus TRAINER@COMMIT tells",
-    "dirty": "trainers that were being changed: no commit says what was run",
+    "threads": "every trainer: rerun with the same --threads",
+    "ranks": "every trainer: rerun with the same number of ranks",
+    "blas": "matrix and other trainers that multiply with NumPy: the BLAS may be the cause",
+    "blas_kernels": "matrix and other trainers that multiply with NumPy: the BLAS chose other kernels, which can halve the speed",
+    "numpy": "machines by loop or matrix: the NumPy version may be the cause",
+    "python": "machines by loop: the interpreter takes most of its time",
+    "os": "small differences: the scheduler and the allocator of the OS affect them",
+    "gpu_driver": "small differences of GPU trainers: the driver launches the kernels",
+    "cuda": "machines by GPU trainers: the CUDA libraries may be the cause",
+    "commit": "trainers whose code changed between the commits: check with versus TRAINER@COMMIT",
+    "dirty": "trainers with uncommitted changes: no commit records the code that ran",
 }
 
 
 @dataclass(frozen=True)
 class ComparisonCell:
-    """A trainer's epoch on a configuration, over all its runs, and how many times as fast it is as on the baseline."""
+    """A trainer's epoch time on a configuration, over all its runs, and its speedup over the baseline."""
 
     epoch: Interval
     speedup: Interval | None
@@ -47,7 +47,7 @@ class ComparisonCell:
 
 @dataclass(frozen=True)
 class Winner:
-    """The trainer with the shortest epoch, how many times as fast as the second, and those not to be told from it."""
+    """The trainer with the shortest epoch, its speedup over the second, and the trainers that are tied with it."""
 
     trainer: str
     second: str | None
@@ -57,7 +57,7 @@ class Winner:
 
 @dataclass(frozen=True)
 class Difference:
-    """A fact that is not the same on all configurations: its values on each, and what therefore should not be compared."""
+    """A fact that differs between configurations: its values on each, and the comparisons that it makes unreliable."""
 
     fact: str
     values: Mapping[Configuration, tuple[str, ...]]
@@ -66,7 +66,7 @@ class Difference:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What the rows of several machines say, ready to be told as text, Markdown or JSON."""
+    """The comparison of several machines, for output as text, Markdown or JSON."""
 
     timings: Timings
     baseline: Configuration
@@ -77,20 +77,20 @@ class Comparison:
 
     @property
     def comparable(self) -> bool:
-        """Whether there is one machine only, or a job that two have."""
+        """Whether there is only one machine, or at least one job that two machines timed."""
         machines = {configuration.machine for configuration in self.timings.configurations}
         return len(machines) == 1 or any(len({s.machine for s in self.timings.of(job)}) > 1 for job in self.timings.jobs)
 
     def text(self) -> str:
-        """Return it for a terminal."""
+        """Return the tables as text for a terminal."""
         return "\n\n".join(table.text() for table in self._tables())
 
     def markdown(self) -> str:
-        """Return it for an issue or a README."""
+        """Return the tables as Markdown for an issue or a README."""
         return "\n\n".join(table.markdown() for table in self._tables())
 
     def json(self) -> str:
-        """Return it as one JSON object; an end that an interval does not have is null."""
+        """Return the comparison as one JSON object. An infinite end of an interval is null."""
         facts: defaultdict[Configuration, dict[str, tuple[str, ...]]] = defaultdict(dict)
         for (configuration, fact), values in self.timings.facts.items():
             facts[configuration][fact] = values
@@ -144,7 +144,7 @@ class Comparison:
         rows = [[trainer, *map(_shown, line)] for trainer, line in cells.items()]
         rows.append(["fastest", *(_won(self.winners[job, configuration]) for configuration in configurations)])
         compared = any(cell and cell.speedup for line in cells.values() for cell in line)
-        notes = [f"x: times as fast as on {self.baseline.label}"] if compared else []
+        notes = [f"x: speedup over {self.baseline.label}"] if compared else []
         return Table(job.title, ["trainer", *(configuration.label for configuration in configurations)], rows, notes)
 
     def _of_crossings(self) -> Table:
@@ -159,9 +159,12 @@ class Comparison:
             for line in dict.fromkeys(crossing.line for crossing in winning)
         ]
         others = len(self.crossings) - len(winning)
-        notes = [f"{counted(others, 'crossing')} of trainers that are not the fastest: in --json"] if others else []
+        notes = [f"--json lists {counted(others, 'more crossing')}, between trainers that are not the fastest"] if others else []
         return Table(
-            "Where another trainer begins to win (95 %)", ["along", *(configuration.label for configuration in configurations)], rows, notes
+            "Where the fastest trainer changes (95 % intervals)",
+            ["axis", *(configuration.label for configuration in configurations)],
+            rows,
+            notes,
         )
 
     def _of_differences(self) -> Table:
@@ -171,16 +174,16 @@ class Comparison:
         ]
         notes = list(self._alone())
         if not rows:
-            notes = ["nothing: threads, BLAS, versions and commit are the same", *notes]
+            notes = ["none: threads, BLAS, versions and commit are the same", *notes]
         return Table(
-            "What else differs",
-            ["", *(configuration.label for configuration in self.timings.configurations), "so do not compare"],
+            "Other differences",
+            ["", *(configuration.label for configuration in self.timings.configurations), "do not compare"],
             rows,
             notes,
         )
 
     def _alone(self) -> Iterator[str]:
-        """Say which jobs only one machine has, if there are several."""
+        """Yield a note for each machine with jobs that no other machine timed, if there are several machines."""
         if len({configuration.machine for configuration in self.timings.configurations}) == 1:
             return
         only_there: dict[str, list[str]] = {}
@@ -189,24 +192,25 @@ class Comparison:
             if len(machines) == 1:
                 only_there.setdefault(machines.pop(), []).append(f"{job.workload} ({job.examples:,} examples, {job.dtype})")
         for machine, names in only_there.items():
-            yield f"only on {machine}, so compared with nothing: {_listed(names)}"
+            yield f"only on {machine}, not compared: {_listed(names)}"
 
 
 def compare(paths: Sequence[Path], *, baseline: str | None, broken: Callable[[Path, InputError], None] | None = None) -> Comparison:
-    """Compare what CSVs, or directories of them, hold.
+    """Compare the timings in CSVs, or in directories of CSVs.
 
+    paths     CSV files, or directories to search
     baseline  a machine's name or a configuration's label; None: the first in the rows
-    broken    told of each file that cannot be read, which is left out then
-    Raises InputError if a file cannot be read, if there are no timed rounds, or no such baseline.
+    broken    called with each file that cannot be read, and its error; the file is then skipped. None: raise the error
+    Raises InputError if a file cannot be read, if there are no timed rounds, or if the baseline is unknown.
     """
     times = timings(records.read(records.files(paths), broken=broken))
     if not times.configurations:
-        raise InputError("there are no timed rounds in it, only training; measure with pytest bench --benchmark-only")
+        raise InputError("CSV: no timed rounds, only training; measure with pytest bench --benchmark-only")
     return comparison(times, baseline=baseline)
 
 
 def comparison(times: Timings, *, baseline: str | None) -> Comparison:
-    """Compare all that was timed."""
+    """Compare all timings. Raises InputError if the baseline is unknown."""
     base = _baseline(times, baseline)
     cells, winners = {}, {}
     for job in times.jobs:
@@ -251,7 +255,7 @@ def _differences(times: Timings) -> Iterator[Difference]:
             if (configuration, fact) in times.facts
         }
         if len({frozenset(value) for value in values.values()}) > 1 or any(len(value) > 1 for value in values.values()):
-            yield Difference(fact, values, _THEREFORE.get(fact) or f"{fact.removeprefix('library of ')}, as machines: its library differs")
+            yield Difference(fact, values, _THEREFORE.get(fact) or f"machines by {fact.removeprefix('library of ')}: its library differs")
 
 
 def _shown(cell: ComparisonCell | None) -> str:
@@ -265,8 +269,8 @@ def _won(winner: Winner) -> str:
     if winner.ahead is None:
         return winner.trainer
     if winner.level:
-        return f"{winner.trainer}\nnot to be told from {', '.join(winner.level)}"
-    return f"{winner.trainer}\n{times_interval(winner.ahead)} ahead of {winner.second}"
+        return f"{winner.trainer}\ntied with {', '.join(winner.level)}"
+    return f"{winner.trainer}\n{times_interval(winner.ahead)} as fast as {winner.second}"
 
 
 def _listed(values: Sequence[str], most: int = 4) -> str:

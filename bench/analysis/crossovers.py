@@ -1,4 +1,4 @@
-"""Where a second trainer begins to win: along the batch sizes at one width, and along the widths at one batch size."""
+"""Crossovers, where one trainer overtakes another: along the batch sizes at one width, and along the widths at one batch size."""
 
 from __future__ import annotations
 
@@ -16,20 +16,21 @@ from bench.stats.intervals import Interval, Sample, between
 from bench.text.numbers import digits
 
 Axis = Literal["batch_size", "width"]
-_LINES: tuple[tuple[Axis, int, int], ...] = (("batch_size", 1, 0), ("width", 0, 1))  # which of (width, batch size) moves, and which not
+# Axis, then the positions in (width, batch size) of the varying and of the fixed size.
+_LINES: tuple[tuple[Axis, int, int], ...] = (("batch_size", 1, 0), ("width", 0, 1))
 
-MOST_PAIRED = 30  # trainers of which each is held against each other; of more, only one winner against the next
+MOST_PAIRED = 30  # trainers; with more, compare only consecutive winners, not every pair
 
 
 @dataclass(frozen=True)
 class Crossing:
-    """From `at` on along the axis, `ahead` is faster than `behind` and stays so to the grid's end.
+    """A point `at` on the axis from which `ahead` stays faster than `behind` to the end of the grid.
 
-    kind   the dtype of the grid, and its data and seed if they are unusual
-    fixed  the other size, which is the same along the line
-    at     an end of its interval may be infinite: then the resamples don't all cross within the grid
-    ends   the grid's smallest and largest size along the axis
-    wins   whether `behind` is the fastest of all trainers before, and `ahead` after
+    kind   the dtype of the grid, and its data and seed if they are not the default
+    fixed  the other size, which is constant along the line
+    at     the crossing with its interval; an end is infinite if some resamples do not cross within the grid
+    ends   the smallest and the largest size on the axis
+    wins   whether `behind` is the fastest of all trainers before the crossing, and `ahead` after it
     """
 
     configuration: Configuration
@@ -44,22 +45,22 @@ class Crossing:
 
     @property
     def line(self) -> str:
-        """What stays the same, in words."""
+        """The axis, the fixed size and the kind, as text."""
         line = f"batch size, at {self.fixed} hidden units" if self.axis == "batch_size" else f"hidden units, at batch size {self.fixed}"
         return f"{line}, {self.kind}"
 
     def __str__(self) -> str:
         low = digits(self.at.low) if self.at.low > -math.inf else f"below {self.ends[0]}"
-        high = digits(self.at.high) if self.at.high < math.inf else f"beyond {self.ends[1]}"
-        return f"{self.ahead} passes {self.behind} at {digits(self.at.value)} ({low} to {high})"
+        high = digits(self.at.high) if self.at.high < math.inf else f"above {self.ends[1]}"
+        return f"{self.ahead} overtakes {self.behind} at {digits(self.at.value)} ({low} to {high})"
 
 
 Curve = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
-Grid = Mapping[tuple[int, int], JobKey]  # (width, batch size) -> what was timed there
+Grid = Mapping[tuple[int, int], JobKey]  # (width, batch size) -> job
 
 
 def grids(timings: Timings) -> dict[tuple[Configuration, str], Grid]:
-    """Return the grids of each configuration, one of each kind of job. Of several jobs in one cell, that with the most examples stands."""
+    """Return the grids of each configuration, one per kind of job. If a cell has several jobs, the one with the most examples is used."""
     by_kind: dict[tuple[Configuration, str], dict[tuple[int, int], JobKey]] = {}
     for job in sorted(timings.jobs, key=lambda job: job.examples):
         if job.width is not None:
@@ -70,14 +71,14 @@ def grids(timings: Timings) -> dict[tuple[Configuration, str], Grid]:
 
 
 def lines(grid: Grid) -> Iterator[tuple[Axis, int, dict[int, JobKey]]]:
-    """Yield the grid's rows and columns: the axis that they lie along, the size that is fixed, and the jobs by the other."""
+    """Yield each row and column of the grid: its axis, its fixed size, and its jobs by the varying size."""
     for axis, moving, still in _LINES:
         for fixed in sorted({cell[still] for cell in grid}):
             yield axis, fixed, {cell[moving]: job for cell, job in grid.items() if cell[still] == fixed}
 
 
 def crossings(timings: Timings) -> list[Crossing]:
-    """Return where, on each configuration's grids, one trainer passes another and stays ahead."""
+    """Return the points on each configuration's grids where one trainer overtakes another and stays faster."""
     return [
         crossing
         for (configuration, kind), grid in grids(timings).items()
@@ -114,13 +115,15 @@ def _along(configuration: Configuration, kind: str, axis: Axis, fixed: int, line
 
 
 def _overtaking(x: list[int], lead: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return from which x on each row of `lead`, (draws, len(x)), stays above 0: -inf if it always is, inf if not at the end.
+    """Return, for each row of `lead`, the x from which it stays above 0.
 
-    Between two x the lead is taken as a straight line over log x; it is itself a logarithm.
+    lead  (draws, len(x)), logarithms of ratios
+    Returns (draws,): -inf where the lead is always above 0, inf where it is not above 0 at the end. Between two x, the lead is
+    interpolated linearly in log x.
     """
     log_x = np.log(x)
     behind = lead <= 0
-    last = np.where(behind.any(axis=1), len(x) - 1 - behind[:, ::-1].argmax(axis=1), -1)  # where it is behind for the last time
+    last = np.where(behind.any(axis=1), len(x) - 1 - behind[:, ::-1].argmax(axis=1), -1)  # index of the last x without a lead
     at = np.clip(last, 0, len(x) - 2)
     rows = np.arange(len(lead))
     low, high = lead[rows, at], lead[rows, at + 1]
@@ -130,11 +133,11 @@ def _overtaking(x: list[int], lead: npt.NDArray[np.float64]) -> npt.NDArray[np.f
 
 
 def line_crossings(a: Curve, b: Curve) -> list[tuple[float, float, bool]]:
-    """Return where curve b passes curve a or falls behind, each time: x, y, and whether b leads from there on.
+    """Return every point where the curves a and b cross: x, y, and whether b is above a after it.
 
     a, b  each (x, y), two arrays of the same length
-    Interpolated between neighbouring points that both curves have, as straight lines on log axes: where the drawn lines cross.
-    `crossings` says from where on a trainer stays ahead, and how surely.
+    Interpolates linearly on log axes between neighbouring points that both curves have, so the result is where the drawn lines cross.
+    `crossings` returns where a trainer stays faster, with an interval.
     """
     x = np.intersect1d(a[0], b[0])
     log_a, log_b = (np.log(curve[1][np.isin(curve[0], x)]) for curve in (a, b))

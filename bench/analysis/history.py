@@ -1,4 +1,4 @@
-"""`python -m bench compare --over-time`: one machine's trainers from commit to commit, and where they changed."""
+"""History of each machine's trainers over its commits, with the changes in speed (`python -m bench compare --over-time`)."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from bench.text.numbers import counted, duration_interval, times_interval
 from bench.text.tables import Table
 from impls import InputError
 
-_REMEMBERED = 100  # runs since the last change, with which a commit is compared
+_REMEMBERED = 100  # the maximum number of runs since the last change to compare a commit with
 
 
 @dataclass(frozen=True)
 class Point:
-    """A trainer's epoch at a commit, over all runs of that commit.
+    """A trainer's epoch time at a commit, over all runs of that commit.
 
-    change  how many times as fast as since the last change; None where nothing changed
+    change  speedup over the runs since the last change; None if the speed did not change
     """
 
     commit: str
@@ -36,7 +36,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Course:
-    """A trainer on one job and machine, from the oldest commit to the newest."""
+    """A trainer on one job and machine, with a point per commit, oldest first."""
 
     machine: str
     threads: int
@@ -48,21 +48,21 @@ class Course:
 
 @dataclass(frozen=True)
 class History:
-    """The courses that have two commits at least."""
+    """The courses with two or more commits, and the noisy cases."""
 
     courses: list[Course]
     disturbed: list[Disturbance]
 
     def text(self) -> str:
-        """Return it for a terminal."""
+        """Return the tables as text for a terminal."""
         return "\n\n".join(table.text() for table in self._tables())
 
     def markdown(self) -> str:
-        """Return it for an issue or a README."""
+        """Return the tables as Markdown for an issue or a README."""
         return "\n\n".join(table.markdown() for table in self._tables())
 
     def json(self) -> str:
-        """Return it as one JSON object."""
+        """Return the history as one JSON object."""
         plain = [asdict(course) | {"job": course.job._asdict()} for course in self.courses]
         for course in plain:
             for point in course["points"]:
@@ -72,11 +72,11 @@ class History:
         return json.dumps({"courses": plain, "disturbed": disturbed}, allow_nan=False, default=lambda number: number.item())
 
     def panels(self) -> list[tuple[str, list[Course]]]:
-        """Return the courses of each machine and job, with its title."""
+        """Return (title, courses) for each machine and job."""
         panels: dict[str, list[Course]] = {}
         for course in self.courses:
-            held = counted(course.threads, "thread") + (f", {counted(course.ranks, 'rank')}" if course.ranks > 1 else "")
-            panels.setdefault(f"{course.machine}, {held} · {course.job.title}", []).append(course)
+            threads = counted(course.threads, "thread") + (f", {counted(course.ranks, 'rank')}" if course.ranks > 1 else "")
+            panels.setdefault(f"{course.machine}, {threads} · {course.job.title}", []).append(course)
         return list(panels.items())
 
     def _tables(self) -> list[Table]:
@@ -94,7 +94,7 @@ def commits(courses: Sequence[Course]) -> list[tuple[str, str]]:
 def _table(title: str, courses: Sequence[Course]) -> Table:
     shown = [{point.commit: _shown(point) for point in course.points} for course in courses]
     rows = [[started_at[:10], commit, *(points.get(commit, "-") for points in shown)] for started_at, commit in commits(courses)]
-    return Table(title, ["from", "commit", *(course.trainer for course in courses)], rows)
+    return Table(title, ["date", "commit", *(course.trainer for course in courses)], rows)
 
 
 def _shown(point: Point) -> str:
@@ -106,7 +106,12 @@ def _shown(point: Point) -> str:
 
 
 def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None] | None = None) -> History:
-    """Return how the trainers of each machine went on over the commits. Raises InputError if a file cannot be read."""
+    """Return the courses of every machine's trainers over the commits.
+
+    paths   CSV files, or directories to search
+    broken  called with each file that cannot be read, and its error; the file is then skipped. None: raise the error
+    Raises InputError if a file cannot be read.
+    """
     table = records.read(records.files(paths), broken=broken)
     rows = table[table["kind"] == "timing"].sort_values("started_at", kind="stable")
     rows = rows.assign(commit=rows["commit"].where(rows["commit"] != "", "unknown") + rows["dirty"].map({True: " changed", False: ""}))
@@ -128,8 +133,10 @@ def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None]
 
 
 def _points(samples: Sequence[tuple[str, str, list[RoundSeconds]]]) -> tuple[Point, ...]:
-    """Return the points, with a change where one parts from those since the last change: the intervals have nothing in common, and
-    the medians differ by more than two runs of the same code may."""
+    """Return the points, each with its change from the runs since the last change.
+
+    A point has a change if its interval and theirs do not overlap, and the medians differ by more than RUN_TO_RUN_TOLERANCE.
+    """
     points: list[Point] = []
     since: list[RoundSeconds] = []
     for commit, started_at, runs in samples:

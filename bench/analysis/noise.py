@@ -1,7 +1,8 @@
-"""What disturbed a case while it was timed: other processes, the hypervisor, a machine that slowed down. So that a bad run is marked.
+"""Flags for noisy cases: CPU time taken by other processes or virtual machines, a machine that slowed down, drift.
 
-Less than 5 % is not worth a word, because two runs on a quiet machine differ by as much now and then. Of the runs that were recorded for
-results/, steady cases drifted by 11 % at most; disturbed ones, and those of a trainer that did slow down as it trained, by 33 to 122 %.
+Shares of CPU time up to 5 % are not flagged, because two runs on an idle machine sometimes differ by as much. In the runs recorded
+for results/, steady cases drifted by up to 11 %. Noisy cases, and cases of a trainer that did slow down during training, drifted by
+33 to 122 %.
 """
 
 from __future__ import annotations
@@ -15,15 +16,15 @@ from bench.stats import trend
 if TYPE_CHECKING:
     import pandas as pd
 
-_TAKEN = 0.05  # of the processors' time, by others
-_DRIFTED = 0.10  # of an epoch, from the first round to the last
-_SLOWED = 0.75  # of the machine's best in the run. Of measurements beside ten busy processes on two cores, half were above 0.8
+_TAKEN = 0.05  # of the CPU time, taken by others
+_DRIFTED = 0.10  # of the median epoch, from the first round to the last
+_SLOWED = 0.75  # of the peak in the run; next to ten busy processes on two cores, half of the measurements were above 0.8
 _LISTED = 6
-TITLE = "Disturbed while it was measured"
+TITLE = "Noisy cases"
 
 
 class Disturbance(NamedTuple):
-    """What befell one case of a run. amount: the share that the cause speaks of."""
+    """A cause of noise in one case of a run. amount: the size of the cause, as a fraction."""
 
     machine: str
     run_id: str
@@ -34,7 +35,7 @@ class Disturbance(NamedTuple):
 
 
 def detect(table: pd.DataFrame) -> list[Disturbance]:
-    """Return what disturbed the cases of a table that `records.read` returned. What older schemas did not record is not found."""
+    """Return the disturbances of the cases in a table from `records.read`. Columns that an older schema lacks flag nothing."""
     if table.empty:
         return []
     at_best = table.groupby(["run_id", "device", "dtype", "ranks"], sort=False)["peak_flops"].transform("max")
@@ -48,7 +49,7 @@ def detect(table: pd.DataFrame) -> list[Disturbance]:
 
 
 def format_lines(disturbances: Iterable[Disturbance], *, with_run: bool = True) -> list[str]:
-    """Return a line for each cause, with the cases that it befell. with_run: whether to name their runs."""
+    """Return a line for each cause, with the cases that it affected. with_run: whether to include machine and run id."""
     by_cause: dict[str, list[str]] = {}
     for one in disturbances:
         run = f"{one.machine} {one.run_id} " if with_run else ""
@@ -56,17 +57,17 @@ def format_lines(disturbances: Iterable[Disturbance], *, with_run: bool = True) 
     lines = []
     for cause, cases in by_cause.items():
         more = f" and {len(cases) - _LISTED} more" if len(cases) > _LISTED else ""
-        lines.append(f"{cause}: {', '.join(cases[:_LISTED])}{more}; measure again on a machine that does nothing else")
+        lines.append(f"{cause}: {', '.join(cases[:_LISTED])}{more}; repeat on an idle machine")
     return lines
 
 
 def _causes(rows: pd.DataFrame) -> Iterator[tuple[str, float]]:
-    """Yield what disturbed the rows of one case, and how much."""
+    """Yield (cause, amount) for each disturbance in the rows of one case."""
     for column, who in (("load", "other processes"), ("steal", "other virtual machines")):
         if (share := rows[column].mean()) > _TAKEN:
-            yield f"{who} took processor time", share
+            yield f"{who} took CPU time", share
     if (speed := rows["speed"].min()) < _SLOWED:
-        yield "the machine had slowed down, to a share of its best in the run", speed
+        yield "the machine slowed down (its rate in percent of peak)", speed
     drift = trend.drift(rows.sort_values("round")["seconds"].to_numpy())
     if abs(drift) > _DRIFTED:
-        yield f"epochs became {'slower' if drift > 0 else 'faster'} from the first to the last", abs(drift)
+        yield f"drift: epochs became {'slower' if drift > 0 else 'faster'} from first to last", abs(drift)

@@ -1,4 +1,4 @@
-"""What is compared: machines as they were set up, with all their timed rounds. Runs of one configuration are pooled where they agree."""
+"""Timed rounds by configuration, job and trainer. Runs of one configuration are pooled if they agree."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from impls import TRAINERS
 if TYPE_CHECKING:
     import pandas as pd
 
-BASELINE = "loop"  # the trainer whose epoch the others' are held against
+BASELINE = "loop"  # the trainer to compare the others with
 
-# Two runs on one machine, nothing changed, differ by 5 % now and then: on a shared machine one time in ten.
+# On a shared machine, one in ten pairs of runs of unchanged code differs by 5 %.
 RUN_TO_RUN_TOLERANCE = 1.05
-_MOST_GROUPS = 20  # of a machine's runs, with which a run is compared; with more of them no pooling makes sense of that machine
+_MOST_GROUPS = 20  # the maximum number of groups to compare a run with; a machine with more is too irregular to pool
 
 _RUN_COLUMNS = ("machine", "threads", "ranks", "run_id")
 
-RoundSeconds = npt.NDArray[np.float64]  # (rounds,) seconds of one run, in their order
+RoundSeconds = npt.NDArray[np.float64]  # (rounds,) seconds of one run, in order
 
 
 class JobKey(NamedTuple):
-    """What makes epochs comparable: the columns of `records.JOB`."""
+    """The columns of `records.JOB`. Epochs are comparable if all of them are equal."""
 
     workload: str
     dataset: str
@@ -49,26 +49,26 @@ class JobKey(NamedTuple):
 
     @property
     def title(self) -> str:
-        """The job in a line."""
+        """The job on one line."""
         shape = f"{self.workload}: {self.layers}, batch {self.batch_size}, learning rate {self.learning_rate:g}"
         return f"{shape}, {self.examples:,} examples, {self.kind}"
 
     @property
     def kind(self) -> str:
-        """What all cells of a grid have in common: the dtype; the data and the seed if they are not the usual ones."""
+        """The fields that all cells of a grid share: the dtype, and the dataset and the seed if they are not the default."""
         dataset = "" if self.dataset == "mnist" else self.dataset
         seed = f"seed {self.seed}" if self.seed else ""
         return ", ".join(filter(None, (self.dtype, dataset, seed)))
 
     @property
     def width(self) -> int | None:
-        """The hidden units of a cell of the grid; None for a named workload."""
+        """The number of hidden units of a grid cell; None for a named workload."""
         return grid_width(self.workload)
 
 
-@dataclass(frozen=True, eq=False)  # one is made of each, so it is told by its identity, which is quick
+@dataclass(frozen=True, eq=False)  # each is created once, so comparing identities is enough, and fast
 class Configuration:
-    """A machine with a number of threads and ranks, and those of its runs that agree."""
+    """A machine with a number of threads and ranks, and a group of its runs that agree."""
 
     label: str
     machine: str
@@ -79,20 +79,21 @@ class Configuration:
 
 @dataclass(frozen=True, eq=False)
 class Timings:
-    """All timed rounds: for each configuration, job and trainer a sample of the seconds of each run. Setups are in the order of the rows.
+    """All timed rounds: a sample of the seconds of each run, for every configuration, job and trainer.
 
-    rows  the first row of each, by its columns: what is known besides the seconds
+    configurations  in the order of the rows
+    rows            the first row of every sample, by column: everything known except for the seconds
     """
 
     configurations: tuple[Configuration, ...]
     epochs: Mapping[tuple[Configuration, JobKey, str], Sample]
     rows: Mapping[tuple[Configuration, JobKey, str], Mapping[Any, Any]]
-    facts: Mapping[tuple[Configuration, str], tuple[str, ...]]  # values of each of `records.FACTS`, and of "library of TRAINER"
+    facts: Mapping[tuple[Configuration, str], tuple[str, ...]]  # values of every fact in `records.FACTS` and of "library of TRAINER"
     disturbed: Sequence[Disturbance]
 
     @cached_property
     def jobs(self) -> list[JobKey]:
-        """Every job, named workloads first, then the grid by width and batch size."""
+        """All jobs: named workloads first, then the grid by width and batch size."""
         return sorted(self._by_job, key=lambda job: (job.width or 0, job.batch_size if job.width else 0))
 
     @cached_property
@@ -103,23 +104,23 @@ class Timings:
         return by_job
 
     def of(self, job: JobKey) -> dict[Configuration, dict[str, Sample]]:
-        """Return what was timed of the job: configuration -> trainer -> epochs."""
+        """Return the timings of a job: configuration -> trainer -> epochs."""
         return self._by_job[job]
 
     def trainers(self, job: JobKey | None = None) -> list[str]:
-        """Return the trainers that have rounds (of the job), in ladder order."""
+        """Return the trainers with timed rounds of the job (None: of any job), in ladder order."""
         jobs = self._by_job if job is None else [job]
         return ladder(trainer for job in jobs for timed in self.of(job).values() for trainer in timed)
 
 
 def ladder(names: Iterable[str]) -> list[str]:
-    """Return the distinct names, the ladder's first and in its order, then the others in theirs."""
+    """Return the distinct names: those in TRAINERS first, in that order, then the others in their own order."""
     present = list(dict.fromkeys(names))
     return [name for name in TRAINERS if name in present] + [name for name in present if name not in TRAINERS]
 
 
 def timings(table: pd.DataFrame) -> Timings:
-    """Return the timed rounds of a table that `records.read` returned; a round that is in it twice counts once."""
+    """Return the timings in a table from `records.read`. Duplicate rounds count once."""
     rows = table[table["kind"] == "timing"]
     keys = [*_RUN_COLUMNS, *records.JOB, "trainer"]
     rows = rows.drop_duplicates([*keys, "round", "seconds"])
@@ -158,7 +159,7 @@ def timings(table: pd.DataFrame) -> Timings:
 
 
 def grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], RoundSeconds]]:
-    """Yield each combination of the keys' values with its seconds, both in the order of the rows."""
+    """Yield every combination of the keys' values with its seconds, both in the order of the rows."""
     if rows.empty:
         return
     codes = rows.groupby(keys, sort=False).ngroup().to_numpy()
@@ -169,10 +170,11 @@ def grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ..
 
 
 def _agreeing(by_run: Mapping[str, Mapping[tuple[JobKey, str], RoundSeconds]]) -> list[list[str]]:
-    """Return the runs in groups that agree. A run joins the first group with which it does.
+    """Return the runs in groups that agree. A run joins the first group that it agrees with.
 
-    A run agrees with a group if for every trainer the ratio of its epoch to the group's first, in the middle of the jobs that both
-    timed, is within RUN_TO_RUN_TOLERANCE; or if the intervals of all of these ratios hold 1. A run without such a job agrees.
+    For every trainer and every job that both timed, take the ratio of the run's epoch to the first epoch in the group.
+    The run agrees if for every trainer the median ratio is within RUN_TO_RUN_TOLERANCE, or the intervals of all its ratios contain 1.
+    A run without a common job agrees.
     """
     groups: list[list[str]] = []
     known: list[dict[tuple[JobKey, str], RoundSeconds]] = []
@@ -201,8 +203,8 @@ def _agree(epochs: Mapping[tuple[JobKey, str], RoundSeconds], others: Mapping[tu
 
 
 def _level(one: RoundSeconds, other: RoundSeconds) -> bool:
-    """Return whether the interval of the ratio of two holds 1."""
-    if one.max() < other.min() or other.max() < one.min():  # no draws are needed to see it
+    """Return whether the interval of the ratio of the two medians contains 1."""
+    if one.max() < other.min() or other.max() < one.min():  # disjoint ranges need no draws
         return False
     _, low, high = intervals.ratio(one, other)
     return low <= 1 <= high

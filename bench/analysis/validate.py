@@ -1,4 +1,4 @@
-"""`python -m bench check`: is a CSV that somebody sent whole, plausible, and free of personal data?"""
+"""Validation of a contributed CSV: completeness, plausibility, personal data (`python -m bench check`)."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from bench.verify.rounding import TOLERANCE
 if TYPE_CHECKING:
     import pandas as pd
 
-# A peak is the best of a few tries, so an epoch may pass its floor by as much as those tries fall short.
+# A peak is the best of a few rounds and may be below the true maximum, so an epoch may take less than its floor.
 _TOO_FAST = 1.1
 
 PERSONAL = {
     "a path": re.compile(r"(^|\s)(~|[A-Za-z]:)?[/\\]\w|[/\\](home|Users)[/\\]"),
-    "a mail address": re.compile(r"\w@\w+\.\w"),
+    "an email address": re.compile(r"\w@\w+\.\w"),
     "a network address": re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b|\b([0-9a-f]{2}:){5}[0-9a-f]{2}\b", re.IGNORECASE),
     "a host name": re.compile(r"\.(local|lan|internal|home|corp)\b", re.IGNORECASE),
 }
 
 
 def check(path: Path) -> list[str]:
-    """Return what is wrong with a file, a line each; none if nothing is. Raises InputError if it cannot be read."""
+    """Return the problems of a file, one line each; empty if it is valid. Raises InputError if it cannot be read."""
     table = records.read([path])
     complaints = [*_unfinished(path, table), *_implausible(table), *_unknown_code(table), *_personal(table)]
     return [f"{path}: {complaint}" for complaint in complaints]
@@ -40,11 +40,11 @@ def check(path: Path) -> list[str]:
 
 def _unfinished(path: Path, table: pd.DataFrame) -> Iterator[str]:
     if path.name.endswith(".partial.csv"):
-        yield "the run was stopped before its end; send the file of a finished one"
+        yield "partial file: the run stopped before its end; send the CSV of a finished run"
     for key, rounds in table.groupby(["run_id", "kind", *records.JOB, "ranks", "trainer"], sort=False)["round"]:
         if sorted(rounds) != list(range(1, len(rounds) + 1)):
             run, _, workload, *_, trainer = tuple[Any, ...](key)
-            yield f"run {run}, {workload} {trainer}: its {len(rounds)} rounds are not 1 to {len(rounds)}; rows are missing or doubled"
+            yield f"run {run}, {workload} {trainer}: rounds are not numbered 1 to {len(rounds)}; rows are missing or duplicated"
 
 
 def _implausible(table: pd.DataFrame) -> Iterator[str]:
@@ -53,18 +53,18 @@ def _implausible(table: pd.DataFrame) -> Iterator[str]:
         one = rows.sort_values("seconds").iloc[0]
         worst = rows["max_error"].max()
         if worst > TOLERANCE.get(one["dtype"], 0.0):
-            yield f"{name}: max_error {worst:.1e}: it did not compute the same as the loop"
+            yield f"{name}: max_error {worst:.1e} exceeds the tolerance; the weights differ from the oracle"
         if not rows["accuracy"].between(0, 1).all():
-            yield f"{name}: an accuracy is not a fraction"
+            yield f"{name}: accuracy is not between 0 and 1"
         work = _work(one)
         if work is None:
-            yield f"{name}: layers {one['layers']!r} are no widths joined by hyphens"
+            yield f"{name}: layers {one['layers']!r} are not widths joined by hyphens"
         elif one["flops"] > work.flops:
-            yield f"{name}: {one['flops']:,} operations an epoch, where its layers and examples need {work.flops:,}"
+            yield f"{name}: flops {one['flops']:,} exceeds the {work.flops:,} that its layers and examples need"
         elif np.isfinite([one["peak_flops"], one["peak_bytes"], one["bytes"]]).all() and one["peak_flops"] and one["peak_bytes"]:
             floor = Peaks(one["peak_flops"], one["peak_bytes"]).floor(Work(one["flops"], one["bytes"]))
             if floor > _TOO_FAST * one["seconds"]:
-                yield f"{name}: round {one['round']} took {one['seconds']:.3g} s; this machine needs {floor:.3g} s at least"
+                yield f"{name}: round {one['round']} took {one['seconds']:.3g} s, less than the floor of {floor:.3g} s"
 
 
 def _work(row: pd.Series[Any]) -> Work | None:
@@ -75,9 +75,9 @@ def _work(row: pd.Series[Any]) -> Work | None:
 
 def _unknown_code(table: pd.DataFrame) -> Iterator[str]:
     if table["dirty"].any():
-        yield "the code was changed since its commit, or is in none (column dirty), so nobody can measure the same; measure a commit"
+        yield "column dirty: the code was changed since its commit or is in no commit, so it is not reproducible; use a clean commit"
     if (table["commit"] == "").any():
-        yield "no commit says which code was measured; run it in a clone"
+        yield "column commit: empty, so the measured code is unknown; benchmark in a git clone"
 
 
 def _personal(table: pd.DataFrame) -> Iterator[str]:
@@ -92,14 +92,14 @@ def _personal(table: pd.DataFrame) -> Iterator[str]:
         for value in table[field.name].unique() if field.column.named else ():
             for what, name in here.items():
                 if len(name) > 2 and name != "root" and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", value, re.IGNORECASE):
-                    yield f"column {field.name}: {value!r} holds {what}"
+                    yield f"column {field.name}: {value!r} contains {what}"
     for machine in table["machine"].unique():
         if machine != slug(machine):
-            yield f"column machine: {machine!r} is no short name of letters, digits and hyphens, such as {slug(machine)}"
+            yield f"column machine: {machine!r} is not a short name of lower-case letters, digits and hyphens; use {slug(machine)}"
 
 
 def _user() -> str:
-    """Return the user's name; nothing where the system knows none for the number, as in a container."""
+    """Return the user's name; empty if the user id has no name, as in some containers."""
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):

@@ -1,4 +1,4 @@
-"""The command line's commands, a file each: `add_parser` declares its arguments, `run` does it and returns the exit code."""
+"""Commands of the command line, one file each: `add_parser` declares the arguments, `run` executes and returns the exit code."""
 
 from __future__ import annotations
 

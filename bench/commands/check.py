@@ -1,4 +1,4 @@
-"""`python -m bench check`: can a CSV be contributed?"""
+"""`python -m bench check`: validation of a CSV before it is contributed."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from bench.text.numbers import plain
 
 def add_parser(commands: Commands) -> None:
     """Declare the command's arguments."""
-    parser = commands.add_parser("check", help="is a CSV to be contributed whole, plausible and free of personal data?")
-    parser.add_argument("csv", nargs="+", type=Path, metavar="CSV")
+    parser = commands.add_parser("check", help="validate a CSV before contributing it: complete, plausible and free of personal data")
+    parser.add_argument("csv", nargs="+", type=Path, metavar="CSV", help="CSV file, or directory to search for CSVs of finished runs")
     parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print what is wrong with the files and what disturbed them; return 1 if something is wrong."""
+    """Print the problems of the files and their noisy cases; return 1 if a file has a problem."""
     from bench import records
     from bench.analysis import noise
     from bench.analysis.validate import check
 
     paths = records.files(given.csv)
     complaints = [complaint for path in paths for complaint in check(path)]
-    fine = [f"{path}: whole, plausible and free of personal data" for path in paths]
+    fine = [f"{path}: complete, plausible and free of personal data" for path in paths]
     disturbed = [f"{path}: {line}" for path in paths for line in noise.format_lines(noise.detect(records.read([path])))]
     print(*map(plain, [*(complaints or fine), *disturbed]), sep="\n")
     return 1 if complaints else 0

@@ -1,4 +1,4 @@
-"""`python -m bench compare`: several machines in a table, or one over its commits."""
+"""`python -m bench compare`: comparison of machines, or of one machine's commits."""
 
 from __future__ import annotations
 
@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 def add_parser(commands: Commands) -> None:
     """Declare the command's arguments."""
-    parser = commands.add_parser("compare", help="several machines in a table: who is faster, where, and what else differs")
+    parser = commands.add_parser("compare", help="compare machines in a table: which is faster, on which workload, and what else differs")
     add_csvs(parser)
-    parser.add_argument("--baseline", metavar="MACHINE", help="whose epochs the others' are divided by (the first machine)")
-    parser.add_argument("--json", action="store_true", help="as one JSON object")
-    parser.add_argument("--markdown", action="store_true", help="as Markdown")
-    parser.add_argument("-o", dest="directory", type=Path, metavar="DIR", help="draw charts there")
-    parser.add_argument("--between", metavar="A,B", type=two_names, help="the trainers whose speedup is mapped (the slowest, the fastest)")
-    parser.add_argument("--over-time", action="store_true", help="instead, follow each machine's trainers over its commits")
+    parser.add_argument("--baseline", metavar="MACHINE", help="compare against this machine (default: the first)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown")
+    parser.add_argument("-o", dest="directory", type=Path, metavar="DIR", help="write charts to DIR")
+    parser.add_argument(
+        "--between", metavar="A,B", type=two_names, help="map the speedup of these two trainers (default: the slowest and the fastest)"
+    )
+    parser.add_argument("--over-time", action="store_true", help="compare the commits of each machine instead")
     parser.set_defaults(run=run)
 
 
@@ -34,9 +36,9 @@ def run(given: argparse.Namespace) -> int:
     if given.json and given.markdown:
         raise InputError("--json and --markdown: give one or the other")
     if given.between and (given.over_time or not given.directory):
-        raise InputError("--between names what is mapped in the charts of -o DIR: give that too, and no --over-time")
+        raise InputError("--between: applies only to the map that -o DIR draws; give -o DIR, without --over-time")
     if given.baseline and given.over_time:
-        raise InputError("--baseline and --over-time: give one or the other; over time, each machine is held against itself")
+        raise InputError("--baseline and --over-time: give one or the other; --over-time compares each machine with itself")
     return _over_time(given) if given.over_time else _compare(given)
 
 
@@ -45,7 +47,7 @@ def _over_time(given: argparse.Namespace) -> int:
 
     past = history(given.csv, broken=skipped if given.skip_broken else None)
     if not past.courses:
-        print("epochbench: no machine has timed one job at two commits, so there is no course to follow", file=sys.stderr)
+        print("epochbench: no machine timed the same job at two commits; run one workload at both", file=sys.stderr)
         return 3
     _print(past, given)
     if given.directory:
@@ -65,13 +67,11 @@ def _compare(given: argparse.Namespace) -> int:
 
         print_files(charts.draw_comparison(answer, given.directory, given.between), beside=given.json or given.markdown)
     if not answer.comparable:
-        print(
-            "epochbench: no two of these machines timed the same job, so nothing compares them; run one workload on both", file=sys.stderr
-        )
+        print("epochbench: no two of these machines timed the same job; run one workload on both", file=sys.stderr)
         return 3
     return 0
 
 
 def _print(answer: Comparison | History, given: argparse.Namespace) -> None:
-    """Print an answer in the form that was asked for."""
+    """Print an answer as JSON, Markdown or text."""
     print(answer.json() if given.json else answer.markdown() if given.markdown else answer.text())

@@ -1,4 +1,4 @@
-"""What every command prints alike: refusals, progress, the names of written files."""
+"""Output that the commands share: errors, progress, the paths of written files."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from bench.system.progress import progress, show_with
 from bench.text.numbers import plain
 from impls.errors import InputError
 
-# What a command that is interrupted adds to saying so.
-ROWS_KEPT = "; what was finished is kept in the *.partial.csv, if there was anything"
-PAIRS_SHOWN = "; what was measured before that is told, if there was anything"
+# Added to the message of an interrupted command.
+ROWS_KEPT = "; finished rows, if any, are in the *.partial.csv"
+PAIRS_SHOWN = "; results so far, if any, are printed"
 
 
 class _Printed(logging.Handler):
-    """Prints a message as it is, in place of the progress: a warning on the standard error of the moment, others on its output."""
+    """Handler that clears the progress line and prints a message: warnings to standard error, others to standard output."""
 
     def emit(self, record: logging.LogRecord) -> None:
         progress("")
@@ -25,7 +25,7 @@ class _Printed(logging.Handler):
 
 
 class _Rewritten(logging.Handler):
-    """Shows a message in place of the last one, if standard error is a terminal."""
+    """Handler that overwrites the progress line, if standard error is a terminal."""
 
     def emit(self, record: logging.LogRecord) -> None:
         if sys.stderr.isatty():
@@ -33,7 +33,7 @@ class _Rewritten(logging.Handler):
 
 
 def print_messages() -> None:
-    """Print what the packages of bench/ log for people, and show their progress."""
+    """Print the log messages of bench/, and display progress."""
     logger = logging.getLogger("bench")
     logger.handlers = [_Printed()]
     logger.setLevel(logging.INFO)
@@ -41,17 +41,20 @@ def print_messages() -> None:
 
 
 def refuse(error: Exception | str) -> None:
-    """Say on one line why something is not done, in place of the progress."""
+    """Clear the progress line and print an error on one line of standard error."""
     progress("")
     print(f"epochbench: {plain(str(error))}", file=sys.stderr)
 
 
 def print_files(files: Iterable[Path], *, beside: bool = False) -> None:
-    """Print which files were written; beside an answer that a program or a page is to read, as errors are."""
+    """Print the paths of written files.
+
+    beside: print to standard error, because standard output has JSON or Markdown
+    """
     for file in files:
         print(plain(str(file)), file=sys.stderr if beside else sys.stdout)
 
 
 def skipped(_: Path, error: InputError) -> None:
-    """Say that a file was left out."""
+    """Print that a command skips a broken file, and why."""
     refuse(f"skipped: {error}")

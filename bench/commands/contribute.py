@@ -1,4 +1,4 @@
-"""`python -m bench contribute`: measure a machine within some minutes, and leave a directory that is ready to attach."""
+"""`python -m bench contribute`: benchmark of a machine within a time budget, as a directory that is ready to attach."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def add_parser(commands: Commands) -> None:
     """Declare the command's arguments."""
     parser = commands.add_parser(
         "contribute",
-        help="measure this machine within some minutes, for results/; call it again to go on",
-        description="Measures in order of value until the time is up, and leaves one directory with CSVs, charts and a summary. "
-        "Finished cases are kept when it is interrupted; the same command then measures the others.",
+        help="benchmark this machine for results/ within a time budget; run it again to continue",
+        description="Measures the most valuable cases first, until the time is up. Writes one directory with CSVs, charts and a summary. "
+        "If interrupted, keeps the finished cases; the same command then measures the others.",
     )
     parser.add_argument("--minutes", type=minutes, default=_MINUTES, metavar="N", help=f"stop after N minutes (default: {_MINUTES:g})")
-    parser.add_argument("--allow-dirty", action="store_true", help="measure code that no commit names; check then refuses the result")
+    parser.add_argument("--allow-dirty", action="store_true", help="measure code without a clean commit; check then rejects the result")
     parser.add_argument("--results", dest="bench_results", metavar="DIR", help="make the directory MACHINE in DIR (default: results)")
     declare(parser.add_argument, *_OPTIONS)
-    parser.set_defaults(run=run, interrupted="; finished cases are kept; call the same command again to measure the others")
+    parser.set_defaults(run=run, interrupted="; finished cases are kept; run the same command again to measure the others")
 
 
 def run(given: argparse.Namespace) -> int:
-    """Measure within the time; return 1 if a check complains or a trainer failed, 3 if nothing was measured."""
+    """Measure within the time budget; return 1 if a check or a trainer failed, 3 if nothing was measured."""
     from bench.contribute.campaign import Request
     from bench.contribute.run import contribute
 
@@ -52,11 +52,11 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _code(*, allow_dirty: bool) -> tuple[str, bool]:
-    """Return the commit of the code that runs, and whether the code was changed since.
+    """Return the commit of the running code, and whether the code differs from it.
 
-    Raises InputError where `check` would refuse the result in the end, unless that is allowed.
+    Raises InputError if `check` would later reject the result, unless allow_dirty is set.
     """
-    commit, dirty, problem = "", False, "no commit names this code; run the command in a git clone"
+    commit, dirty, problem = "", False, "the code has no commit; run the command in a git clone"
     try:
         if state := git.own_state():
             commit, dirty = state
@@ -64,10 +64,10 @@ def _code(*, allow_dirty: bool) -> tuple[str, bool]:
     except InputError as error:
         problem = f"the commit cannot be read: {error}"
     if problem and not allow_dirty:
-        raise InputError(f"{own_code.ROOT}: {problem}, or add --allow-dirty to measure for yourself, which check will refuse")
+        raise InputError(f"{own_code.ROOT}: {problem}, or add --allow-dirty (check will then reject the result)")
     return commit, dirty
 
 
 def _from_here(path: Path) -> Path:
-    """Return the path relative to the working directory, if it is below it."""
+    """Return the path relative to the working directory if it is inside, else unchanged."""
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

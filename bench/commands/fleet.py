@@ -1,4 +1,4 @@
-"""`mpiexec ... python -m bench fleet`: the main job once on every host, and which host is slow."""
+"""`mpiexec ... python -m bench fleet`: one benchmark per host, and a report of slow hosts."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bench.options import declare, parse, spelled
 
 def add_parser(commands: Commands) -> None:
     """Declare the command's arguments."""
-    parser = commands.add_parser("fleet", help="under mpiexec: the main job once on every host, and which host is slow; exit 1 if one is")
+    parser = commands.add_parser("fleet", help="under mpiexec: benchmark each host once and report slow ones; exit 1 if a host is slow")
     declare(parser.add_argument)
-    parser.add_argument("--in-turn", action="store_true", help="one host after the other (all together)")
+    parser.add_argument("--in-turn", action="store_true", help="run hosts one at a time (default: all at once)")
     parser.set_defaults(run=run, interrupted=ROWS_KEPT)
 
 
 def run(given: argparse.Namespace) -> int:
-    """Measure on all hosts; return 1 if one failed or is slow."""
+    """Measure on every host; return 1 if a host failed or is slow."""
     from bench.mpi.fleet import fleet
     from bench.mpi.ranks import supervised
 

@@ -1,4 +1,4 @@
-"""`python -m bench gate`: is the working tree slower than its base?"""
+"""`python -m bench gate`: test of the working tree for slowdowns against its base."""
 
 from __future__ import annotations
 
@@ -22,15 +22,19 @@ if TYPE_CHECKING:
 
 def add_parser(commands: Commands) -> None:
     """Declare the command's arguments."""
-    parser = commands.add_parser("gate", help="is the working tree slower than its base?")
+    parser = commands.add_parser("gate", help="test if the working tree is slower than its base")
     declare(parser.add_argument, "--trainers", *JOB, "--data", "--threads", "--results", "--machine", "--no-charts")
-    parser.add_argument("--base", metavar="REVISION", help="what to compare with (where HEAD left the main branch)")
-    parser.add_argument("--margin", type=share, default=MARGIN, metavar="SHARE", help=f"how much slower is slower ({MARGIN:.0%}%)")
-    parser.add_argument("--seconds", type=seconds, default=SECONDS, metavar="S", help=f"at most so long for each trainer ({SECONDS:.0f})")
-    parser.add_argument("--strict", action="store_true", help="exit 3 if a trainer could not be judged")
-    parser.add_argument("--summary", type=Path, metavar="FILE.md", help="write the table there, as Markdown")
-    parser.add_argument("--json", action="store_true", help="as one JSON object")
-    parser.add_argument("--self-test", action="store_true", help="instead, measure how reliable the gate is on this machine")
+    parser.add_argument("--base", metavar="REVISION", help="compare with this revision (default: merge base with main)")
+    parser.add_argument(
+        "--margin", type=share, default=MARGIN, metavar="SHARE", help=f"set the smallest slowdown to report (default: {MARGIN:.0%}%)"
+    )
+    parser.add_argument(
+        "--seconds", type=seconds, default=SECONDS, metavar="S", help=f"limit the time per trainer (default: {SECONDS:.0f})"
+    )
+    parser.add_argument("--strict", action="store_true", help="exit 3 if a verdict is undecided, not comparable or not reached")
+    parser.add_argument("--summary", type=Path, metavar="FILE.md", help="write the table as Markdown to FILE.md")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--self-test", action="store_true", help="measure the reliability of the gate on this machine instead")
     parser.set_defaults(run=run, interrupted=PAIRS_SHOWN)
 
 
@@ -45,7 +49,7 @@ def run(given: argparse.Namespace) -> int:
     if given.summary:
         records.check_writable(given.summary.parent, option="--summary")
         if given.summary.is_dir():
-            raise InputError(f"--summary {given.summary}: that is a directory; name a file")
+            raise InputError(f"--summary {given.summary}: is a directory; name a file")
     report = gate(options, base=given.base, margin=given.margin, seconds=given.seconds)
     progress("")
     print(report.json() if given.json else report.text())
@@ -55,20 +59,20 @@ def run(given: argparse.Namespace) -> int:
         _summarize(Path(os.environ["GITHUB_STEP_SUMMARY"]), report.markdown(), at_the_end=True)
     code = report.exit_code(strict=given.strict)
     if report.broken_off:
-        if code == 1:  # the answer is no, whatever the others would have been
+        if code == 1:  # a slower or broken trainer decides, whatever the other verdicts would be
             return code
         raise report.broken_off
     try:
         charts = report.draw() if options.charts else []
         if not given.json:
             print_files(charts)
-    except OSError as error:  # the verdict stands all the same
+    except OSError as error:  # the verdict remains valid without charts
         refuse(f"no charts: {error}")
     return code
 
 
 def _summarize(file: Path, text: str, *, at_the_end: bool) -> None:
-    """Write the gate's table to a file, or say why not; the verdict stands all the same."""
+    """Write the table to a file. Print an OSError instead of raising it: the verdict remains valid without the file."""
     from bench.system import files
 
     try:
@@ -87,7 +91,7 @@ def _self_test(given: argparse.Namespace, options: Options) -> int:
 
     for option in ("--summary", "--strict"):
         if getattr(given, option.removeprefix("--")):
-            raise InputError(f"{option} does not go with --self-test, which has no verdicts")
+            raise InputError(f"{option}: cannot be combined with --self-test, which has no verdicts; remove one of them")
     try:
         rates = self_test.self_test(options, base=given.base, margin=given.margin, seconds=given.seconds)
     except ContenderError as error:

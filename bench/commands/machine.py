@@ -1,4 +1,4 @@
-"""`python -m bench machine`: what this machine is, and what is wrong with its settings."""
+"""`python -m bench machine`: description of this machine, and problems with its settings."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bench.text.tables import Table
 
 def add_parser(commands: Commands) -> None:
     """Declare the command's arguments."""
-    parser = commands.add_parser("machine", help="what this machine is")
-    parser.add_argument("--json", action="store_true", help="as one JSON object")
-    parser.add_argument("--machine", metavar="NAME", help="what results call it")
+    parser = commands.add_parser("machine", help="describe this machine")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--machine", metavar="NAME", help="name this machine in the results (default: its processor, cores and GPU)")
     parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print the machine's columns, its clock, and a warning if its BLAS runs the wrong kernels."""
+    """Print the machine's columns, its clock, and a warning if its BLAS uses the wrong kernels."""
     from bench.machine import blas, clock
     from bench.machine.identity import describe
 

@@ -1,4 +1,4 @@
-"""`python -m bench report`: all results on one page to share."""
+"""`python -m bench report`: one page with all results, to share."""
 
 from __future__ import annotations
 
@@ -11,9 +11,16 @@ from bench.commands.console import print_files, skipped
 
 def add_parser(commands: Commands) -> None:
     """Declare the command's arguments."""
-    parser = commands.add_parser("report", help="one page to share: machines, trainers, maps, curves, the raw rows")
+    parser = commands.add_parser("report", help="write one page to share: machines, trainers, maps, curves and raw rows")
     add_csvs(parser)
-    parser.add_argument("-o", dest="file", type=Path, default=Path("report.html"), metavar="FILE.html", help="the page (report.html)")
+    parser.add_argument(
+        "-o",
+        dest="file",
+        type=Path,
+        default=Path("report.html"),
+        metavar="FILE.html",
+        help="write the page to FILE.html (default: report.html)",
+    )
     parser.set_defaults(run=run)
 
 

@@ -1,4 +1,4 @@
-"""`mpiexec ... python -m bench scale`: the same epoch over 1, 2, 4, ... ranks, and a prediction for more."""
+"""`mpiexec ... python -m bench scale`: strong and weak scaling over 1, 2, 4, ... ranks, and a prediction for more."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from bench.options import declare, parse
 
 def add_parser(commands: Commands) -> None:
     """Declare the command's arguments."""
-    parser = commands.add_parser("scale", help="under mpiexec: the same epoch over 1, 2, 4, ... ranks, and a prediction for more")
+    parser = commands.add_parser("scale", help="under mpiexec: time an epoch over 1, 2, 4, ... ranks, and predict it for more")
     declare(parser.add_argument, "--trainers", *JOB, "--rounds", "--data", "--threads", "--results", "--machine", "--no-charts")
     parser.set_defaults(run=run, interrupted=ROWS_KEPT)
 
 
 def run(given: argparse.Namespace) -> int:
-    """Measure on all ranks and print the table on the first."""
+    """Measure on all ranks; the first rank prints the table."""
     from bench.mpi.ranks import supervised
     from bench.mpi.scaling import scale
 

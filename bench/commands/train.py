@@ -1,4 +1,4 @@
-"""`python -m bench train`: the accuracy against time."""
+"""`python -m bench train`: accuracy against time."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from impls import InputError
 
 def add_parser(commands: Commands) -> None:
     """Declare the command's arguments."""
-    parser = commands.add_parser("train", help="train and show the accuracy against time")
+    parser = commands.add_parser("train", help="train, and plot the accuracy against time")
     declare(parser.add_argument, "--trainers", *JOB, "--data", "--threads", "--patience", "--results", "--machine", "--no-charts")
-    parser.add_argument("--epochs", type=int, default=30, metavar="N", help="epochs to train (30)")
-    parser.add_argument("--until", type=share, metavar="ACCURACY", help="stop at this test accuracy, 0.95 or 95%%; else exit 1")
+    parser.add_argument("--epochs", type=int, default=30, metavar="N", help="train for N epochs (default: 30)")
+    parser.add_argument(
+        "--until", type=share, metavar="ACCURACY", help="stop at this test accuracy, such as 0.95 or 95%%; exit 1 if not reached"
+    )
     parser.set_defaults(run=run, interrupted=ROWS_KEPT)
 
 
@@ -29,9 +31,9 @@ def run(given: argparse.Namespace) -> int:
     from bench.verify.oracle import VerificationError
 
     if given.epochs < 1:
-        raise InputError(f"--epochs {given.epochs}: give a whole number, 1 or more")
+        raise InputError(f"--epochs {given.epochs}: must be a whole number, 1 or more")
     options = parse(given, results=Path("results/local"), trainers=["matrix"], workloads=["nielsen"])
-    if not sys.stdout.isatty():  # its lines come by another way, and would end up beside the progress
+    if not sys.stdout.isatty():  # piped output may arrive on the same terminal, in the middle of the progress line
         show_with(logging.NullHandler())
     try:
         return 0 if train(options, epochs=given.epochs, until=given.until) else 1

@@ -1,4 +1,4 @@
-"""`python -m bench trainers`: which trainers there are, and what the others lack."""
+"""`python -m bench trainers`: list of the trainers, with what each unavailable one needs."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from impls import TRAINERS, unavailable
 
 def add_parser(commands: Commands) -> None:
     """Declare the command's arguments."""
-    parser = commands.add_parser("trainers", help="which trainers there are; of those that cannot run here, why, and what mends it")
-    parser.add_argument("--json", action="store_true", help="as one JSON object")
+    parser = commands.add_parser("trainers", help="list trainers; explain how to enable unavailable ones")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print a line for each trainer."""
+    """Print one line per trainer."""
     reasons = {name: unavailable(name) for name in TRAINERS}
     if given.json:
         print(json.dumps(reasons))
         return 0
-    rows = [(name, plain(reason) if reason else "runs here") for name, reason in reasons.items()]
+    rows = [(name, plain(reason) if reason else "available") for name, reason in reasons.items()]
     print(Table("", ("", ""), rows).text())
     return 0

@@ -1,4 +1,4 @@
-"""`python -m bench versus`: which of two contenders is faster here and now, and by how much."""
+"""`python -m bench versus`: comparison of two contenders on this machine."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from bench.system.progress import progress
 
 def add_parser(commands: Commands) -> None:
     """Declare the command's arguments."""
-    parser = commands.add_parser("versus", help="which of two is faster here and now, and by how much")
+    parser = commands.add_parser("versus", help="compare two contenders on this machine: which is faster, and by how much")
     for name in "AB":
-        parser.add_argument(name.lower(), metavar=name, help="a trainer, module:Class, or either @revision")
+        parser.add_argument(name.lower(), metavar=name, help="trainer or module:Class, optionally with @revision")
     declare(parser.add_argument, *JOB, "--data", "--threads", "--machine")
-    parser.add_argument("--seconds", type=seconds, default=60.0, metavar="S", help="measure at most so long (60)")
+    parser.add_argument("--seconds", type=seconds, default=60.0, metavar="S", help="limit the time to S seconds (default: 60)")
     for name in "ab":
-        parser.add_argument(f"--{name}-python", metavar="EXE", help=f"the interpreter of {name.upper()} (this one)")
-        parser.add_argument(
-            f"--{name}-env", metavar="K=V", type=variable, action="append", default=[], help="an environment variable for it; repeatable"
-        )
-    parser.add_argument("--json", action="store_true", help="as one JSON object")
-    parser.add_argument("-o", dest="directory", type=Path, metavar="DIR", help="put the pairs' CSV and chart there")
+        parser.add_argument(f"--{name}-python", metavar="EXE", help=f"run {name.upper()} with this interpreter (default: the current one)")
+        environment = f"set an environment variable for {name.upper()}; repeatable"
+        parser.add_argument(f"--{name}-env", metavar="K=V", type=variable, action="append", default=[], help=environment)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("-o", dest="directory", type=Path, metavar="DIR", help="write the CSV and the chart of the pairs to DIR")
     parser.set_defaults(run=run, interrupted=PAIRS_SHOWN)
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print the ratio; return 1 if a contender is broken, 3 if there is no answer."""
+    """Print the ratio; return 1 if a contender is broken, 3 if a contender is absent or the ratio is unknown."""
     from bench import records
     from bench.paired.contender import ContenderError
     from bench.paired.versus import Side, versus

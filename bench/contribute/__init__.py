@@ -1,1 +1,1 @@
-"""What `python -m bench contribute` measures, how it runs the measurements, and the directory that it leaves."""
+"""`python -m bench contribute`: the plan, the measurements, and the directory that it writes."""

@@ -1,4 +1,4 @@
-"""A contribution under way: the user's request, the machine, the directory, the plan, the time, and what became of the stages."""
+"""State of a contribution: the request, the machine, the directory, the plan, the time, and the outcomes of the stages."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Key = TypeVar("Key")
 
 @dataclass(frozen=True)
 class Request:
-    """What the user asked for, and the code that is measured.
+    """The user's request, and the code under test.
 
-    options         as parsed; its directory is the parent of the contribution's
-    minutes         after which the command ends
-    command         that the user called, without the directory
-    resume_command  that goes on with the contribution
-    commit          of the checkout; empty without one
-    dirty           whether the code was changed since then
-    in_checkout     whether the directory is in a checkout, from which it can go into a pull request
+    options         parsed options; their directory is the parent of the contribution's directory
+    minutes         time budget of the command
+    command         command of the user, without the directory
+    resume_command  command that resumes the contribution
+    commit          of the checkout; empty if there is none
+    dirty           whether the code has changed since the commit
+    in_checkout     whether the directory is in a checkout, so that a pull request can add it
     """
 
     options: Options
@@ -40,29 +40,29 @@ class Request:
 
     @property
     def examples(self) -> int | None:
-        """The training examples of an epoch, if not all."""
+        """The number of training examples per epoch; None: all."""
         return self.options.workloads[0].examples
 
 
 class Countdown:
-    """The time that is left."""
+    """Countdown of the time budget."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Return the seconds that are left, below 0 when the time is up."""
+        """Return the remaining seconds, negative when the budget is used up."""
         return self._end - time.monotonic()
 
 
 @dataclass
 class StageOutcome:
-    """What became of a stage's cases that have no rows.
+    """The cases of a stage that have no rows, each with the reason, and the warnings.
 
-    skipped   the trainer was not made for the workload, and the reason
-    failed    the trainer failed, and why
-    left_out  the time was too short, and by how much
-    warnings  of the stage's processes, in their order
+    skipped   the trainer does not support the workload
+    failed    the trainer failed
+    left_out  the time was too short
+    warnings  of the stage's processes, in order
     """
 
     stage: Stage
@@ -74,10 +74,10 @@ class StageOutcome:
 
 @dataclass(frozen=True)
 class Campaign:
-    """What the parts of a contribution share.
+    """The data that the parts of a contribution share.
 
-    absent    trainers that cannot run here, and the reasons
-    outcomes  of the stages that were begun
+    absent    trainers that cannot run here, with the reasons
+    outcomes  of the stages that have started
     """
 
     request: Request
@@ -90,17 +90,17 @@ class Campaign:
     outcomes: list[StageOutcome] = field(default_factory=list)
 
     def cases(self, stage: Stage) -> tuple[list[Case], list[Case]]:
-        """Return all cases of a stage, and those without rows."""
+        """Return all cases of a stage, and its cases without rows."""
         measured, cases = self.directory.measured(stage), stage.cases(self.estimator)
         return cases, [case for case in cases if case.key not in measured]
 
     def learn(self) -> None:
-        """Let the estimator know the measured epochs."""
+        """Update the estimator with the measured epochs."""
         self.estimator.seconds.update(self.directory.medians())
 
 
 def by_reason(reasons: Mapping[Key, str]) -> dict[str, list[Key]]:
-    """Return for each reason the keys that have it."""
+    """Return the keys grouped by reason."""
     keys: dict[str, list[Key]] = {}
     for key, reason in reasons.items():
         keys.setdefault(reason, []).append(key)

@@ -1,4 +1,4 @@
-"""A pytest plugin, `-p bench.contribute.case_log`: prints an event when a case begins, when it ends, and when the run ends."""
+"""Pytest plugin `-p bench.contribute.case_log`, which prints an event when a case begins or ends, and when the run ends."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _print(config: pytest.Config, **content: object) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Print the begin and the end of a case. A case that is interrupted, or crashes, has no end."""
+    """Print an event before and after a case. If the case is interrupted or crashes, the second event is missing."""
     run, case = item.config.stash[RUN], parameter(item, "case")
     _print(item.config, begins=case.key)
     result = yield
@@ -29,6 +29,6 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Print the warnings of the run."""
+    """Print an event with the warnings of the run."""
     if run := config.stash.get(RUN, None):
         _print(config, warnings=run.warnings)

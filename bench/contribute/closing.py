@@ -1,4 +1,4 @@
-"""The end of a contribution: the checks, the charts, the summary, and what the user can do next."""
+"""End of a contribution: the checks, the charts, the summary, and the next steps."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOG = logging.getLogger(__name__)
 
 
 def close(campaign: Campaign) -> int:
-    """Check, draw, write the summary, print what comes next, and return the exit code."""
+    """Check the CSVs, draw the charts, write the summary, print the next steps, and return the exit code."""
     if not campaign.directory.csvs:
         _report_nothing(campaign)
         return 3
@@ -28,7 +28,7 @@ def close(campaign: Campaign) -> int:
     _report_files(campaign, len(charts))
     _report_left_out(campaign)
     if complaints:
-        LOG.info("\nNot ready to be attached:")
+        LOG.info("\nThe checks failed. Do not attach these files:")
         for complaint in complaints:
             LOG.info(f"  {plain(complaint)}")
         return 1
@@ -37,7 +37,7 @@ def close(campaign: Campaign) -> int:
 
 
 def conclude(campaign: Campaign, *, draw: bool) -> tuple[list[str], list[Path]]:
-    """Check, draw the charts if asked to, print the warnings, and write the summary. Return the complaints and the charts."""
+    """Check the CSVs, draw the charts if `draw`, print the warnings, and write the summary. Return the complaints and the charts."""
     csvs = campaign.directory.csvs
     if not csvs:
         return [], []
@@ -52,7 +52,7 @@ def conclude(campaign: Campaign, *, draw: bool) -> tuple[list[str], list[Path]]:
             try:
                 drawn += charts.draw([path])
             except (InputError, OSError) as error:
-                warnings.append(f"no charts of {path.name}: {error}")
+                warnings.append(f"{path.name}: cannot draw the charts: {error}")
     warnings = list(dict.fromkeys(warnings))
     disturbed = [f"{path.name}: {line}" for path in csvs for line in noise.format_lines(noise.detect(records.read([path])), with_run=False)]
     for warning in (*warnings, *disturbed):
@@ -73,8 +73,8 @@ def _report_nothing(campaign: Campaign) -> None:
     if any(outcome.left_out for outcome in campaign.outcomes):
         stage = campaign.plan[0]
         first = stage.seconds(stage.cases(campaign.estimator)[:1], campaign.estimator, campaign.request.options.rounds)[0] + 2 * CLOSING
-        advice = f" The first case takes {about(first)}: give --minutes {-(-first // 60):.0f}"
-    LOG.info(f"Nothing was measured.{advice}")
+        advice = f" The first case needs {about(first)}; use --minutes {-(-first // 60):.0f}"
+    LOG.info(f"No case was measured.{advice}")
 
 
 def _report_files(campaign: Campaign, charts: int) -> None:
@@ -93,13 +93,13 @@ def _report_left_out(campaign: Campaign) -> None:
         for reason, cases in by_reason(outcome.left_out).items()
     ]
     if lines:
-        LOG.info("\n".join(["\nLeft out:", *lines, f"To measure them too: {campaign.request.resume_command}"]))
+        LOG.info("\n".join(["\nNot measured:", *lines, f"To measure them: {campaign.request.resume_command}"]))
 
 
 def _report_next_steps(campaign: Campaign) -> None:
     path = campaign.directory.path
-    LOG.info("\nThe files are whole, plausible and free of personal data. To contribute them, attach a zip of the directory to an issue:")
+    LOG.info("\nThe files are complete, plausible and free of personal data. To contribute them, attach them as a zip file to an issue:")
     LOG.info(f"  python -m zipfile -c {path.name}.zip {path}")
     if campaign.request.in_checkout:
-        LOG.info("or open a pull request with it:")
+        LOG.info("or open a pull request:")
         LOG.info(f"  git switch -c {path.name} && git add {path} && git commit -m 'results: add {path.name}'")

@@ -1,4 +1,4 @@
-"""The directory of a contribution: its name, the cases in it, and how the rows of a finished case get into it."""
+"""Directory of a contribution: its name, its cases, and the collection of the rows of finished cases."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from impls import TRAINERS, InputError
 if TYPE_CHECKING:
     import pandas as pd
 
-# The rows of one directory agree in these: its cases were measured by the same code, on the same machine, set up alike.
+# The rows of a directory have the same values in these columns: the same code, machine and setup.
 CONFIGURATION = ("machine", "cpu", "cores", "gpu", "threads", *(fact for fact in records.FACTS if fact != "dirty"))
 _CSVS = ("main.csv", "large.csv", "book.csv", "huge.csv", "grid.csv")
 _UNFINISHED = "unfinished"
-_CASE = ["workload", "trainer"]  # the columns that make a case's key
-_MOST = 1000  # directories of one machine
+_CASE = ["workload", "trainer"]  # the columns of the key of a case
+_MOST = 1000  # directories per machine
 
 
 @dataclass(frozen=True)
 class Directory:
-    """A directory that holds nothing but measurements of one configuration.
+    """A directory with measurements of a single configuration.
 
-    path    where it is
-    reason  why it does not have an earlier name; empty if it has the first one
+    path    of the directory
+    reason  why it has a number in its name; empty if it has none
     """
 
     path: Path
@@ -42,11 +42,11 @@ class Directory:
 
     @property
     def csvs(self) -> list[Path]:
-        """The CSVs in it, in the order of the stages."""
+        """The CSVs in the directory, in the order of the stages."""
         return [self.path / name for name in _CSVS if (self.path / name).is_file()]
 
     def working(self, stage: Stage) -> Path:
-        """Return where the process of a stage writes."""
+        """Return the directory that the process of a stage writes to."""
         return self.path / _UNFINISHED / stage.name
 
     def measured(self, stage: Stage) -> set[tuple[str, str]]:
@@ -64,10 +64,10 @@ class Directory:
         return seconds
 
     def collect(self, stage: Stage) -> None:
-        """Move the rows of finished cases from what the stage's process wrote into the stage's CSV, in one step.
+        """Move the rows of finished cases from the stage's working directory into its CSV, by atomic writes.
 
-        A timed case is written as a whole. A training is finished after its last epoch. The rows of other cases are dropped.
-        Raises InputError for a file that cannot be read, OSError if the disk is full; what was written then stays.
+        A timed case is written with all its rows at once. A training is finished after its last epoch. Rows of other cases are dropped.
+        Raises InputError if a file cannot be read, OSError if the disk is full. The working directory then stays.
         """
         working, target = self.working(stage), self.path / stage.file
         for source in sorted(working.glob("*.csv")):
@@ -84,30 +84,31 @@ class Directory:
 
     @contextmanager
     def owned(self) -> Iterator[None]:
-        """Make the directory, and keep other processes from measuring into it. Raises InputError if one already does."""
+        """Create the directory and lock it against other processes. Raises InputError if another process has the lock."""
         existed = self.path.is_dir()
         records.check_writable(self.path)
         unfinished = self.path / _UNFINISHED
         unfinished.mkdir(exist_ok=True)
         owner, me = unfinished / "process", psutil.Process()
         if (other := _alive(owner)) and other != me.pid:
-            raise InputError(f"{self.path}: process {other} measures into it already; wait until it ends, or end it")
+            raise InputError(f"{self.path}: process {other} is measuring into it; wait until it ends, or end it")
         atomic_write(owner, f"{me.pid} {me.create_time()}\n")
         try:
             yield
         finally:
             owner.unlink(missing_ok=True)
             for path in [unfinished, *([] if existed else [self.path])]:
-                if not any(path.iterdir()):  # rows that could not be collected stay
+                if not any(path.iterdir()):  # keeps rows that could not be collected
                     path.rmdir()
 
 
 def choose_directory(parent: Path, configuration: Mapping[str, object], dirty: bool, estimator: Estimator) -> Directory:
-    """Return the directory for this configuration below the parent: MACHINE, or if that holds other rows, MACHINE-run2 and so on.
+    """Return the directory of this configuration in the parent: MACHINE, or MACHINE-run2 and so on if MACHINE has other rows.
 
-    configuration  a value for each of CONFIGURATION
-    dirty          whether the suite's code was changed since its commit
-    estimator      knows the workloads of the plan
+    configuration  a value for each column of CONFIGURATION
+    dirty          whether the suite's code has changed since its commit
+    estimator      has the workloads of the plan
+    Raises InputError if the parent has too many directories of the machine.
     """
     reason = ""
     for number in range(1, _MOST):
@@ -115,12 +116,12 @@ def choose_directory(parent: Path, configuration: Mapping[str, object], dirty: b
         differing = _differing(path, configuration, dirty, estimator)
         if not differing:
             return Directory(path, reason)
-        reason = reason or f"{path} holds measurements that differ in {', '.join(differing)}"
-    raise InputError(f"{parent}: it has {_MOST} directories of {configuration['machine']}; name another one with --results")
+        reason = reason or f"{path} has measurements that differ in {', '.join(differing)}"
+    raise InputError(f"{parent}: it has {_MOST} directories of {configuration['machine']}; choose another one with --results")
 
 
 def _differing(path: Path, configuration: Mapping[str, object], dirty: bool, estimator: Estimator) -> list[str]:
-    """Return in which columns the rows of a directory differ from the configuration; none if it has no rows."""
+    """Return the columns in which the rows of a directory differ from the configuration; empty if it has no rows."""
     csvs = Directory(path).csvs
     if not csvs:
         return []
@@ -142,13 +143,13 @@ def _is_planned(job: Any, estimator: Estimator) -> bool:
 
 
 def _finished(path: Path, stage: Stage) -> set[tuple[str, str]]:
-    """Return the keys of the cases of which a process wrote all rows."""
+    """Return the keys of the cases whose rows are all in the file."""
     data = path.read_bytes()
-    if data.count(b"\n") < 2:  # it died at its first row
+    if data.count(b"\n") < 2:  # the process died in its first row
         return set()
     rows = records.read([path])
     keys = _keys(rows, stage.kind)
-    if not data.endswith(b"\n"):  # it died while it wrote a case, which is the last one or has no row yet
+    if not data.endswith(b"\n"):  # the process died while it wrote a case: the last one here, or one without a row
         keys.discard((rows["workload"].iloc[-1], rows["trainer"].iloc[-1]))
     if stage.epochs:
         epochs = rows.groupby(_CASE)["round"].max()
@@ -167,7 +168,7 @@ def _key(line: str, columns: list[int]) -> tuple[str, ...]:
 
 
 def _alive(owner: Path) -> int:
-    """Return the process that the file names, if it still runs; else 0."""
+    """Return the id of the process that the file names, or 0 if it no longer runs."""
     try:
         number, started = owner.read_text(encoding="utf-8").split()
         process = psutil.Process(int(number))

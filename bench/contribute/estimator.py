@@ -1,4 +1,4 @@
-"""Estimates of epochs, from what was measured on this machine so far."""
+"""Estimates of epoch times, from the measurements on this machine so far."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from bench.machine.roofline import epoch_work
 from bench.workload import Workload
 from impls import Splits, load_trainer, unavailable
 
-_GUESS = 10  # a trainer that is not yet measured: this many times as fast as loop
-_TRIED = ("nielsen", "wide", "large")  # workloads on which loop is tried before anything is measured
+_GUESS = 10  # assumed speedup over loop of a trainer without measurements
+_TRIED = ("nielsen", "wide", "large")  # workloads on which a trial of loop precedes the stages
 _TRIAL_EXAMPLES = 100
 _TRIALS = 4
 
-_SAME_ON_ONE_PROCESS = ("mpi", "mpi_gpu")  # matrix_tuned and gpu_tuned again
+_SAME_ON_ONE_PROCESS = ("mpi", "mpi_gpu")  # the same as matrix_tuned and gpu_tuned
 
 
 @dataclass
 class Estimator:
-    """What this machine can run, and how long its epochs take. It grows with every stage.
+    """The trainers that can run here, and estimates of their epochs. Each stage adds measurements.
 
-    devices    of each trainer that can run here, in ladder order: "cpu" or "gpu"
-    workloads  by their names
+    devices    "cpu" or "gpu" for each trainer that can run here, in ladder order
+    workloads  by name
     size       number of training examples
     seconds    median epoch of each measured case, by its key
-    trials     estimated epoch of loop, by the workload's name
+    trials     estimated epoch of loop, by the name of the workload
     """
 
     devices: Mapping[str, str]
@@ -44,9 +44,9 @@ class Estimator:
     def epoch(self, workload: Workload, trainer: str) -> float:
         """Return an estimate of the trainer's epoch on the workload, in seconds.
 
-        An epoch is taken to cost a fixed time a step, an operation, and a weight that a step changes. So it takes at most as many
-        times as long as a measured one as it has times the steps, the operations or the changed weights, whichever has grown most.
-        The lowest of these bounds is returned.
+        The model: an epoch costs a fixed time per step, per operation, and per weight that a step changes. Compared with a measured
+        workload, each of the three counts grows by a factor, and the epoch grows by at most the largest one. This gives an upper bound
+        for each measured workload. The estimate is the lowest bound.
         """
         measured = {name: seconds for (name, other), seconds in self.seconds.items() if other == trainer}
         if trainer == BASELINE:
@@ -59,10 +59,10 @@ class Estimator:
         return min(seconds * float(np.max(cost / self._cost(self.workloads[name], trainer))) for name, seconds in measured.items())
 
     def fastest(self, count: int, *, on: Sequence[str], without: Sequence[str] = ()) -> list[str]:
-        """Return the fastest trainers, in ladder order: those with the least sum of logarithms of their epochs on the workloads."""
+        """Return the `count` fastest trainers, in ladder order: those with the smallest geometric mean of their epochs."""
         trainers = [name for name in self.devices if name not in (*_SAME_ON_ONE_PROCESS, *without)]
         on = [workload for workload in on if workload in self.workloads]
-        # A workload that a trainer skips counts with its estimate.
+        # If a trainer skips a workload, its estimate counts.
         sums = {name: sum(np.log(self.epoch(self.workloads[workload], name)) for workload in on) for name in trainers}
         measured = [name for name in trainers if any((workload, name) in self.seconds for workload in on)]
         best = sorted(measured or trainers, key=sums.__getitem__)[:count]
@@ -73,14 +73,14 @@ class Estimator:
         return workload.examples or min(self.size, workload.at_most or self.size)
 
     def try_loop(self, splits: Splits) -> None:
-        """Estimate the epochs of loop, if it can run here."""
+        """Estimate the epochs of loop by short trials, if loop can run here."""
         if not unavailable(BASELINE):
             self.trials = {name: trial(self.workloads[name], splits) for name in _TRIED if name in self.workloads}
 
     def _cost(self, workload: Workload, trainer: str) -> npt.NDArray[np.float64]:
-        """Return the steps of an epoch, its operations and the weights that it changes, (3,).
+        """Return the number of steps, operations and changed weights of an epoch, (3,).
 
-        loop calls NumPy for each example and each step; beside that, the weights cost little.
+        loop calls NumPy for each example and each step. Compared with these calls, changing the weights costs little.
         """
         layers, examples = (784, *workload.hidden, 10), self.examples(workload)
         steps, operations = -(-examples // workload.batch_size), epoch_work(layers, examples, 4).flops
@@ -91,9 +91,9 @@ class Estimator:
 
 
 def trial(workload: Workload, splits: Splits) -> float:
-    """Return an estimate of an epoch of loop, in seconds: the best of a few on a few examples.
+    """Return an estimate of an epoch of loop, in seconds: the best of a few trials on a few examples.
 
-    On one thread, because on a busy machine the threads of a small product wait for each other most of the time.
+    The trials use one thread. On a busy machine, several threads of a small product spend most of the time waiting for each other.
     """
     data = workload.data(splits)
     few = data.first(min(len(data), _TRIAL_EXAMPLES))

@@ -1,7 +1,7 @@
-"""Which trainers can run here, and on which device.
+"""Detection of the trainers that can run here, and of their devices.
 
-A process of its own finds out, `python -m bench.contribute.probe NAMES`: it loads every trainer's libraries, and some of them take a
-share of the GPU's memory for as long as they live.
+It runs in a child process, `python -m bench.contribute.probe NAMES`, because it loads the libraries of every trainer. Some libraries occupy
+GPU memory until their process ends.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from bench.contribute.child_events import event_line, parse_event
 from bench.measure.case import absent
 from impls import InputError, load_trainer
 
-_SECONDS = 300.0  # in which the libraries of all trainers must load
+_SECONDS = 300.0  # timeout for loading the libraries of all trainers
 
 
 def probe(trainers: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the device of each trainer that can run here, and why each of the others cannot. Raises InputError for an unknown name."""
+    """Return the device of each trainer that can run here, and the reason for each other one. Raises InputError for an unknown name."""
     answers: list[dict[str, dict[str, str]]] = []
 
     def listen(line: str) -> None:
@@ -27,12 +27,12 @@ def probe(trainers: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
 
     ended = child_events.run(["-m", "bench.contribute.probe", ",".join(trainers)], seconds=_SECONDS, line=listen)
     if not answers:
-        raise InputError(f"--trainers: {ended.tail[-1] if ended.tail else f'loading them ends the interpreter, exit code {ended.code}'}")
+        raise InputError(f"--trainers: {ended.tail[-1] if ended.tail else f'loading them ended Python with exit code {ended.code}'}")
     return answers[-1]["devices"], answers[-1]["absent"]
 
 
 def main(names: str) -> int:
-    """Print {"devices": {trainer: device}, "absent": {trainer: reason}}. Return 2, with a message, for an unknown name."""
+    """Print {"devices": {trainer: device}, "absent": {trainer: reason}}. For an unknown name, print an error and return 2."""
     devices, reasons = {}, {}
     try:
         for name in names.split(","):

@@ -1,4 +1,4 @@
-"""`python -m bench contribute`: from the look at the machine to the directory that is ready to attach."""
+"""`python -m bench contribute`: from the detection of the machine to the finished directory."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from impls import InputError
 
 
 def contribute(request: Request, *, plan: Sequence[Stage] | None = None) -> int:
-    """Measure within the time, and return the exit code: 1 if a check complains or a trainer failed, 3 if nothing was measured.
+    """Measure within the time budget. Return 1 if a check complains or a trainer failed, 3 if no case was measured, otherwise 0.
 
-    plan: the stages, if not all.
-    Raises InputError before anything is measured, or if rows cannot be read back; Stopped when interrupted: finished cases are kept.
+    plan: the stages (default: all)
+    Raises InputError before the first measurement, or if rows cannot be read back. Raises Stopped if interrupted; finished cases are kept.
     """
     countdown, options = Countdown(60 * request.minutes), request.options
-    progress("looking at this machine")
+    progress("detecting the hardware")
     machine, threads = describe(options.machine), options.threads or affinity.available()
     if threads > affinity.available():
         raise InputError(f"--threads {threads}: this process may run on {affinity.available()} processors; give fewer")
@@ -41,7 +41,7 @@ def contribute(request: Request, *, plan: Sequence[Stage] | None = None) -> int:
     directory = choose_directory(options.results, configuration, request.dirty, estimator)
     campaign = Campaign(request, machine, directory, plan, estimator, absent, countdown)
     with directory.owned():
-        for stage in plan:  # rows that a killed call has left
+        for stage in plan:  # rows of a killed call
             directory.collect(stage)
         campaign.learn()
         estimator.try_loop(splits)
@@ -49,6 +49,6 @@ def contribute(request: Request, *, plan: Sequence[Stage] | None = None) -> int:
         try:
             Schedule(campaign).run()
         except BaseException:
-            closing.conclude(campaign, draw=False)  # at once: the user waits for it to end
+            closing.conclude(campaign, draw=False)  # without charts, because the user is waiting
             raise
         return closing.close(campaign)

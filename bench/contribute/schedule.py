@@ -1,4 +1,4 @@
-"""The stages of a contribution, as far as the time allows."""
+"""Schedule of a contribution: runs the stages that fit into the time budget."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from bench.text.numbers import about, counted
 
 LOG = logging.getLogger(__name__)
 
-CLOSING = 15.0  # seconds kept for the checks, the charts and the summary
-_PACE = (0.5, 4.0)  # an estimate is corrected by how long the stages before took, within these factors
+CLOSING = 15.0  # seconds reserved for the checks, the charts and the summary
+_PACE = (0.5, 4.0)  # bounds of the factor by which earlier stages correct an estimate
 
 
 class _Share(NamedTuple):
     """The cases of a stage that fit into the time.
 
-    rounds   of each case; None: as many as the command chooses
-    seconds  estimated
-    reason   why the others do not fit
+    rounds   per case; None: the command chooses
+    seconds  estimate
+    reason   why the other cases do not fit
     """
 
     cases: Sequence[Case]
@@ -36,14 +36,14 @@ class _Share(NamedTuple):
 
 
 class Schedule:
-    """Runs the stages of a campaign in their order."""
+    """Runs the stages of a campaign in order."""
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign, self._runner = campaign, StageRunner(campaign)
         self._estimated = self._taken = 0.0  # seconds of the stages so far
 
     def run(self) -> None:
-        """Measure the stages, then those of the left out cases that fit into the remaining time."""
+        """Measure the stages. Then measure the left out cases that fit into the remaining time."""
         plan = self._campaign.plan
         for number, stage in enumerate(plan, start=1):
             cases, missing = self._campaign.cases(stage)
@@ -64,16 +64,16 @@ class Schedule:
         outcome.left_out.clear()
         self._measure(f"\n{outcome.stage.name} again", list(before), outcome, silent=True)
         if outcome.left_out.keys() == before.keys():
-            outcome.left_out.update(before)  # with the first reason
+            outcome.left_out.update(before)  # keep the first reason
 
     def _measure(self, heading: str, missing: Sequence[Case], outcome: StageOutcome, *, silent: bool = False) -> None:
-        """Measure those of the missing cases for which there is time. silent: print nothing if there are none."""
+        """Measure the missing cases that fit into the time. silent: print nothing if none fits."""
         countdown, pace = self._campaign.countdown, self._pace()
         share = self._share(outcome.stage, missing, pace)
         outcome.left_out.update(dict.fromkeys(missing[len(share.cases) :], share.reason))
         if not share.cases:
             if not silent:
-                LOG.info(f"{heading}: left out: {share.reason}")
+                LOG.info(f"{heading}: not enough time: {share.reason}")
             return
         shorter = [f"{len(share.cases)} of {len(missing)} cases"] if len(share.cases) < len(missing) else []
         shorter += [f"{share.rounds} rounds each"] if share.rounds != self._campaign.request.options.rounds else []
@@ -83,12 +83,12 @@ class Schedule:
         self._runner.run(share.cases, share.rounds, outcome)
         self._campaign.learn()
         if len(outcome.left_out) == before and not outcome.failed:
-            # The last stage counts most: a busy machine may become quiet.
+            # The latest stage counts most, because a busy machine may become quiet.
             self._taken = self._taken / 2 + left - countdown.left()
             self._estimated = self._estimated / 2 + share.seconds / pace
 
     def _pace(self) -> float:
-        """Return how many times as long as estimated a stage takes."""
+        """Return the expected ratio of the actual to the estimated time of a stage."""
         return min(max(self._taken / self._estimated, _PACE[0]), _PACE[1]) if self._estimated else 1.0
 
     def _share(self, stage: Stage, missing: Sequence[Case], pace: float) -> _Share:
@@ -103,5 +103,5 @@ class Schedule:
             seconds = estimates()
         fitting = int(np.searchsorted(np.cumsum(seconds), left, side="right"))
         planned, needed = sum(seconds[:fitting]), sum(seconds[fitting:])
-        reason = f"needs {about(needed)}; {about(max(left - planned, 0.0)).removeprefix('about ')} were left"
+        reason = f"needs {about(needed)}, but only {about(max(left - planned, 0.0)).removeprefix('about ')} remained"
         return _Share(missing[:fitting], rounds, planned, reason)

@@ -1,4 +1,4 @@
-"""The processes of a stage: `pytest bench` for timed epochs, `python -m bench train` for learning curves."""
+"""Child processes of a stage: `pytest bench` for timed epochs, `python -m bench train` for learning curves."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from bench.workload import WORKLOADS
 
 LOG = logging.getLogger(__name__)
 
-_TIME_IS_UP = "the time was up"
+_TIME_IS_UP = "the time ran out"
 
 
 class StageRunner:
-    """Runs cases of a stage, notes what became of those without rows, and moves the rows of the others into the directory."""
+    """Runs the cases of a stage, records why a case has no rows, and collects the rows of the others in the directory."""
 
     def __init__(self, campaign: Campaign) -> None:
         self._campaign = campaign
 
     def run(self, cases: Sequence[Case], rounds: int | None, outcome: StageOutcome) -> None:
-        """Measure the cases until the time is up. The rows of finished cases are kept, however it ends."""
+        """Measure the cases until the time runs out. Keep the rows of finished cases, also after an error."""
         try:
             if outcome.stage.epochs:
                 self._train(cases, outcome)
@@ -40,7 +40,7 @@ class StageRunner:
             self._campaign.directory.collect(outcome.stage)
 
     def _train(self, cases: Sequence[Case], outcome: StageOutcome) -> None:
-        """Train each case in a process of its own: a crash costs one curve."""
+        """Train each case in its own process, so that a crash costs one curve only."""
         stage = outcome.stage
         for position, case in enumerate(cases):
             command = ["-m", "bench", "train", "--trainers", case.trainer, "--workload", case.workload.name, "--epochs", str(stage.epochs)]
@@ -55,7 +55,7 @@ class StageRunner:
             _log(case, cases, f"FAILED: {outcome.failed[case]}" if ended.code else f"{stage.epochs} epochs")
 
     def _time(self, cases: Sequence[Case], rounds: int | None, outcome: StageOutcome) -> None:
-        """Time the cases in one process; after a crash, the remaining ones in another."""
+        """Time the cases in one process. After a crash, time the remaining cases in another one."""
         waiting = {case.key: case for case in cases}
         running: list[Case] = []
 
@@ -80,7 +80,7 @@ class StageRunner:
                 outcome.left_out.update(dict.fromkeys([*running, *waiting.values()], _TIME_IS_UP))
                 return
             reason = _reason(ended, [line for line in ended.tail if not parse_event(line)])
-            for case in running:  # the process crashed in it
+            for case in running:  # the process crashed during this case
                 outcome.failed[case] = reason
                 _log(case, cases, f"FAILED: {reason}")
             running.clear()
@@ -90,11 +90,11 @@ class StageRunner:
                 return
 
     def _run(self, command: Sequence[str], line: Callable[[str], None]) -> Ended:
-        """Run a command until the time is up; the charts may then come later."""
+        """Run a command until the time runs out. The charts may then be finished after the time budget."""
         return child_events.run(command, seconds=max(self._campaign.countdown.left(), 0.0), line=line)
 
     def _pytest(self, stage: Stage, cases: Sequence[Case], rounds: int | None) -> list[str]:
-        """Return the command that times the cases, in their order."""
+        """Return the command that times the cases, in order."""
         workloads = list(dict.fromkeys(case.workload for case in cases))
         if all(workload.name in WORKLOADS for workload in workloads):
             job = ["--workload", ",".join(workload.name for workload in workloads)]
@@ -108,7 +108,7 @@ class StageRunner:
         return ["-m", "pytest", *selected, *options, *(["--rounds", str(rounds)] if rounds else []), *self._options(stage)]
 
     def _options(self, stage: Stage) -> list[str]:
-        """Return the options of every command."""
+        """Return the options that every command gets."""
         request = self._campaign.request
         numbers = {"--threads": request.options.threads, "--examples": request.examples, "--patience": request.options.patience}
         given = [word for name, number in numbers.items() if number for word in (name, str(number))]
@@ -126,5 +126,5 @@ def _log(case: Case, cases: Sequence[Case], text: str) -> None:
 
 
 def _reason(ended: Ended, lines: Sequence[str]) -> str:
-    """Return why a process failed: how it ended, with the last of the lines."""
+    """Return why a process failed: how it ended, and the last of the lines."""
     return f"its process {describe_exit(ended.code)}" + (f": {lines[-1]}" if lines else "")

@@ -1,4 +1,4 @@
-"""The stages of a contribution as data: the question of each, its cases in order of value, and an estimate of their time."""
+"""Stages of a contribution: the question of each, its cases in order of value, and an estimate of their time."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from bench.measure.case import Case
 from bench.measure.round_count import WARM_UP_SECONDS, rounds_that_fit
 from bench.workload import WORKLOADS, Workload, grid
 
-EPOCHS = 30  # of a learning curve, as in the book
+EPOCHS = 30  # per learning curve, as in the book
 _LEARNERS = 3
-_MAPPED = {"cpu": 1, "gpu": 2}  # trainers in the grid besides loop and matrix, of each device; without a GPU two on the CPU
+_MAPPED = {"cpu": 1, "gpu": 2}  # trainers per device in the grid, besides loop and matrix; without a GPU, two on the CPU
 
-# Seconds, from runs on the machines of results/: 12 cases of nielsen and wide took 1.2 s each besides their epochs.
-_START = 4.0  # a process imports its libraries
-_CASE = 1.5  # a case verifies twice, measures the machine's peaks and computes the accuracy
-_ACCURACY = 0.05  # a training epoch is followed by the accuracy on the test digits
+# Seconds, from runs on the machines in results/: 12 cases of nielsen and wide took 1.2 s each, in addition to their epochs.
+_START = 4.0  # to import the libraries of a process
+_CASE = 1.5  # to verify a case twice, measure the machine's peaks and compute the accuracy
+_ACCURACY = 0.05  # to compute the test accuracy after a training epoch
 _LONGEST_ORACLE = 10.0  # above 2 GFLOP matrix replaces loop as the oracle
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One run of a command, and the CSV that it adds to.
+    """One run of a command, and the CSV that gets its rows.
 
     name       in messages
-    question   what its figures answer
+    question   that the results answer
     file       name of the CSV
     workloads  in order of value
-    trainers   returns the trainers to measure, from what is measured by then
-    epochs     of a training; None for timed epochs
-    shortens   whether it may time FEWEST rounds a case if more do not fit into the time
+    trainers   returns the trainers to measure, given the measurements so far
+    epochs     per training; None: timed epochs
+    shortens   whether it may time only FEWEST rounds per case if the time is short
     """
 
     name: str
@@ -45,17 +45,17 @@ class Stage:
 
     @property
     def kind(self) -> str:
-        """The rows' column `kind`."""
+        """The value of the column `kind`."""
         return "training" if self.epochs else "timing"
 
     def cases(self, estimator: Estimator) -> list[Case]:
-        """Return the cases, the most valuable first."""
+        """Return the cases, most valuable first."""
         return [Case(workload, trainer) for workload in self.workloads for trainer in self.trainers(estimator)]
 
     def seconds(self, cases: Sequence[Case], estimator: Estimator, rounds: int | None) -> list[float]:
-        """Return an estimate of each case's time, in seconds. The first one includes the start of the process.
+        """Return an estimate of the time of each case, in seconds. The first one includes the start of the process.
 
-        rounds: of timed epochs; None: as many as the command chooses
+        rounds: timed epochs per case; None: the command chooses
         """
         estimates: list[float] = []
         for position, case in enumerate(cases):
@@ -70,32 +70,32 @@ class Stage:
         return estimates
 
     def _epochs(self, epoch: float, rounds: int | None) -> float:
-        """Return the time that a case's epochs take, with the warm-up."""
+        """Return the time of the epochs of a case, including the warm-up."""
         if self.epochs:
             return self.epochs * (epoch + _ACCURACY)
         return max(WARM_UP_SECONDS, epoch) + (rounds or rounds_that_fit(epoch)) * epoch
 
 
 def stages(examples: int | None = None) -> list[Stage]:
-    """Return all stages, the most valuable first.
+    """Return all stages, most valuable first.
 
-    examples: the training examples of an epoch, if not all. A workload whose mini-batch does not fit in them is left out.
+    examples: number of training examples per epoch; None: all. Workloads with a larger mini-batch are skipped.
     """
 
     def jobs(*workloads: Workload) -> tuple[Workload, ...]:
         return tuple(replace(one, examples=examples) for one in workloads if examples is None or one.batch_size <= examples)
 
-    # From coarse to fine, so that a grid that is cut short still spans all sizes.
+    # From coarse to fine, so that a shortened grid still spans all sizes.
     coarse = [(width, batch) for batches in ((1, 100, 10_000), (10, 1000)) for width in (30, 1000) for batch in batches]
     cells = [grid([batch], [width])[0] for width, batch in [*coarse, *((100, batch) for batch in (1, 10, 100, 1000, 10_000))]]
     named, large = jobs(WORKLOADS["nielsen"], WORKLOADS["wide"]), jobs(WORKLOADS["large"])
     every = [
         Stage("main", "how fast is each trainer on a small network?", "main.csv", named, lambda here: list(here.devices)),
-        Stage("large", "how fast on one with 1,000 hidden units?", "large.csv", large, _all_but_loop),
-        Stage("book", "how fast do the three fastest learn?", "book.csv", named[:1], _learners, epochs=EPOCHS),
-        Stage("huge", "how far does a GPU get?", "huge.csv", jobs(WORKLOADS["huge"]), _on_gpu),
-        Stage("grid", "which trainer wins at which batch size and width?", "grid.csv", jobs(*cells), _mapped, shortens=True),
-        Stage("large-loop", "how slow is the loop on large?", "large.csv", large, _only_loop),
+        Stage("large", "how fast is each trainer with 1,000 hidden units?", "large.csv", large, _all_but_loop),
+        Stage("book", "how fast do the three fastest trainers learn?", "book.csv", named[:1], _learners, epochs=EPOCHS),
+        Stage("huge", "how fast is a GPU on the largest network?", "huge.csv", jobs(WORKLOADS["huge"]), _on_gpu),
+        Stage("grid", "which trainer is fastest at each mini-batch size and width?", "grid.csv", jobs(*cells), _mapped, shortens=True),
+        Stage("large-loop", "how slow is loop with 1,000 hidden units?", "large.csv", large, _only_loop),
     ]
     return [stage for stage in every if stage.workloads]
 

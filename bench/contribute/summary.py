@@ -1,4 +1,4 @@
-"""The summary of a contribution, as Markdown: the machine, a table for each workload, the files, and what is missing and why."""
+"""Markdown summary of a contribution: the machine, a table per workload, the files, and the reason for each missing case."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 NAME = "summary.md"
 AGAIN = "To measure the cases of a file again, delete the file and run the command again."
 
-_AIMS = (0.90, 0.95)  # test accuracies of which the table of a training says when they were reached
-_NAMED = 6  # cases in a line; of more, their number
+_AIMS = (0.90, 0.95)  # test accuracies; the table of a training shows the time to reach them
+_NAMED = 6  # cases that a line names; a line with more gives their number
 
 
 def text(campaign: Campaign, *, warnings: Sequence[str], complaints: Sequence[str]) -> str:
-    """Return the summary of a campaign whose directory has a CSV."""
+    """Return the summary of a campaign whose directory has at least one CSV."""
     directory = campaign.directory.path
     tables = {path: records.read([path]) for path in campaign.directory.csvs}
     parts = [f"# {directory.name}", _machine(next(iter(tables.values())).iloc[0]), _method(campaign.request.command, tables.values())]
     parts += [table.markdown() for rows in tables.values() for table in _tables(rows)]
     parts += ["## Files", "\n".join(_files(directory, tables))]
     if lines := list(_left_out(campaign)):
-        parts += ["## Left out", "\n".join(lines)]
+        parts += ["## Not measured", "\n".join(lines)]
     if warnings:
         parts += ["## Warnings", "\n".join(f"- {_public(warning)}" for warning in warnings)]
     checked = [f"- {_public(complaint.removeprefix(str(directory)).lstrip('/'))}" for complaint in complaints]
-    parts += ["## Checks", "\n".join(checked) or "`python -m bench check` finds the files whole, plausible and free of personal data."]
+    parts += ["## Checks", "\n".join(checked) or "`python -m bench check` passed: complete, plausible, free of personal data."]
     return "\n\n".join(parts) + "\n"
 
 
@@ -47,7 +47,7 @@ def _machine(row: pd.Series[Any]) -> str:
         "machine": f"{row['cpu']}, {counted(row['cores'], 'core')}, {_number(row['memory_gib'])} GiB of memory; {gpu}; {row['os']}",
         "software": f"{row['python']}, NumPy {row['numpy']} on {row['blas']} with {row['blas_kernels'] or 'unknown'} kernels",
         "threads": str(row["threads"]),
-        "code": (f"commit {row['commit']}" if row["commit"] else "no commit") + (", changed since" if row["dirty"] else ""),
+        "code": (f"commit {row['commit']}" if row["commit"] else "no commit") + (", changed since then" if row["dirty"] else ""),
     }
     return "\n".join(f"- {name}: {escaped(value)}" for name, value in facts.items())
 
@@ -57,14 +57,14 @@ def _method(command: str, tables: Any) -> str:
     first, last = (runs[at][0][:16].replace("T", " ") for at in (0, -1))
     when = f"at {first}" if first == last else f"from {first} to {last}"
     return (
-        f"Measured {when} UTC in {counted(len(runs), 'run')} by\n\n    {command}\n\n"
+        f"Measured {when} UTC in {counted(len(runs), 'run')} with\n\n    {command}\n\n"
         "An epoch is one pass over the training examples. The tables show medians with 95 % intervals. A speedup is a ratio of medians. "
-        "A mark (!) stands beside a case that was disturbed while it was timed."
+        "The sign (!) flags a case that was disturbed while it was timed."
     )
 
 
 def _tables(rows: pd.DataFrame) -> Iterator[Table]:
-    """Yield a table for each workload; one for all cells of a grid."""
+    """Yield a table for each workload, and one for all cells of a grid."""
     cells: list[tuple[JobKey, pd.DataFrame]] = []
     for names, mine in rows.groupby(["kind", *records.JOB], sort=False):
         kind, *job = tuple[Any, ...](names)
@@ -80,16 +80,16 @@ def _tables(rows: pd.DataFrame) -> Iterator[Table]:
 
 
 def _timing(job: JobKey, rows: pd.DataFrame) -> Table:
-    times, marked, lines = _times(rows), _marked(rows), []
+    times, flagged, lines = _times(rows), _flagged(rows), []
     for trainer, seconds in times.items():
         mine = rows[rows["trainer"] == trainer]
         speedup = times_interval(intervals.ratio(times[BASELINE], seconds)) if BASELINE in times and trainer != BASELINE else "-"
         share = f"{intervals.median(mine['fraction_of_limit']).value:.0%}" if mine["fraction_of_limit"].notna().all() else "-"
         epoch, software = duration_interval(intervals.median(seconds)), f"{mine['library'].iloc[0]}, {mine['device'].iloc[0]}"
-        lines.append([marked.get(trainer, trainer), epoch, speedup, str(len(seconds)), share, software])
-    headings = ["trainer", "epoch (95 %)", f"over {BASELINE} (95 %)", "rounds", "of limit", "library, device"]
+        lines.append([flagged.get(trainer, trainer), epoch, speedup, str(len(seconds)), share, software])
+    headings = ["trainer", "epoch (95 %)", f"over {BASELINE} (95 %)", "rounds", "of peak", "library, device"]
     several = len(set(rows["run_id"])) > 1
-    notes = ["The cases are from several runs, between which a machine may change its speed by 5 %."] if several else []
+    notes = ["The cases are from several runs. The speed of a machine can differ by 5 % between runs."] if several else []
     return Table(job.title, headings, lines, notes, numbers=True)
 
 
@@ -97,9 +97,9 @@ def _grid(cells: Sequence[tuple[JobKey, pd.DataFrame]]) -> Table:
     trainers = ladder(trainer for _, rows in cells for trainer in rows["trainer"])
     lines = []
     for job, rows in cells:
-        marked = _marked(rows)
+        flagged = _flagged(rows)
         medians = {trainer: intervals.median(seconds) for trainer, seconds in _times(rows).items()}
-        epochs = [duration_interval(medians[name]) + (" (!)" if name in marked else "") if name in medians else "-" for name in trainers]
+        epochs = [duration_interval(medians[name]) + (" (!)" if name in flagged else "") if name in medians else "-" for name in trainers]
         fastest = min(medians, key=lambda name: medians[name].value)
         lines.append([str(job.width), str(job.batch_size), f"{job.examples:,}", *epochs, fastest])
     title = f"Grid: 784-hidden-10, {cells[0][0].kind}, epochs with 95 % intervals"
@@ -107,15 +107,15 @@ def _grid(cells: Sequence[tuple[JobKey, pd.DataFrame]]) -> Table:
 
 
 def _training(job: JobKey, rows: pd.DataFrame) -> Table:
-    marked, lines = _marked(rows), []
+    flagged, lines = _flagged(rows), []
     for trainer in ladder(rows["trainer"]):
         mine = rows[rows["trainer"] == trainer].sort_values("round")
         best = mine.iloc[int(mine["accuracy"].argmax())]
         spent = mine["seconds"].cumsum()
         reached = [duration(spent[mine["accuracy"] >= aim].iloc[0]) if (mine["accuracy"] >= aim).any() else "-" for aim in _AIMS]
         accuracy, total = f"{best['accuracy']:.2%}", duration(mine["seconds"].sum())
-        lines.append([marked.get(trainer, trainer), accuracy, str(best["round"]), *reached, total])
-    headings = ["trainer", "best test accuracy", "in epoch", *(f"{aim * 100:.0f} % after" for aim in _AIMS), "all epochs"]
+        lines.append([flagged.get(trainer, trainer), accuracy, str(best["round"]), *reached, total])
+    headings = ["trainer", "best test accuracy", "at epoch", *(f"time to {aim * 100:.0f} %" for aim in _AIMS), "total time"]
     return Table(f"Learning curve of {job.title}", headings, lines, numbers=True)
 
 
@@ -123,8 +123,8 @@ def _times(rows: pd.DataFrame) -> dict[str, Any]:
     return {name: rows.loc[rows["trainer"] == name, "seconds"].to_numpy() for name in ladder(rows["trainer"])}
 
 
-def _marked(rows: pd.DataFrame) -> dict[str, str]:
-    """Return the disturbed trainers, each with its mark."""
+def _flagged(rows: pd.DataFrame) -> dict[str, str]:
+    """Return the disturbed trainers: name -> name with the sign (!)."""
     return {one.trainer: f"{one.trainer} (!)" for one in noise.detect(rows)}
 
 
@@ -132,7 +132,7 @@ def _files(directory: Path, tables: Mapping[Path, pd.DataFrame]) -> Iterator[str
     for path, rows in tables.items():
         cases = len(rows[["workload", "trainer"]].drop_duplicates())
         charts = sorted(chart.name for chart in directory.glob(f"{path.stem}-*.png"))
-        drawn = f"; drawn in {', '.join(f'[{chart}]({chart})' for chart in charts)}" if charts else ""
+        drawn = f"; charts: {', '.join(f'[{chart}]({chart})' for chart in charts)}" if charts else ""
         yield f"- [{path.name}]({path.name}): {counted(cases, 'case')}, {counted(len(rows), 'row')}{drawn}"
 
 
@@ -147,9 +147,9 @@ def _left_out(campaign: Campaign) -> Iterator[str]:
 
 
 def _public(message: str) -> str:
-    """Return a message for Markdown, without personal data: a library's message may hold a path."""
+    """Return a message for Markdown. Withhold it if it contains personal data, such as a path in a message of a library."""
     personal = [what for what, pattern in PERSONAL.items() if pattern.search(message)]
-    return escaped(f"(the message holds {' and '.join(personal)}, so only the terminal shows it)" if personal else message)
+    return escaped(f"(the message contains {' and '.join(personal)}, so only the terminal shows it)" if personal else message)
 
 
 def _number(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Is the working tree slower than its base? The rule, the judge, the verdicts, and how often they are right."""
+"""Comparison of the working tree with its base: decision rule, verdicts, report and self-test."""
 
-MARGIN = 0.01  # by how much slower is slower, if nothing else is asked for
-SECONDS = 90.0  # for each trainer, likewise
+MARGIN = 0.01  # default for the smallest slowdown to report
+SECONDS = 90.0  # default time budget for each trainer

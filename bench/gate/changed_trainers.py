@@ -1,4 +1,4 @@
-"""What the working tree changes, and since when: the base of a comparison, and the trainers whose code differs from it."""
+"""The default base of a comparison, and the trainers whose code differs from a base."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from impls import TRAINERS, InputError
 
 
 def merge_base() -> str:
-    """Return the commit at which the history of HEAD left the main branch."""
+    """Return the merge base of HEAD with the main branch. Raises InputError if this clone lacks the main branch or the merge base."""
     for main in ("origin/HEAD", "origin/main", "origin/master", "main", "master"):
         try:
             tip = run_git("rev-parse", "--verify", "--quiet", f"{main}^{{commit}}").strip()
@@ -20,20 +20,21 @@ def merge_base() -> str:
             return run_git("merge-base", "HEAD", tip).strip()
         except InputError as error:
             raise InputError(
-                f"no merge base with {main} in this clone: git fetch --unshallow (actions/checkout: fetch-depth: 0)"
+                f"--base: no merge base with {main} in this clone; run git fetch --unshallow (actions/checkout: fetch-depth: 0)"
             ) from error
-    run_git("rev-parse", "HEAD")  # says so where there is no git at all
+    run_git("rev-parse", "HEAD")  # raises outside a git repository
     raise InputError(
-        "no main branch in this clone: git fetch origin main:main (actions/checkout: fetch-depth: 0), or name the base, --base REVISION"
+        "--base: no main branch in this clone; give --base REVISION, or run git fetch origin main:main (actions/checkout: fetch-depth: 0)"
     )
 
 
 def changed(base: str) -> list[str]:
-    """Return the trainers whose code in the working tree differs from the base's: a file of theirs, one that it imports, or the class.
+    """Return the trainers whose code in the working tree differs from the base's.
 
-    A file that is no Python, such as a kernel's source, belongs to those whose code names it.
+    The code of a trainer is its file, the files of impls that it imports, and its registered class. A file that is not Python, such as a
+    kernel's source, belongs to the trainers whose code contains its name.
     """
-    listed = run_git("diff", "--name-only", "--no-renames", "-z", base, "--", "impls")  # of a renamed file, both names
+    listed = run_git("diff", "--name-only", "--no-renames", "-z", base, "--", "impls")  # both names of a renamed file
     listed += run_git("ls-files", "--others", "--exclude-standard", "-z", "--", "impls")
     differ = {Path(name) for name in listed.split("\0") if name}
     others = {path.name for path in differ if path.suffix != ".py"}
@@ -47,7 +48,7 @@ def changed(base: str) -> list[str]:
 
 
 def _registered(base: str) -> dict[str, str]:
-    """Return the base's TRAINERS; none if it has none that is written down as ours is."""
+    """Return the base's TRAINERS; empty if its impls/__init__.py does not assign them a dict literal."""
     for node in ast.parse(run_git("show", f"{base}:impls/__init__.py")).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TRAINERS" and isinstance(node.value, ast.Dict):
             return {str(name): str(where) for name, where in ast.literal_eval(node.value).items()}
@@ -55,10 +56,10 @@ def _registered(base: str) -> dict[str, str]:
 
 
 def _imported(module: str) -> dict[Path, str]:
-    """Return the files, with their text, that a module of impls is made of: its own and those it imports from impls.
+    """Return the files of a module of impls, with their text: its own file and those it imports from impls, directly or not.
 
-    A file that it imports and that is not there, because it was removed or renamed, is one of them, with no text. The package's
-    __init__.py is none: it only lists.
+    An imported file that does not exist, for example after a rename, has an empty text. The package's __init__.py is left out, because
+    it only registers trainers.
     """
     root = home()
     code: dict[Path, str] = {}
@@ -70,7 +71,7 @@ def _imported(module: str) -> dict[Path, str]:
         code[path] = (root / path).read_text(encoding="utf-8") if (root / path).is_file() else ""
         try:
             tree = ast.parse(code[path])
-        except SyntaxError:  # the trainer's verdict will tell
+        except SyntaxError:  # the trainer's verdict reports it
             continue
         for node in ast.walk(tree):
             if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("impls"):

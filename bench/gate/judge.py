@@ -1,4 +1,4 @@
-"""`python -m bench gate`, from start to report: for each changed trainer, measure pairs, apply rule.py, keep the verdict."""
+"""`python -m bench gate`: measures pairs of each changed trainer, applies rule.py and collects the verdicts in a report."""
 
 from __future__ import annotations
 
@@ -31,21 +31,23 @@ from impls import InputError
 
 
 def gate(options: Options, *, base: str | None, margin: float = MARGIN, seconds: float = SECONDS) -> Report:
-    """Judge each of the options' trainers, or if there are none those whose code differs from the base's.
+    """Judge each of the options' trainers or, by default, each trainer whose code differs from the base's, and return the report.
 
-    base     a revision; None: where the working tree's history left the main branch
-    seconds  for each trainer
-    The pairs of each trainer are on the disk as soon as its verdict stands.
-    Raises InputError if there is no such base; what goes wrong with a trainer is its verdict. What ends the gate before its time, a
-    signal or a full disk, is the report's to tell, or raised if nothing was measured.
+    base     a revision; None: the merge base with the main branch
+    margin   smallest slowdown to report: 0.01 means 1 %
+    seconds  time budget for each trainer
+    Writes the pairs of each trainer to the CSV after its verdict.
+    Raises InputError if the base does not exist. A trainer's failure becomes its verdict. A signal or a full disk ends the gate early:
+    the report has the verdicts so far. If it ends before the first pair of the first trainer, the function raises the error.
     """
     if len(options.workloads) != 1:
-        raise InputError(f"gate takes one workload, not {len(options.workloads)}: {', '.join(w.name for w in options.workloads)}")
-    home()  # refuses to measure another copy of the code than the one whose changes are looked at
+        names = ",".join(workload.name for workload in options.workloads)
+        raise InputError(f"--workload {names}: gate takes one workload, not {len(options.workloads)}")
+    home()  # raises if the running code is another copy than the checkout that is compared
     revision = commit(base) if base else merge_base()
     trainers = options.trainers or changed(revision)
     for trainer in trainers:
-        impls.locate(trainer)  # refuses a name that there is not
+        impls.locate(trainer)  # rejects an unknown name
     records.check_writable(options.results)
     run_id, machine = records.new_id(datetime.now(UTC)), describe(options.machine).machine
     writer = records.Writer(options.results / f"{run_id}-gate-{machine}.csv")
@@ -54,7 +56,7 @@ def gate(options: Options, *, base: str | None, margin: float = MARGIN, seconds:
         verdict = _verdict(trainer, revision, options, margin, seconds)
         verdicts.append(verdict)
         if verdict.duel and verdict.pairs:
-            with suppress(WriteError):  # tried again at the end; the verdict stands all the same
+            with suppress(WriteError):  # close() below writes again; the verdict is valid without the file
                 writer.add(pair_rows(verdict.duel, verdict.stages, run_id=run_id, machine=machine))
         if verdict.broken_off:
             if len(verdicts) == 1 and not verdict.pairs:
@@ -74,7 +76,7 @@ def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: 
     begin = time.monotonic()
     stages: Stages = {}
     verdict = Verdict(trainer, "not reached", stages=stages)
-    threads = options.threads or 1  # one is steadier, and what slows one slows two
+    threads = options.threads or 1  # one thread is less noisy, and most slowdowns appear with one thread too
     try:
         with scratch_dir() as directory:
             progress(f"{trainer}: verifying")
@@ -90,12 +92,12 @@ def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: 
                 word, reason = _failed(error, new, directory, threads)
                 verdict = replace(verdict, word=word, reason=reason)
     except (Stopped, InputError, OSError) as error:
-        verdict = replace(verdict, reason=f"broken off: {error}", broken_off=error)
+        verdict = replace(verdict, reason=f"ended early: {error}", broken_off=error)
     return replace(verdict, seconds=time.monotonic() - begin)
 
 
 def _failed(error: ContenderError, new: Contender, directory: Path, threads: int) -> tuple[Word, str]:
-    """Return the word for a failure, and why. The base was tried first, so what only the working tree cannot do is its own fault."""
+    """Return the verdict and the reason of a failure. The base ran first, so what fails only in the working tree is *broken* there."""
     if error.contender is new:
         return "broken", str(error)
     if not error.absent:
@@ -108,21 +110,22 @@ def _failed(error: ContenderError, new: Contender, directory: Path, threads: int
 
 
 def _undecided(word: Word, stages: Stages) -> str:
-    """Return why the word is *undecided*, if it is."""
+    """Return the reason for the verdict *undecided*; empty for other verdicts."""
     if word != "undecided":
         return ""
     measured = list(stages.values())[-1]
-    few = not interval_at(measured, 1).known  # at which no look would show an interval
+    few = not interval_at(measured, 1).known  # too few pairs for an interval at any look
     if AFRESH in stages:
-        return f"slower at first, {'no time left to repeat it: give more --seconds' if few else 'but not clearly when measured afresh'}"
+        problem = "no time left to confirm it; raise --seconds" if few else "but the second set does not confirm it"
+        return f"slower in the first set of pairs, {problem}"
     if few:
-        return f"the time was enough for {counted(len(measured), 'pair')}, too few for an interval: give more --seconds"
-    return "too noisy for the time: give more --seconds, or a machine that does nothing else"
+        return f"measured only {counted(len(measured), 'pair')}, too few for an interval; raise --seconds"
+    return "too noisy for a decision in this time; raise --seconds or use an idle machine"
 
 
 def _left_behind(match: duel.Duel) -> str:
     left = match.left_behind["a"]
-    return f"left processes behind, which were ended: {', '.join(sorted(left))}" if left else ""
+    return f"left child processes running; killed {', '.join(sorted(left))}" if left else ""
 
 
 def _with_progress(pairs: Iterable[Pair], trainer: str) -> Iterator[Pair]:

@@ -1,7 +1,7 @@
-"""Slowdowns of a known size, planted in a trainer's own code, to see whether they are found. `bench.gate.planted_slowdowns:Planted`.
+"""Slowdowns of known size, planted in a trainer's code to test the gate. Trainer `bench.gate.planted_slowdowns:Planted`.
 
-The environment says what to plant: EPOCHBENCH_PLANTED="matrix _backprop copy 0.4" does 0.4 units of copying at each call of
-that method of that trainer, a unit being a few microseconds of work that a careless change might add.
+An environment variable selects the slowdown. EPOCHBENCH_PLANTED="matrix _backprop copy 0.4" adds 0.4 units of copying to each call of
+`_backprop` of `matrix`. A unit is a few microseconds of work that a careless change might add.
 """
 
 from __future__ import annotations
@@ -24,34 +24,34 @@ _WIDE = np.zeros(1 << 20, np.uint8)
 
 
 def _copy() -> None:
-    """A mini-batch is copied, and the copy thrown away."""
+    """Copy a mini-batch and discard the copy."""
     _SMALL.copy()
 
 
 def _added_pass() -> None:
-    """The weights are read once more, as for a norm that nobody looks at."""
+    """Read the weights once more, as for an unused norm."""
     np.abs(_WEIGHTS, out=_SCRATCH)
 
 
 def _product() -> None:
-    """A matrix product is computed twice."""
+    """Compute a matrix product once more."""
     np.dot(_SMALL, _WEIGHTS.T)
 
 
 def _conversion() -> None:
-    """Single precision goes to double and back."""
+    """Convert from single to double precision and back."""
     _SMALL.astype(np.float64).astype(np.float32)
 
 
 def _interpreter() -> None:
-    """Python code runs where there was none: a loop, a check, a dictionary."""
+    """Run extra Python code: a loop that fills a dictionary."""
     seen = {}
     for layer in range(24):
         seen[layer] = layer * layer
 
 
 def _cold_cache() -> None:
-    """Every cache line of a megabyte is touched, and what the trainer had there is gone."""
+    """Write to every cache line of a megabyte, which evicts the trainer's data."""
     _WIDE[::64] += 1
 
 
@@ -66,12 +66,12 @@ KINDS: dict[str, Callable[[], None]] = {
 
 
 def variable(trainer: str, method: str, kind: str, units: float) -> dict[str, str]:
-    """Return the environment that plants so many units of a kind at each call of the trainer's method."""
+    """Return the environment variable that plants `units` of a kind in each call of the trainer's method."""
     return {VARIABLE: f"{trainer} {method} {kind} {units!r}"}
 
 
 def plant(trainer: str, method: str, kind: str, units: float) -> type[Any]:
-    """Return the trainer's class with the slowdown in it. Fractions of a unit are saved up until they are a whole one."""
+    """Return a subclass of the trainer with the slowdown. Fractions of a unit add up over calls until they reach a whole unit."""
     base = load_trainer(trainer)
     original = getattr(base, method)
 

@@ -1,8 +1,8 @@
-"""The gate's stopping rule: when enough pairs are measured, and what they say.
+"""Decision rule of the gate: pairs in, verdict out.
 
-The gate looks at the interval of the ratio after some of the pairs (`interim_looks` of bench/paired/sequential.py says after which) and
-stops as soon as the interval lies on one side of the margin, or when the seconds are up. *slower* needs two such intervals: pairs
-measured afresh must repeat the first, and the report shows their ratio. A run of bad luck that looks like a slowdown does not repeat.
+The gate computes the interval of the ratio at each look (`interim_looks` in bench/paired/sequential.py). It stops when the interval lies
+on one side of the margin, or when the time is up. *slower* needs two such intervals: a second set of pairs, measured afresh, must confirm
+the first, and the report shows the ratio of the second set. A false alarm by chance rarely repeats.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _NOTHING_KNOWN = Interval(1.0, float("-inf"), float("inf"))
 
 
 def decide(pairs: Iterable[Pair], *, margin: float, seconds: float, stages: Stages | None = None) -> tuple[Decision, Interval, Stages]:
-    """Measure pairs until they decide; return the decision, the ratio on which it rests, and the pairs by stage.
+    """Measure pairs until a decision; return the decision, the ratio it is based on, and the pairs by stage.
 
-    pairs    endless; each one is measured when it is asked for
-    margin   the least slowdown that counts: 0.01 means a ratio above 1.01
-    seconds  for both stages together
-    stages   filled with the pairs, so that the caller has them even if the next one cannot be measured
-    If the time is too short to measure a slowdown afresh, the decision is *undecided* and the ratio the first one.
+    pairs    an endless iterator that measures each pair on demand
+    margin   smallest slowdown to report: 0.01 means a ratio above 1.01
+    seconds  time budget of both stages
+    stages   receives the pairs, so that the caller has them even if a later pair fails
+    If there is no time to confirm a slowdown, the decision is *undecided*, with the ratio of the first stage.
     """
     endless = iter(pairs)
     stages = {} if stages is None else stages

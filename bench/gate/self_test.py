@@ -1,7 +1,7 @@
-"""How far the gate can be trusted on this machine: its base against itself, and against itself slowed by a known share.
+"""Self-test of the gate on this machine: unchanged code against itself, and against copies slowed by a known share.
 
-A recorded set of process pairs stands for all that could have been measured: trial after trial is drawn from it, with
-replacement, and judged as the gate would, each pair costing the time that it took.
+The self-test records pairs and draws many trials from them, with replacement. It applies the gate's rule to each trial, where each pair
+costs the time that its measurement took.
 """
 
 from __future__ import annotations
@@ -30,13 +30,21 @@ LEVELS = (0.02, 0.03, 0.05, 0.10)
 RELIABLY = 0.95  # of the trials
 _TRIALS = 1000
 _KIND = "added-pass"
-_NEAR = 0.06  # where a slowdown's size is measured before it is scaled
-_PAIRS = 20  # that its size is measured with
+_NEAR = 0.06  # the slowdown at which a unit's size is measured
+_PAIRS = 20  # number of pairs of that measurement
 
 
 @dataclass(frozen=True)
 class Rates:
-    """How trials of code that takes 1 + `slower` times as long were judged. `seconds` is the median a trial took."""
+    """Verdicts on trials of code with a known slowdown.
+
+    slower    the planted slowdown: the code takes 1 + `slower` times as long
+    measured  the slowdown that the recorded pairs show
+    pairs     the number of recorded pairs
+    trials    the number of trials
+    words     the share of trials with each verdict
+    seconds   the median time of a trial
+    """
 
     slower: float
     measured: float
@@ -47,10 +55,17 @@ class Rates:
 
 
 def self_test(options: Options, *, base: str | None, margin: float, seconds: float) -> list[Rates]:
-    """Record pairs for `seconds` of unchanged code and of each level of slowdown, and return how trials of them are judged."""
+    """Record pairs of unchanged code and of each level of slowdown, and return the verdict rates of trials drawn from them.
+
+    options  one workload, and up to one trainer (default: matrix)
+    base     the revision to measure; None: the merge base with the main branch
+    margin   smallest slowdown to report
+    seconds  recording time for each level, and time budget of a trial
+    Raises InputError if the options have several trainers or workloads.
+    """
     for kind, asked in (("trainer", options.trainers), ("workload", [workload.name for workload in options.workloads])):
         if len(asked) > 1:
-            raise InputError(f"--self-test takes one {kind}, not {len(asked)}: {', '.join(asked)}")
+            raise InputError(f"--self-test: takes one {kind}, not {len(asked)} ({', '.join(asked)})")
     trainer = options.trainers[0] if options.trainers else "matrix"
     locate(trainer)
     revision = commit(base) if base else merge_base()
@@ -74,7 +89,7 @@ def self_test(options: Options, *, base: str | None, margin: float, seconds: flo
 
 
 def shares(match: Duel, trainer: str, method: str, kind: str) -> tuple[float, float]:
-    """Return by what share of an epoch b is slowed by planting nothing, which is a call more, and by each planted unit a call."""
+    """Return the slowdown, as a share of b's epoch, of an empty wrapper around the method, and of each planted unit per call."""
     nothing, units, slope = 0.0, 1.0, 0.0
     for pairs in (3, 3, 3, _PAIRS):
         slope = max(_slowed_by(match, trainer, method, kind, units, pairs), 1e-4) / units
@@ -89,13 +104,13 @@ def _slowed_by(match: Duel, trainer: str, method: str, kind: str, units: float, 
 
 
 def with_planted(match: Duel, trainer: str, method: str, kind: str, units: float) -> Duel:
-    """Return the duel with b against b slowed."""
+    """Return the duel with a slowed copy of b as its contender a."""
     slowed: Contender = replace(match.b, source=match.a.source, name=f"{trainer} + {kind}", trainer="bench.gate.planted_slowdowns:Planted")
     return replace(match, a=replace(slowed, env=planted_slowdowns.variable(trainer, method, kind, units)))
 
 
 def resample(recorded: Sequence[Pair], *, slower: float, margin: float, seconds: float, trials: int = _TRIALS) -> Rates:
-    """Return how the gate judges trials whose pairs are drawn from the recorded ones."""
+    """Draw trials from the recorded pairs, apply the gate's rule to each, and return the verdict rates."""
     rng = np.random.default_rng(0)
 
     def drawn() -> Iterator[Pair]:
@@ -113,7 +128,7 @@ def resample(recorded: Sequence[Pair], *, slower: float, margin: float, seconds:
 
 
 def table(rates: Sequence[Rates]) -> Table:
-    """Return the rates as a table, with what they come to."""
+    """Return the rates as a table, with the rate of false alarms and the smallest reliably detected slowdown."""
     words = ("slower", "not slower", "undecided")
     rows = [
         (
@@ -133,7 +148,7 @@ def table(rates: Sequence[Rates]) -> Table:
     notes = [
         "",
         f"false alarms: {unchanged.words.get('slower', 0.0):.2%} of {unchanged.trials:,} trials drawn from {unchanged.pairs} pairs",
-        f"smallest slowdown found in at least {RELIABLY:.0%} of the trials: {smallest}",
+        f"smallest slowdown detected in at least {RELIABLY:.0%} of the trials: {smallest}",
     ]
     headings = ("planted", "measured", "pairs", "called slower", *words[1:], "median time")
     return Table("", headings, rows, notes, numbers=True)

@@ -15,19 +15,19 @@ from bench.stats.intervals import Interval
 from bench.text.numbers import counted, plain
 from bench.text.tables import Table
 
-# broken          the working tree crashes or computes something else
-# not comparable  the base does
-# absent          neither was made for this machine
-# not reached     the gate was broken off before
+# broken          the working tree crashes or computes a wrong result
+# not comparable  the base crashes or computes a wrong result
+# absent          neither supports this machine
+# not reached     the gate ended before a decision
 Word = Decision | Literal["broken", "not comparable", "absent", "not reached"]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate says of a trainer.
+    """The verdict on one trainer.
 
-    ratio       the working tree's epoch time over the base's, measured in `stages`, if the word rests on one
-    broken_off  what ended the gate while this trainer was measured, if anything did
+    ratio       the working tree's epoch time over the base's, from the pairs in `stages`, if the verdict is based on one
+    broken_off  the signal or error that ended the gate during this trainer, if any
     """
 
     trainer: str
@@ -41,18 +41,18 @@ class Verdict:
 
     @property
     def pairs(self) -> int:
-        """How many pairs were measured."""
+        """The number of measured pairs."""
         return sum(map(len, self.stages.values()))
 
     def row(self) -> tuple[str, ...]:
-        """Return it as the cells of a table."""
+        """Return the verdict as the cells of a table row."""
         ratio = "-"
         if self.ratio:
             ratio = f"{self.ratio.value:.3f}x ({f'{self.ratio.low:.3f}-{self.ratio.high:.3f}' if self.ratio.known else '-'})"
         return self.trainer, self.word, ratio, str(self.pairs), f"{self.seconds:.0f}"
 
     def plain(self) -> dict[str, object]:
-        """Return it for JSON."""
+        """Return the verdict as a dictionary for JSON."""
         ends = self.ratio.json() if self.ratio else dict.fromkeys(Interval._fields)
         return {
             "trainer": self.trainer,
@@ -68,7 +68,11 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Report:
-    """The verdicts on a working tree, `head`, against its `base`, and the file that holds the pairs, or why there is none."""
+    """The verdicts on a working tree, `head`, compared with its `base`.
+
+    csv        the file with the pairs, if any
+    unwritten  a warning that says why the file could not be written, or empty
+    """
 
     base: str
     head: str
@@ -79,37 +83,37 @@ class Report:
 
     @property
     def broken_off(self) -> BaseException | None:
-        """What ended the gate before all trainers were judged, if anything did."""
+        """The signal or error that ended the gate before it judged every trainer, if any."""
         return next((verdict.broken_off for verdict in self.verdicts if verdict.broken_off), None)
 
     def draw(self) -> list[Path]:
-        """Draw the ratios that each verdict rests on, pair by pair, beside the CSV; return the files."""
+        """Draw the ratio of each pair behind each verdict, write the charts beside the CSV, and return the files."""
         files = []
         for verdict in self.verdicts:
             if self.csv and verdict.duel and verdict.ratio and verdict.ratio.known:
-                from bench.plot import charts  # loads matplotlib and pandas, which a gate without an interval does without
+                from bench.plot import charts  # imported here: loads matplotlib and pandas
 
                 stem = self.csv.with_name(f"{self.csv.stem}-{slug(verdict.trainer)}")
                 files += charts.draw_ratios(verdict.duel, list(verdict.stages.values())[-1], verdict.ratio, stem)
         return files
 
     def exit_code(self, *, strict: bool) -> int:
-        """Return 1 if a trainer is slower or broken, 3 if one could not be judged and the gate is strict, else 0."""
+        """Return 1 if a trainer is slower or broken; 3 if `strict` and a trainer has no decision; else 0."""
         words = {verdict.word for verdict in self.verdicts}
         if words & {"slower", "broken"}:
             return 1
         return 3 if strict and words & {"undecided", "not comparable", "not reached"} else 0
 
     def json(self) -> str:
-        """Return it as one JSON object; an end that an interval does not have is null."""
+        """Return the report as one JSON object; an unknown end of an interval is null."""
         return json.dumps({"base": self.base, "head": self.head, "margin": self.margin, "verdicts": [v.plain() for v in self.verdicts]})
 
     def text(self) -> str:
-        """Return it for a terminal."""
+        """Return the report as text for a terminal."""
         return "\n".join([self._table("").text(), *([str(self.csv)] if self.csv else [])])
 
     def markdown(self) -> str:
-        """Return it for a pull request."""
+        """Return the report as Markdown for a pull request."""
         return self._table("epochbench gate: ").markdown() + "\n"
 
     def _table(self, title: str) -> Table:
@@ -117,9 +121,9 @@ class Report:
         notes += [self.unwritten] if self.unwritten else []
         notes += sorted({f"measured on {v.duel.title}, {counted(v.duel.threads, 'thread')}" for v in self.verdicts if v.duel})
         if not self.verdicts:
-            notes = ["no trainer's code differs: nothing to judge; --trainers NAME,... judges all the same"]
+            notes = ["no trainer's code differs from the base; to judge one anyway, give --trainers NAME,..."]
         return Table(
-            f"{title}{self.head} against {self.base}: slower means by more than {self.margin:.1%}",
+            f"{title}{self.head} against {self.base}, margin {self.margin:.1%}",
             ["trainer", "verdict", "time, new / base (95 %)", "pairs", "seconds"],
             [verdict.row() for verdict in self.verdicts],
             [plain(note) for note in notes],

@@ -1,1 +1,1 @@
-"""What the machine is and what it does at most: identity, affinity, BLAS, clock, peaks."""
+"""The machine: identity, affinity, BLAS, clock, load, peaks, roofline."""

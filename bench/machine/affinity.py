@@ -1,7 +1,7 @@
-"""Hold this process to N processors and its libraries to N threads, so that "one thread" means the same for everybody.
+"""CPU affinity and thread limits, so that "one thread" means the same for every trainer.
 
-Setting a thread count is not enough: some libraries (XLA) size their pool by the processors that the process may run on.
-Pinning is not enough either: others start a thread for every processor of the machine. So both.
+Setting a thread count is not enough: some libraries (XLA) size their thread pool by the processors that the process may run on.
+Pinning is not enough either: other libraries start a thread for every processor of the machine. So this module does both.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ import threadpoolctl
 
 from impls.errors import InputError
 
-# Read by OpenMP, OpenBLAS, MKL, Accelerate and Numba when they are loaded.
+# OpenMP, OpenBLAS, MKL, Accelerate and Numba read these when they are loaded.
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 def available() -> int:
-    """Return how many processors this process may run on."""
+    """Return the number of processors that this process may run on."""
     return len(processors())
 
 
 def limit_threads(threads: int | None = None) -> int:
-    """Pin this process to its first `threads` processors (None: all it has) and set thread counts; return the number.
+    """Pin this process to its first `threads` processors (None: all that it may use), and limit the libraries to as many threads.
 
-    Libraries that are loaded already are told through threadpoolctl, later ones through the environment. macOS has no pinning;
-    there only the thread counts are set. Raises InputError if there are not that many processors.
+    threadpoolctl limits the libraries that are already loaded, the environment limits later ones. macOS has no pinning, so only the
+    thread counts are set there. Returns the number of threads. Raises InputError if there are not enough processors.
     """
     most = available()
     threads = most if threads is None else threads
@@ -47,9 +47,9 @@ def processors() -> list[int]:
 
 
 def pin(numbers: list[int]) -> None:
-    """Hold this process, with its threads, to these processors; macOS knows no such thing."""
+    """Pin this process and all its threads to these processors. Does nothing on macOS, which has no pinning."""
     process = psutil.Process()
-    if hasattr(os, "sched_setaffinity"):  # Linux pins threads one by one: those that a library has started too
+    if hasattr(os, "sched_setaffinity"):  # Linux pins each thread, so include those that a library has started
         for thread in process.threads():
             os.sched_setaffinity(thread.id, numbers)
     elif hasattr(process, "cpu_affinity"):

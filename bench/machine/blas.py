@@ -1,7 +1,7 @@
-"""Does NumPy's BLAS run kernels as wide as this processor's registers? If not, what would each safe setting gain?
+"""Check of the BLAS kernels under NumPy: are they as wide as the processor's registers, and which setting is faster if not?
 
-OpenBLAS chooses its kernels by a table of processor models and falls back to older ones for a model it does not know; then half of
-the hardware's arithmetic lies idle, and a comparison of machines compares tables. OPENBLAS_CORETYPE overrules the table.
+OpenBLAS selects its kernels from a table of processor models. For an unknown model it falls back to older kernels, which leave half
+of the arithmetic units idle. A comparison of machines then compares these table entries. OPENBLAS_CORETYPE overrides the table.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bench.machine.identity import blas, cpu_info
 
 VARIABLE = "OPENBLAS_CORETYPE"
 
-# Kernels, the bits of the registers they use, and the processor's flags (as cpuinfo spells them) without which they would crash.
+# Kernels: the register width in bits, and the processor flags (as cpuinfo spells them) that they need to run.
 _KERNELS = {
     "Nehalem": (128, {"sse4_2"}),
     "Haswell": (256, {"avx2", "fma"}),
@@ -43,7 +43,7 @@ with threadpoolctl.threadpool_limits(1):
 
 @dataclass(frozen=True)
 class Trial:
-    """A setting that was tried: the variable's value, None for none; the kernels that ran; their float32 rate in FLOP/s, one thread."""
+    """A tried setting: the variable's value (None: unset), the kernels that ran, and their float32 rate in FLOP/s on one thread."""
 
     setting: str | None
     kernels: str
@@ -52,7 +52,7 @@ class Trial:
 
 @dataclass(frozen=True)
 class KernelCheck:
-    """Kernels and the width of their registers in bits, beside the processor's; what was tried, if they are narrower."""
+    """The kernels, the register widths of kernels and processor in bits, and the settings tried if the kernels are narrower."""
 
     kernels: str
     bits: int
@@ -60,23 +60,23 @@ class KernelCheck:
     trials: list[Trial]
 
     def warning(self) -> str | None:
-        """Return what is wrong and how to mend it in a line, or None."""
+        """Return the problem and its fix on one line, or None if the kernels are wide enough."""
         if not self.trials:
             return None
         now, *others = self.trials
         best = max(others, key=lambda trial: trial.flops, default=now)
-        problem = f"NumPy's BLAS runs {self.kernels} kernels, {self.bits} bits wide, on a processor with {self.processor_bits}"
+        problem = f"NumPy's BLAS: {self.bits}-bit {self.kernels} kernels on a processor with {self.processor_bits}-bit registers"
         if best.flops < 1.1 * now.flops:
-            return f"{problem}; no other setting was faster here"
+            return f"{problem}; no other setting was faster"
         tried = ", ".join(f"{trial.setting or 'unset'} {trial.flops / now.flops:.2f}x" for trial in others)
         remedy = f"set {VARIABLE}={best.setting}" if best.setting else f"unset {VARIABLE}"
-        return f"{problem}: {remedy} for {best.flops / now.flops:.2f} times its speed (measured: {tried})"
+        return f"{problem}; {remedy} for a speedup of {best.flops / now.flops:.2f}x (measured: {tried})"
 
 
 def check_kernels() -> KernelCheck | None:
-    """Look at the BLAS of this process; if it is narrower than the processor, try each setting that is safe in a process of its own.
+    """Check the BLAS of this process. If its kernels are narrower than the processor, time each safe setting in a new process.
 
-    Returns None where nothing is known: no OpenBLAS, or kernels or a processor that are not in the table.
+    Returns None if the check cannot decide: the BLAS is not OpenBLAS, or the table lacks its kernels or the processor.
     """
     name, kernels = blas()
     known = {kind.lower(): bits for kind, bits in _FAMILY.items()} | {kind.lower(): bits for kind, (bits, _) in _KERNELS.items()}

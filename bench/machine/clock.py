@@ -1,4 +1,4 @@
-"""How fine and how quick the clock is that times an epoch, time.perf_counter."""
+"""Resolution and read time of the clock that times an epoch, time.perf_counter."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ from bench.text.numbers import duration
 from impls import InputError
 
 _READINGS = 1000
-_MOST = 1_000_000  # readings, some 50 ms, in which a clock that ticks at all has ticked
-_SHARE = 0.01  # of an epoch: what nobody claims to tell apart
+_MOST = 1_000_000  # readings, about 50 ms, in which a working clock has advanced
+_SHARE = 0.01  # of an epoch: the largest acceptable clock error
 
 
 @dataclass(frozen=True)
 class Clock:
-    """tick: seconds of its smallest step; reading: seconds that it takes to be read."""
+    """The clock's properties. tick: its smallest step in seconds; reading: seconds to read it."""
 
     tick: float
     reading: float
 
     def __str__(self) -> str:
-        return f"steps of {duration(self.tick)}, {duration(self.reading)} to read"
+        return f"resolution {duration(self.tick)}, {duration(self.reading)} to read"
 
     def warning(self, seconds: float) -> str | None:
-        """Return why it cannot time an epoch of so many seconds to a percent, or None if it can."""
+        """Return a warning if the clock cannot time an epoch of `seconds` to 1 %, else None."""
         if self.tick + self.reading <= _SHARE * seconds:
             return None
-        return f"an epoch of {duration(seconds)} is too short for a clock with {self}; train on more --examples"
+        return f"clock: an epoch of {duration(seconds)} is too short ({self}); increase --examples"
 
 
 def measure(now: Callable[[], float] = time.perf_counter) -> Clock:
-    """Read the clock 1,000 times and until it has ticked twice: a tenth of a millisecond, if it is a good one.
+    """Read the clock at least 1,000 times, until it has advanced twice. This takes about 0.1 ms with a good clock.
 
-    Raises InputError if it does not tick.
+    now  returns the time in seconds
+    Raises InputError if the clock does not advance.
     """
     first = last = now()
     steps = []
@@ -43,5 +44,5 @@ def measure(now: Callable[[], float] = time.perf_counter) -> Clock:
         if last > before:
             steps.append(last - before)
         if reading >= _READINGS and len(steps) > 1:
-            return Clock(min(steps[1:]), (last - first) / reading)  # the first reading may have come in the middle of a step
-    raise InputError(f"time.perf_counter stood still for {_MOST:,} readings: nothing can be timed on this system")
+            return Clock(min(steps[1:]), (last - first) / reading)  # the first reading may fall within a step
+    raise InputError(f"time.perf_counter: did not advance in {_MOST:,} readings; benchmark on another system")

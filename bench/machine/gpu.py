@@ -1,4 +1,4 @@
-"""The GPU that CUDA computes on: its name, memory, clock and driver, from NVIDIA's management library or from nvidia-smi."""
+"""Identity of the GPU that CUDA uses: name, memory, clock and driver, from NVML or nvidia-smi."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ _FIELDS = "name,driver_version,memory.total,clocks.max.sm"
 
 
 def gpu_columns() -> dict[str, Any]:
-    """Return the GPU's columns of the CSV; empty texts without a GPU. The clock is the highest of its multiprocessors."""
+    """Return the GPU columns of the CSV; empty strings without a GPU. The clock is the maximum clock of the multiprocessors."""
     bus = _bus_of_device_0()
     return (bus and (_from_nvml(bus) or _from_nvidia_smi(bus))) or {"gpu": "", "gpu_driver": "", "cuda": ""}
 
 
 def _bus_of_device_0() -> str | None:
-    """Return where on the PCI bus CUDA's device 0 is, on which all trainers compute; None without one.
+    """Return the PCI bus id of CUDA device 0, which all trainers use; None without a device.
 
-    The driver is asked, because nvidia-smi numbers GPUs by their position, CUDA by their speed and by CUDA_VISIBLE_DEVICES.
+    The id comes from the driver: nvidia-smi numbers GPUs by bus position, CUDA by speed and by CUDA_VISIBLE_DEVICES.
     """
     try:
         cuda = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
@@ -32,7 +32,7 @@ def _bus_of_device_0() -> str | None:
 
 
 def _from_nvml(bus: str) -> dict[str, Any] | None:
-    """Return the columns as NVML gives them; None if the package or the library is missing, or does not know the GPU."""
+    """Return the columns from NVML; None if the package or the library is missing or fails."""
     try:
         import pynvml
     except ImportError:
@@ -53,7 +53,7 @@ def _from_nvml(bus: str) -> dict[str, Any] | None:
 
 
 def _from_nvidia_smi(bus: str) -> dict[str, Any] | None:
-    """Return the columns as nvidia-smi prints them; None if it fails."""
+    """Return the columns from nvidia-smi; None if it fails."""
     query = ["nvidia-smi", f"--query-gpu={_FIELDS}", "--format=csv,noheader,nounits", f"--id={bus}"]
     try:
         values, banner = (subprocess.run(command, capture_output=True, text=True, timeout=30) for command in (query, query[:1]))

@@ -1,6 +1,6 @@
-"""What this machine is: its identity (processor, cores, GPU) and its state (versions, BLAS and its kernels, driver).
+"""Description of this machine: its identity (processor, cores, GPU) and its state (versions, BLAS and its kernels, driver).
 
-No host name, user name or path is read, so none can leave the machine with a result.
+This module reads no host name, user name or path, so a result cannot contain one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from bench.text.numbers import counted
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine's columns of the CSV. Empty text: there is none, or it cannot be known."""
+    """The machine columns of the CSV. An empty string means absent or unknown."""
 
     machine: str
     cpu: str
@@ -39,16 +39,16 @@ class Machine:
 
     @property
     def title(self) -> str:
-        """Its name, and in brackets what it is."""
+        """The name, with processor, cores and GPU in parentheses."""
         return f"{self.machine} ({self.cpu}, {counted(self.cores, 'core')}, {self.gpu or 'no GPU'})"
 
     def lines(self) -> list[tuple[str, str]]:
-        """Return (label, value) pairs for people."""
+        """Return (label, value) pairs to print."""
         return [(name.replace("_", " "), "-" if value in ("", None) else str(value)) for name, value in asdict(self).items()]
 
 
 def describe(name: str | None = None) -> Machine:
-    """Look at this machine. name: what results call it, else a short name made of processor, cores and GPU."""
+    """Describe this machine. name: its name in results (None: a short name from processor, cores and GPU)."""
     import numpy
 
     cpu, cores, gpu = _cpu(), psutil.cpu_count(logical=False) or psutil.cpu_count() or 1, gpu_columns()
@@ -70,16 +70,16 @@ def describe(name: str | None = None) -> Machine:
 def slug(text: str) -> str:
     """Return text as a short name of lower-case letters, digits and hyphens, safe as a file name anywhere."""
     name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60].rstrip("-") or "machine"
-    return f"machine-{name}" if re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", name) else name  # Windows keeps those for devices
+    return f"machine-{name}" if re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", name) else name  # reserved for devices on Windows
 
 
 def blas() -> tuple[str, str]:
-    """Return the BLAS under NumPy, with its version, and the kernels that it chose for this processor."""
-    import numpy  # noqa: F401 (loads the BLAS that threadpoolctl then looks at)
+    """Return the BLAS that NumPy uses, with its version, and the kernels that it selected for this processor."""
+    import numpy  # noqa: F401 (loads the BLAS that threadpoolctl inspects)
     import threadpoolctl
 
     libraries = [library for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"]
-    for library in sorted(libraries, key=lambda library: "numpy" not in library["filepath"]):  # SciPy may have brought one of its own
+    for library in sorted(libraries, key=lambda library: "numpy" not in library["filepath"]):  # SciPy may have loaded its own BLAS
         return f"{library['internal_api']} {library['version'] or ''}".strip(), library.get("architecture") or ""
     from numpy import show_config
 
@@ -88,14 +88,14 @@ def blas() -> tuple[str, str]:
 
 
 def versioned(library: str) -> str:
-    """Return the name of a library, with its version if it is loaded and tells one."""
+    """Return the name of a library, with its version if it is loaded and has one."""
     return f"{library} {getattr(sys.modules.get(library), '__version__', '')}".strip()
 
 
 @cache
 def cpu_info() -> dict[str, Any]:
-    """Return what is known of the processor: "brand_raw", its name, and "flags", its instruction sets, among others."""
-    import cpuinfo  # comes with pytest-benchmark
+    """Return cpuinfo's description of the processor, with "brand_raw", its name, and "flags", its instruction sets."""
+    import cpuinfo  # a dependency of pytest-benchmark
 
     return dict(cpuinfo.get_cpu_info())
 

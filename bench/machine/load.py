@@ -1,4 +1,4 @@
-"""How much of the processors' time others take while this process works: other processes, and the hypervisor."""
+"""CPU time that other processes and the hypervisor take during a measurement."""
 
 from __future__ import annotations
 
@@ -9,27 +9,28 @@ import psutil
 
 from bench.machine import affinity
 
-_LEAST_SECONDS = 0.5  # the system counts a processor's time in ticks of 10 ms or more
-_AWAY = ("idle", "iowait", "steal", "guest", "guest_nice")  # a guest's time is in the user's already
+_LEAST_SECONDS = 0.5  # the system counts CPU time in ticks of 10 ms or more
+_AWAY = ("idle", "iowait", "steal", "guest", "guest_nice")  # user time already includes guest time
 
 
 class Shares(NamedTuple):
-    """Of the time of the processors that this process is held to, what others took: processes, and the hypervisor. None: not known."""
+    """Fractions of the CPU time of this process's processors: load by other processes, steal by the hypervisor. None: unknown."""
 
     load: float | None = None
     steal: float | None = None
 
 
 class Meter:
-    """Watches the processors that this process is held to, from now on."""
+    """Measures the load on the processors that this process may use, from its creation on."""
 
     def __init__(self) -> None:
         self._begin = _Reading()
 
     def shares(self) -> Shares:
-        """Return what others took since it was made, or last gave an answer; nothing, and go on, if that is less than half a second ago.
+        """Return the shares since the last result, or since creation.
 
-        Nothing either where the system does not account for all of the time, as in some containers.
+        Returns unknown shares, and continues the interval, after less than 0.5 s. Also returns unknown shares if the system does not
+        account for all of the CPU time, as in some containers.
         """
         begin, end = self._begin, _Reading()
         if end.at - begin.at < _LEAST_SECONDS:
@@ -44,7 +45,7 @@ class Meter:
 
 
 class _Reading:
-    """The counters of a moment, in seconds, summed over the processors that this process is held to."""
+    """The current CPU time counters in seconds, summed over the processors that this process may use."""
 
     def __init__(self) -> None:
         every = psutil.cpu_times(percpu=True)
@@ -55,4 +56,4 @@ class _Reading:
         self.counted = sum(sum(times.values()) - times.get("guest", 0.0) - times.get("guest_nice", 0.0) for times in mine)
         self.busy = sum(sum(seconds for name, seconds in times.items() if name not in _AWAY) for times in mine)
         self.stolen = sum(times["steal"] for times in mine) if mine and "steal" in mine[0] else None
-        self.own = sum(own[:4])  # of this process and of the children that it has waited for
+        self.own = sum(own[:4])  # this process and the children that it has waited for

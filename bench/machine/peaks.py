@@ -1,4 +1,4 @@
-"""What this machine does at most, measured: a large matrix product and a large copy; on a GPU, launches too."""
+"""Measured peaks of this machine: a large matrix product and a large copy; on a GPU, also kernel launches."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 from bench.machine.roofline import Peaks
 
-_PRODUCT = 1536  # rows of the square matrices: large enough for BLAS to reach its best
-_COPIED = 1 << 28  # bytes: more than the caches of most processors
+_PRODUCT = 1536  # rows of the square matrices, enough for BLAS to reach its peak
+_COPIED = 1 << 28  # bytes, more than the caches of most processors
 ROUNDS = 5
 _ROUNDS_AGAIN = 2
 
 
 def measure(device: str, dtype: str) -> Peaks:
-    """Measure the peaks of the device, "cpu" or "gpu". On a CPU, the product uses the threads that NumPy may use."""
+    """Measure the peaks of the device, "cpu" or "gpu". On a CPU, the product uses all threads that NumPy may use."""
     if device == "gpu":
         from bench.machine import peaks_gpu
 
@@ -28,7 +28,7 @@ def measure(device: str, dtype: str) -> Peaks:
 
 
 def measure_again(device: str, before: Peaks, dtype: str) -> Peaks:
-    """Measure the product again, quickly, and return the peaks with the new rate: it falls when the machine slows down."""
+    """Measure the product again with fewer rounds, and return `before` with the new rate, which drops if the machine slows down."""
     if device == "gpu":
         from bench.machine import peaks_gpu
 
@@ -44,7 +44,7 @@ def _flops(dtype: str, rounds: int) -> float:
 
 
 def shortest(work: Callable[[], object], synchronize: Callable[[], object] = lambda: None, *, rounds: int = ROUNDS) -> float:
-    """Return the shortest of the wall times of the rounds, in seconds, after a warm-up; each round ends when `synchronize` returns."""
+    """Return the shortest wall time of the rounds in seconds, after a warm-up. Each round ends when `synchronize` returns."""
     times = []
     for _ in range(1 + rounds):
         synchronize()

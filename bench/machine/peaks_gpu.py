@@ -1,4 +1,4 @@
-"""A GPU's peaks, measured with CuPy: a large product, a large copy, a kernel launch, a node of a CUDA graph."""
+"""Measured peaks of a GPU, with CuPy: a large matrix product, a large copy, a kernel launch, a CUDA graph node."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from bench.machine.peaks import ROUNDS, shortest
 from bench.machine.roofline import Peaks
 
 _PRODUCT = 8192  # rows of the square matrices
-_COPIED = 1 << 31  # bytes read and written: more than any GPU's cache
+_COPIED = 1 << 31  # bytes read and written, more than the cache of any GPU
 _LAUNCHES = 2000
 
 
 def measure(dtype: str) -> Peaks:
-    """Measure the current CUDA device's peaks. float32 products are true float32: TF32 is CuPy's opt-in."""
+    """Measure the peaks of the current CUDA device. float32 products do not use TF32, which CuPy enables only on request."""
     peaks = _measure(dtype)
     _free()
     return peaks
 
 
 def measure_flops(dtype: str, rounds: int) -> float:
-    """Measure the rate of the large product, as in `measure`, in floating-point operations a second."""
+    """Measure the rate of the large product, as in `measure`, in floating-point operations per second."""
     flops = _flops(dtype, rounds)
     _free()
     return flops
 
 
 def _free() -> None:
-    """Return up to three gigabytes to the device, on which others compute too."""
+    """Free up to three gigabytes of device memory, which other programs may need."""
     cupy.get_default_memory_pool().free_all_blocks()
 
 
@@ -60,8 +60,8 @@ def _measure(dtype: str) -> Peaks:
 
 
 def _captured(work: Callable[[], None]) -> Any:
-    """Return the work's kernels as a CUDA graph."""
-    work()  # compiles outside of the capture
+    """Capture the kernels of `work` and return them as a CUDA graph."""
+    work()  # compile before the capture
     stream = cupy.cuda.Stream(non_blocking=True)
     with stream:
         stream.begin_capture()

@@ -1,7 +1,7 @@
-"""The least time of an epoch: its operations and bytes, from the shapes, over what this machine does at most.
+"""Roofline floor of an epoch: the least time that the measured peaks allow for its operations and bytes.
 
 The floor is the larger of two times, as in the roofline model (S. Williams, A. Waterman, D. Patterson, 2009): operations over the rate
-of a large matrix product, bytes over the rate of a large copy. Both rates are the best of several, because they are to be a limit.
+of a large matrix product, and bytes over the rate of a large copy. Both rates are the best of several rounds, because a peak is a maximum.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from itertools import pairwise
 
 @dataclass(frozen=True)
 class Peaks:
-    """What a processor or a GPU does at most, for one dtype and number of threads.
+    """The measured peaks of a CPU or a GPU, for one dtype and number of threads.
 
-    flops   floating-point operations a second, of a large matrix product
-    bytes   read and written a second, of a large copy
-    launch  seconds that one kernel launch takes from the host; None on a processor
-    node    seconds that one kernel in a replayed CUDA graph takes; None on a processor
+    flops   floating-point operations per second of a large matrix product
+    bytes   bytes read and written per second by a large copy
+    launch  seconds per kernel launch from the host; None on a CPU
+    node    seconds per kernel in a replayed CUDA graph; None on a CPU
     """
 
     flops: float
@@ -27,34 +27,37 @@ class Peaks:
     node: float | None = None
 
     def at_best(self, other: Peaks) -> Peaks:
-        """Return the better of each."""
+        """Return the better value of every field."""
         rates = max(self.flops, other.flops), max(self.bytes, other.bytes)
         costs = (min((x for x in pair if x is not None), default=None) for pair in ((self.launch, other.launch), (self.node, other.node)))
         return Peaks(*rates, *costs)
 
     def floor(self, work: Work) -> float:
-        """Return the seconds that the work takes at least."""
+        """Return the least seconds that the peaks allow for the work."""
         return max(work.flops / self.flops, work.bytes / self.bytes)
 
 
 @dataclass(frozen=True)
 class Work:
-    """What an epoch must do at least: floating-point operations, and bytes to and from memory."""
+    """The minimum work of an epoch: floating-point operations, and bytes to and from memory."""
 
     flops: int
     bytes: int
 
 
 def epoch_work(layers: Sequence[int], examples: int, itemsize: int, *, share: float = 1.0) -> Work:
-    """Return the work of an epoch.
+    """Return the minimum work of an epoch.
 
-    share  of the pixels that is worked on: below 1 for a trainer that skips those that are 0
+    layers    widths of the layers, input first
+    examples  number of examples
+    itemsize  bytes per number
+    share     fraction of the pixels that are processed: below 1 for a trainer that skips zero pixels
 
-    Operations, a multiplication and an addition counting 2: for one example, layer l needs n_l n_{l-1} multiply-adds for z_l, as many
-    for nabla_w_l (BP4), and, but for the first, as many for the delta of the layer below (BP2). Biases, sigmoids and the step
-    are left out: they are of lower order.
-    Bytes: every image is read once, and every weight is read and written once. Caches may spare all else, however small the
-    mini-batches, so nothing else is sure.
+    Operations: a multiply-add counts as 2. For one example, layer l needs n_l n_{l-1} multiply-adds for z_l and as many for
+    nabla_w_l (BP4). Every layer except for the first needs as many for the delta of the layer below (BP2). The count omits biases,
+    sigmoids and the step, which are of lower order.
+    Bytes: every image is read once, and every weight is read and written once. Caches may save all other transfers, for any size of
+    mini-batch, so the count omits them.
     """
     first, *others = [above * below for below, above in pairwise(layers)]
     flops = 2 * examples * (2 * share * first + 3 * sum(others))

@@ -1,1 +1,1 @@
-"""A timing run: cases, the run they share, the watchdog, training, the terminal summary."""
+"""Timing runs: cases, shared state, watchdog, training, terminal summary."""

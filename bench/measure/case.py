@@ -10,7 +10,7 @@ from impls import Dataset, Network, Splits, Trainer, load_trainer, unavailable
 
 @dataclass(frozen=True)
 class Case:
-    """One trainer on one workload. `absent` says why the trainer cannot run here, if it cannot."""
+    """One trainer on one workload. If the trainer cannot run here, `absent` gives the reason."""
 
     workload: Workload
     trainer: str
@@ -21,31 +21,31 @@ class Case:
 
     @property
     def title(self) -> str:
-        """The case's name in messages."""
+        """Name of the case in messages."""
         return f"{self.workload.name} {self.trainer}"
 
     @property
     def key(self) -> tuple[str, str]:
-        """The workload and the trainer, as the CSV's columns name them."""
+        """Workload and trainer, as in the CSV's columns of these names."""
         return self.workload.name, self.trainer
 
     def data(self, splits: Splits) -> Dataset:
-        """Return the examples of its epoch."""
+        """Return the examples of an epoch."""
         return self.workload.data(splits)
 
     def start(self, splits: Splits) -> Network:
-        """Return the network from which each of its epochs starts."""
+        """Return the network with the initial weights."""
         return self.workload.network(self.data(splits))
 
     def make_trainer(self, splits: Splits) -> Trainer:
-        """Return its trainer, ready to train from the start. Raises Unsupported, or what the trainer raises."""
+        """Return the trainer with the initial weights. Raises Unsupported, and any exception of the trainer."""
         make, workload = load_trainer(self.trainer), self.workload
         return make(self.start(splits), self.data(splits), batch_size=workload.batch_size, learning_rate=workload.learning_rate)
 
 
 def absent(trainer: str) -> str | None:
-    """Return why a trainer cannot be measured here, with the command that would mend it, or None if it can."""
+    """Return why a trainer cannot be measured here and the command that fixes it, or None if it can be measured."""
     reason = unavailable(trainer)
     if reason is None and load_trainer(trainer).device == "gpu" and (missing := unavailable("gpu")):
-        return f"what a GPU does at most is measured with CuPy. {missing}"
+        return f"the peaks of a GPU are measured with CuPy. {missing}"
     return reason

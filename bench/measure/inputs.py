@@ -1,4 +1,4 @@
-"""What the cases of a run are given: the data, the initial weights, the order; and the oracle that verifies them."""
+"""Inputs of a run's cases (data, initial weights, order), and the oracles that verify the trainers."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from impls import Network, Splits, load_trainer
 
 
 class Inputs:
-    """The data of a run, which no trainer may change, and an oracle for each workload, made when it is first needed."""
+    """The data of a run, which no trainer may change, and one oracle per workload, created on first use."""
 
     def __init__(self, load: Callable[[], Splits]) -> None:
-        """Load the data. It is loaded again when a trainer has changed it."""
+        """Load the data.
+
+        load  loads the data; called again after a trainer has changed it
+        """
         self._load = load
         self.splits = load()
         self._oracles: dict[Workload, Oracle] = {}
@@ -28,7 +31,7 @@ class Inputs:
     def guarded(self, case: Case) -> Iterator[tuple[Network, npt.NDArray[np.int64]]]:
         """Yield the initial network and the order of the case's epoch.
 
-        Raises InputsChangedError at the end if the trainer has changed them or the data; the next case gets new ones.
+        Raises InputsChangedError on exit if the trainer has changed them or the data. The data is then loaded again for the next case.
         """
         data, test, start = case.data(self.splits), self.splits.test, case.start(self.splits)
         order = data.order(seed=case.workload.seed)
@@ -42,7 +45,7 @@ class Inputs:
             raise
 
     def max_error(self, case: Case) -> float:
-        """Verify the case's trainer. Raises VerificationError if it does not compute what the oracle computes."""
+        """Verify the case's trainer and return its error. Raises VerificationError if its result differs from the oracle's."""
         if case.workload not in self._oracles:
             self._oracles[case.workload] = Oracle(case.workload, self.splits)
         return self._oracles[case.workload].max_error(load_trainer(case.trainer))

@@ -1,4 +1,4 @@
-"""What became of each case of a run."""
+"""Outcomes of the cases of a run."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from bench.measure.case import Case
 
 @dataclass
 class Outcomes:
-    """What became of each case.
+    """Outcomes of the cases of a run.
 
-    reached   the last step of each case that was begun
-    finished  the cases that ended, with rows or without
-    skipped   why a case gave no row: the trainer cannot run here, or was not made for the workload
-    failed    why a case gave no row: the trainer broke its contract, hung or raised
+    reached   last step of each case that has started
+    finished  cases that have ended, with or without rows
+    skipped   reason why a case has no row: the trainer cannot run here, or does not support the workload
+    failed    reason why a case has no row: the trainer broke its contract, hung or raised
     """
 
     reached: dict[Case, str] = field(default_factory=dict)
@@ -24,7 +24,7 @@ class Outcomes:
     failed: dict[Case, str] = field(default_factory=dict)
 
     def unfinished(self, cases: Iterable[Case]) -> dict[Case, str]:
-        """Return those of the cases that have not ended, and how far each came."""
+        """Return the cases that have not ended, each with the last step that it reached."""
         return {
             case: f"stopped ({self.reached[case]})" if case in self.reached else "not reached"
             for case in cases

@@ -1,4 +1,4 @@
-"""Members of pytest and pytest-benchmark that neither publishes. tests/bench/measure/test_pytest_internals.py pins them."""
+"""Unpublished members of pytest and pytest-benchmark. tests/bench/measure/test_pytest_internals.py checks them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 
 
 class Terminal(logging.Handler):
-    """The terminal as pytest writes to it; where nothing is written (as in a worker of pytest-xdist), its methods do nothing.
+    """The terminal that pytest writes to. In a process that writes nothing, such as a worker of pytest-xdist, its methods do nothing.
 
-    As a handler it shows each message in place of the last one.
+    As a logging handler, it replaces each message with the next one.
     """
 
     def __init__(self, config: pytest.Config) -> None:
@@ -24,26 +24,26 @@ class Terminal(logging.Handler):
 
     @property
     def is_interactive(self) -> bool:
-        """Whether a line can be written over."""
+        """Whether the terminal can overwrite a line."""
         return self._reporter is not None and bool(self._reporter.isatty)
 
     def uncaptured(self) -> AbstractContextManager[None]:
-        """Return a context in which what is written to standard output and error is not captured."""
+        """Return a context in which pytest does not capture standard output and standard error."""
         return self._capture.global_and_fixture_disabled()  # type: ignore[no-any-return]
 
     def name_no_files(self) -> None:
-        """Leave out the file's name and a letter for each test, unless the user wants more of pytest."""
+        """Leave out the file name and the letters of the tests, unless pytest is verbose."""
         if self._reporter is not None and not self._verbose:
             self._reporter.showfspath = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Show the message in place of the last one, if the terminal is interactive."""
+        """Replace the previous message with this one, if the terminal is interactive."""
         if self.is_interactive:
             with self.uncaptured():
                 self._reporter.rewrite(record.getMessage(), erase=True)
 
     def write_line(self, line: str) -> None:
-        """Write a line that stays, in place of the last one, unless the user wants pytest's own lines."""
+        """Replace the previous message with a permanent line, unless pytest is verbose."""
         if self._reporter is None or self._verbose:
             return
         if self.is_interactive:
@@ -53,22 +53,22 @@ class Terminal(logging.Handler):
 
 
 def parameter(item: pytest.Item, name: str) -> Any:
-    """Return the value of a parametrized test's parameter, or None if it has none of that name."""
+    """Return the value of a test's parameter, or None if the test has no parameter of that name."""
     return item.callspec.params.get(name) if hasattr(item, "callspec") else None
 
 
 def has_colours(terminalreporter: Any) -> bool:
-    """Return whether the terminal of `pytest_terminal_summary` shows colours."""
+    """Return whether the terminal of `pytest_terminal_summary` supports colours."""
     return bool(terminalreporter._tw.hasmarkup)
 
 
 def hide_benchmark_table(config: pytest.Config) -> None:
-    """Have pytest-benchmark print no table."""
+    """Prevent pytest-benchmark from printing its table."""
     config.option.benchmark_quiet = True
 
 
 def compares_with_nothing(config: pytest.Config) -> str | None:
-    """Return where pytest-benchmark looks for stored runs, if it is to fail a comparison and has none to compare with."""
+    """Return the storage of pytest-benchmark if it must compare runs and the storage has no run to compare with; else None."""
     session: Any = getattr(config, "_benchmarksession", None)
     if session is not None and session.compare_fail and not session.compared_mapping:
         return str(session.storage)
@@ -76,10 +76,10 @@ def compares_with_nothing(config: pytest.Config) -> str | None:
 
 
 def timed_seconds(benchmark: Any) -> Sequence[float]:
-    """Return the seconds of each round that the benchmark fixture has timed."""
+    """Return the seconds of each round that the benchmark fixture timed."""
     return benchmark.stats.stats.data  # type: ignore[no-any-return]
 
 
 def store_nothing(benchmark: Any) -> None:
-    """Have pytest-benchmark store nothing of this benchmark."""
+    """Prevent pytest-benchmark from storing this benchmark."""
     benchmark.has_error = True

@@ -1,4 +1,4 @@
-"""Timed epochs become rows: checked for what no machine can do, completed with the machine's columns, written at once."""
+"""Recorder of timed epochs: rejects impossible times, adds the machine's columns, writes the rows to disk."""
 
 from __future__ import annotations
 
@@ -26,14 +26,17 @@ from impls import Dataset, Trainer, locate
 if TYPE_CHECKING:
     import pandas as pd
 
-# How many times as fast as its fastest product of matrices a machine cannot be. Not 1: the product may be measured while the machine
-# is busy; and a trainer may do nothing with the four fifths of the pixels that are 0, without saying so.
+# An epoch at more than this multiple of the measured peak is impossible. Not 1: the machine may be busy while the peak is measured, and
+# a trainer may skip the four fifths of the pixels that are 0 without declaring it.
 _IMPOSSIBLE = 10
 
 
 @dataclass(frozen=True)
 class RunColumns:
-    """The columns that all rows of a run have in common. `dirty`: of each trainer, whether its code is other than the commit's."""
+    """Columns that all rows of a run share.
+
+    dirty  for each trainer, whether its code differs from the commit, or None if that is unknown
+    """
 
     run_id: str
     started_at: str
@@ -45,7 +48,7 @@ class RunColumns:
     dirty: Mapping[str, bool | None]
 
     def of(self, trainer: str) -> dict[str, Any]:
-        """Return them for rows of the trainer, by name."""
+        """Return the columns of the trainer's rows, by name."""
         run = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "machine"}
         return run | asdict(self.machine) | {"dirty": self.dirty[trainer]}
 
@@ -54,10 +57,10 @@ class RunColumns:
 class Epochs:
     """Timed epochs of one case.
 
-    seconds     wall time of each
-    accuracies  fraction of the test images classified correctly after each
-    max_error   of the verification
-    others      what others took of the processors' time meanwhile
+    seconds     wall time of each epoch
+    accuracies  fraction of the test images classified correctly after each epoch
+    max_error   error of the verification
+    others      shares of the processors' time that other processes and virtual machines took during the epochs
     """
 
     seconds: Sequence[float]
@@ -68,7 +71,10 @@ class Epochs:
 
 @dataclass
 class Recorder:
-    """The rows of a run, in memory and on the disk. `warnings`: what is said of them in the end."""
+    """The rows of a run, in memory and on disk.
+
+    warnings  warnings to print at the end of the run
+    """
 
     columns: RunColumns
     writer: records.Writer
@@ -82,51 +88,52 @@ class Recorder:
         return [row for row in self.rows if (row.workload, row.trainer) == case.key]
 
     def table(self) -> pd.DataFrame:
-        """Return the rows so far as `records.read` would."""
+        """Return the rows so far in the form that `records.read` returns."""
         import pandas as pd
 
         numbers = {field.name: float for field in FIELDS if field.type is float}  # None becomes NaN
         return pd.DataFrame(self.rows, columns=records.COLUMNS).astype(numbers)
 
     def record(self, case: Case, trainer: Trainer, data: Dataset, epochs: Epochs, all_ranks: Peaks | None = None) -> None:
-        """Add a row for each epoch, numbered on from the case's last over as many ranks, and put them on the disk.
+        """Add a row for each epoch and write the rows to disk. Their numbers follow the case's last row with the same number of ranks.
 
-        all_ranks  what several ranks do at most together; None: one process, whose peaks are measured after the case's first rows
-        Raises ContractError for epochs that no machine can have computed, WriteError if the disk is full or gone.
+        all_ranks  peaks of several ranks together; None: one process, whose peaks this method measures at the case's first rows
+
+        Raises ContractError if the epochs are impossibly fast, WriteError if the disk is full or missing.
         """
         done = sum(row.ranks == trainer.ranks for row in self.of(case))
         measured = [all_ranks] if all_ranks else self._measured(trainer, case, anew=not done)
-        best = reduce(Peaks.at_best, measured)  # a limit is no average
+        best = reduce(Peaks.at_best, measured)  # a peak is a maximum, not an average
         work = _work(trainer, data)
         typical = float(np.median(epochs.seconds))
         if work.flops > _IMPOSSIBLE * best.flops * typical:
             raise ContractError(
-                f"returns too soon: {duration(typical)} an epoch, where this machine needs {duration(work.flops / best.flops)} for its "
-                "operations; so it has left some out, or computed them before"
+                f"returns too soon: {duration(typical)} per epoch, but its operations take {duration(work.flops / best.flops)} at this "
+                "machine's peak; compute all of them in `train_epoch`"
             )
-        if not done and best.floor(work) > 1.1 * typical:  # a limit that is beaten by more than noise is none
-            self.warnings.append(f"{case} beat its limit: the machine was busy when that was measured, so take no share of it for true")
+        if not done and best.floor(work) > 1.1 * typical:  # 1.1: more than noise
+            self.warnings.append(f"{case}: exceeded the measured peak (machine probably busy then); ignore its percent of peak")
         if not done and (warning := self.clock.warning(typical)):
             self.warnings.append(f"{case}: {warning}")
-        # The case is over only where it was timed as a whole, by one process.
+        # Only a timing run of one process calls this at the end of a case, so only its peaks are measured after the case.
         after = None if all_ranks or self.columns.kind == "training" else measured[-1].flops
         rows = self._rows(case, trainer, epochs, done, work, best, after)
         self.rows += rows
         self.writer.add(rows)
 
     def withdraw(self, case: Case) -> None:
-        """Take back the rows of a case whose trainer failed later."""
+        """Remove the rows of a case whose trainer failed verification after timing."""
         theirs = self.of(case)
         before = self.rows.index(theirs[0]) if theirs else len(self.rows)
         after = [row for row in self.rows[before:] if row not in theirs]
         self.rows[before:] = after
-        with suppress(WriteError):  # tried again at the end
+        with suppress(WriteError):  # the run tries again at its end
             self.writer.keep(before)
         with suppress(WriteError):
             self.writer.add(after)
 
     def _measured(self, trainer: Trainer, case: Case, *, anew: bool) -> list[Peaks]:
-        """Return the peaks of the trainer's device, one for each measurement of this run. With `anew`, the last one is measured now."""
+        """Return all measurements of the device's peaks in this run. With `anew`, measure once more and add the result."""
         device, dtype = trainer.device, case.workload.dtype
         measured = self._peaks.setdefault((device, dtype), [])
         if anew:

@@ -1,4 +1,4 @@
-"""One run: what is asked for, on which data and machine, and where its rows go."""
+"""One run: its options, data, machine, cases and output files."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from impls import TRAINERS, InputError, load_trainer
 
 @dataclass
 class Run:
-    """What the cases of a run share. Make one with `prepare`.
+    """State that the cases of a run share. Create it with `prepare`.
 
-    inputs    what the trainers are given
-    outcomes  what became of each case
-    recorder  the rows
-    files     what the run has written, when it is closed
+    inputs    inputs of the trainers
+    outcomes  outcomes of the cases
+    recorder  recorder of the rows
+    files     files that the run has written; complete after `close` and `draw`
     """
 
     options: Options
@@ -42,30 +42,30 @@ class Run:
 
     @property
     def machine(self) -> Machine:
-        """The machine that is measured."""
+        """The measured machine."""
         return self.recorder.columns.machine
 
     @property
     def threads(self) -> int:
-        """How many threads a trainer may use."""
+        """Number of threads that a trainer may use."""
         return self.recorder.columns.threads
 
     @property
     def warnings(self) -> list[str]:
-        """What is said in the end."""
+        """Warnings to print at the end of the run."""
         return self.recorder.warnings
 
     def prefix(self, case: Case) -> str:
-        """Return what a line about the case begins with: which of how many it is, and its name."""
+        """Return the start of a line about the case: its number, the number of cases, and its name."""
         widest = max(len(other.title) for other in self.cases)
         return f"[{self.cases.index(case) + 1}/{len(self.cases)}] {case.title:<{widest}}"
 
     def unfinished(self) -> dict[Case, str]:
-        """Return the cases that have not ended, and how far each came."""
+        """Return the cases that have not ended, each with the last step that it reached."""
         return self.outcomes.unfinished(self.cases)
 
     def close(self, *, stopped: bool = False) -> None:
-        """Give the CSV its name, unless the run was stopped. What a full disk prevents is a warning."""
+        """Rename the partial file to its final name, unless the run was stopped. A full disk causes a warning."""
         writer, rows = self.recorder.writer, self.recorder.rows
         if not rows:
             return
@@ -73,28 +73,28 @@ class Run:
             self.files.append(writer.save() if stopped else writer.close())
         except WriteError as error:
             lost = counted(len(rows) - writer.written, "row")
-            self.warnings.append(f"{error}: {lost} lost; the others are in {writer.partial}" if writer.written else f"{error}")
+            self.warnings.append(f"{error}; {lost} lost, the others are in {writer.partial}" if writer.written else f"{error}")
 
     def draw(self) -> None:
-        """Draw the charts of a closed run, if they are wanted. What prevents them is a warning."""
+        """Draw the charts of a closed run, if the options ask for them. A failure causes a warning."""
         if self.files and self.options.charts:
             from bench.plot import charts
 
             try:
                 self.files += charts.draw(self.files)
             except (InputError, OSError) as error:
-                self.warnings.append(f"no charts: {error}")
+                self.warnings.append(f"charts: not drawn ({error})")
 
 
 def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int = 1) -> Run:
-    """Check all that was asked for and return the run. Raises InputError before anything is measured or written.
+    """Check the options and return the run. Raises InputError before it measures or writes anything.
 
-    ranks: how many processes do this together. A launcher that started more would have each time something else and wait for the others.
+    ranks  number of processes that share the run. If a launcher started more, each would time a separate run and wait for the others.
 
-    Limits this process to the threads asked for, so it must come before the trainers' libraries are loaded.
+    Limits this process to the requested threads. Call it before the trainers' libraries are loaded.
     """
     if launcher.ranks() > ranks:
-        raise InputError(f"this is one of {launcher.ranks()} ranks, and would measure as if it were alone: mpiexec is for scale and fleet")
+        raise InputError(f"mpiexec: this process is one of {launcher.ranks()} ranks; only scale and fleet run under mpiexec")
     threads = affinity.limit_threads(options.threads)
     trainers = {name: absent(name) for name in options.trainers}
     inputs = Inputs(options.splits)
@@ -127,10 +127,11 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
 
 
 def _provenance(trainers: Mapping[str, str | None]) -> tuple[str, dict[str, bool | None]]:
-    """Return the commit of the checkout that this package is in, and whether each trainer's code is other than there.
+    """Return the commit of this package's checkout, and whether each trainer's code differs from that commit.
 
-    trainers  why each cannot run here, if it cannot
-    Outside of a checkout there is no commit, and nothing is known.
+    trainers  reason why each trainer cannot run here, or None
+
+    Outside a checkout, the commit is empty and every other value is None.
     """
     try:
         if not (state := git.own_state()):

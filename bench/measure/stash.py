@@ -1,4 +1,4 @@
-"""The places in pytest's configuration where its plugins find the run and its watchdog."""
+"""Keys of the run and its watchdog in pytest's configuration."""
 
 from __future__ import annotations
 

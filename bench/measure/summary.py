@@ -1,4 +1,4 @@
-"""A run's result as text for a terminal."""
+"""Terminal summary of a run."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from bench.stats.intervals import FEWEST
 from bench.text.numbers import counted, duration, duration_interval, times_interval
 from bench.text.tables import Table
 
-_NEVER_CUT = 1000  # a table takes the width it needs; a terminal wraps what a name makes too long
+_NEVER_CUT = 1000  # columns: wide enough that rich does not truncate a table; the terminal wraps long lines
 
 
 def text(run: Run, *, colours: bool) -> str:
-    """Return a table for each workload, then what gave no row and why, the machine, and where the files are."""
+    """Return a table per workload, the reasons for missing rows, the warnings, the machine and the files."""
     output = io.StringIO()
     console = Console(file=output, width=_NEVER_CUT, force_terminal=colours, highlight=False, emoji=False)
     for workload in run.options.workloads:
@@ -39,7 +39,7 @@ def text(run: Run, *, colours: bool) -> str:
             console.print(f"[{style}]{kind}[/] {escape(names)}: ", end="")
             console.print(reason, markup=False, soft_wrap=True)
     few = [case for case in run.cases if 0 < len(run.recorder.of(case)) < FEWEST]
-    notes = [f"{FEWEST} rounds are needed for a 95 % interval; of fewer it is the least and the largest"] if few else []
+    notes = [f"a 95 % interval needs {FEWEST} rounds; with fewer, the table shows the minimum and the maximum"] if few else []
     disturbed = noise.format_lines(noise.detect(run.recorder.table()), with_run=False)
     for warning in (*run.warnings, *disturbed, *notes):
         console.print("[bold yellow]warning[/]: ", end="")
@@ -50,7 +50,7 @@ def text(run: Run, *, colours: bool) -> str:
 
 
 def machine_lines(run: Run) -> list[str]:
-    """Return what is measured on, in two lines."""
+    """Return two lines about the machine and its software."""
     machine = run.machine
     return [
         f"machine: {machine.title}",
@@ -60,14 +60,14 @@ def machine_lines(run: Run) -> list[str]:
 
 
 def measured(run: Run, case: Case) -> str:
-    """Return a case's median epoch and the number of its rounds, or nothing if it was not timed."""
+    """Return a case's median epoch and number of rounds, or an empty text if it was not timed."""
     times = [row.seconds for row in run.recorder.of(case)]
-    return f"{duration(intervals.median(times).value)} an epoch, {counted(len(times), 'round')}" if times else ""
+    return f"{duration(intervals.median(times).value)} per epoch, {counted(len(times), 'round')}" if times else ""
 
 
 def _table(run: Run, cases: Sequence[Case]) -> Table:
     one, workload = run.recorder.of(cases[0])[0], cases[0].workload
-    headings = ("trainer", "epoch (95 %)", "rounds", "examples/s", f"over {BASELINE} (95 %)", "of limit", "accuracy")
+    headings = ("trainer", "epoch (95 %)", "rounds", "examples/s", f"over {BASELINE} (95 %)", "of peak", "accuracy")
     times = {case.trainer: [row.seconds for row in run.recorder.of(case)] for case in cases}
     rows = []
     for case in cases:
@@ -83,7 +83,7 @@ def _table(run: Run, cases: Sequence[Case]) -> Table:
 
 
 def _by_reason(run: Run, noted: dict[Case, str]) -> dict[str, str]:
-    """Return for each reason whom it holds for: trainers, or cases where it does not hold for all of a trainer's."""
+    """Return the names for each reason: a trainer if the reason applies to all of its cases, else the single cases."""
     reasons: dict[str, list[Case]] = {}
     for case, reason in noted.items():
         reasons.setdefault(reason, []).append(case)

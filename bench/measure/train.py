@@ -1,4 +1,4 @@
-"""`python -m bench train`: train for real, epoch after epoch, and show the test accuracy against the seconds it took."""
+"""Training over several epochs, `python -m bench train`: test accuracy against seconds of training."""
 
 from __future__ import annotations
 
@@ -24,18 +24,23 @@ LOG = logging.getLogger(__name__)
 
 
 def train(options: Options, *, epochs: int, until: float | None) -> bool:
-    """Train each of the trainers for that many epochs, or until the test accuracy is reached; record and draw each epoch.
+    """Train with each trainer, record every epoch, and draw the charts.
 
-    Each starts from the same weights and sees the same order, another one each epoch. A trainer is verified first, and again when it
-    is done. Returns whether `until`, a fraction, was reached by all (True if there was none), and no trainer failed; one that fails is
-    named and the others go on. Raises InputError for a trainer that cannot run here. When it is stopped, finished epochs are on the disk.
+    epochs  maximum number of epochs
+    until   test accuracy, a fraction, at which a trainer stops; None: train for all epochs
+
+    All trainers start from the same weights and use the same orders, a new one every epoch. Each is verified before and after training.
+    If a trainer fails, the run logs the reason and continues with the others. If the run is stopped, its finished epochs are on disk.
+
+    Returns True if no trainer failed and every trainer that ran reached `until`. Raises InputError for a trainer that cannot run here.
     """
     if len(options.workloads) > 1:
-        raise InputError(f"train takes one workload, not {len(options.workloads)}: {', '.join(w.name for w in options.workloads)}")
+        names = ", ".join(workload.name for workload in options.workloads)
+        raise InputError(f"--workload {names}: train takes one workload, not {len(options.workloads)}")
     run = prepare(options, kind="training")
     for case in run.cases:
         if case.absent:
-            raise InputError(f"--trainer {case.trainer} cannot run here: {case.absent}")
+            raise InputError(f"--trainer {case.trainer}: cannot run here: {case.absent}")
     reached = []
     try:
         with Watchdog(run) as watchdog:
@@ -49,7 +54,7 @@ def train(options: Options, *, epochs: int, until: float | None) -> bool:
         raise
     if len(run.outcomes.skipped) == len(run.cases):
         raise InputError(
-            "; ".join(f"--trainer {case.trainer} cannot train {case.workload.name}: {run.outcomes.skipped[case]}" for case in run.cases)
+            "; ".join(f"--trainer {case.trainer}: cannot train {case.workload.name}: {run.outcomes.skipped[case]}" for case in run.cases)
         )
     run.close()
     run.draw()
@@ -64,7 +69,7 @@ def train(options: Options, *, epochs: int, until: float | None) -> bool:
 
 
 def _train(run: Run, case: Case, watchdog: Watchdog, epochs: int, until: float | None) -> bool:
-    """Train one case and return whether it reached `until`, and did not fail: what fails, or is skipped, is noted in the run."""
+    """Train one case and record its outcome in the run. Return False if it failed or did not reach `until`."""
     done: list[Epoch] = []
     with closing(_epochs(run, case, watchdog, epochs, until)) as training:
         while True:
@@ -82,14 +87,14 @@ def _train(run: Run, case: Case, watchdog: Watchdog, epochs: int, until: float |
             except (BrokenOffError, WriteError) as error:
                 run.outcomes.failed[case] = str(error)
                 return False
-            except Exception as error:  # whatever a trainer raises is its failure alone
+            except Exception as error:  # an exception of one trainer must not stop the others
                 run.outcomes.failed[case] = f"{type(error).__name__}: {error}"
                 return False
             LOG.info(f"{case.trainer:<8} epoch {len(done):>3}  {duration(done[-1].seconds):>8}  test accuracy {done[-1].accuracy:.2%}")
     best = max(epoch.accuracy for epoch in done)
     LOG.info(
         f"{case.trainer}: best test accuracy {best:.2%} in epoch {[epoch.accuracy for epoch in done].index(best) + 1}, "
-        f"{duration(sum(epoch.seconds for epoch in done))} of training for {counted(len(done), 'epoch')}"
+        f"{counted(len(done), 'epoch')} in {duration(sum(epoch.seconds for epoch in done))}"
     )
     if until is not None and best < until:
         LOG.info(f"{case.trainer}: {until:.2%} was not reached in {epochs} epochs")
@@ -98,14 +103,14 @@ def _train(run: Run, case: Case, watchdog: Watchdog, epochs: int, until: float |
 
 
 class Epoch(NamedTuple):
-    """How long an epoch took, and the test accuracy after it."""
+    """Seconds of an epoch, and the test accuracy after it."""
 
     seconds: float
     accuracy: float
 
 
 def _epochs(run: Run, case: Case, watchdog: Watchdog, epochs: int, until: float | None) -> Generator[Epoch]:
-    """Train and yield each epoch when it is recorded; what is raised is the trainer's failure, or the disk's."""
+    """Train, and yield each epoch after it is recorded. Raises any exception of the trainer, and WriteError."""
     with run.inputs.guarded(case) as (start, order), watchdog.supervise(case) as doing:
         doing("verifying")
         max_error = run.inputs.max_error(case)

@@ -1,4 +1,4 @@
-"""Watches over a run: a case that hangs or exits fails alone, and another process can tell what a run was doing when it died."""
+"""Watchdog of a run: step timeouts, and a second process that reports a crash of the run."""
 
 from __future__ import annotations
 
@@ -20,47 +20,47 @@ from bench.system import json_lines, own_code
 from bench.system.progress import progress
 from bench.text.numbers import counted
 
-# A first epoch may load a library and compile, and be as slow as an interpreter without arrays: 10 million operations a second.
+# A first epoch may load a library and compile. It may also run in plain Python without arrays, at 10 million operations per second.
 _LOADING = 120.0
 _SLOWEST = 1e7
-# Later ones are known: so many times the slowest so far, and no less than a machine may be busy with something else.
+# The timeout of a later epoch is this multiple of the slowest one so far, but at least _BUSY, because the machine may be busy.
 _TIMES = 20
 _BUSY = 30.0
 
 
 class BrokenOffError(Exception):
-    """A case was broken off, because its trainer hangs or exits the interpreter. The message says which."""
+    """A case was stopped because its trainer hangs or exits the interpreter. The message says which."""
 
 
 class _Overdue(BaseException):
-    """Raised in the step that took too long, with the line of code. Not an Exception, because a trainer may catch those and go on."""
+    """Raised in the step that timed out, with its line of code. Not an Exception, because a trainer may catch those and continue."""
 
 
 class Watchdog:
-    """Watches over the cases of a run, one after the other. A context manager: at its end nothing is watched any more.
+    """Watches the cases of a run, one after the other. As a context manager, it stops watching on exit.
 
-    The step under way is told to a process of its own (`bench.measure.watchdog_process`), which says what became of the run should
-    it die, and signals when a step takes too long. Where there are no such signals (Windows), that process ends the run instead.
-    It is no `system.child.Child`: those end with this process, and their output is kept; this one outlives it and writes to its
-    standard error.
+    Sends each step to a second process, `bench.measure.watchdog_process`. If the run dies, that process reports where. If a step takes
+    too long, it sends a signal. Windows lacks this signal, so there it kills the run instead.
+    The process is not a `system.child.Child`: a Child ends with its parent, and its output is captured. This one outlives the run and
+    writes to the run's standard error.
     """
 
     def __init__(self, run: Run) -> None:
-        """Start the process; it writes to this one's standard error."""
+        """Start the second process, which shares this process's standard error."""
         self._run = run
         self._began, self._seconds = 0.0, float("inf")
         self._process: subprocess.Popen[bytes] | None = None
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "bench.measure.watchdog_process", str(os.getpid())],  # -P: no bench/ of the current directory
+                [sys.executable, "-P", "-m", "bench.measure.watchdog_process", str(os.getpid())],  # -P: ignore ./bench
                 env=own_code.environment(os.environ),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 bufsize=0,
-                start_new_session=True,  # what ends this process's group, Ctrl-C too, does not end that one
+                start_new_session=True,  # Ctrl-C and other signals to this process group must not end it
             )
         except OSError as error:
-            run.warnings.append(f"if this run is killed, nobody will say so, and what hangs is not ended: no process ({error.strerror})")
+            run.warnings.append(f"watchdog: cannot start its process ({error.strerror}); hangs and kills will go unreported")
         self._tell(waiting=[case.title for case in run.cases])
 
     def __enter__(self) -> Watchdog:
@@ -70,19 +70,22 @@ class Watchdog:
         self.close()
 
     def close(self) -> None:
-        """Watch no more."""
+        """Stop watching."""
         if self._process is not None:
-            self._process.kill()  # or it would take the end for a death
+            self._process.kill()  # otherwise it would report the normal end as a crash
             self._process.wait()
             assert self._process.stdin
             self._process.stdin.close()
 
     @contextmanager
     def supervise(self, case: Case) -> Iterator[Callable[..., None]]:
-        """Watch over a case. Yields a function to call with what is done to it next, the seconds of its slowest epoch so far, and the
-        seconds for which it goes on on purpose.
+        """Watch a case. Yields a function to call before each step of the case, with these arguments:
 
-        Raises BrokenOffError for a trainer that hangs or exits the interpreter.
+        what     name of the step
+        slowest  seconds of the slowest epoch so far
+        lasting  seconds that the step takes by design
+
+        Raises BrokenOffError if the trainer hangs or exits the interpreter.
         """
         run, data = self._run, case.data(self._run.inputs.splits)
         first = _LOADING + epoch_work(case.workload.layers(data), len(data), data.images.itemsize).flops / _SLOWEST
@@ -98,22 +101,22 @@ class Watchdog:
             yield doing
         except _Overdue as location:
             raise BrokenOffError(
-                f"hangs: {run.outcomes.reached[case]} took more than {self._seconds:.0f} s, at last in {location}"
+                f"hangs: {run.outcomes.reached[case]} took more than {self._seconds:.0f} s; stopped in {location}"
             ) from None
         except SystemExit as error:
-            raise BrokenOffError(f"exits the interpreter, with exit code {error.code or 0}") from error
+            raise BrokenOffError(f"exits the interpreter with exit code {error.code or 0}") from error
         finally:
             self.rest("recording")
             if alarm is not None:
                 signal.signal(signal.SIGALRM, alarm)
 
     def rest(self, doing: str) -> None:
-        """Let what comes next take as long as it likes."""
+        """Start a step without a timeout."""
         self._step(doing, None)
         self._tell(kept=self._kept())
 
     def finish(self, case: Case) -> None:
-        """Take note that a case has ended, whichever way."""
+        """Record that a case has ended, with any outcome."""
         self._run.outcomes.finished.add(case)
         self._tell(case=None, doing=None, kept=self._kept())
 
@@ -122,8 +125,8 @@ class Watchdog:
         self._tell(doing=doing, seconds=seconds)
 
     def _interrupt(self, _: int, frame: FrameType | None) -> None:
-        if time.monotonic() - self._began >= self._seconds:  # else the step that was meant has just ended by itself
-            self._began = time.monotonic()  # once is enough: a second one must not break the cleaning up
+        if time.monotonic() - self._began >= self._seconds:  # else the step that timed out has just ended by itself
+            self._began = time.monotonic()  # restart the timeout: a second _Overdue would interrupt the cleanup
             raise _Overdue(f"{Path(frame.f_code.co_filename).name}, line {frame.f_lineno}" if frame else "unknown code")
 
     def _kept(self) -> str:

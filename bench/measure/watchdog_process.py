@@ -1,13 +1,13 @@
-"""The process that outlives a run: `python -m bench.measure.watchdog_process PID`.
+"""Process that outlives a run and reports its crash: `python -m bench.measure.watchdog_process PID`.
 
-Its standard input says what the run is doing, a JSON object a line.
+Its standard input receives the state of the run, one JSON object per line. `bench.measure.watchdog` is the other end of the pipe.
 
-A process that is killed, crashes or runs out of memory can say nothing. This one then says on standard error what was being done,
-where the finished rows are, and what was not reached; and it ends a step that takes too long: by a signal that Python code hears,
-then, as code that is not Python hears none, by killing the process. `bench.measure.watchdog` is the other end.
+If the run is killed, crashes or runs out of memory, this process prints the step, the file with the finished rows, and the cases not
+reached to standard error. It also stops a step that takes too long. It first sends a signal, which Python code handles. Code outside
+Python does not handle it, so this process then kills the run.
 
-    {"doing": "round 3 of 20", "seconds": 30}    the step that begins, and how long it may take (null: as long as it likes)
-    {"case": ..., "waiting": [...], "kept": ...}    any of them: what was said of it before is no longer true
+    {"doing": "round 3 of 20", "seconds": 30}    the step that starts, and its timeout (null: no timeout)
+    {"case": ..., "waiting": [...], "kept": ...}    any of these keys; each replaces its previous value
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ import psutil
 
 from bench.system import json_lines
 
-TICK = 0.5  # seconds between two looks. Messages do not wake it more often: the run's epochs are being timed
-GRACE = 10.0  # seconds at most in which a step must end after the signal
+TICK = 0.5  # seconds between two checks. Messages do not wake this process earlier, because the run is timing epochs
+GRACE = 10.0  # maximum seconds from the signal to the end of the step
 
 
 class RunState:
-    """The run's last messages, and whether its end of the pipe is closed, as it is when the run dies."""
+    """The run's latest messages, and whether its end of the pipe is closed, which happens when the run dies."""
 
     def __init__(self) -> None:
         self.now: dict[str, Any] = {}
@@ -50,7 +50,7 @@ class RunState:
 
 
 def main(pid: int) -> None:
-    """Watch the process until it ends, and report how it stood if it ended without a word."""
+    """Watch the process until it ends, and report its state if it ended unexpectedly."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     state, killed = RunState(), _killed_for_memory()
     step, waited, hung = 0, 0.0, False
@@ -59,7 +59,7 @@ def main(pid: int) -> None:
         while not state.silent.wait(TICK) and run.status() != psutil.STATUS_ZOMBIE:
             if state.step != step:
                 step, waited = state.step, 0.0
-            if run.status() != psutil.STATUS_STOPPED:  # by Ctrl-Z: that is no hang
+            if run.status() != psutil.STATUS_STOPPED:  # a process stopped by Ctrl-Z does not hang
                 waited += TICK
             allowed = state.now.get("seconds") or float("inf")
             if waited > allowed + (min(GRACE, allowed) if hasattr(signal, "SIGALRM") else 0):
@@ -67,24 +67,24 @@ def main(pid: int) -> None:
                 run.kill()
             elif waited > allowed:
                 run.send_signal(signal.SIGALRM)
-    state.silent.wait(2 * TICK)  # what was said last may not be read yet; a child that it has left may keep the pipe open
-    cause = "it hung in code that is not Python's and could only be killed" if hung else "killed, crashed, or made to exit"
+    state.silent.wait(2 * TICK)  # the last messages may be unread, and a child of the run may keep the pipe open
+    cause = "it hung in code outside Python and had to be killed" if hung else "killed, crashed, or exited"
     if _killed_for_memory() > killed:
-        cause = "killed, as the system ran out of memory"
+        cause = "killed, because the system ran out of memory"
     _report(state.now, cause)
 
 
 def _report(now: dict[str, Any], cause: str) -> None:
-    """Say how the run stood when it ended."""
+    """Print the state of the run when it ended."""
     at = ", ".join(filter(None, (now.get("case"), now.get("doing"))))
-    print(f"\nepochbench: the run ended without a word{f' at {at}' if at else ''}: {cause}", file=sys.stderr)
+    print(f"\nepochbench: the run ended unexpectedly{f' at {at}' if at else ''}: {cause}", file=sys.stderr)
     print(f"epochbench: finished: {now.get('kept') or 'nothing'}", file=sys.stderr)
     if now.get("waiting"):
         print(f"epochbench: not reached: {', '.join(now['waiting'])}", file=sys.stderr)
 
 
 def _killed_for_memory() -> int:
-    """Return how many processes Linux has killed to free memory since it was started; elsewhere 0."""
+    """Return the number of processes that Linux has killed to free memory since boot; 0 on other systems."""
     with contextlib.suppress(OSError):
         counts = dict(line.split() for line in Path("/proc/vmstat").read_text(encoding="ascii").splitlines())
         return int(counts.get("oom_kill", 0))

@@ -1,1 +1,1 @@
-"""One epoch over several ranks, a prediction for more, and one job on every host of an allocation."""
+"""The MPI commands: `scale` times an epoch over several ranks and predicts it for more; `fleet` benchmarks every host of an allocation."""

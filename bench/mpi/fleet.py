@@ -1,9 +1,9 @@
-"""`mpiexec ... python -m bench fleet`: the main job once on every host of the allocation, one CSV, and which host is slow.
+"""The command `mpiexec ... python -m bench fleet`: benchmark every host of the allocation once, write one CSV, and report slow hosts.
 
-The first rank of each host runs `pytest bench --benchmark-only` in a process of its own, on all processors that the host's ranks may use;
-other ranks sleep. A host is slow if one of its epochs takes so much longer than on the others that the interval of the ratio lies above
-RUN_TO_RUN_TOLERANCE: two runs on one machine differ by as much. The CSV holds no host name: its machines are numbered, and the table says
-which is which.
+The first rank of each host runs `pytest bench --benchmark-only` in a separate process, on all processors that the host's ranks may use.
+The other ranks sleep. The command compares the epochs of a host with those of the other hosts. The host is slow if the interval of one
+ratio is above RUN_TO_RUN_TOLERANCE: two runs on one machine differ by up to that. The CSV numbers the machines and contains no host names.
+The printed table shows the host name of each machine.
 """
 
 from __future__ import annotations
@@ -36,12 +36,18 @@ from bench.text.tables import Table
 
 LOG = logging.getLogger(__name__)
 
-_POLL = 0.05  # seconds between two looks for a host that has finished
+_POLL = 0.05  # seconds between two checks for a finished host
 
 
 @dataclass(frozen=True)
 class Host:
-    """A host: its number from 1, its name for the terminal, what the CSV calls it, and the rank that works there."""
+    """A host.
+
+    number   counts from 1
+    name     host name, for the terminal only
+    machine  its name in the CSV
+    rank     the rank that runs the benchmark there
+    """
 
     number: int
     name: str
@@ -51,7 +57,12 @@ class Host:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the job on a host: pytest's exit code, its last lines, and its CSV's text, empty if nothing was measured."""
+    """The result of the benchmark on a host.
+
+    code        exit code of pytest
+    last_lines  its failures, or the last line that it printed
+    csv         text of its CSV; empty if it has no rows
+    """
 
     host: Host
     code: int
@@ -60,9 +71,11 @@ class Outcome:
 
 
 def fleet(asked: Callable[[], Options], job: Sequence[str], *, in_turn: bool) -> int:
-    """Run the job, the main door's options as they were typed, on every host, and return the exit code: 1 if a host failed or is slow.
+    """Run `pytest bench` on every host and return the exit code: 1 if a host failed or is slow.
 
-    in_turn: one host after the other, for hosts that share something; else all together.
+    asked    parses the options
+    job      the options for `pytest bench`, as the user typed them
+    in_turn  run the hosts one at a time, if they share a resource; else all at once
     """
     every = ranks.started("fleet")
     options = ranks.on_all_ranks(every, asked)
@@ -80,7 +93,7 @@ def fleet(asked: Callable[[], Options], job: Sequence[str], *, in_turn: bool) ->
 
     if every.rank == 0:
         LOG.info(
-            f"{counted(len(hosts), 'host')}, {'one after the other' if in_turn else 'all together'}: {', '.join(h.name for h in hosts)}"
+            f"{counted(len(hosts), 'host')}, {'one at a time' if in_turn else 'all at once'}: {', '.join(host.name for host in hosts)}"
         )
     for turn in [[host] for host in hosts] if in_turn else [hosts]:
         child = _Job(mine, job, path.with_name(f"{path.stem}-{mine.number}")) if mine in turn else None
@@ -105,7 +118,7 @@ def fleet(asked: Callable[[], Options], job: Sequence[str], *, in_turn: bool) ->
 
 
 def _hosts(every: Any, machine: str | None) -> tuple[list[Host], Host]:
-    """Return all hosts, in the order of their first ranks, and this one, whose processors this process now may use."""
+    """Return all hosts, in the order of their first ranks, and this host. Let this process use all processors of this host's ranks."""
     gathered = every.allgather((platform.node(), describe(machine).machine, affinity.processors()))
     hosts: dict[str, Host] = {}
     for rank, (name, called, _) in enumerate(gathered):
@@ -117,19 +130,19 @@ def _hosts(every: Any, machine: str | None) -> tuple[list[Host], Host]:
 
 
 class _Job:
-    """The main job on this host, in a process that is not a rank, and ends with this one."""
+    """The benchmark on this host, in a process that is not an MPI rank and that ends with this process."""
 
     def __init__(self, host: Host, job: Sequence[str], directory: Path) -> None:
         self._host, self._directory = host, directory
-        door = [sys.executable, "-m", "pytest", str(Path(bench.__file__).parent), "-p", "no:cacheprovider", "--benchmark-only"]
+        pytest = [sys.executable, "-m", "pytest", str(Path(bench.__file__).parent), "-p", "no:cacheprovider", "--benchmark-only"]
         self._child = Child(
-            [*door, *job, "--no-charts", "--results", str(directory), "--machine", host.machine],
+            [*pytest, *job, "--no-charts", "--results", str(directory), "--machine", host.machine],
             env=without_launcher(os.environ),
             ends_with_parent=True,
         )
 
     def outcome(self) -> Outcome | None:
-        """Return what became of it, or None while it runs."""
+        """Return the result, or None while the benchmark runs."""
         code = self._child.poll()
         if code is None:
             return None
@@ -138,21 +151,21 @@ class _Job:
         files = sorted(self._directory.glob("*.csv")) if self._directory.is_dir() else []
         csv = files[0].read_text(encoding="utf-8") if files else ""
         shutil.rmtree(self._directory, ignore_errors=True)
-        complaints = [line for line in output if line.startswith(("FAILED", "ERROR"))] or output[-1:]
-        return Outcome(self._host, code, "; ".join(complaints) or describe_exit(code), csv)
+        last_lines = [line for line in output if line.startswith(("FAILED", "ERROR"))] or output[-1:]
+        return Outcome(self._host, code, "; ".join(last_lines) or describe_exit(code), csv)
 
 
 def _write(path: Path, finished: Sequence[Outcome]) -> None:
-    """Write the rows of all hosts so far, in their order, under one header."""
+    """Write the rows of the finished hosts, in the order of their numbers, under one header."""
     lines = [line for outcome in sorted(finished, key=lambda outcome: outcome.host.number) for line in outcome.csv.splitlines()]
     files.atomic_write(path, "".join(f"{line}\n" for i, line in enumerate(lines) if i == 0 or line != lines[0]))
 
 
 def _report(path: Path, finished: Sequence[Outcome]) -> int:
-    """Give the CSV its name, print the tables, and return the exit code."""
+    """Rename the partial file, print the tables, and return the exit code."""
     failed = [outcome for outcome in finished if outcome.code]
     if not any(outcome.csv for outcome in finished):
-        LOG.info("epochbench: no host measured anything")
+        LOG.info("epochbench: fleet: no host measured a case")
         return 1
     path.with_suffix(".partial.csv").replace(path)
     times = timings(records.read([path]))
@@ -162,20 +175,22 @@ def _report(path: Path, finished: Sequence[Outcome]) -> int:
     slow = list(slow_hosts(times))
     LOG.info("")
     for machine, cases, (trainer, job, ratio) in slow:
-        LOG.info(f"slow: {names[machine]} ({machine}): {job.workload} {trainer} takes {times_interval(ratio)} as long as on the others; "
-            f"so in {counted(cases, 'case')}")  # fmt: skip
+        LOG.info(
+            f"slow: {names[machine]} ({machine}): {job.workload} {trainer} takes {times_interval(ratio)} as long as on the other hosts; "
+            f"slow in {counted(cases, 'case')}"
+        )
     for outcome in failed:
         LOG.info(f"FAILED {outcome.host.name} ({outcome.host.machine}): {outcome.last_lines}")
     if not slow and len(names) > 1:
-        LOG.info(f"no host parts from the others by more than {RUN_TO_RUN_TOLERANCE - 1:.0%}")
+        LOG.info(f"all hosts agree within {RUN_TO_RUN_TOLERANCE - 1:.0%}")
     LOG.info(str(path))
     return int(bool(slow or failed))
 
 
 def slow_hosts(times: Timings) -> list[tuple[str, int, tuple[str, JobKey, Interval]]]:
-    """Return the machines that are slow, the slowest first: in how many cases, and the worst, with the ratio to the others' epochs.
+    """Return the slow machines, slowest first: name, number of slow cases, and the worst case with its ratio to the other machines.
 
-    The others' epoch is the median of their medians, so one slow host does not make the others look fast.
+    The denominator of the ratio is the median of the other machines' medians, so one slow host does not make the others look fast.
     """
     slow_cases: dict[str, list[tuple[str, JobKey, Interval]]] = {}
     for job in times.jobs:

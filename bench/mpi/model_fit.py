@@ -1,4 +1,4 @@
-"""The cost model of an epoch, fitted to steps and Allreduces that are measured apart from the epochs."""
+"""Fit of the cost model to steps and Allreduces, which are timed separately from the epochs."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from bench.mpi.slowest_rank import seconds_of, slowest
 from bench.workload import Workload
 from impls import load_trainer
 
-_SIZES = (8, 1024, 16384, 131072)  # bytes of an Allreduce, besides the gradient's
-_LONG_ENOUGH = 0.03  # seconds in which what is short is repeated
+_SIZES = (8, 1024, 16384, 131072)  # bytes of an Allreduce, in addition to the size of the gradient
+_LONG_ENOUGH = 0.03  # seconds: a shorter Allreduce is repeated for this time
 _TIMES = 7
 
 
 def fitted_model(run: Run, every: Any, workload: Workload, trainer: str, groups: dict[int, Any]) -> tuple[Model, str]:
-    """Return the model, and what sums the gradients."""
+    """Return the fitted model, and the name of the library that sums the gradients."""
     data = workload.data(run.inputs.splits)
     one_rank = every.Split(every.rank)
     kind: Any = load_trainer(trainer)
@@ -40,7 +40,7 @@ def fitted_model(run: Run, every: Any, workload: Workload, trainer: str, groups:
 
 
 def _step(every: Any, kind: Any, workload: Workload, data: Any, share: int) -> float:
-    """Return the seconds of a step on so many examples, on every rank at once: of the slowest, the median."""
+    """Return the seconds of a step on `share` examples, run on all ranks at once: the median over repeats of the slowest rank."""
     steps = min(max(1000 // share, 3), len(data) // share)
     some = data.first(steps * share)
     trainer = kind(workload.network(some), some, batch_size=share, learning_rate=workload.learning_rate)
@@ -54,7 +54,7 @@ def _step(every: Any, kind: Any, workload: Workload, data: Any, share: int) -> f
 
 
 def _allreduce(trainer: Any, members: Any, size: int) -> float:
-    """Return the seconds in which the trainer sums so many bytes over its ranks: of the slowest, the median."""
+    """Return the seconds of the trainer's Allreduce of `size` bytes: the median over repeats of the slowest rank."""
     exchange = trainer.exchange(size)
 
     def repeated(times: int) -> float:

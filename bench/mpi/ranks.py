@@ -1,4 +1,4 @@
-"""This process among the ranks that mpiexec or srun started: what becomes of it, where it runs, and how to start one outside of them."""
+"""Helpers for a process that mpiexec or srun started as a rank: supervision, errors on all ranks, barriers and processor pinning."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from impls import InputError, unavailable
 
 Result = TypeVar("Result")
 
-_POLL = 0.001  # seconds between two looks of a rank that has nothing to do
+_POLL = 0.001  # seconds between two checks of an idle rank
 
 
 class Refused(InputError):
-    """The same on all ranks: nobody waits for whoever leaves with it."""
+    """An error that all ranks detect, so every rank exits and no rank waits for another."""
 
 
 def supervised(work: Callable[[], int]) -> int:
-    """Return the work's exit code, done in a child process. If a signal ends that, say which rank it was, and on which host.
+    """Run the work in a forked child process and return its exit code. If a signal ends the child, print its rank and host.
 
-    A launcher names a process at best, and not every one does. Must be called before MPI is started. A fork and not a
-    `system.child.Child`, because the child is the rank: it needs the connection to the launcher that this process was started with.
-    Without fork: done here.
+    Launchers print no more than the number of the process, and some print nothing. Call this before MPI starts. The child is forked, not
+    a `system.child.Child`, because it is the rank: it inherits this process's connection to the launcher. Without os.fork, the work runs
+    in this process.
     """
     if not hasattr(os, "fork"):
         return _or_abort(work)
@@ -46,20 +46,20 @@ def supervised(work: Callable[[], int]) -> int:
         raise
     code = os.waitstatus_to_exitcode(status)
     if code < 0:
-        _tell(describe_exit(code))
+        _print_failure(describe_exit(code))
         return 128 - code
     return code
 
 
 def _or_abort(work: Callable[[], int]) -> int:
-    """Return the work's exit code; if it fails on this rank, say so and end the others, which would wait for it."""
+    """Run the work and return its exit code. If it fails, print the error and abort the other ranks, which would wait for this one."""
     try:
         return work()
-    except (Refused, SystemExit):  # which all ranks know of
+    except (Refused, SystemExit):  # every rank raises one of these
         raise
     except BaseException as error:
-        ours = isinstance(error, Exception) and not isinstance(error, (InputError, OSError))  # nothing of the user's
-        _tell(f"failed: {type(error).__name__}: {error}", before=traceback.format_exc() if ours else "")
+        internal = isinstance(error, Exception) and not isinstance(error, (InputError, OSError))  # not caused by the user's input
+        _print_failure(f"failed: {type(error).__name__}: {error}", before=traceback.format_exc() if internal else "")
         sys.stdout.flush()
         from impls.mpi import world
 
@@ -67,34 +67,34 @@ def _or_abort(work: Callable[[], int]) -> int:
         raise
 
 
-def _tell(what: str, *, before: str = "") -> None:
-    """Print one message in one write: the launcher may end this process before a second one."""
+def _print_failure(what: str, *, before: str = "") -> None:
+    """Print the message in one write: the launcher may kill this process before a second write."""
     print(
-        f"{before}epochbench: rank {launcher.rank()} on {platform.node()} {what}; "
-        "what was finished is kept in the *.partial.csv, if there was anything",
+        f"{before}epochbench: rank {launcher.rank()} on {platform.node()} {what}; finished rows, if any, are in the *.partial.csv",
         file=sys.stderr,
         flush=True,
     )
 
 
 def started(command: str) -> Any:
-    """Return the communicator of all ranks. Raises Refused that says how to start them if there are not two at least."""
+    """Return the communicator of all ranks. Raises Refused, with the command to run, if there are fewer than two ranks."""
     if reason := unavailable("mpi"):
-        raise Refused(f"{command} needs MPI: {reason}")
+        raise Refused(f"{command}: cannot use MPI: {reason}")
     from impls.mpi import library, world
 
     ranks = world()
     if ranks.size < 2:
         raise Refused(
-            f"{command} runs on several ranks: mpiexec -n 2 python -m bench {command}; "
-            f"and with the mpiexec of the MPI that mpi4py found, {library()}"
+            f"{command}: needs at least 2 ranks, got 1; run mpiexec -n 2 python -m bench {command}, "
+            f"with the mpiexec of the MPI library that mpi4py loaded: {library()}"
         )
     return ranks
 
 
 def on_all_ranks(ranks: Any, work: Callable[[], Result]) -> Result:
-    """Return what the work, the same on all ranks, returns. If it raises InputError on any rank, the first of them raises Refused, and
-    the others leave with exit code 2 and without a word.
+    """Run the same work on all ranks and return its result.
+
+    If it raises InputError on any rank, the first such rank raises Refused and every other rank exits with code 2 and prints nothing.
     """
     result, error = None, None
     try:
@@ -111,22 +111,22 @@ def on_all_ranks(ranks: Any, work: Callable[[], Result]) -> Result:
 
 
 def quiet_barrier(ranks: Any) -> None:
-    """Return when all ranks are here. Who comes early sleeps: a barrier would keep its processor, and others' memory, busy."""
+    """Wait until all ranks call this. A waiting rank sleeps: MPI's Barrier would use its processor and memory bandwidth."""
     request = ranks.Ibarrier()
     while not request.Test():
         time.sleep(_POLL)
 
 
 def hosts(ranks: Any) -> int:
-    """Return how many hosts the ranks are on."""
+    """Return the number of hosts that the ranks run on."""
     return len(set(ranks.allgather(platform.node())))
 
 
 def pin_share(ranks: Any) -> bool:
-    """Hold this process to its own share of its host's processors, and return whether each has one to itself.
+    """Pin this rank to its share of its host's processors. Return whether every rank has at least one exclusive processor.
 
-    A launcher may have bound the ranks already: to processors that they do not share, and those they keep. Else each gets an equal part
-    of what they have in common; if there are fewer than ranks, they take turns.
+    If the launcher has bound the ranks to separate processors, they keep those. Else each rank gets an equal part of the common processors.
+    If there are fewer processors than ranks, several ranks share a processor.
     """
     mine = affinity.processors()
     here = [processors for host, processors in ranks.allgather((platform.node(), mine)) if host == platform.node()]
@@ -136,7 +136,7 @@ def pin_share(ranks: Any) -> bool:
 
 
 def share(available: Sequence[Sequence[int]], position: int) -> list[int]:
-    """Return the processors of rank number `position` of a host, whose ranks may run on those that are available to each."""
+    """Return the processors of rank number `position` of a host. `available` lists, for each rank, the processors that it may use."""
     everything = sorted(set().union(*available))
     if sum(map(len, available)) == len(everything):
         return sorted(available[position])

@@ -1,8 +1,8 @@
-"""`mpiexec -n N python -m bench scale`: how much faster an epoch is over more ranks, and over how many more it would be.
+"""The command `mpiexec -n N python -m bench scale`: time an epoch over 1 to N ranks, and predict it for more.
 
-Strong scaling divides the same mini-batches over 1, 2, 4, ... N ranks; weak scaling makes the mini-batch grow with the ranks. An epoch
-begins when a barrier lets all its ranks go, and has taken as long as its slowest rank took; ranks that have no part in it sleep. Each
-number of ranks is verified first. Then they take turns, a few times, so that a machine that drifts favours none.
+Strong scaling divides the same mini-batches over 1, 2, 4, ... N ranks. Weak scaling makes the mini-batch grow with the ranks. An epoch
+begins when its ranks leave a barrier and ends when the slowest rank finishes; ranks outside the group sleep. The command first verifies
+every number of ranks. Then it times them in turn, in several sweeps, so that drift of the machine affects all of them.
 """
 
 from __future__ import annotations
@@ -35,13 +35,17 @@ from impls import InputError, Unsupported, load_trainer
 LOG = logging.getLogger(__name__)
 
 _SWEEPS = 3
-_SECONDS = 1.7  # of epochs, a sweep
-_ROUNDS = range(1, 14)  # a sweep
+_SECONDS = 1.7  # of timed epochs, per sweep and case
+_ROUNDS = range(1, 14)  # allowed numbers of rounds, per sweep and case
 
 
-@dataclass(frozen=True, eq=False)  # one is made of each
+@dataclass(frozen=True, eq=False)  # each object is unique, so it is hashed by identity
 class ScalingCase:
-    """A trainer on a workload over the first `size` ranks, whose communicator is `members`; of those beyond them it is theirs."""
+    """A trainer on a workload over the first `size` ranks.
+
+    members  the communicator of these ranks; on every other rank, the communicator of the other ranks
+    mine     whether this rank is one of the first `size`
+    """
 
     case: Case
     size: int
@@ -49,20 +53,20 @@ class ScalingCase:
     mine: bool
 
     def trainer(self) -> Any:
-        """Return the class that trains over the members."""
+        """Return the trainer class for the ranks in `members`."""
         kind: Any = load_trainer(self.case.trainer)
         return kind.over(self.members)
 
 
 def scale(asked: Callable[[], Options]) -> int:
-    """Measure on all ranks alike, record on the first, and return the exit code: 1 if a trainer computes something else."""
+    """Measure on all ranks, record on the first, and return the exit code: 1 if a trainer fails verification or breaks its contract."""
     every = ranks.started("scale")
     if every.rank:
-        LOG.disabled = True  # the first rank speaks for all
+        LOG.disabled = True  # only the first rank prints
     options = ranks.on_all_ranks(every, asked)
     exclusive_cores = ranks.pin_share(every)
     run = ranks.on_all_ranks(every, lambda: _prepared(options, every.size))
-    processors = ", each with its own processors" if exclusive_cores else "; they share processors, so nothing can be gained by more"
+    processors = ", each with its own processors" if exclusive_cores else "; they share processors, so more ranks cannot be faster"
     LOG.info(f"{counted(every.size, 'rank')} of {counted(run.threads, 'thread')} on {counted(ranks.hosts(every), 'host')}{processors}")
     groups = {size: every.Split(0 if every.rank < size else 1) for size in doublings(every.size)}
     for trainer in options.trainers:
@@ -95,16 +99,16 @@ def _devices(options: Options) -> list[str]:
 def _prepared(options: Options, size: int) -> Run:
     for name in options.trainers:
         if not hasattr(load_trainer(name), "over"):
-            raise InputError(f"--trainers {name}: it has no ranks; scale takes mpi and mpi_gpu")
+            raise InputError(f"--trainers {name}: cannot run over several ranks; choose mpi or mpi_gpu")
     run = prepare(options, kind="timing", ranks=size)
     for case in run.cases:
         if case.absent:
-            raise InputError(f"--trainers {case.trainer} cannot run here: {case.absent}")
+            raise InputError(f"--trainers {case.trainer}: cannot run here: {case.absent}")
     return run
 
 
 def _scaling_cases(run: Run, workload: Workload, trainer: str, every: Any, groups: dict[int, Any]) -> list[ScalingCase]:
-    """Return strong scaling, then weak: `nielsen-x2` is nielsen with mini-batches twice as large, over two ranks."""
+    """Return the cases of strong scaling, then of weak scaling: `nielsen-x2` is nielsen over two ranks with doubled mini-batches."""
     most = len(workload.data(run.inputs.splits))
     grown = {size: replace(workload, name=f"{workload.name}-x{size}", batch_size=size * workload.batch_size) for size in groups if size > 1}
     wanted = [(workload, size) for size in groups] + [(job, size) for size, job in grown.items() if job.batch_size <= most]
@@ -112,7 +116,7 @@ def _scaling_cases(run: Run, workload: Workload, trainer: str, every: Any, group
 
 
 def _verified(run: Run, every: Any, cases: Sequence[ScalingCase]) -> dict[ScalingCase, float]:
-    """Return the cases that the trainer can do, with their largest errors; none if over some ranks it is not what the oracle computes."""
+    """Return the supported cases with their largest errors. Return no cases if the trainer fails verification over any number of ranks."""
     verified, failed = {}, False
     for scaled in cases:
         error, wrong, absent = 0.0, "", ""
@@ -120,7 +124,7 @@ def _verified(run: Run, every: Any, cases: Sequence[ScalingCase]) -> dict[Scalin
             try:
                 error = Oracle(scaled.case.workload, run.inputs.splits).max_error(scaled.trainer())
             except VerificationError as failure:
-                wrong = f"over {counted(scaled.size, 'rank')} it {failure}"
+                wrong = f"over {counted(scaled.size, 'rank')}: {failure}"
             except Unsupported as reason:
                 absent = str(reason)
         ranks.quiet_barrier(every)
@@ -141,9 +145,9 @@ def _failed(run: Run, case: Case, reason: str) -> None:
 
 
 def _time(run: Run, every: Any, cases: dict[ScalingCase, float], peaks: Sequence[Peaks]) -> dict[tuple[str, int], Any] | None:
-    """Time all cases in turn, record them, and return their epochs' seconds by workload and number of ranks.
+    """Time all cases in turn, record them, and return the seconds of their epochs by workload and number of ranks.
 
-    None, on all ranks, and no rows, if the trainer breaks its contract over some.
+    If the trainer breaks its contract in any case, withdraw all its rows and return None on all ranks.
     """
     times: dict[tuple[str, int], Any] = {}
     rounds = run.options.rounds
@@ -163,10 +167,10 @@ def _time(run: Run, every: Any, cases: dict[ScalingCase, float], peaks: Sequence
                         data = scaled.case.data(run.inputs.splits)
                         run.recorder.record(scaled.case, trainer, data, Epochs(seconds, accuracies, error, others), Peaks(*combined))
                     except ContractError as failure:
-                        broken = f"over {counted(scaled.size, 'rank')} it {failure}"
+                        broken = f"over {counted(scaled.size, 'rank')}: {failure}"
                     times.setdefault((scaled.case.workload.name, scaled.size), []).extend(seconds)
                     name = f"{scaled.case} over {counted(scaled.size, 'rank')}"
-                    LOG.info(f"[{sweep + 1}/{sweeps}] {name:<32}  {duration(float(np.median(seconds)))} an epoch")
+                    LOG.info(f"[{sweep + 1}/{sweeps}] {name:<32}  {duration(float(np.median(seconds)))} per epoch")
                 del trainer
             ranks.quiet_barrier(every)
             if broken := every.bcast(broken):
@@ -178,7 +182,7 @@ def _time(run: Run, every: Any, cases: dict[ScalingCase, float], peaks: Sequence
 
 
 def _epochs(run: Run, scaled: ScalingCase, rounds: int | None) -> tuple[Any, list[float]]:
-    """Return a fresh trainer and the seconds of each of its epochs from the start, after one that is not counted."""
+    """Return a new trainer and the seconds of each timed epoch, after one warm-up epoch. Every epoch begins with the initial network."""
     workload, data = scaled.case.workload, scaled.case.workload.data(run.inputs.splits)
     start = workload.network(data)
     trainer = scaled.trainer()(start, data, batch_size=workload.batch_size, learning_rate=workload.learning_rate)

@@ -1,4 +1,4 @@
-"""Seconds on several ranks: the slowest counts."""
+"""Times of the slowest rank."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 def slowest(members: Any, seconds: list[float]) -> list[float]:
-    """Return, of each, what the slowest of the ranks took; the same on all of them."""
+    """Return, for each of the times, the maximum over the ranks. All ranks get the same result."""
     return [float(longest) for longest in np.max(members.allgather(seconds), axis=0)]
 
 

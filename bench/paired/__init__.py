@@ -1,1 +1,1 @@
-"""Two contenders in fresh processes, epoch by epoch in turn: which is faster, and how sure is that?"""
+"""Paired timing of two contenders: fresh processes, alternating epochs, and an interval for the ratio."""

@@ -1,4 +1,4 @@
-"""The checkout that the current directory is in, and its code at a revision, laid out in another directory."""
+"""The git checkout of the current directory, and copies of its code at a revision."""
 
 from __future__ import annotations
 
@@ -13,60 +13,63 @@ from impls import InputError
 
 
 def home() -> Path:
-    """Return the directory that holds the bench/ and impls/ that run here.
+    """Return the directory that contains the running bench/ and impls/.
 
-    Raises InputError if the current directory is in a checkout that has others: those would be meant, and not be measured.
+    Raises InputError if the current directory is in a checkout with another impls/. The user probably wants to measure that code.
     """
     running, checkout = Path(impls.__file__).resolve().parent.parent, _checkout()
     if checkout and (checkout / "impls" / "trainer.py").is_file() and not checkout.samefile(running):
-        raise InputError(f"the code that runs is that of {running}, not of this checkout: call python -m bench in {checkout}")
+        raise InputError(f"{checkout}: the running code is from {running}; run python -m bench in {checkout}")
     return running
 
 
 def run_git(*arguments: str) -> str:
-    """Return what a git command prints, run on the checkout. Raises InputError if there is none or the command fails."""
+    """Run a git command in the checkout and return its output. Raises InputError outside a checkout or if the command fails."""
     return git.run(_root(), *arguments).decode(errors="replace")
 
 
 def commit(revision: str) -> str:
-    """Return the full name of a revision's commit. Raises InputError that says what to fetch if it is not here."""
+    """Return the full commit hash of a revision. Raises InputError, with the git fetch to run, if this clone lacks it."""
     try:
         return run_git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").strip()
     except InputError as error:
         if run_git("rev-parse", "--is-shallow-repository").strip() == "true":
-            remedy = f"this clone is shallow: git fetch --unshallow, or git fetch --depth=1 origin {revision}"
+            remedy = f"this clone is shallow, so run git fetch --unshallow or git fetch --depth=1 origin {revision}"
         else:
-            remedy = "git fetch origin, or see git log --oneline"
-        raise InputError(f"unknown revision {revision}: {remedy}") from error
+            remedy = "run git fetch origin, or choose one from git log --oneline"
+        raise InputError(f"{revision}: unknown revision; {remedy}") from error
 
 
 def working_tree(*, ours: bool = False) -> str:
-    """Return how to call the code as it stands: the commit, and whether it was changed; without git, just what it is.
+    """Return a name for the code of the working tree: its commit, and whether it has changes.
 
-    ours  whether it is a trainer of impls/, which are the checkout's only if it has some
+    ours  whether the trainer is one of impls/; outside this checkout, its code is the installed package
+    Without git, the name has no commit.
     """
     if ours and _checkout() != home():
         return "as installed"
     try:
         head, changed = git.state(_root())
     except InputError:
-        return "the code as it stands"
+        return "the working tree"
     return f"{head} with changes" if changed else head
 
 
 def lay_out(directory: Path, revision: str | None, *, ours: bool) -> None:
-    """Lay out today's bench/ and what a trainer is made of in the directory: a commit's impls/, or the working tree's (None).
+    """Copy the running bench/ and the code of a trainer into the directory.
 
-    ours  whether it is one of impls/. Else the commit's whole tree is laid out, because the trainer may be anywhere in it, with
-          today's impls/ if it has none; and the working tree is where it is, the current directory.
-    Nothing is written to the repository: no worktree is registered, neither index nor stash is touched.
+    revision  the commit to take the trainer's code from; None: the running impls/
+    ours      whether the trainer is one of impls/: then only the commit's impls/ is copied. The code of another trainer may be
+              anywhere, so the commit's whole tree is copied, with the running impls/ if the tree has none. Without a revision, the
+              worker imports such a trainer from the current directory.
+    Does not write to the repository: no worktree, no change to index or stash. Raises InputError if git cannot read the commit.
     """
     caches, running = shutil.ignore_patterns("__pycache__"), home()
     if revision is not None:
         try:
             archive = git.run(_root(), "archive", "--format=tar", revision, *(["impls"] if ours else []))
         except InputError as error:
-            raise InputError(f"{revision} has no impls/ to run: {error}") from error
+            raise InputError(f"{revision}: cannot read {'impls/' if ours else 'files'} of this commit: {error}") from error
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             tar.extraction_filter = _inside
             tar.extractall(directory)
@@ -77,7 +80,7 @@ def lay_out(directory: Path, revision: str | None, *, ours: bool) -> None:
 
 
 def _inside(member: tarfile.TarInfo, directory: str) -> tarfile.TarInfo | None:
-    """Leave out what would lie, or link, outside of the directory."""
+    """Skip archive members that would be written, or link, outside the directory."""
     try:
         return tarfile.data_filter(member, directory)
     except tarfile.FilterError:
@@ -85,14 +88,14 @@ def _inside(member: tarfile.TarInfo, directory: str) -> tarfile.TarInfo | None:
 
 
 def _root() -> Path:
-    """Return the root of the checkout. Raises InputError if there is none."""
+    """Return the root of the checkout. Raises InputError if the current directory is not in one."""
     checkout = _checkout()
     if checkout is None:
-        raise InputError(f"{Path.cwd()} is no git checkout: other revisions are to be had in a clone of the repository only")
+        raise InputError(f"{Path.cwd()}: not a git checkout; run this command in a clone of the repository")
     return checkout
 
 
 def _checkout() -> Path | None:
-    """Return the root of the checkout: the current directory or the nearest above it that has a .git."""
+    """Return the root of the checkout: the current directory, or its nearest parent, that contains .git; None if there is none."""
     here = Path.cwd().resolve()
     return next((directory for directory in (here, *here.parents) if (directory / ".git").exists()), None)

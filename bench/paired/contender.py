@@ -1,4 +1,4 @@
-"""A contender: which trainer, of which revision of the code, under which interpreter and environment."""
+"""Contenders: a trainer, the revision of its code, an interpreter and environment variables."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from impls import TRAINERS, InputError, locate
 
 @dataclass(frozen=True)
 class Contender:
-    """What a worker process is started with.
+    """The arguments of a worker process.
 
-    name     what messages call it
-    trainer  a name of the ladder, or module:Class
-    source   directory that holds the bench/ and impls/ that it runs
-    code     which code that is: a commit, or the working tree
-    pinned   whether all of it is of that commit, so that nothing may come from the working tree
+    name     its name in messages
+    trainer  a trainer's name, or module:Class
+    source   the directory with the bench/ and impls/ that the worker runs
+    code     a name for that code: a commit, or the working tree
+    pinned   whether all code is from that commit: the worker must not import from the working tree
     python   its interpreter
-    env      environment variables on top of this process's
+    env      environment variables, in addition to those of this process
     """
 
     name: str
@@ -35,31 +35,36 @@ class Contender:
 
 
 class ContenderError(Exception):
-    """A contender failed: it raised, crashed, hung, sent an invalid reply or computes something else. The message names it.
+    """A contender failed: it raised, crashed, hung, sent an invalid reply or computed a wrong result. The message starts with its name.
 
-    absent  whether that is because it was not made for this machine or workload
+    absent  whether the trainer does not support this machine or workload
     """
 
     def __init__(self, contender: Contender, what: str, *, absent: bool = False) -> None:
-        super().__init__(f"{contender.name} {what}")
+        super().__init__(f"{contender.name}: {what}")
         self.contender = contender
         self.absent = absent
 
 
 def contender(name: str, directory: Path, *, python: str | None = None, env: Mapping[str, str] | None = None) -> Contender:
-    """Return the contender called `trainer` or `trainer@revision`, with its code laid out in the directory, which must be empty.
+    """Copy a contender's code into the directory and return the contender.
 
-    Raises InputError if there is no such trainer, revision or interpreter, or the checkout's code is not the one that runs.
+    name       `trainer` or `trainer@revision`
+    directory  must be empty
+    python     path or name of its interpreter; None: this one
+    env        environment variables, in addition to those of this process
+    Raises InputError if the trainer, revision or interpreter does not exist, or the running code is not the checkout's.
     """
     trainer, at, revision = name.partition("@")
     if at and not revision:
         raise InputError(f"{name}: no revision after the @; give trainer or trainer@revision")
     if not at:
-        locate(trainer)  # refuses a name that there is not; another revision may have had it
+        locate(trainer)  # rejects an unknown name; another revision may have other trainers
     executable = shutil.which(python) if python else sys.executable
     if executable is None:
-        raise InputError(f"{python}: no such interpreter")
-    executable = str(Path(executable).absolute())  # the worker runs elsewhere; not resolved, which would leave a virtual environment
+        raise InputError(f"{python}: no such interpreter; give the path of a Python executable")
+    # Absolute, because the worker runs in another directory. Not resolved, because that would leave a virtual environment.
+    executable = str(Path(executable).absolute())
     revised = commit(revision) if at else None
     lay_out(directory, revised, ours=trainer in TRAINERS)
     code = revised[:12] if revised else working_tree(ours=trainer in TRAINERS)

@@ -1,10 +1,10 @@
-"""Two contenders on this machine now: fresh processes, interleaved epochs, a ratio with an interval.
+"""Duels: two contenders in fresh processes with alternating epochs.
 
-Between two processes of the same code the time of an epoch differs by a percent, for good: where their memory came to lie
-decides it. Within a process it drifts with the machine. So the unit is the pair: one new process of each contender, and a few
-rounds in which each trains an epoch, in an order thrown anew. What disturbs a round disturbs both, and what the processes
-were dealt at their start averages out over the pairs. While one trains, the other is stopped: a runtime's idle threads
-would spin on its processors.
+The epoch times of two processes of the same code differ by about one percent as long as the processes live, because their memory
+layouts differ. Within a process, the time drifts with the machine. So the unit of measurement is the pair: one new process of each
+contender, and a few rounds in which each trains one epoch, in random order. A disturbance affects both epochs of a round, and the
+differences between processes average out over the pairs. While one process trains, the other is suspended, because idle threads of a
+runtime may spin on its processors.
 """
 
 from __future__ import annotations
@@ -33,19 +33,20 @@ from bench.verify.rounding import beyond_rounding, describe
 from bench.workload import Workload
 from impls import Network, Splits
 
-READY = 120.0  # seconds in which a contender must have loaded its libraries and compiled what it compiles
-ROUNDS = 6  # a pair. More tell little: pairs differ from one another by more than the median over rounds is unsure
-STEPS = "steps.npz"  # in a duel's directory, the job by which the contenders are verified
+READY = 120.0  # timeout in seconds for loading libraries and compiling
+ROUNDS = 6  # per pair. More rounds add little: the spread between pairs exceeds the error of the median over rounds
+STEPS = "steps.npz"  # the verification job, in the duel's directory
 
 
 @dataclass(frozen=True)
 class Duel:
-    """Two contenders, verified, on one job. Make one with `prepare`.
+    """Two verified contenders on one job. `prepare` makes one.
 
-    title        the job in a line
-    start        where each epoch of it begins
-    facts        of "a" and "b", what each runs on: versions, BLAS kernels, threads
-    left_behind  of "a" and "b", the names of processes that it left and that had to be killed
+    title        one line that describes the job
+    start        the initial network of each epoch
+    patience     timeout of a request in seconds
+    facts        for "a" and "b": versions, BLAS kernels, threads
+    left_behind  for "a" and "b": names of child processes that outlived the worker and were killed
     """
 
     a: Contender
@@ -59,7 +60,7 @@ class Duel:
     left_behind: Mapping[str, set[str]]
 
     def pairs(self) -> Iterator[Pair]:
-        """Measure pair after pair, without end. Raises ContenderError when a contender fails."""
+        """Measure and yield pairs endlessly. Raises ContenderError if a contender fails."""
         while True:
             yield self._pair()
 
@@ -74,7 +75,7 @@ class Duel:
             for worker in workers.values():
                 worker.reply(READY)
             for name, worker in workers.items():
-                worker.first_epoch(self.patience)  # it touches memory and fills caches
+                worker.first_epoch(self.patience)  # warm-up: touches memory and fills caches
                 firsts[name] = worker.network(self._file(name), self.patience)
                 worker.suspend()
             order = "".join(random.choice(("ab", "ba")) for _ in range(math.ceil(ROUNDS / 2)))[:ROUNDS]  # AB BA or BA AB
@@ -91,7 +92,7 @@ class Duel:
         return Pair(tuple(seconds["a"]), tuple(seconds["b"]), order, time.monotonic() - begin)
 
     def _check(self, workers: Mapping[str, Worker], firsts: Mapping[str, Network]) -> None:
-        """Raise ContenderError if one's last epoch did not end where its first did, or the two not where the other did."""
+        """Raise ContenderError if a last epoch does not reproduce the first, or the contenders' results differ by more than rounding."""
         lasts: dict[str, Network] = {}
         for name, worker in workers.items():
             worker.resume()
@@ -100,7 +101,7 @@ class Duel:
                 check_finite(last)
                 check_repeats(firsts[name], last, self.start, self._perturbed(worker, name))
         if far := beyond_rounding(lasts["a"], lasts["b"], self.start, self._perturbed(workers["b"], "b")):
-            raise ContenderError(self.a, f"computes something else than {self.b.name} while it is timed: {describe(*far)}")
+            raise ContenderError(self.a, f"result differs from that of {self.b.name} during timing: {describe(*far)}")
 
     def _perturbed(self, worker: Worker, name: str) -> Callable[[], Network]:
         return partial(worker.perturbed, self._file(name), self.patience)
@@ -115,10 +116,10 @@ def prepare(
     """Verify both contenders, write their job into the directory, and return the duel.
 
     threads  as for `affinity.limit_threads`
-    seconds  that the whole may take; a contender whose epoch takes so long, or a minute, is taken to hang
-    The right answer is that of b's code, the base of a comparison: its `loop`, in float64.
-    A workload that does not say how many examples gets as many as make a short round.
-    Raises ContenderError, naming it, if one cannot run or computes something else; b before a.
+    seconds  time budget of the duel; the timeout of a request is this budget, limited to 5 to 60 s
+    The oracle is the float64 `loop` of b's code, because b is the base of a comparison.
+    If the workload does not set the number of examples, `short_rounds` chooses it.
+    Raises ContenderError if one cannot run or computes a wrong result; checks b before a.
     """
     threads, patience = affinity.limit_threads(threads), min(60.0, max(5.0, seconds))
     short = steps(workload, splits).write(directory / STEPS)
@@ -145,14 +146,14 @@ def prepare(
 
 
 def start(contender: Contender, directory: Path, threads: int) -> None:
-    """Start a contender on the steps by which a duel in that directory verifies it. Raises ContenderError if it cannot run them."""
+    """Start a contender on the verification job of a duel in that directory. Raises ContenderError if it does not start."""
     with Worker(contender, directory / STEPS, threads) as worker:
         worker.reply(READY)
 
 
 @contextmanager
 def _blamed(contender: Contender) -> Iterator[None]:
-    """Raise a broken contract as the contender's failure."""
+    """Turn a ContractError into a ContenderError of the contender."""
     try:
         yield
     except ContractError as error:
@@ -160,7 +161,7 @@ def _blamed(contender: Contender) -> Iterator[None]:
 
 
 def _trained(base: Contender, directory: Path, threads: int, trainer: str, job: EpochJob) -> Network:
-    """Return where a job leads with a trainer of the base's impls/, under this interpreter."""
+    """Train a job with a trainer of the base's impls/, under this interpreter, and return the network."""
     oracle = replace(base, name=f"{trainer} of {base.code}", trainer=trainer, python=sys.executable, env={})
     with Worker(oracle, job.write(directory / "oracle.npz"), threads) as worker:
         worker.reply(READY)
@@ -170,7 +171,7 @@ def _trained(base: Contender, directory: Path, threads: int, trainer: str, job: 
 
 
 def _epochs(contenders: Iterable[Contender], job: Path, threads: int, patience: float) -> float:
-    """Return the seconds of an epoch of each, added up."""
+    """Return the summed seconds of one epoch of each contender."""
     seconds = 0.0
     for contender in contenders:
         with Worker(contender, job, threads) as worker:

@@ -1,4 +1,4 @@
-"""How many examples make a round short, so that many pairs fit into the time."""
+"""Number of examples for short rounds, so that many pairs fit into the time budget."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ from bench.verify.epoch_job import EpochJob
 from bench.workload import Workload
 from impls import Splits
 
-_ROUND_SECONDS = 0.04  # of both epochs together. Longer: fewer pairs in the time; shorter: the clock of the machine shows
+_ROUND_SECONDS = 0.04  # for both epochs. Longer: fewer pairs in the time budget; shorter: timer resolution and overhead matter
 
 
 def short_rounds(workload: Workload, splits: Splits, round_seconds: Callable[[], float], job: Path) -> Workload:
-    """Write a job of as many examples as make a round of the wished length, and return its workload."""
+    """Choose the number of examples so that a round is short, write the job, and return its workload.
+
+    round_seconds  measures one round of the written job, in seconds
+    job            the file to write
+    """
     most, batch = len(workload.data(splits)), workload.batch_size
     least = min(2 * batch, most)
     examples = min(max(least, 500), most)
-    for _ in range(4):  # a first guess from few examples overrates what an epoch costs once
+    for _ in range(4):  # an estimate from few examples overestimates the constant cost of an epoch
         write_job(replace(workload, examples=examples), splits, job)
         wished = examples * _ROUND_SECONDS / round_seconds()
         if 0.7 < wished / examples < 1.4:
@@ -32,6 +36,6 @@ def short_rounds(workload: Workload, splits: Splits, round_seconds: Callable[[],
 
 
 def write_job(workload: Workload, splits: Splits, path: Path) -> None:
-    """Write the workload's epoch to the path."""
+    """Write one epoch of the workload to the path."""
     data = workload.data(splits)
     EpochJob(workload.network(data), data, data.order(seed=workload.seed), workload.batch_size, workload.learning_rate).write(path)

@@ -1,9 +1,9 @@
 """A random address-space layout that two processes can share.
 
-The addresses of the stack, of the libraries and of everything that is allocated, and the seed of Python's hashes, are random in every
-new process, and decide by percents how long the same code takes (T. Mytkowicz et al., "Producing wrong data without doing anything
-obviously wrong!", 2009). Two contenders with the same layout differ by their code alone; a new layout for every pair keeps the
-comparison from resting on any one of them (C. Curtsinger, E. Berger, "Stabilizer", 2013).
+Every new process has random addresses for stack, libraries and heap, and a random seed for Python's hashes. They change the run time of
+the same code by several percent (T. Mytkowicz et al., "Producing wrong data without doing anything obviously wrong!", 2009). Two
+contenders with the same layout differ by their code alone. Every pair gets a new layout, so that the comparison does not depend on one
+layout (C. Curtsinger, E. Berger, "Stabilizer", 2013).
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from dataclasses import dataclass, field
 from functools import cache
 
 _PAGE = 4096
-_LEAST_STACK = 1 << 27  # bytes; Linux lays out no less, whatever the limit
+_LEAST_STACK = 1 << 27  # bytes; Linux reserves at least this, whatever the limit
 
 
 @dataclass(frozen=True)
 class MemoryLayout:
-    """What a process is started with: a prefix of its command, and environment variables."""
+    """A command prefix and environment variables that give a process its layout."""
 
     prefix: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def random(cls) -> MemoryLayout:
-        """Return a new layout. Linux maps libraries below the largest stack that is allowed, so that limit moves them.
+        """Return a new layout. Linux maps libraries below the stack's maximum size, so the stack limit moves them.
 
-        Elsewhere, and in a container that forbids it, only the hashes are fixed, and addresses stay random for each process.
+        On other systems, and in containers that forbid `setarch -R`, only the hash seed is shared; addresses stay random per process.
         """
         stack = _LEAST_STACK + _PAGE * random.randrange(4096)
         env = {"PYTHONHASHSEED": str(random.randrange(1, 2**32)), "EPOCHBENCH_LAYOUT": "x" * random.randrange(_PAGE)}
@@ -42,7 +42,7 @@ def _prefix(stack: int) -> tuple[str, ...]:
 
 @cache
 def _can_fix_addresses() -> bool:
-    """Whether this system lets a process be started so."""
+    """Return whether this system can start a process with that prefix."""
     if not (shutil.which("setarch") and shutil.which("prlimit")):
         return False
     return subprocess.run([*_prefix(_LEAST_STACK), "true"], capture_output=True).returncode == 0

@@ -1,4 +1,4 @@
-"""A pair: a fresh process of each contender, with their epochs in turn; and the CSV of pairs."""
+"""Pairs: one fresh process of each contender with alternating epochs, and their CSV rows."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 class Pair:
     """The rounds of one process of each contender.
 
-    a, b     seconds of each one's epochs, round by round
-    order    for each round who came first, "a" or "b"
-    seconds  that the pair took in all
+    a, b     seconds of each contender's epochs, by round
+    order    for each round the contender that trained first, "a" or "b"
+    seconds  total time of the pair
     """
 
     a: tuple[float, ...]
@@ -29,13 +29,13 @@ class Pair:
 
     @property
     def log_ratio(self) -> float:
-        """The median over the rounds of log(a's time / b's)."""
+        """The median over the rounds of log(a's seconds / b's seconds)."""
         return float(np.median(np.log(self.a) - np.log(self.b)))
 
 
 @dataclass(frozen=True)
 class Round:
-    """A row of the CSV of a duel: one epoch of each. `first` trained first; `pair_seconds` is what the whole pair took."""
+    """A row of a duel's CSV: one epoch of each contender. `first` trained first; `pair_seconds` is the total time of the pair."""
 
     run_id: str
     machine: str
@@ -53,7 +53,7 @@ class Round:
 
 
 def pair_rows(duel: Duel, stages: Mapping[str, list[Pair]], *, run_id: str, machine: str) -> list[Round]:
-    """Return the rounds of the pairs of each stage, numbered from 1."""
+    """Return a row for every round of every stage's pairs; pairs and rounds count from 1."""
     sides = f"{duel.a.name} ({duel.a.code})", f"{duel.b.name} ({duel.b.code})"
     return [
         Round(run_id, machine, duel.title, duel.threads, *sides, stage, number, turn, first, a, b, pair.seconds)
@@ -64,5 +64,5 @@ def pair_rows(duel: Duel, stages: Mapping[str, list[Pair]], *, run_id: str, mach
 
 
 def all_seconds(pairs: Iterable[Pair], name: str) -> list[float]:
-    """Return all seconds of one side, "a" or "b"."""
+    """Return the seconds of all epochs of contender "a" or "b"."""
     return list(itertools.chain.from_iterable(getattr(pair, name) for pair in pairs))

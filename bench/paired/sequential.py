@@ -1,4 +1,4 @@
-"""Sequential looks at pairs: after how many pairs to look, and an interval that holds however often one looks."""
+"""Interim looks at a sequence of pairs, with intervals that stay valid over all looks."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from bench.paired.pair import Pair
 from bench.stats import intervals
 from bench.stats.intervals import Interval
 
-FIRST_LOOK = 8  # pairs; with fewer than 7 no interval has both ends, and with 7 they are the least and the largest ratio
-_MORE = 1.5  # times as many pairs at the next look
-_PRECISE = math.log(1.01)  # how far an interval may reach to either side of the ratio, on a log scale; or further, if that is far from 1:
-_PRECISE_SHARE = 0.05  # of its distance from 1
+FIRST_LOOK = 8  # pairs; an interval needs at least 7, and with 7 its ends are the smallest and the largest ratio
+_MORE = 1.5  # factor of pairs from one look to the next
+_PRECISE = math.log(1.01)  # largest half-width of a precise interval, on a log scale; larger for a ratio far from 1:
+_PRECISE_SHARE = 0.05  # of the ratio's distance from 1
 
 
 def interim_looks(pairs: Iterable[Pair], seconds: float) -> Iterator[tuple[list[Pair], Interval]]:
-    """Yield the pairs so far with the interval of their median ratio, a over b: at each look, and a last time when the time is up.
+    """Yield the pairs so far with the interval of their median ratio, a over b, at each look and when the time is up.
 
-    A look is due when the pairs have become half as many again; the time is up when the next pair would not end within the seconds.
-    The interval holds however many looks there are.
+    The number of pairs grows by half from one look to the next. The time is up when the next pair would exceed the seconds.
+    The intervals of all looks together have the stated coverage.
     """
     taken: list[Pair] = []
     spent, longest, number, due = 0.0, 0.0, 1, FIRST_LOOK
@@ -35,19 +35,19 @@ def interim_looks(pairs: Iterable[Pair], seconds: float) -> Iterator[tuple[list[
 
 
 def interval_at(pairs: Sequence[Pair], look: int) -> Interval:
-    """Return the median ratio of the pairs, a over b, with its interval at the look of that number, counted from 1."""
+    """Return the median ratio of the pairs, a over b, with its interval. `look` is the number of the look, from 1."""
     logs = intervals.anytime_interval([pair.log_ratio for pair in pairs], look)
     return Interval(*map(math.exp, logs)) if logs.known else logs._replace(value=math.exp(logs.value))
 
 
 def is_precise(ratio: Interval) -> bool:
-    """Return whether the interval is narrow enough for `versus` to stop: 1 % to either side, or 5 % of the way to 1 on a log scale."""
+    """Return whether `versus` may stop: the half-width is at most 1 %, or 5 % of the ratio's distance from 1, on a log scale."""
     reach = max(_PRECISE, _PRECISE_SHARE * abs(math.log(ratio.value)))
     return ratio.high <= ratio.value * math.exp(reach) and ratio.low >= ratio.value * math.exp(-reach)
 
 
 def kept(pairs: Iterable[Pair], into: list[Pair]) -> Iterator[Pair]:
-    """Yield the pairs, and put each into the list first, where it stays if the next one cannot be measured."""
+    """Append each pair to the list, then yield it. The list keeps the pairs if a later pair fails."""
     for pair in pairs:
         into.append(pair)
         yield pair

@@ -1,4 +1,4 @@
-"""`python -m bench versus A B`: how many times as long an epoch takes A as it takes B, on this machine now."""
+"""`python -m bench versus A B`: the ratio of two contenders' epoch times on this machine."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from impls import InputError
 
 @dataclass(frozen=True)
 class Side:
-    """How a contender is asked for: `trainer` or `trainer@revision`, an interpreter, environment variables."""
+    """The user's choice of a contender: `trainer` or `trainer@revision`, an interpreter, environment variables."""
 
     name: str
     python: str | None
@@ -38,9 +38,9 @@ class Side:
 
 @dataclass(frozen=True)
 class Answer:
-    """A duel's result: the ratio of a's epoch time to b's, and what it was made of.
+    """A duel's result: the ratio of a's epoch time to b's, and the measured pairs.
 
-    broken_off  what ended it after these pairs, if anything did: a signal, or a contender that failed
+    broken_off  the signal or the contender's failure that ended the duel early, if any
     """
 
     duel: Duel
@@ -49,7 +49,7 @@ class Answer:
     broken_off: Stopped | ContenderError | None = None
 
     def json(self) -> str:
-        """Return it as one JSON object; an end that the interval does not have yet is null."""
+        """Return the result as one JSON object; an unknown end of the interval is null."""
         ends = self.ratio.json()
         sides = {side: self._side(side) for side in "ab"}
         rounds = sum(len(pair.a) for pair in self.pairs)
@@ -58,26 +58,26 @@ class Answer:
         )
 
     def text(self) -> str:
-        """Return it for people."""
+        """Return the result as text for a terminal."""
         match, ratio = self.duel, self.ratio
         a, b = self._side("a"), self._side("b")
         width = max(len(a["name"]), len(b["name"]))
         lines = [
             f"{match.title}, {counted(match.threads, 'thread')}",
-            f"A  {a['name']:<{width}}  {duration(a['median'])} an epoch",
-            f"B  {b['name']:<{width}}  {duration(b['median'])} an epoch",
+            f"A  {a['name']:<{width}}  {duration(a['median'])} per epoch",
+            f"B  {b['name']:<{width}}  {duration(b['median'])} per epoch",
             "",
             f"A takes {ratio.value:.3f} times as long as B (95 %: {_ends(ratio)}): {_in_words(ratio)}",
             f"{counted(len(self.pairs), 'pair')} of processes, {sum(len(pair.a) for pair in self.pairs)} rounds",
         ]
         lines += [f"differs: {what}: {self._shown(a, what)} | {self._shown(b, what)}" for what in sorted({*a, *b} - {"name", "median"})
                   if a.get(what) != b.get(what)]  # fmt: skip
-        lines += [plain(f"warning: {side['name']} left processes behind, which were ended: {', '.join(sorted(left))}")
+        lines += [plain(f"warning: {side['name']}: left child processes running; killed {', '.join(sorted(left))}")
                   for side, left in zip((a, b), match.left_behind.values(), strict=True) if left]  # fmt: skip
         return "\n".join(lines)
 
     def save(self, directory: Path, machine: str | None) -> Path:
-        """Write the rounds of all pairs to a CSV in the directory, and return its path."""
+        """Write the rounds of all pairs to a CSV in the directory and return its path."""
         run_id, name = records.new_id(datetime.now(UTC)), describe(machine).machine
         writer = records.Writer(directory / f"{run_id}-versus-{name}.csv")
         writer.add(pair_rows(self.duel, {"": self.pairs}, run_id=run_id, machine=name))
@@ -98,23 +98,26 @@ class Answer:
     @staticmethod
     def _shown(side: dict[str, Any], what: str) -> str:
         value = side.get(what)
-        return " ".join(f"{k}={v}" for k, v in value.items()) or "as it is" if isinstance(value, dict) else str(value or "-")
+        return " ".join(f"{k}={v}" for k, v in value.items()) or "-" if isinstance(value, dict) else str(value or "-")
 
 
 def versus(a: Side, b: Side, options: Options, *, seconds: float) -> Answer:
-    """Verify both sides, then measure until the answer is clear, and at the longest for the seconds.
+    """Verify both sides, then measure pairs until the interval is precise or the seconds are up.
 
-    Raises ContenderError, or Stopped, if that comes before the first pair; after it, the answer tells what stands.
+    seconds  time budget, including verification
+    Raises InputError unless the options name one workload. Raises ContenderError or Stopped before the first pair; after it, returns
+    the answer so far, with the error in `broken_off`.
     """
     if len(options.workloads) != 1:
-        raise InputError(f"versus takes one workload, not {len(options.workloads)}: {', '.join(w.name for w in options.workloads)}")
+        names = ",".join(workload.name for workload in options.workloads)
+        raise InputError(f"--workload {names}: versus takes one workload, not {len(options.workloads)}")
     begin, splits = time.monotonic(), options.splits()
     pairs: list[Pair] = []
     looks = 0
     try:
         with scratch_dir() as directory:
             one, other = (contender(s.name, directory / label, python=s.python, env=s.env) for label, s in (("a", a), ("b", b)))
-            progress("verifying both")
+            progress("verifying both contenders")
             match = duel.prepare(one, other, options.workloads[0], splits, directory, threads=options.threads, seconds=seconds)
             for taken, ratio in interim_looks(kept(match.pairs(), pairs), seconds - (time.monotonic() - begin)):
                 looks += 1
@@ -134,7 +137,7 @@ def _ends(ratio: Interval) -> str:
 
 def _in_words(ratio: Interval) -> str:
     if not ratio.known:
-        return "too few pairs to tell; give more --seconds"
+        return "too few pairs for an interval; raise --seconds"
     if ratio.low <= 1 <= ratio.high:
-        return "no difference can be seen"
+        return "no measurable difference"
     return f"A is {digits(1 / ratio.value)} times as fast" if ratio.value < 1 else f"B is {digits(ratio.value)} times as fast"

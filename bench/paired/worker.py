@@ -1,14 +1,15 @@
-"""One process that trains when it is told to: `python -m bench.paired.worker TRAINER JOB THREADS PINNED`.
+"""Worker process that trains on request: `python -m bench.paired.worker TRAINER JOB THREADS PINNED`.
 
-Requests in, replies out, a JSON object a line:
+It reads requests from standard input and writes replies to standard output, one JSON object per line:
 
-    {"do": "epoch"}              train an epoch from the job's start            {"seconds": 0.05}
-    {"do": "pending"}            how much work was pending when that returned   {"seconds": 0.0}
-    {"do": "perturb"}            train another, which differs by rounding only  {}
-    {"do": "save", "to": FILE}   write the weights and biases there             {}
+    {"do": "epoch"}              train an epoch from the job's start                      {"seconds": 0.05}
+    {"do": "pending"}            measure the work that was pending when the epoch ended   {"seconds": 0.0}
+    {"do": "perturb"}            train another epoch, which differs only by rounding      {}
+    {"do": "save", "to": FILE}   write the weights and biases to FILE                     {}
 
-PINNED, True or False, says whether the trainer's module must be in the working directory. Its first reply, to no request, tells what it
-runs on. Any reply may be {"error": why} instead, or {"absent": why} if the trainer cannot run here. It ends when its input does.
+PINNED is True or False. If True, the trainer's module must be in the working directory. After loading the trainer, the worker sends an
+unrequested first reply with its versions, BLAS and device. Instead of any reply, it may send {"error": message}, or {"absent": reason} if
+the trainer cannot run on this machine. It exits at the end of its input.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from bench.verify.rounding import perturbed
 
 
 def main(trainer: str, job: Path, threads: int, *, pinned: bool) -> None:
-    """Serve until the input ends, or the parent, on Linux even while stopped."""
+    """Serve until the input or the parent process ends; on Linux, exit with the parent even while suspended."""
     process_tree.end_with_parent()
     with _private_pipes() as (requests, replies):
         reply = partial(json_lines.send, replies)
@@ -43,20 +44,24 @@ def main(trainer: str, job: Path, threads: int, *, pinned: bool) -> None:
             serve(trainer, EpochJob.read(job), threads, requests, reply, pinned=pinned)
         except impls.Unsupported as reason:
             reply(absent=str(reason))
-        except Exception as error:  # whatever a trainer raises is the parent's to tell
+        except Exception as error:  # the parent reports whatever a trainer raises
             reply(error=f"{type(error).__name__}: {error}")
 
 
 def serve(name: str, job: EpochJob, threads: int, requests: BinaryIO, reply: Callable[..., None], *, pinned: bool) -> None:
-    """Make the job's trainer and do what is requested of it. If pinned, its module must be in the working directory."""
+    """Construct the job's trainer and answer requests until they end.
+
+    Raises ImportError if impls is not from the working directory or, if pinned, the trainer's module is not, and Unsupported if the
+    trainer cannot run on this machine.
+    """
     if Path.cwd() not in Path(impls.__file__).resolve().parents:
-        raise ImportError(f"impls came from {Path(impls.__file__).parent}, not from the code under test")
-    make = impls.load_trainer(name)  # and nothing newer: impls may be of any revision
+        raise ImportError(f"impls was imported from {Path(impls.__file__).parent}, not from the code under test")
+    make = impls.load_trainer(name)  # no newer API: impls may be from any revision
     if reason := make.unavailable():
         raise impls.Unsupported(reason)
     code = Path(sys.modules[make.__module__].__file__ or "").resolve()
     if pinned and Path.cwd() not in code.parents:
-        raise ImportError(f"{name} came from {code}, not from the revision under test")
+        raise ImportError(f"{name} was imported from {code}, not from the revision under test")
     trainer = make(job.start, job.data, batch_size=job.batch_size, learning_rate=job.learning_rate)
     blas, blas_kernels = identity.blas()
     reply(
@@ -89,7 +94,7 @@ def serve(name: str, job: EpochJob, threads: int, requests: BinaryIO, reply: Cal
 
 @contextmanager
 def _private_pipes() -> Iterator[tuple[BinaryIO, BinaryIO]]:
-    """Keep the pipes to the parent for this module: what a trainer prints goes to standard error, and it can read nothing."""
+    """Reserve the pipes for this module. A trainer's output goes to standard error, and its standard input is empty."""
     with os.fdopen(os.dup(0), "rb") as requests, os.fdopen(os.dup(1), "wb") as replies:
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)

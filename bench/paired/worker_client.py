@@ -1,4 +1,4 @@
-"""A worker process seen from the parent: started on a contender's job, and asked with a timeout."""
+"""Client of a worker process: starts it on a contender's job and sends it requests with a timeout."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from bench.verify.contract import ContractError, check_finished
 from bench.verify.epoch_job import read_network
 from impls import Network
 
-_LONGEST_REPLY = 65_536  # bytes; the longest honest one has a few hundred
+_LONGEST_REPLY = 65_536  # bytes; valid replies have a few hundred
 
 
 class Worker:
-    """A contender's worker on a job. A context manager: at its end the worker and all that it started are gone."""
+    """A contender's worker process on a job. A context manager that ends the worker and all processes that it started."""
 
     def __init__(self, contender: Contender, job: Path, threads: int, layout: MemoryLayout | None = None) -> None:
         self.contender = contender
@@ -35,7 +35,7 @@ class Worker:
                 piped=True,
             )
         except OSError as error:
-            raise ContenderError(contender, f"cannot be started: {error}") from error
+            raise ContenderError(contender, f"cannot start: {error}") from error
         try:
             self._replies: queue.SimpleQueue[bytes] = queue.SimpleQueue()
             threading.Thread(target=self._listen, daemon=True).start()
@@ -51,19 +51,19 @@ class Worker:
 
     @property
     def left_behind(self) -> list[str]:
-        """After the end, the names of processes that it left and that had to be killed."""
+        """After the end, the names of child processes that outlived the worker and were killed."""
         return self._child.left_behind
 
     def request(self, **content: object) -> None:
-        """Send a request. A worker that is gone is noticed when it does not reply."""
+        """Send a request. Ignores a dead worker; `reply` then raises ContenderError."""
         json_lines.send(self._child.stdin, **content)
 
     def reply(self, timeout: float) -> dict[str, Any]:
-        """Return the next reply. Raises ContenderError if there is none within the seconds, or it is an error or invalid."""
+        """Return the next reply. Raises ContenderError after a timeout, in seconds, or if the reply is an error or invalid."""
         try:
             line = self._replies.get(timeout=timeout)
         except queue.Empty:
-            raise ContenderError(self.contender, f"hangs: no reply within {timeout:.0f} s") from None
+            raise ContenderError(self.contender, f"timeout, no reply within {timeout:.0f} s") from None
         if not line:
             raise ContenderError(self.contender, self._death())
         content = json_lines.parse(line)
@@ -72,18 +72,18 @@ class Worker:
         if "absent" in content:
             raise ContenderError(self.contender, f"cannot run here: {content['absent']}", absent=True)
         if "error" in content:
-            raise ContenderError(self.contender, f"cannot be measured: {content['error']}")
+            raise ContenderError(self.contender, f"raised {content['error']}")
         return content
 
     def epoch(self, timeout: float) -> float:
-        """Return the seconds of an epoch from the job's start."""
+        """Train an epoch from the job's start and return its seconds."""
         seconds = self._number("epoch", "seconds", timeout)
         if not 0 < seconds < float("inf"):
             raise ContenderError(self.contender, f"sent an invalid reply: {seconds!r} as the seconds of an epoch")
         return seconds
 
     def first_epoch(self, timeout: float) -> None:
-        """Train an epoch that is not timed. Raises ContenderError if it returns before its work is done."""
+        """Train a warm-up epoch. Raises ContenderError if the trainer returns before its work is done."""
 
         def observed() -> tuple[float, float]:
             return self.epoch(timeout), self._number("pending", "seconds", timeout)
@@ -94,30 +94,30 @@ class Worker:
             raise ContenderError(self.contender, str(error)) from error
 
     def network(self, file: Path, timeout: float) -> Network:
-        """Return where the last epoch ended, by way of the file."""
+        """Return the network after the last epoch. The worker writes it to the file."""
         self.request(do="save", to=str(file))
         self.reply(timeout)
         try:
             return read_network(file)
         except (OSError, ValueError, KeyError) as error:
-            raise ContenderError(self.contender, f"gave back no network: {error}") from error
+            raise ContenderError(self.contender, f"returned no readable network: {error}") from error
 
     def perturbed(self, file: Path, timeout: float) -> Network:
-        """Train the epoch as `rounding.perturbed` has it, and return where it ends."""
+        """Train an epoch with the start and order of `rounding.perturbed` and return its network."""
         self.request(do="perturb")
         self.reply(timeout)
         return self.network(file, timeout)
 
     def suspend(self) -> None:
-        """Stop the worker where it stands, so that none of its threads spins while another is measured. Windows: no effect."""
+        """Suspend the worker, so that its threads do not spin while the other worker is timed. Windows: no effect."""
         self._child.suspend()
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Resume the worker."""
         self._child.resume()
 
     def _number(self, what: str, field: str, timeout: float) -> float:
-        """Request what is to be done and return the number that is replied."""
+        """Send a request and return the number in the reply's field."""
         self.request(do=what)
         number = self.reply(timeout).get(field)
         if not isinstance(number, float):
@@ -131,20 +131,21 @@ class Worker:
         self._replies.put(b"")
 
     def _death(self) -> str:
-        """Return how the worker ended, with the remedy if its interpreter lacks a module."""
+        """Return how the worker ended, and how to install a module that its interpreter lacks."""
         death = self._child.death()
         if death is None:
-            return "closed its end of the pipe"
+            return "closed the pipe"
         how, _, last = death.partition(": ")
+        message = f"{how}: {last}" if last else how
         if last.startswith("ModuleNotFoundError"):
-            what = str(own_code.ROOT) if own_code.IN_CHECKOUT else "epochbench, and what the trainer needs"
-            how += f"; this suite belongs into its interpreter: {self.contender.python} -m pip install {what}"
-        return f"{how}: {last}" if last else how
+            what = str(own_code.ROOT) if own_code.IN_CHECKOUT else "epochbench and the trainer's libraries"
+            message += f"; install epochbench in that interpreter: {self.contender.python} -m pip install {what}"
+        return message
 
 
 def _environment(contender: Contender, layout: MemoryLayout) -> dict[str, str]:
     environment = {**without_launcher(os.environ), **layout.env, **contender.env}
-    environment.pop("PYTHONSAFEPATH", None)  # the staged code is found because it is in the working directory
+    environment.pop("PYTHONSAFEPATH", None)  # Python must find the copied code in the working directory
     theirs = contender.source if contender.pinned else Path.cwd()
     paths = contender.env.get("PYTHONPATH"), str(theirs), str(theirs / "src"), os.environ.get("PYTHONPATH")
     return {**environment, "PYTHONPATH": os.pathsep.join(filter(None, paths))}

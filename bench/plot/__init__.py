@@ -1,1 +1,1 @@
-"""Charts: each kind a module; `charts` says which are drawn of which rows."""
+"""Charts. Each module draws one kind; `charts` selects the charts for a set of rows."""

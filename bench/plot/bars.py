@@ -1,4 +1,4 @@
-"""Bars and points: one panel a workload, one line a trainer."""
+"""Bar and point charts with one panel per workload and one line per trainer."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from bench.stats.intervals import Interval, Sample
 from bench.text.numbers import digits, duration
 
 Panels = Mapping[JobKey, Mapping[str, Sample]]  # trainer -> its epochs
-Bars = list[tuple[str, Interval, str]]  # trainer, length, label
+Bars = list[tuple[str, Interval, str]]  # trainer, value, label
 
 
 def speedup(jobs: Panels, subtitle: str) -> Figure:
-    """Draw how many times as fast as the baseline each trainer is, of the jobs where that was timed."""
-    return _bars(jobs, f"Speedup of a training epoch over the per-example {BASELINE}\n{subtitle}", "times faster (log)", _speedups)
+    """Draw the speedup of each trainer over the baseline, for the jobs with a timed baseline."""
+    return _bars(jobs, f"Training speedup over the per-example {BASELINE}\n{subtitle}", "speedup (log)", _speedups)
 
 
 def epoch_time(jobs: Panels, subtitle: str) -> Figure:
-    """Draw the time of an epoch."""
-    return _bars(jobs, f"Time of a training epoch\n{subtitle}", "seconds (log)", _times)
+    """Draw the time per epoch of each trainer."""
+    return _bars(jobs, f"Time per training epoch\n{subtitle}", "seconds (log)", _times)
 
 
 def _bars(jobs: Panels, title: str, unit: str, measure: Callable[[Mapping[str, Sample]], Bars]) -> Figure:
@@ -39,7 +39,7 @@ def _bars(jobs: Panels, title: str, unit: str, measure: Callable[[Mapping[str, S
         axis.set_title(style.title(job))
         for position, (name, bar, label) in enumerate(bars):
             shade = "#8c8c8c" if name == BASELINE else colour(name)
-            if measure is _speedups:  # a ratio has a natural start, 1; a time on a log axis has none, so it is a point
+            if measure is _speedups:  # a speedup starts at 1; a time has no start on a log axis, so it is a point
                 axis.barh(position, bar.value - 1, left=1, height=0.62, color=shade)
             axis.errorbar(
                 bar.value, position, xerr=[[bar.value - bar.low], [bar.high - bar.value]], color="black", capsize=4, lw=1.3,
@@ -56,7 +56,7 @@ def _bars(jobs: Panels, title: str, unit: str, measure: Callable[[Mapping[str, S
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.grid(axis="x", color="#e4e4e4")
         axis.set_axisbelow(True)
-    axes[-1].set_xlabel(f"{unit}; median, whisker: 95 % interval")
+    axes[-1].set_xlabel(f"{unit}, median and 95 % interval")
     return figure
 
 

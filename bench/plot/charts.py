@@ -1,7 +1,7 @@
-"""Which charts are drawn of which rows, and into which files.
+"""Selection of the charts for a set of rows, and their files.
 
-A new chart is a module of this package with `draw`, which returns a figure (learning.py is a short one), and a `yield` in `figures`.
-A chart can be read without colour: bars carry their names and values, lines differ by marker and have their label where they end.
+To add a chart, write a module with `draw`, which returns a figure (learning.py is a short one), and add a `yield` to `figures`.
+Charts are readable without colour: bars have names and values, and lines have different markers.
 """
 
 from __future__ import annotations
@@ -31,10 +31,11 @@ _LIMITS = ["flops", "bytes", "peak_flops", "peak_bytes"]
 
 
 def draw(paths: Sequence[Path], directory: Path | None = None) -> list[Path]:
-    """Draw every chart that the rows of these CSVs allow, as PNG and SVG, and return the files, PNGs first.
+    """Draw every chart that the rows of these CSVs allow, as PNG and SVG. Return the files, PNGs first.
 
-    paths: CSVs, or directories of them. directory: where the charts go; by default beside the first CSV. A chart of a single CSV bears
-    its name.
+    paths      CSVs, or directories of CSVs
+    directory  of the charts (default: that of the first CSV)
+    If there is a single CSV, the names of the charts begin with its name.
     """
     paths = records.files(paths)
     table = records.read(paths)
@@ -53,7 +54,7 @@ def draw(paths: Sequence[Path], directory: Path | None = None) -> list[Path]:
 
 
 def figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
-    """Yield the charts of rows of one machine, dataset, dtype and number of threads, with their names."""
+    """Yield (name, figure) for rows of one machine, dataset, dtype and number of threads."""
     shared = scaling.several_ranks(rows)
     times = timings(rows[~shared])
     all_grids = grids(times)
@@ -82,9 +83,9 @@ def figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
 
 
 def draw_comparison(answer: Comparison, directory: Path, between: tuple[str, str] | None = None) -> list[Path]:
-    """Draw the machines of a `compare` beside each other, and their maps, as PNG and SVG in the directory; return the files.
+    """Draw the machines of a `compare` side by side, and their maps, as PNG and SVG in the directory. Return the files.
 
-    between: the two trainers of the speedup's map. Raises InputError if one of them was not timed.
+    between: the two trainers whose speedup the map shows. Raises InputError if one of them was not timed.
     """
     records.check_writable(directory, option="-o")
     times, drawn = answer.timings, []
@@ -100,13 +101,13 @@ def draw_comparison(answer: Comparison, directory: Path, between: tuple[str, str
 
 
 def draw_history(answer: History, directory: Path) -> list[Path]:
-    """Draw the courses of a `compare --over-time` as history.png and history.svg in the directory."""
+    """Draw the epoch times of a `compare --over-time` as history.png and history.svg in the directory. Return the files."""
     records.check_writable(directory, option="-o")
     with style.in_use():
         return style.save([("history", history.draw(answer))], directory)
 
 
 def draw_ratios(duel: Duel, taken: Sequence[Pair], ratio: intervals.Interval, stem: Path) -> list[Path]:
-    """Draw a duel's ratios, a over b, pair by pair, with the interval of their centre, as stem.png and stem.svg."""
+    """Draw the ratio a / b of each pair of a duel, and the overall ratio, as stem.png and stem.svg. Return the files."""
     with style.in_use():
         return style.save([(stem.name, pair_ratios.draw(duel, taken, ratio))], stem.parent)

@@ -1,4 +1,4 @@
-"""Throughput over a grid of batch sizes and widths, with the sizes at which one trainer passes another."""
+"""Throughput by batch size and by width, with the points at which one trainer overtakes another."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from bench.plot import style
 from bench.stats.intervals import Sample
 from bench.text.numbers import digits
 
-Line = Mapping[int, tuple[JobKey, Mapping[str, Sample]]]  # size -> what was timed there: trainer -> its epochs
+Line = Mapping[int, tuple[JobKey, Mapping[str, Sample]]]  # size -> (job, trainer -> its epochs)
 
 
 def throughputs(times: Timings, configuration: Configuration, grid: Grid, subtitle: str) -> Iterator[tuple[str, Figure]]:
-    """Draw a configuration's grid against the batch size, and against the width, where several were timed; yield each with its name."""
+    """Yield (name, figure): a configuration's throughput by batch size, and by width, if several sizes were timed."""
     along: dict[Axis, dict[int, Line]] = {}
     for axis, fixed, line in lines(grid):
         if len(line) > 1:
@@ -32,7 +32,7 @@ def _curves(varied: Axis, panels: Mapping[int, Line], subtitle: str) -> Figure:
     fixed: Axis = "width" if varied == "batch_size" else "batch_size"
     names = {"batch_size": "mini-batch size", "width": "hidden units"}
     figure = Figure(figsize=(max(6.4, 1.2 + 4.4 * len(panels)), 4.6), layout="constrained")
-    figure.suptitle(f"Throughput against {names[varied]}\n{subtitle}", x=0.01, ha="left", fontsize=12)
+    figure.suptitle(f"Throughput by {names[varied]}\n{subtitle}", x=0.01, ha="left", fontsize=12)
     axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
     for axis, (value, line) in zip(axes, panels.items(), strict=True):
         curves = {}
@@ -47,7 +47,7 @@ def _curves(varied: Axis, panels: Mapping[int, Line], subtitle: str) -> Figure:
             for x, y, second_leads in line_crossings(a, b):
                 axis.plot(x, y, "o", ms=14, mfc="none", mec="black", mew=1.4)
                 leader, other = (second, first) if second_leads else (first, second)
-                label = f"{leader} passes {other}\nat {digits(x)}"
+                label = f"{leader} overtakes {other}\nat {digits(x)}"
                 axis.annotate(label, (x, y), xytext=(9, -26), textcoords="offset points", fontsize=9)
         axis.set_title(f"{value} {names[fixed]}" if fixed == "width" else f"{names[fixed]} {value}")
         axis.set_xticks(list(line), [f"{tick:g}" for tick in line])

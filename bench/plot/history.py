@@ -1,4 +1,4 @@
-"""Epoch times over commits."""
+"""Epoch times by commit."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from bench.text.numbers import digits
 
 
 def draw(answer: History) -> Figure:
-    """Draw a panel a job and machine, a course a trainer, and ring the commits at which it became faster or slower."""
+    """Draw one panel per job and machine and one line per trainer. Circle the commits that made a trainer faster or slower."""
     panels = answer.panels()
     figure = Figure(figsize=(8.4, 1.0 + 3.0 * len(panels)), layout="constrained")
-    figure.suptitle("Epoch time over commits; a ring where the intervals part", x=0.01, ha="left", fontsize=12)
+    figure.suptitle("Epoch time by commit, with changes circled", x=0.01, ha="left", fontsize=12)
     for axis, (title, courses) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
         positions = {commit: position for position, (_, commit) in enumerate(commits(courses))}
         for course in courses:

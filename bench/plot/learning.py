@@ -1,4 +1,4 @@
-"""Accuracy against training time."""
+"""Test accuracy against training time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bench.text.numbers import duration
 
 
 def draw(rows: pd.DataFrame) -> Figure:
-    """Draw the training runs of one job: a curve a run, a mark an epoch."""
+    """Draw the training runs of one job: one curve per run, one point per epoch."""
     curves = rows.groupby(["trainer", "run_id"]).ngroups
-    figure = Figure(figsize=(7.2, 4.3 + 0.2 * curves), layout="constrained")  # the legend is below, whatever its length
+    figure = Figure(figsize=(7.2, 4.3 + 0.2 * curves), layout="constrained")  # the legend needs a line per curve
     figure.suptitle(f"Test accuracy against training time\n{style.subtitle(rows)}", x=0.01, ha="left", fontsize=12)
     axis = figure.subplots()
     axis.set_title(style.title(JobKey(*rows[list(records.JOB)].iloc[0])))
@@ -32,7 +32,7 @@ def draw(rows: pd.DataFrame) -> Figure:
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axis.xaxis.set_minor_formatter(style.PlainLog())
-    axis.set_xlabel("seconds of training (log); a mark is an epoch")
+    axis.set_xlabel("training time in seconds (log); one point per epoch")
     axis.set_ylabel("test accuracy, %")
     axis.grid(color="#e4e4e4")
     figure.legend(frameon=False, loc="outside lower left", fontsize=9)

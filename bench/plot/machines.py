@@ -1,4 +1,4 @@
-"""Several machines beside each other."""
+"""Epoch times of several machines side by side."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from bench.text.numbers import duration
 
 
 def draw(times: Timings, jobs: Sequence[JobKey]) -> Figure:
-    """One panel a job, one line a configuration, one mark a trainer: the leftmost is the fastest."""
+    """Draw one panel per job, one line per configuration and one point per trainer. The leftmost point is the fastest."""
     heights = [1.0 + 0.42 * len(times.of(job)) for job in jobs]
     figure = Figure(figsize=(8.4, 1.4 + sum(heights)), layout="constrained")
-    figure.suptitle("Time of a training epoch by machine", x=0.01, ha="left", fontsize=12)
+    figure.suptitle("Time per training epoch, by machine", x=0.01, ha="left", fontsize=12)
     axes = figure.subplots(len(jobs), 1, squeeze=False, height_ratios=heights, sharex=True)[:, 0]
     for axis, job in zip(axes, jobs, strict=True):
         configurations = list(times.of(job))
@@ -44,8 +44,8 @@ def draw(times: Timings, jobs: Sequence[JobKey]) -> Figure:
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.grid(axis="both", color="#e4e4e4")
         axis.set_axisbelow(True)
-    axes[-1].set_xlabel("seconds (log); median, whisker: 95 % interval")
-    low, high = axes[0].get_xlim()  # the panels share it
+    axes[-1].set_xlabel("seconds (log), median and 95 % interval")
+    low, high = axes[0].get_xlim()  # all panels share this axis
     axes[0].set_xlim(low / (high / low) ** 0.06, high)
     legend = {label: mark for axis in axes for mark, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     figure.legend(list(legend.values()), list(legend), frameon=False, loc="outside lower left", ncols=6, fontsize=9)

@@ -1,4 +1,4 @@
-"""Maps of a grid: who is fastest at which batch size and width, and by how much."""
+"""Maps over batch size and width: the fastest trainer, and the speedup of one trainer over another."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from bench.plot.palette import colour
 from bench.stats.intervals import Sample
 from bench.text.numbers import digits
 
-Map = tuple[str, Mapping[tuple[int, int], Mapping[str, Sample]]]  # its name, and (width, batch size) -> trainer -> epochs
+Map = tuple[str, Mapping[tuple[int, int], Mapping[str, Sample]]]  # name, and (width, batch size) -> trainer -> epochs
 
 
 def of(times: Timings) -> list[Map]:
-    """Return, each with its name, the configurations' grids that have two sizes at least in both directions and two trainers."""
+    """Return the configurations' grids that have at least two batch sizes, two widths and two trainers, with their names."""
     maps: list[Map] = []
     for (configuration, kind), grid in grids(times).items():
         cells = {cell: times.of(job)[configuration] for cell, job in grid.items()}
@@ -32,10 +32,13 @@ def of(times: Timings) -> list[Map]:
 
 
 def draw(maps: Sequence[Map], between: tuple[str, str] | None) -> Figure:
-    """Draw, a row for each map, the fastest trainer of each cell and how many times as fast one trainer is as another."""
+    """Draw one row per map: the fastest trainer of each cell, and the speedup of one trainer over another.
+
+    between: the trainer to compare with, and the trainer whose speedup is drawn; None: `_contrast` chooses them
+    """
     slower, faster = between or _contrast(maps)
     figure = Figure(figsize=(11, 0.9 + 3.4 * len(maps)), layout="constrained")
-    figure.suptitle(f"Who is fastest, and by how much {faster} is faster than {slower}", x=0.01, ha="left", fontsize=12)
+    figure.suptitle(f"Fastest trainer, and speedup of {faster} over {slower}", x=0.01, ha="left", fontsize=12)
     for (label, cells), (left, right) in zip(maps, figure.subplots(len(maps), 2, squeeze=False), strict=True):
         widths, sizes = (sorted({cell_key[axis] for cell_key in cells}) for axis in (0, 1))
         spots = {cell_key: (sizes.index(cell_key[1]), widths.index(cell_key[0])) for cell_key in cells}
@@ -48,7 +51,7 @@ def draw(maps: Sequence[Map], between: tuple[str, str] | None) -> Figure:
             if slower in cell and faster in cell:
                 speedup[y, x] = cell[slower].value / cell[faster].value
         far = max(10.0, np.nanmax(np.maximum(speedup, 1 / speedup))) if np.isfinite(speedup).any() else 10.0
-        ends = 1.4 * math.log10(far)  # leaves the darkest shades out: the lines are black
+        ends = 1.4 * math.log10(far)  # avoids the darkest shades, because the lines are black
         shade = right.imshow(np.log10(speedup), cmap="PuOr_r", vmin=-ends, vmax=ends, aspect="auto", origin="lower")
         for (y, x), times in np.ndenumerate(speedup):
             if np.isfinite(times):
@@ -60,8 +63,8 @@ def draw(maps: Sequence[Map], between: tuple[str, str] | None) -> Figure:
                     *(np.array([-0.5, *range(n), n - 0.5]) for n in (len(sizes), len(widths))), np.pad(np.log10(speedup), 1, mode="edge"),
                     levels=[math.log10(level)], colors="black", linestyles=line, linewidths=2.5,
                 )  # fmt: skip
-        left.set_title(f"{label}: the fastest trainer")
-        right.set_title(f"{faster} over {slower}; lines: 1x solid, 10x dashed")
+        left.set_title(f"{label}: fastest trainer")
+        right.set_title(f"{faster} over {slower}; solid line: 1x, dashed: 10x")
         for axis in (left, right):
             axis.set_xlim(-0.5, len(sizes) - 0.5)
             axis.set_ylim(-0.5, len(widths) - 0.5)
@@ -75,7 +78,7 @@ def draw(maps: Sequence[Map], between: tuple[str, str] | None) -> Figure:
 
 
 def _contrast(maps: Sequence[Map]) -> tuple[str, str]:
-    """Return the two trainers to compare: the lowest on the ladder, and of the others that which wins the most cells."""
+    """Return two trainers to compare: the first of the ladder, and among the others the fastest in most cells."""
     cells = [cell for _, grid in maps for cell in grid.values()]
     first, *others = ladder(name for cell in cells for name in cell)
     wins = [min((name for name in cell if name != first), key=lambda name: cell[name].value, default=others[0]) for cell in cells]

@@ -1,4 +1,4 @@
-"""What a trainer looks like, in every chart and on the page: its colour and its marker."""
+"""Colour and marker of each trainer, in every chart and on the page."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 
 class Style(NamedTuple):
-    """A colour, and one of Matplotlib's markers: its letter, or its corners, 1 for a star, and its angle."""
+    """A colour and a Matplotlib marker: a letter, or (corners, 1 for a star, angle)."""
 
     colour: str
     marker: str | tuple[int, int, int]
 
 
-# Okabe and Ito's colours and some of P. Tol's, which colour-blind readers can tell apart. Where two are alike in grey the markers differ.
-# By name, so that a trainer keeps its look when another one joins the ladder.
+# Colours of Okabe and Ito, and some of P. Tol, which colour-blind readers can distinguish. Colours of the same grey have different markers.
+# Keyed by name, so that a trainer keeps its style when another one is added.
 STYLES = {
     "loop": Style("#0072B2", "o"),
     "matrix": Style("#E69F00", "s"),
@@ -45,10 +45,10 @@ def marker(trainer: str) -> str | tuple[int, int, int]:
 
 
 def _style(trainer: str) -> Style:
-    """Return a trainer's own look, or one of these, chosen by its name, for a trainer that is not the project's."""
+    """Return the trainer's style. A trainer from outside the project gets one of these styles, chosen by its name."""
     return STYLES.get(trainer) or numbered(sum(map(ord, trainer)))
 
 
 def numbered(position: int) -> Style:
-    """Return the look of a line that is no trainer's."""
+    """Return the style of a line that does not belong to a trainer."""
     return list(STYLES.values())[position % len(STYLES)]

@@ -1,4 +1,4 @@
-"""The roofline: what is reached of what the machine can do."""
+"""Roofline chart: the rate of each trainer and the machine's measured peaks."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from bench.plot import style
 
 
 def draw(times: Timings, configuration: Configuration, rows: pd.DataFrame, subtitle: str) -> Figure:
-    """Operations a second against operations a byte, below what the machine was measured to do at most; one panel a device.
+    """Draw operations per second against operations per byte, under the machine's measured peaks. One panel per device.
 
-    rows: the configuration's, those of them whose limits are known
+    rows: those of the configuration with known peaks
     """
     devices = [(device, cells) for device, cells in rows.groupby("device", sort=False)]
     figure = Figure(figsize=(7.2, 1.2 + 3.6 * len(devices)), layout="constrained")
-    figure.suptitle(f"How far from the limit\n{subtitle}", x=0.01, ha="left", fontsize=12)
+    figure.suptitle(f"Roofline: trainers against the machine's measured peak\n{subtitle}", x=0.01, ha="left", fontsize=12)
     for axis, (device, cells) in zip(figure.subplots(len(devices), 1, squeeze=False)[:, 0], devices, strict=True):
         peak, moved = cells["peak_flops"].median(), cells["peak_bytes"].median()
         intensity = cells["flops"] / cells["bytes"]
         x = np.geomspace(min(intensity.min(), peak / moved) / 3, max(intensity.max(), peak / moved) * 3, 200)
         axis.plot(x, np.minimum(peak, x * moved) / 1e9, color="black", lw=1.8)
-        axis.annotate(f"{peak / 1e9:,.0f} GFLOP/s, a large product", (peak / moved, peak / 1e9), xytext=(0, 5), textcoords="offset points")
+        axis.annotate(f"{peak / 1e9:,.0f} GFLOP/s (matrix product)", (peak / moved, peak / 1e9), xytext=(0, 5), textcoords="offset points")
         axis.annotate(
-            f"{moved / 1e9:,.0f} GB/s, a large copy", (x[0], x[0] * moved / 1e9), xytext=(8, -2), textcoords="offset points", va="top"
+            f"{moved / 1e9:,.0f} GB/s (memory copy)", (x[0], x[0] * moved / 1e9), xytext=(8, -2), textcoords="offset points", va="top"
         )
         at = (cells["flops"] / cells["bytes"]).groupby(cells["workload"], sort=False).median()
         for trainer in ladder(cells["trainer"]):
@@ -47,10 +47,10 @@ def draw(times: Timings, configuration: Configuration, rows: pd.DataFrame, subti
         axis.set_xscale("log")
         axis.set_yscale("log")
         axis.set_title(str(device).upper())
-        axis.set_ylim(bottom=axis.get_ylim()[0] / 2)  # room for the names
+        axis.set_ylim(bottom=axis.get_ylim()[0] / 2)  # space for the workload names
         axis.set_ylabel("GFLOP/s (log)")
-        axis.set_xlabel("operations a byte (log); compiled's are those on pixels that are not 0" if "compiled" in set(cells["trainer"])
-                        else "operations a byte (log)")  # fmt: skip
+        axis.set_xlabel("operations per byte (log); compiled counts only non-zero pixels" if "compiled" in set(cells["trainer"])
+                        else "operations per byte (log)")  # fmt: skip
         for ticks in (axis.xaxis, axis.yaxis):
             ticks.set_major_formatter(FuncFormatter(lambda v, _: f"{v:g}"))
             ticks.set_minor_formatter(style.PlainLog())

@@ -1,4 +1,4 @@
-"""The chart of a run over several ranks: speedup and efficiency against ranks, beside the ideal."""
+"""Chart of a run over several ranks: speedup and efficiency against the number of ranks, and the ideal."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 
 
 def several_ranks(rows: pd.DataFrame) -> pd.Series[bool]:
-    """Return of which rows the run went over several ranks: its rows over one rank are what the others are held against."""
+    """Return a mask of the rows of runs over several ranks. It includes their rows over one rank, which are the reference."""
     return rows.groupby("run_id", sort=False)["ranks"].transform("max") > 1
 
 
 def draw(times: Timings, subtitle: str) -> Figure:
-    """Draw such a run, which has a configuration for each number of ranks.
+    """Draw a run over several ranks, which has a configuration for each number of ranks.
 
-    Speedup is in examples a second over those of one rank, which is right for both kinds of scaling.
+    Speedup is the rate in examples per second, divided by the rate of one rank. This suits strong and weak scaling.
     """
     drawn = Figure(figsize=(10.5, 4.6), layout="constrained")
-    drawn.suptitle(f"One epoch over several ranks\n{subtitle}", x=0.01, ha="left", fontsize=12)
+    drawn.suptitle(f"Scaling of one training epoch over ranks\n{subtitle}", x=0.01, ha="left", fontsize=12)
     speed, efficiency = drawn.subplots(1, 2)
     sizes = sorted(configuration.ranks for configuration in times.configurations)
     speed.plot([1, sizes[-1]], [1, sizes[-1]], color="#8c8c8c", ls=":", label="ideal")
     efficiency.axhline(1, color="#8c8c8c", ls=":", label="ideal")
-    # A line for each job and kind of scaling: they differ by colour, marker and dashes.
+    # One line per job and kind of scaling. Lines differ by colour, marker and dashes.
     for position, (name, (x, value, low, high)) in enumerate(_lines(times)):
         colour, marker = numbered(position // 2)
         look = {
@@ -43,7 +43,7 @@ def draw(times: Timings, subtitle: str) -> Figure:
         }  # fmt: skip
         speed.errorbar(x, value, yerr=(value - low, high - value), label=name, **look)
         efficiency.errorbar(x, value / x, yerr=((value - low) / x, (high - value) / x), label=name, **look)
-    for axis, title in ((speed, "times as many examples a second as one rank"), (efficiency, "that, over the ranks")):
+    for axis, title in ((speed, "speedup over one rank (examples per second)"), (efficiency, "efficiency (speedup / ranks)")):
         axis.set_title(title)
         axis.set_xscale("log", base=2)
         axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
@@ -60,7 +60,7 @@ def draw(times: Timings, subtitle: str) -> Figure:
 
 
 def _lines(times: Timings) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
-    """Yield, for each job and trainer over one rank, its strong scaling and its weak: a name, and ranks, speedup and its interval."""
+    """Yield the strong and the weak scaling of each job and trainer: a name, and the rows ranks, speedup, low and high."""
     over = sorted(
         (configuration for configuration in times.configurations if configuration.ranks > 1), key=lambda configuration: configuration.ranks
     )

@@ -1,4 +1,4 @@
-"""What all charts have in common: fonts, titles, ticks, and how they are saved. Colours and markers are in palette.py."""
+"""Style that all charts share: fonts, titles, ticks, and saving. Colours and markers are in palette.py."""
 
 from __future__ import annotations
 
@@ -17,37 +17,37 @@ from bench.analysis.timings import JobKey
 from bench.plot.palette import colour, marker
 from bench.text.numbers import counted
 
-_TALLEST = 60_000  # pixels; Agg draws no more than 2^16
+_TALLEST = 60_000  # pixels; Agg draws up to 2^16
 _STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": 10.5,
     "axes.titlelocation": "left",
-    "text.parse_math": False,  # a name that begins with a dollar is no formula
-    "svg.hashsalt": "epochbench",  # the same rows make the same file
+    "text.parse_math": False,  # a name that begins with a dollar sign is not a formula
+    "svg.hashsalt": "epochbench",  # the same rows give the same file
     "svg.fonttype": "none",
 }
 
 
 def trainer_style(trainer: str) -> dict[str, Any]:
-    """Return the trainer's colour and marker, the same in every chart, as Matplotlib's arguments."""
+    """Return the trainer's colour and marker as keyword arguments for Matplotlib."""
     return {"color": colour(trainer), "marker": marker(trainer)}
 
 
 def ink(background: str) -> str:
-    """Return black or white, whichever is read better on the colour."""
+    """Return black or white, whichever is easier to read on the background."""
     red, green, blue = mpl.colors.to_rgb(background)
     return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "white"
 
 
 def title(job: JobKey) -> str:
-    """Return what an epoch was, in a line; `subtitle` says the rest."""
+    """Return one line that describes the job. `subtitle` describes the machine."""
     return f"{job.workload}: {job.layers}, batch {job.batch_size}, {job.examples:,} examples"
 
 
 def subtitle(rows: pd.DataFrame) -> str:
-    """Return what the rows, of one machine, were measured on, in a line."""
+    """Return one line that describes the machine, the threads, the dtype and the data of these rows of one machine."""
     row = rows.iloc[0]
     hardware = f"{row['cpu']}, {counted(row['cores'], 'core')}" + (f", {row['gpu']}" if row["gpu"] else "")
     data = "MNIST" if row["dataset"] == "mnist" else row["dataset"]
@@ -55,14 +55,14 @@ def subtitle(rows: pd.DataFrame) -> str:
 
 
 def in_use() -> AbstractContextManager[None]:
-    """Return a context in which figures are drawn and saved in this style."""
+    """Return a context manager that applies this style to drawing and saving."""
     return mpl.rc_context(_STYLE)
 
 
 def save(figures: Iterable[tuple[str, Figure]], directory: Path) -> list[Path]:
-    """Write each figure, under its name, into the directory as PNG and as SVG; return the files, PNGs first.
+    """Write each figure into the directory as NAME.png and NAME.svg. Return the files, PNGs first.
 
-    Of figures of one name, the second is called NAME~2. A link that lies where a file goes is replaced, not followed.
+    The second figure with the same name is called NAME~2. If a file is a symbolic link, the link is replaced, not followed.
     """
     files = []
     named: Counter[str] = Counter()
@@ -74,14 +74,14 @@ def save(figures: Iterable[tuple[str, Figure]], directory: Path) -> list[Path]:
             files[-1].unlink(missing_ok=True)
             try:
                 figure.savefig(files[-1], dpi=dots, metadata=metadata)
-            except OSError:  # no half a picture where the disk is full
+            except OSError:  # no partial picture if the disk is full
                 files[-1].unlink(missing_ok=True)
                 raise
     return sorted(files, key=lambda file: file.suffix)
 
 
 class PlainLog(LogFormatter):
-    """Labels the ticks that LogFormatter does, as plain numbers: what a log axis has by itself is a formula."""
+    """Labels the same ticks as LogFormatter, but with plain numbers instead of formulas."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
         return f"{x:g}" if super().__call__(x, pos) else ""

@@ -1,4 +1,4 @@
-"""The CSV: one row a timed epoch, each file self-contained. Schema, atomic writing, reading of untrusted files."""
+"""CSV files with one row per timed epoch. Schema, crash-safe writing, reading of untrusted files."""
 
 from bench.records.reader import files, neutral, read
 from bench.records.schema import COLUMNS, FACTS, JOB, SCHEMA, Row

@@ -1,4 +1,4 @@
-"""Reading CSVs that may come from anybody: as text and numbers, every cell checked, errors with file, line and column."""
+"""Reader of untrusted CSVs: checks every cell, and reports errors with file, line and column."""
 
 from __future__ import annotations
 
@@ -26,44 +26,45 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-# What is no text on a line: line breaks, what commands a terminal or turns the order of all that follows, what XML does not know.
+# Not allowed in text: line breaks, terminal control characters, bidirectional overrides, and characters outside XML.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
-_LONGEST = 1000  # characters of a cell; an honest one has a hundred
-_LEAST, _MOST = 1e-30, 1e30  # of a number that is not 0: nothing measured is near, and ratios and sums of such are finite
+_LONGEST = 1000  # characters of a cell; the suite writes about a hundred
+_LEAST, _MOST = 1e-30, 1e30  # of a number that is not 0: measurements are far within these bounds, and their ratios and sums are finite
 _TRAINER = COLUMNS.index("trainer")
-_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)  # float() also takes spaces, underscores and names
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)  # float() also accepts spaces, underscores and names
 
 
 def files(paths: Sequence[Path]) -> list[Path]:
-    """Return the CSVs that the paths stand for, each once: of a directory, all of finished runs in it and below.
+    """Return the CSVs at the paths, each once. A directory stands for the CSVs of all finished runs in it and its subdirectories.
 
-    Raises InputError for a directory that has none.
+    Raises InputError for a directory without such a CSV.
     """
     csvs: list[Path] = []
     for path in paths:
         inside = [path]
         if path.is_dir():
             finished = (file for file in path.rglob("*.csv") if not file.name.endswith(PARTIAL))
-            inside = sorted(file for file in finished if file.is_file() and _of_a_run(file))  # a pipe would be waited for
+            inside = sorted(file for file in finished if file.is_file() and _of_a_run(file))  # opening a named pipe would block
             if not inside:
-                raise InputError(f"{path}: no CSV of a run is in it")
+                raise InputError(f"{path}: contains no CSV of a run; choose another directory")
         csvs += inside
     return list({file.resolve(): file for file in csvs}.values())
 
 
 def _of_a_run(path: Path) -> bool:
-    """Return whether the file begins as a run's does: `versus`, `gate` and others leave tables of their own among them."""
+    """Return whether the file starts like the CSV of a run. `versus`, `gate` and other commands write other tables beside them."""
     with path.open("rb") as file:
         return file.read(7) == b"schema,"
 
 
 def read(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None] | None = None) -> pd.DataFrame:
-    """Return the rows of all files, in order, one column a field of `Row`, with numbers as numbers (no value: NaN).
+    """Return the rows of all files, in order, with one column per field of `Row`. Numbers are numeric; an empty cell is NaN.
 
-    A file may be several concatenated ones: header lines may come again. What an older schema does not have is empty; a trainer that had
-    another name then has its present one, and a warning says so.
-    Raises InputError that names the file, the line and the column if a file is no such CSV; if `broken` is given it is told that
-    instead, the file is left out, and only if no file is left an error is raised.
+    paths   files to read; one may be a concatenation of several, so header lines may repeat
+    broken  called with each invalid file and its error; the file is then left out
+
+    Columns that an older schema lacks are empty. A trainer with another name in that schema gets its present name, with a warning.
+    Raises InputError with the file, line and column of the first error. With `broken`, raises it only if no valid file is left.
     """
     import numpy as np
     import pandas as pd
@@ -77,7 +78,7 @@ def read(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None] | 
                 raise
             broken(path, error)
     if not columns:
-        raise InputError(f"none of {len(paths)} files can be read")
+        raise InputError(f"{len(paths)} files: none can be read")
     joined = (np.concatenate(parts) for parts in zip(*columns, strict=True))
     return pd.DataFrame(
         {field.name: pd.Series(cells, dtype=str) if field.type is str else cells for field, cells in zip(FIELDS, joined, strict=True)}
@@ -91,34 +92,36 @@ def _read(path: Path) -> list[Cells]:
         reader = csv.reader(_lines(path), strict=True)
         schema = _schema(path, next(reader, []))
         for row in reader:
-            if row[:2] == ["schema", "run_id"]:  # files that were put together
+            if row[:2] == ["schema", "run_id"]:  # the header of the next concatenated file
                 schema = _schema(path, row, reader.line_num)
                 continue
             columns = len(HEADERS[schema])
             if len(row) != columns:
                 raise InputError(f"{path}, line {reader.line_num}: {len(row)} cells instead of {columns}; the row is broken")
             if row[0] != str(schema):
-                raise InputError(f"{path}, line {reader.line_num}: schema {_shown(row[0])} under a header of schema {schema}")
+                raise InputError(
+                    f"{path}, line {reader.line_num}: schema {_shown(row[0])} under the header of schema {schema}; the row is broken"
+                )
             if schema < RENAMED_IN and row[_TRAINER] in RENAMED:
                 renamed.add(row[_TRAINER])
                 row[_TRAINER] = RENAMED[row[_TRAINER]]
             lines.append(reader.line_num)
             rows.append(row + [""] * (len(COLUMNS) - columns))
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text ({error.reason}); is it a CSV of this suite?") from error
+        raise InputError(f"{path}: not UTF-8 text ({error.reason}); choose a CSV of this suite") from error
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: {error}; the row is broken") from error
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
     if not rows:
-        raise InputError(f"{path} holds no rows")
+        raise InputError(f"{path}: contains no rows")
     for name in sorted(renamed):
-        LOG.warning(f"{path}: {name} is read as {RENAMED[name]}, its name since schema {RENAMED_IN} of the CSV")
+        LOG.warning(f"{path}: renamed trainer {name} to {RENAMED[name]}, its name since schema {RENAMED_IN} of the CSV")
     return [_typed(cells, field, path, lines) for field, cells in zip(FIELDS, zip(*rows, strict=True), strict=True)]
 
 
 def _lines(path: Path) -> Iterator[str]:
-    """Yield a file's lines; of a partial one, not that which a run was writing when it died."""
+    """Yield a file's lines. In a partial file, leave out an incomplete last line."""
     with path.open("rb") as file:
         for line in file:
             if line.endswith(b"\n") or not path.name.endswith(PARTIAL):
@@ -126,7 +129,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 
 def neutral(path: Path) -> str:
-    """Return the text of a CSV that `read` accepts: the lines that it reads, every formula made plain text as the writer does."""
+    """Return the text of a CSV that `read` accepts, with formulas escaped as the writer does."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows(
         [escape(unescape(cell)) if field.type is str else cell for cell, field in zip(row, FIELDS, strict=False)]
@@ -136,22 +139,22 @@ def neutral(path: Path) -> str:
 
 
 def _schema(path: Path, header: list[str], line: int = 1) -> int:
-    """Return the schema whose header this is."""
+    """Return the schema of the header."""
     for schema, columns in HEADERS.items():
         if header == list(columns):
             return schema
     missing = [name for name in HEADERS[1] if name not in header]
     if missing:
-        raise InputError(f"{path}: line {line} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; is it a CSV of this suite?")
-    raise InputError(f"{path}: line {line} does not name the columns of a schema that this version reads, 1 to {SCHEMA}, in their order")
+        raise InputError(f"{path}: line {line} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; choose a CSV of this suite")
+    raise InputError(f"{path}: line {line} is not a header of schema 1 to {SCHEMA}; check the names and the order of its columns")
 
 
 def _typed(cells: Sequence[str], field: Field, path: Path, lines: Sequence[int]) -> Cells:
-    """Return a column's cells as its type; raise InputError with the first line that is none."""
+    """Return a column's cells in its type. Raises InputError with the first invalid line."""
     import numpy as np
 
     values, wrong = {}, {}
-    for cell in set(cells):  # most columns say the same in every row
+    for cell in set(cells):  # most columns have few distinct values
         try:
             values[cell] = _value(cell, field)
         except ValueError as error:
@@ -164,13 +167,13 @@ def _typed(cells: Sequence[str], field: Field, path: Path, lines: Sequence[int])
 
 
 def _value(cell: str, field: Field) -> str | bool | float | int:
-    """Return what a cell of the field says. Raises ValueError with what it should be."""
+    """Return the value of a cell of the field. Raises ValueError with the expected form."""
     if len(cell) > _LONGEST:
-        raise ValueError(f"of {_LONGEST:,} characters at most")
+        raise ValueError(f"a text of up to {_LONGEST:,} characters")
     if field.type is str:
         if _CONTROL.search(cell):
             raise ValueError("a single line of text")
-        return sys.intern(unescape(cell))  # once in memory, however many rows have it
+        return sys.intern(unescape(cell))  # all rows share one copy in memory
     if field.type is bool:
         if cell not in ("", "0", "1"):
             raise ValueError("0 or 1")

@@ -1,4 +1,4 @@
-"""Writing a run's rows: a run that dies leaves the rows so far, and a file never holds half a row."""
+"""Crash-safe writer of a run's rows."""
 
 from __future__ import annotations
 
@@ -22,70 +22,69 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 PARTIAL = ".partial.csv"
-_FREE = 1 << 16  # bytes that must be free where results go: more than most runs need for their rows
+_FREE = 1 << 16  # bytes that must be free in the results directory: more than most runs need for their rows
 
 
 class WriteError(OSError):
-    """Rows could not be put on the disk. The message names the file and the reason."""
+    """Rows could not be written to disk. The message contains the file and the reason."""
 
 
 class Writer:
-    """Writes a run's rows, of one dataclass. Until `close` they are in `<name>.partial.csv`; then in `<name>.csv`.
+    """Writes a run's rows, all of one dataclass. They are in `<name>.partial.csv` until `close`, then in `<name>.csv`.
 
-    A run that dies leaves the partial file, with every row that was added. If it dies while a row is being written, that row may be
-    cut short: `read` leaves it out. If it dies while it writes its first rows, there may be a hidden file that ends in `.tmp`, and no
-    other. Nothing is written before the first row. Rows that cannot be written, because the disk is full, are kept and written with
-    the next ones; what is on the disk already stays there.
+    A run that dies leaves a partial file with every added row. If it dies during a write, the last row may be incomplete, and `read`
+    leaves it out. If it dies during the first write, it may leave only a hidden file that ends in `.tmp`. No file exists before the
+    first row. If the disk is full, the rows stay in memory and are written with the next ones; rows on disk stay there.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.partial = path.with_suffix(PARTIAL)
         self._rows: list[DataclassInstance] = []
-        self._ends: list[int] = []  # of each row on the disk, in bytes
+        self._ends: list[int] = []  # end of each row on disk, in bytes
 
     @property
     def written(self) -> int:
-        """How many rows are on the disk."""
+        """Number of rows on disk."""
         return len(self._ends)
 
     def add(self, rows: Sequence[DataclassInstance]) -> None:
-        """Add rows and put them on the disk. Raises WriteError."""
+        """Add rows and write them to disk. Raises WriteError."""
         self._rows += rows
         self.save()
 
     def keep(self, first: int) -> None:
-        """Take all rows back but the first ones, so many, from the disk too. Raises WriteError."""
+        """Remove all rows except for the `first` ones, also from disk. Raises WriteError."""
         del self._rows[first:]
         self.save()
 
     def close(self) -> Path:
-        """Give the file, which must have rows, its name, and return it. Raises WriteError."""
+        """Rename the partial file to its final name and return that. The file must have rows. Raises WriteError."""
         self.save()
         try:
             self.partial.replace(self.path)
         except OSError as error:
-            raise WriteError(f"{self.partial} cannot be renamed: {error.strerror}") from error
+            raise WriteError(f"{self.partial}: cannot be renamed ({error.strerror})") from error
         return self.path
 
     def save(self) -> Path:
-        """Put on the disk what is not there yet, in a time that does not depend on what is, and return the partial file.
+        """Write the rows that are not yet on disk, and return the partial file. The time does not depend on the rows already on disk.
 
-        Raises WriteError; the rows on the disk stay there then.
+        Raises WriteError; the rows on disk then stay there.
         """
         try:
             self._save()
         except OSError as error:
-            raise WriteError(f"{self.partial} cannot be written: {error.strerror}") from error
+            raise WriteError(f"{self.partial}: cannot be written ({error.strerror})") from error
         return self.partial
 
     def _save(self) -> None:
-        if not self.partial.is_file():  # somebody may have removed it
+        if not self.partial.is_file():  # the user may have removed it
             self._ends.clear()
         del self._ends[len(self._rows) :]
         size = self._ends[-1] if self._ends else 0
         if not size:
-            self.partial.unlink(missing_ok=True)  # a link, which is not followed; or the rows that were taken back
+            self.partial.unlink(missing_ok=True)  # a link, so as not to follow it; or rows that `keep` removed
         if not self._rows:
             return
         lines = [line(cell(getattr(row, field.name)) for field in fields(row)) for row in self._rows[self.written :]]
@@ -94,17 +93,17 @@ class Writer:
         else:
             lines[0] = line(field.name for field in fields(self._rows[0])) + lines[0]
             self.partial.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(self.partial, b"".join(lines))  # a file without its whole header could not be read
+            atomic_write(self.partial, b"".join(lines))  # a file with an incomplete header is unreadable
         self._ends += [*accumulate(map(len, lines), initial=size)][1:]
 
     def _append(self, content: bytes, size: int) -> None:
-        """Append to the partial file, of which `size` bytes are kept."""
+        """Append to the partial file after its first `size` bytes."""
         with self.partial.open("r+b", buffering=0) as file:
             try:
                 file.truncate(size)
                 file.seek(size)
                 left = memoryview(content)
-                while left:  # a write may stop short of a full disk
+                while left:  # on a nearly full disk, a write may be incomplete
                     left = left[file.write(left) :]
                 os.fsync(file.fileno())
             except BaseException:
@@ -113,12 +112,12 @@ class Writer:
 
 
 def new_id(now: datetime) -> str:
-    """Return a name for a run that starts now: its start and a random part."""
+    """Return an identifier for a run that starts at `now`: its start and a random part."""
     return f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
 def check_writable(directory: Path, *, option: str = "--results") -> None:
-    """Make the directory if need be. Raises InputError if files cannot be created in it, or the disk is full."""
+    """Create the directory if it does not exist. Raises InputError if it is not writable, or the disk is full."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=directory) as file:

@@ -1,1 +1,1 @@
-"""All results on one page."""
+"""One HTML page with all results."""

@@ -1,7 +1,7 @@
-"""`python -m bench report`: everything that CSVs say as one page that opens offline, in a browser or on paper.
+"""`python -m bench report`: one HTML page with all results, which opens offline and prints well.
 
-The page's charts are Vega-Lite's, which the package vl-convert-python carries as one script. Its text and its drawing are in
-page.html; this module puts the figures into it.
+page.html has the text and the drawing code; this module inserts the data. Vega-Lite draws the charts. The package vl-convert-python
+contains it as one script.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 
 def report(paths: Sequence[Path], file: Path, *, broken: Callable[[Path, InputError], None] | None = None) -> None:
-    """Write the page of these CSVs, or of directories of them.
+    """Write the page of these CSVs, or of directories of CSVs.
 
-    broken: told of each file that cannot be read, which is left out then. Raises InputError if a file cannot be read or written.
+    broken: called with each file that cannot be read, instead of raising; the page then skips the file
+    Raises InputError if a file cannot be read, or if the page cannot be written.
     """
     sources = records.files(paths)
     left_out = set()
@@ -53,9 +54,9 @@ def _page(figures: dict[str, Any], raw: str) -> str:
     try:
         import vl_convert
     except ImportError as error:
-        raise InputError("report needs the charting library: pip install 'epochbench[report]', or vl-convert-python") from error
+        raise InputError("report: the charting library is not installed; pip install 'epochbench[report]', or vl-convert-python") from error
     page = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
-    # In a script element only "</script" and "<!--" end the text early; no "<" is left that could begin either.
+    # Only "</script" and "<!--" can end the text of a script element early, so the JSON contains no "<".
     parts = {
         "figures": json.dumps(figures, allow_nan=False).replace("<", "\\u003c"),
         "raw": raw,
@@ -67,13 +68,13 @@ def _page(figures: dict[str, Any], raw: str) -> str:
 
 
 def _raw(sources: Sequence[Path]) -> str:
-    """Return all the files, which together are one CSV, compressed, as text."""
+    """Return the files, concatenated to one CSV, compressed by gzip, in base64."""
     whole = "".join(records.neutral(source) for source in sources)
     return base64.b64encode(gzip.compress(whole.encode("utf-8"), 6, mtime=0)).decode("ascii")
 
 
 def _figures(table: pd.DataFrame) -> dict[str, Any]:
-    """Return what the page shows, ready for JSON."""
+    """Return the data of the page, ready for JSON."""
     times, trainers = timings(table), ladder(table["trainer"])
     training = table[table["kind"] == "training"]
     answer = comparison(times, baseline=None) if times.configurations else None
@@ -86,7 +87,7 @@ def _figures(table: pd.DataFrame) -> dict[str, Any]:
         "cells": list(_cells(answer)) if answer else [],
         "curves": list(_curves(training)),
         "notes": [
-            *(f"{d.fact} differs: do not compare {d.therefore}" for d in (answer.differences if answer else ())),
+            *(f"{d.fact} differs; do not compare: {d.therefore}" for d in (answer.differences if answer else ())),
             *noise.format_lines(noise.detect(table)),
         ],
         "trainers": trainers,
@@ -95,7 +96,7 @@ def _figures(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def _machines(table: pd.DataFrame, times: Timings) -> Iterator[dict[str, Any]]:
-    """Yield each configuration, and each machine that only trained, with what is known of it."""
+    """Yield the hardware and software of each configuration, and of each machine that has training rows only."""
     hardware = {configuration: row for (configuration, _, _), row in times.rows.items()}
     for configuration in times.configurations:
         facts = {fact: ", ".join(filter(None, times.facts.get((configuration, fact), ()))) for fact in records.FACTS}
@@ -120,7 +121,7 @@ def _hardware(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def _cells(answer: Comparison) -> Iterator[dict[str, Any]]:
-    """Yield what is known of each trainer on each job and configuration. `job` and `machine` are positions in the lists of those."""
+    """Yield the results of each trainer on each job and configuration. `job` and `machine` are indices into "jobs" and "machines"."""
     jobs = {job: position for position, job in enumerate(answer.timings.jobs)}
     configurations = {configuration: position for position, configuration in enumerate(answer.timings.configurations)}
     for (job, trainer, configuration), cell in answer.cells.items():
@@ -151,7 +152,7 @@ def _speedup(times: Timings, job: JobKey, trainer: str, configuration: Configura
 
 
 def _curves(training: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    """Yield the accuracy after each epoch of each training, against the seconds that it had taken."""
+    """Yield the accuracy after each epoch of each training run, and the training time until then."""
     for key, rows in training.groupby(["machine", "run_id", *records.JOB, "trainer"], sort=False):
         machine, run, *job, trainer = tuple[Any, ...](key)
         rows = rows.sort_values("round")
@@ -171,5 +172,5 @@ def _short(interval: Interval | None) -> list[float | None] | None:
 
 
 def _number(value: float) -> float | None:
-    """Return a number with the digits that can be seen in a chart; none for NaN."""
+    """Return a number with five significant digits, or None if it is not finite."""
     return float(f"{value:.5g}") if math.isfinite(value) else None

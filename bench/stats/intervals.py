@@ -1,12 +1,12 @@
-"""Medians and ratios of medians with confidence intervals. Pure functions on arrays.
+"""Confidence intervals of medians and of ratios of medians. Pure functions on arrays.
 
-How many of n values lie below the true median is binomial, n flips of a coin, whatever their distribution; so the order statistics
-are an interval for it, between which one interpolates (T. Hettmansperger and S. Sheather, 1986). Rounds that follow one another
-resemble each other, so there are fewer flips than rounds: what a value says of the next one widens the interval. It is about the
-machine as it was while they were taken: moods that last longer than a run show between runs only.
+The number of n values below the true median is binomial, for any distribution of the values. So order statistics bound the median,
+with interpolation between them (T. Hettmansperger and S. Sheather, 1986). Consecutive rounds are correlated, which reduces the
+effective number of values; the autocorrelation therefore widens the interval. The interval describes the machine during the run.
+Changes that last longer than a run are visible only between runs.
 
-With few values no method can promise 95 %: the least and the largest of 3 hold the true median 75 % of the time, of 4 87.5 %, and
-of `FEWEST` 93.8 %. results/intervals holds what all this comes to on recorded noise.
+With few values no method reaches 95 %: the minimum and the maximum of 3 contain the true median 75 % of the time, of 4 87.5 %, and
+of `FEWEST` 93.8 %. results/intervals reports the coverage on recorded noise.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-_DRAWS = 4000  # the ends of a 95 % interval then differ by about 1 % of its width from draw to draw
+_DRAWS = 4000  # the ends of a 95 % interval then vary with the seed by about 1 % of its width
 _SHARES = (0.025, 0.975)
-FEWEST = 5  # values, or runs, that an interval needs to hold 92 % and more
-_FEWEST_IN_ORDER = 20  # fewer do not tell whether they resemble their neighbours; so few are long epochs, which do not
+FEWEST = 5  # values, or runs, that an interval needs for a coverage of 92 % or more
+_FEWEST_IN_ORDER = 20  # fewer values cannot show autocorrelation; such cases have long epochs, which are not autocorrelated
 
 
 class Interval(NamedTuple):
-    """A value and its 95 % confidence interval, in the unit of the values it was made from."""
+    """A value and its 95 % confidence interval, in the unit of the data."""
 
     value: float
     low: float
@@ -34,19 +34,19 @@ class Interval(NamedTuple):
 
     @property
     def known(self) -> bool:
-        """Whether it has ends; of too few values it has none."""
+        """Whether the interval is finite. It is infinite if there are too few values."""
         return math.isfinite(self.high)
 
     def json(self) -> dict[str, float | None]:
-        """Return it for JSON, which has no infinity: an end that there is not is null."""
+        """Return the fields for JSON, which has no infinity: an infinite end becomes null."""
         return {name: end if math.isfinite(end) else None for name, end in self._asdict().items()}
 
 
 class Sample:
-    """The values of one run or more of the same thing. Runs differ by more than their values do, so runs are drawn again too.
+    """The values of one or more runs of the same case. Runs differ by more than their own values do, so runs are resampled too.
 
-    runs  of each, its values in the order in which they were taken
-    Its centre is the median of the runs' medians, with one run the median.
+    runs  the values of each run, in the order of measurement
+    The centre is the median of the runs' medians. With one run, it is the median of that run.
     """
 
     def __init__(self, runs: Sequence[npt.ArrayLike]) -> None:
@@ -55,63 +55,65 @@ class Sample:
         self.value = float(np.median(self.medians))
 
     def interval(self) -> Interval:
-        """Return the centre with its interval."""
+        """Return the centre and its interval."""
         return between(self.value, self.draws(seed=0))
 
     def over(self, other: Sample) -> Interval:
-        """Return the ratio of this centre to the other's; both positive and drawn independently."""
+        """Return the ratio of this centre to the other's, with its interval. Both must be positive; their draws are independent."""
         return between(self.value / other.value, self.draws(seed=0) / other.draws(seed=1))
 
     def draws(self, *, seed: int) -> npt.NDArray[np.float64]:
-        """Return where the true centre may lie, drawn as often as it does, (_DRAWS,). The same seed and data always show the same draws.
+        """Return random draws from the confidence distribution of the true centre, (_DRAWS,).
 
-        Two quantities that are to vary independently need two seeds.
+        The same seed and data always give the same draws. Use two seeds for two quantities that must vary independently.
         """
         return _drawn(self, seed)
 
 
-@lru_cache(maxsize=512)  # the draws of what is compared with many others are made once; those of all would fill the memory
+@lru_cache(maxsize=512)  # a sample is often compared with many others; without a limit, the draws would fill the memory
 def _drawn(sample: Sample, seed: int) -> npt.NDArray[np.float64]:
     if len(sample.runs) == 1:
         return _medians(sample.runs[0], seed)
-    if len(sample.runs) >= FEWEST:  # the spread of so many medians holds that of the values within the runs
+    if len(sample.runs) >= FEWEST:  # the spread of so many medians includes the spread within the runs
         return _order_statistic(sample.medians, (len(sample.medians) + 1) / 2 + _binomial_draws(len(sample.medians), seed))
-    # Every draw is independent of the next one, so a run that is one draw behind another is independent of it.
+    # Draws are independent of each other, so shifting each run by one more draw makes the runs independent.
     each = np.sort([np.roll(_medians(run, seed), shift) for shift, run in enumerate(sample.runs)], axis=0)  # (runs, _DRAWS)
     return _order_statistic(each, (len(each) + 1) / 2 + _binomial_draws(len(each), seed + 1_000_000))
 
 
 def median(values: npt.ArrayLike) -> Interval:
-    """Return the median of one value or more, with its interval."""
+    """Return the median of one or more values, with its interval. Raises ValueError if `values` is empty, not 1-D or not finite."""
     return Sample([values]).interval()
 
 
 def ratio(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Interval:
-    """Return median(numerator) / median(denominator) with its interval; both positive and drawn independently."""
+    """Return median(numerator) / median(denominator), with its interval. Both must be positive; their draws are independent."""
     return Sample([numerator]).over(Sample([denominator]))
 
 
 def middle(x: npt.NDArray[np.float64]) -> float:
-    """Return the median of sorted values. np.median takes twenty times as long for a few of them."""
+    """Return the median of sorted values. For a few values, np.median takes twenty times as long."""
     return float(x[(len(x) - 1) // 2] + x[len(x) // 2]) / 2
 
 
 def between(value: float, draws: npt.NDArray[np.float64]) -> Interval:
-    """Return the value with the interval that holds 95 % of its draws. A draw may be infinite."""
+    """Return the value with the interval that contains 95 % of its draws. Draws may be infinite."""
     ends = [round(share * (len(draws) - 1)) for share in _SHARES]
     low, high = np.partition(draws, ends)[ends]
     return Interval(value, float(low), float(high))
 
 
 def anytime_interval(values: npt.ArrayLike, look: int) -> Interval:
-    """Return the centre of independent values with an interval that holds at the first look at them, the second, and so on.
+    """Return the centre of independent values, with an interval that stays valid over repeated looks at growing data.
 
-    The centre is the median of all pairwise means (J. Hodges and E. Lehmann, 1963), the interval's ends are the order statistics
-    of those means that invert the signed-rank test (F. Wilcoxon, 1945; J. Tukey, 1949). It assumes that the values are spread
-    alike to both sides of the centre, and nothing else about their distribution: almost a third of them may be wild.
-    Whoever looks after each new value and stops when the answer suits would be wrong more often than 5 %. So look number i may
-    be wrong with probability 0.05 / (i (i + 1)) only, which sums to 5 % over all looks there can be.
-    The interval is (-inf, inf) while the values are too few for any.
+    values  (n,)
+    look    number of this look, from 1
+    The centre is the median of all pairwise means (J. Hodges and E. Lehmann, 1963). The ends of the interval are the order statistics
+    of those means that invert the signed-rank test (F. Wilcoxon, 1945; J. Tukey, 1949). The method assumes only that the distribution
+    is symmetric about its centre; almost a third of the values may be outliers. With a 95 % interval at every look, stopping at a
+    favourable one would be wrong more than 5 % of the time. So look i may be wrong with probability 0.05 / (i (i + 1)), which sums to
+    5 % over all looks.
+    The interval is (-inf, inf) if there are too few values.
     """
     x = _checked(values)
     means = np.sort(((x[:, np.newaxis] + x) / 2)[np.triu_indices(len(x))])
@@ -122,8 +124,8 @@ def anytime_interval(values: npt.ArrayLike, look: int) -> Interval:
 
 @cache
 def _signed_rank_cutoff(n: int, allowed: float) -> int:
-    """Return how many of the signed-rank test's sums are too unlikely at either end, if both together may have that probability."""
-    # How likely each sum of the ranks of the positive values is, if every value is positive or negative with probability 1/2.
+    """Return how many sums of the signed-rank test to reject in each tail, if both tails together may have the probability `allowed`."""
+    # The probability of each sum of the ranks of the positive values, if every value is positive with probability 1/2.
     likely = np.ones(1)
     for rank in range(1, n + 1):
         likely = (np.pad(likely, (0, rank)) + np.pad(likely, (rank, 0))) / 2
@@ -133,27 +135,27 @@ def _signed_rank_cutoff(n: int, allowed: float) -> int:
 def _checked(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     x = np.asarray(values, np.float64)
     if x.ndim != 1 or not x.size or not np.isfinite(x).all():
-        raise ValueError(f"one finite value is needed at least, in one dimension; got shape {x.shape}")
+        raise ValueError(f"values: must be a non-empty 1-D array of finite numbers; got shape {x.shape}")
     return x
 
 
 def _medians(x: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:
-    """Return draws of the true median of what these values are of, (_DRAWS,)."""
+    """Return draws of the true median of the distribution of x, (_DRAWS,)."""
     return _order_statistic(np.sort(x), (len(x) + 1) / 2 + _autocorrelation_inflation(x) * _binomial_draws(len(x), seed))
 
 
 @cache
 def _binomial_draws(n: int, seed: int) -> npt.NDArray[np.float64]:
-    """Return how many of n flips of a coin are heads, beyond half of them, spread evenly from each number to the next, (_DRAWS,)."""
+    """Return draws of the centred binomial count of n fair coin flips, smoothed by a uniform variable in [0, 1), (_DRAWS,)."""
     rng = np.random.default_rng(seed)
     return np.asarray(rng.binomial(n, 0.5, _DRAWS) + rng.random(_DRAWS) - (n + 1) / 2)
 
 
 def _autocorrelation_inflation(x: npt.NDArray[np.float64]) -> float:
-    """Return by how much the number of values below the true median varies more than it would if neighbours were independent.
+    """Return the factor by which autocorrelation inflates the standard deviation of the number of values below the true median.
 
-    That is sqrt((1 + r) / (1 - r)) where a value goes with the next one with correlation r; here their ranks do, which no outlier moves.
-    A sample shows r too small, by (1 + 3 r) / n (M. Kendall, 1954).
+    The factor is sqrt((1 + r) / (1 - r)), where r is the correlation of the ranks of consecutive values; ranks limit the effect of
+    outliers. The sample correlation is too small by (1 + 3 r) / n (M. Kendall, 1954), which is added.
     """
     n = len(x)
     if n < _FEWEST_IN_ORDER or np.ptp(x) == 0:
@@ -165,11 +167,12 @@ def _autocorrelation_inflation(x: npt.NDArray[np.float64]) -> float:
 
 
 def _order_statistic(x: npt.NDArray[np.float64], positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return what lies at each position among sorted values, 1 being the least; beyond the ends, those.
+    """Return the interpolated order statistics at these positions, clipped to the smallest and the largest value.
 
-    x  (n,), or (n, _DRAWS) for a column of them at each position
-    Position k + u is the share (n - k) u / (k + (n - 2 k) u) of the way from the k-th to the next: exact for a symmetric exponential
-    distribution, and nearly so for all usual ones (Hettmansperger and Sheather).
+    x          sorted values: (n,), or (n, _DRAWS) for a column per position
+    positions  (_DRAWS,), where 1 is the smallest value and n the largest
+    Position k + u lies the fraction (n - k) u / (k + (n - 2 k) u) of the way from value k to value k + 1. This is exact for a
+    symmetric exponential distribution, and close for other common ones (Hettmansperger and Sheather).
     """
     n = len(x)
     positions = np.clip(positions, 0.5, n + 0.5)

@@ -1,20 +1,20 @@
-"""Whether values in a row rise or fall, and by how much."""
+"""Drift of a series: a trend test and the size of the trend."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
 
-_SURE = 3.3  # standard deviations of Mann's statistic, which one steady series of a thousand passes
+_SURE = 3.3  # standard deviations of Mann's statistic; one in a thousand steady series exceeds it
 
 
 def drift(values: npt.NDArray[np.float64]) -> float:
-    """Return by what share of the median the values rise from the first to the last; 0 if chance would do the same.
+    """Return the rise from the first value to the last, as a fraction of the median; 0 if the trend is not significant.
 
-    values  (n,), positive, in their order
+    values  (n,), positive, in order
 
-    Whether they rise: the pairs in which the later is the larger, less those in which it is the smaller (H. Mann, 1945). By how much:
-    the median of all slopes (H. Theil, 1950).
+    The test statistic is the number of pairs that rise, less the number that fall (H. Mann, 1945). The size is the median of all
+    slopes (H. Theil, 1950).
     """
     n = len(values)
     first, later = np.triu_indices(n, 1)

@@ -1,1 +1,1 @@
-"""What the operating system offers: signals, standard streams, files, processes, git."""
+"""Interfaces to the operating system: signals, standard streams, files, processes, git."""

@@ -1,4 +1,4 @@
-"""A child process that is ended with everything that it started, and an account of how it ended."""
+"""A child process that is killed together with its descendants, and a description of its exit."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import psutil
 
 from bench.system import process_tree
 
-_TOKEN = "EPOCHBENCH_CHILD"  # in the environment of a child and so of all its descendants
-_GRACE = 1.0  # seconds in which a child and its descendants may end by themselves
+_TOKEN = "EPOCHBENCH_CHILD"  # environment variable that a child's descendants inherit
+_GRACE = 1.0  # seconds that a child and its descendants get to exit before they are killed
 
 
 class Child:
-    """A running child process in a session of its own. A context manager: at its end the child and its descendants are gone.
+    """A running child process in a new session. A context manager, which ends the child and its descendants on exit.
 
-    left_behind  after the end, the names of descendants that had to be killed
+    left_behind  names of the descendants that `end` had to kill
     """
 
     def __init__(
@@ -38,15 +38,15 @@ class Child:
     ) -> None:
         """Start the command.
 
-        piped             whether `stdin` and `stdout` are pipes to it; else it reads nothing, and its output is kept with its errors
-        merged            whether `stdout` is a pipe that its output and its errors come through; it reads nothing
-        ends_with_parent  whether Linux kills it when this process ends, even by SIGKILL
-        Raises OSError if it cannot be started.
+        piped             connect `stdin` and `stdout` to pipes; else stdin is empty, and `output` returns stdout and stderr together
+        merged            connect `stdout` to a pipe for both stdout and stderr; stdin is empty
+        ends_with_parent  on Linux, kill the child when this process ends, even by SIGKILL
+        Raises OSError if the command cannot be started.
         """
         self.left_behind: list[str] = []
         self._token = secrets.token_hex(8)
-        process_tree.adopt()  # so that descendants whose parent has ended are found; not every system can do it
-        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (closed at the end)
+        process_tree.adopt()  # descendants whose parent has ended become children of this process (Linux only)
+        self._output = tempfile.TemporaryFile()  # noqa: SIM115 (_kill closes it)
         try:
             self._popen = subprocess.Popen(
                 process_tree.ending_with_parent(command) if ends_with_parent else command,
@@ -55,7 +55,7 @@ class Child:
                 stdin=subprocess.PIPE if piped else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if piped or merged else self._output,
                 stderr=subprocess.STDOUT if merged else self._output,
-                start_new_session=True,  # a process group of its own, to be ended as a whole, and no Ctrl-C except through us
+                start_new_session=True,  # a new process group, which can be signalled as a whole and which Ctrl-C does not reach
             )
         except BaseException:
             self._output.close()
@@ -80,26 +80,26 @@ class Child:
         return self._popen.stdout  # type: ignore[return-value]
 
     def poll(self) -> int | None:
-        """Return the exit code, or None while it runs."""
+        """Return the exit code, or None while the child runs."""
         return self._popen.poll()
 
     def wait(self, seconds: float) -> None:
-        """Wait until it ends, up to that many seconds."""
+        """Wait until the child ends, up to `seconds`."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(seconds)
 
     def terminate(self, seconds: float) -> None:
-        """Ask it to end, and wait until it does, up to that many seconds. Windows: it is killed."""
+        """Send SIGTERM and wait until the child ends, up to `seconds`. On Windows, kill the child."""
         self._popen.terminate()
         self.wait(seconds)
 
     def output(self) -> list[str]:
-        """Return the lines of its errors so far, and of its output, without those that came through a pipe."""
+        """Return the lines so far of stderr and stdout, except for a stream that is a pipe."""
         self._output.seek(0)
         return [line.rstrip() for line in self._output.read().decode(errors="replace").splitlines()]
 
     def death(self) -> str | None:
-        """Return how it ended, with the last line of its output, or None if it has not ended within a second."""
+        """Return a description of the exit with the last line of the output, or None if the child is still running after a second."""
         try:
             how = describe_exit(self._popen.wait(_GRACE))
         except subprocess.TimeoutExpired:
@@ -108,15 +108,15 @@ class Child:
         return f"{how}: {last.strip()}" if last else how
 
     def suspend(self) -> None:
-        """Stop it where it stands, with its group. Windows: no effect."""
+        """Send SIGSTOP to the child's process group. No effect on Windows."""
         self._signal_group("SIGSTOP")
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Send SIGCONT to the child's process group. No effect on Windows."""
         self._signal_group("SIGCONT")
 
     def end(self) -> None:
-        """End it and whatever it started, including what has left its process group or outlived it."""
+        """End the child and all its descendants, including those in other process groups and those that outlive the child."""
         try:
             with contextlib.suppress(OSError):
                 self.resume()
@@ -124,11 +124,11 @@ class Child:
                 with contextlib.suppress(OSError):
                     self._popen.stdin.close()
                 self.wait(_GRACE)
-                psutil.wait_procs(self._descendants(), timeout=_GRACE)  # they may end by themselves
-        finally:  # a signal may have ended the waiting
+                psutil.wait_procs(self._descendants(), timeout=_GRACE)
+        finally:  # also if a signal interrupts the wait
             try:
                 self._kill()
-            except BaseException:  # or the killing; there is no other signal after it
+            except BaseException:  # a signal interrupted the kill; later signals are ignored
                 self._kill()
                 raise
 
@@ -148,15 +148,15 @@ class Child:
         self._output.close()
 
     def _descendants(self) -> list[psutil.Process]:
-        """Return the living processes that carry the child's token, other than it."""
+        """Return the running processes, except for the child, that have its token in their environment."""
         descendants = []
         for process in psutil.Process().children(recursive=True):
-            with contextlib.suppress(psutil.Error):  # an ended one has no environment
+            with contextlib.suppress(psutil.Error):  # a process that has ended has no environment
                 if process.pid != self._popen.pid and process.environ().get(_TOKEN) == self._token:
                     descendants.append(process)
         return descendants
 
 
 def describe_exit(code: int) -> str:
-    """Return how a process with this exit code ended; below 0 it is the number of a signal."""
+    """Return a description of an exit code. A negative code is the number of a signal."""
     return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"

@@ -1,4 +1,4 @@
-"""Files that are whole: written beside their place and then moved there, so that a full disk leaves what was there before."""
+"""Atomic file writes, through a temporary file and a rename. If the disk is full, the old file stays."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from pathlib import Path
 
 
 def atomic_write(path: Path, content: str | bytes) -> None:
-    """Replace the file at the path by the content, text as UTF-8, in one step. Raises OSError and leaves the old file then.
+    """Replace the file at the path atomically. Text is encoded as UTF-8. If it raises OSError, the old file is unchanged.
 
-    A link leads to the file that is replaced. A pipe or a terminal is written to.
+    If the path is a link, replace its target. If it is a pipe or a terminal, write to it.
     """
     content = content.encode() if isinstance(content, str) else content
     if path.exists() and not path.is_file():
         path.write_bytes(content)
         return
     path = path.resolve()
-    beside = path.with_name(f".{path.name}.tmp")
-    beside.unlink(missing_ok=True)  # of a process that was killed; or a link, which is not followed
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.unlink(missing_ok=True)  # a killed process may have left one; if it is a link, do not write to its target
     try:
-        with beside.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())  # or a power failure may leave the new name with nothing in it
-        beside.replace(path)
+            os.fsync(file.fileno())  # else a power failure after the rename may leave an empty file
+        temporary.replace(path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise

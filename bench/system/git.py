@@ -1,4 +1,4 @@
-"""Which code is run: the commit that a checkout is at, and whether what runs is what that commit holds."""
+"""State of a git checkout: its commit, and whether its code differs from that commit."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from pathlib import Path
 from bench.system.own_code import ROOT
 from impls import InputError
 
-_CODE = ("*.py", "bench", "impls")  # what of the files that git does not know may be run
+_CODE = ("*.py", "bench", "impls")  # untracked files that may be run
 _NOT_RESULTS = ":!results"
 
 
 def own_state() -> tuple[str, bool] | None:
-    """Return the state of the checkout that this package is in, or None outside of a checkout. Raises InputError if git fails."""
+    """Return the `state` of the checkout that contains this package, or None outside a checkout. Raises InputError if git fails."""
     return state(ROOT) if (ROOT / ".git").exists() else None
 
 
 def state(root: Path) -> tuple[str, bool]:
-    """Return the commit of the checkout with that root, and whether code is other than there: tracked files that differ, or new code.
+    """Return the commit of the checkout at `root`, and whether its code differs from it: changed tracked files, or untracked code.
 
-    What git ignores, and results/, does not count. Raises InputError if there is no such checkout, or git.
+    Ignored files and results/ do not count. Raises InputError if `root` is not a checkout, or git is not installed.
     """
     differing = run(root, "status", "--porcelain", "--untracked-files=no", "--", ".", _NOT_RESULTS)
     added = run(root, "ls-files", "--others", "--exclude-standard", "--", *_CODE, _NOT_RESULTS)
@@ -28,18 +28,18 @@ def state(root: Path) -> tuple[str, bool]:
 
 
 def holds(root: Path, file: Path) -> bool:
-    """Return whether the file is one of those that git tracks in the checkout with that root."""
+    """Return whether git tracks the file in the checkout at `root`."""
     return file.resolve().is_relative_to(root) and bool(run(root, "ls-files", "--", str(file.resolve())))
 
 
 def run(root: Path, *arguments: str) -> bytes:
-    """Return what a git command prints, run in that directory. Raises InputError if it fails."""
-    command = ["git", "--no-optional-locks", "-C", str(root), *arguments]  # those would write the index
+    """Run a git command in `root` and return its output. Raises InputError if it fails."""
+    command = ["git", "--no-optional-locks", "-C", str(root), *arguments]  # without the option, git may write the index
     try:
         return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
     except FileNotFoundError:
-        raise InputError("git is not installed; it is needed to look at another revision") from None
+        raise InputError("git: not installed; install it to read revisions") from None
     except subprocess.TimeoutExpired as error:
-        raise InputError(f"git {arguments[0]} did not answer within 60 s") from error
+        raise InputError(f"git {arguments[0]}: timed out after 60 s") from error
     except subprocess.CalledProcessError as error:
         raise InputError(f"git {' '.join(arguments)}: {error.stderr.decode(errors='replace').strip() or 'failed'}") from error

@@ -1,4 +1,4 @@
-"""Messages between processes: a JSON object a line."""
+"""Messages between processes as JSON lines: one object per line."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any, BinaryIO
 
 
 def encode(**content: object) -> bytes:
-    """Return a message as a line, without its end."""
+    """Return a message as a line, without the newline."""
     return json.dumps(content).encode()
 
 
 def send(stream: BinaryIO, /, **content: object) -> None:
-    """Write a message. A reader that is gone is not an error: its death is noticed elsewhere."""
+    """Write a message. Ignores a broken pipe: the caller detects the end of the reader in another way."""
     with suppress(OSError):
         stream.write(encode(**content) + b"\n")
         stream.flush()
 
 
 def parse(line: bytes) -> dict[str, Any] | None:
-    """Return the message on a line, or None if it is not a JSON object."""
+    """Return the message on a line, or None if the line is not a JSON object."""
     try:
         content = json.loads(line)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""A command in a child process, whose lines are passed on while it runs, and which is ended when its time is up."""
+"""A runner for a command in a child process, with a callback for each line and a timeout."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 from bench.system.child import Child
 
-_POLL = 0.5  # seconds after which a wait is renewed: Windows does not interrupt one
-_GRACE = 10.0  # seconds in which a child that was asked to end may save its work
+_POLL = 0.5  # seconds of one wait: on Windows, a signal does not interrupt it
+_GRACE = 10.0  # seconds after SIGTERM in which a child may save its work
 _TAIL = 20  # lines
 
 Lines = queue.SimpleQueue[bytes | None]
@@ -21,10 +21,10 @@ Lines = queue.SimpleQueue[bytes | None]
 
 @dataclass(frozen=True)
 class Ended:
-    """How a command ended.
+    """The exit of a command.
 
     code     exit code, negative for a signal
-    stopped  whether its time was up and it was asked to end
+    stopped  whether it ran into the timeout and got SIGTERM
     tail     the last lines that it printed
     """
 
@@ -34,10 +34,10 @@ class Ended:
 
 
 def run_lines(command: Sequence[str], *, env: Mapping[str, str], seconds: float, line: Callable[[str], None]) -> Ended:
-    """Run the command, call `line` with each line of its output and errors, and return how it ended.
+    """Run the command, call `line` with each line of its stdout and stderr, and return its exit.
 
-    After the seconds, or if this process is interrupted, the command is asked to end. If it is still running after another 10 s, it is
-    killed with everything that it started. Raises OSError if it cannot be started, and whatever `line` raises.
+    After `seconds`, or if this process is interrupted, send SIGTERM. If the command is still running 10 s later, kill it with all its
+    descendants. Raises OSError if the command cannot be started, and any exception that `line` raises.
     """
     lines: Lines = queue.SimpleQueue()
     tail: deque[str] = deque(maxlen=_TAIL)
@@ -71,7 +71,7 @@ def _read(output: BinaryIO, lines: Lines) -> None:
 
 
 def _follow(child: Child, lines: Lines, deadline: float, pass_on: Callable[[bytes], None]) -> None:
-    """Pass lines on until the child has ended or the deadline is reached."""
+    """Call `pass_on` with each line until the child ends or the deadline passes."""
     while (left := deadline - time.monotonic()) > 0 and child.poll() is None:
         try:
             text = lines.get(timeout=min(_POLL, left))

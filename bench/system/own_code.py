@@ -1,4 +1,4 @@
-"""Where this suite's code is, and how a child process finds it."""
+"""Location of this suite's code, and an environment in which a child process can import it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]  # the directory of the package bench: in a checkout, its root
+ROOT = Path(__file__).resolve().parents[2]  # the directory that contains the package bench: in a checkout, its root
 IN_CHECKOUT = (ROOT / "pyproject.toml").is_file()
 
 
 def environment(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment with which a Python process imports this suite's code, whatever its working directory."""
-    if ROOT.name in ("site-packages", "dist-packages"):  # found anyway; and in front of the standard library it would hide parts of it
+    """Return an environment in which a Python process imports this suite's code from any working directory."""
+    if ROOT.name in ("site-packages", "dist-packages"):  # importable anyway; in PYTHONPATH it would shadow the standard library
         return dict(given)
     return {**given, "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), given.get("PYTHONPATH"))))}

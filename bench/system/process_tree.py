@@ -1,4 +1,4 @@
-"""What Linux can do about processes that outlive the one that started them. Elsewhere nothing: they may."""
+"""Process-tree control through prctl. On systems other than Linux these functions have no effect."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ import signal
 import sys
 from collections.abc import Sequence
 
-# Of prctl's options, from <linux/prctl.h>.
+# Options of prctl, from <linux/prctl.h>.
 _PDEATHSIG = 1
 _CHILD_SUBREAPER = 36
 
 
 def end_with_parent() -> None:
-    """Have this process killed when the one that started it ends, even while it is stopped."""
+    """Let the kernel kill this process when its parent ends, even if this process is stopped (SIGSTOP)."""
     _prctl(_PDEATHSIG, signal.SIGKILL)
 
 
 def ending_with_parent(command: Sequence[str]) -> list[str]:
-    """Return the command in a form that Linux kills when the process that starts it ends, even by SIGKILL.
+    """Return a command that Linux kills when its parent ends, even by SIGKILL.
 
-    It is started by way of a Python that asks for this and then becomes the command. subprocess could ask in a forked child, but a fork is
-    unsafe in a process with threads, and JAX warns of it.
+    The command starts a Python that calls prctl and then replaces itself with the given command (exec). The alternative, subprocess with
+    preexec_fn, forks: that is unsafe in a process with threads, and JAX warns about it.
     """
     if sys.platform != "linux":
         return list(command)
-    ask = f"import ctypes, os, sys; ctypes.CDLL(None).prctl({_PDEATHSIG}, {int(signal.SIGKILL)}, 0, 0, 0)"
-    return [sys.executable, "-I", "-S", "-c", f"{ask}; os.execvp(sys.argv[1], sys.argv[1:])", *command]
+    prctl = f"import ctypes, os, sys; ctypes.CDLL(None).prctl({_PDEATHSIG}, {int(signal.SIGKILL)}, 0, 0, 0)"
+    return [sys.executable, "-I", "-S", "-c", f"{prctl}; os.execvp(sys.argv[1], sys.argv[1:])", *command]
 
 
 def adopt() -> None:
-    """Make this process the parent of its descendants whose own parents have ended."""
+    """Make this process the subreaper: the new parent of its descendants whose own parents end."""
     _prctl(_CHILD_SUBREAPER, 1)
 
 

@@ -1,21 +1,21 @@
-"""Progress: a line that takes the place of the last one, for a person who watches. The front end's log handler shows it.
+"""Progress line: each new line overwrites the last one. A log handler of the front end prints it.
 
-bench/commands/console.py shows it on standard error, bench/conftest.py on pytest's terminal; without a handler it is not shown.
+bench/commands/console.py prints it to standard error, bench/conftest.py to pytest's terminal. Without a handler nothing is printed.
 """
 
 from __future__ import annotations
 
 import logging
 
-# Not by getLogger: pytest would show the messages of a registered logger in the report of a failed case.
+# Not from getLogger: pytest would print the messages of a registered logger in the report of a failed case.
 LOGGER = logging.Logger("bench.progress", logging.INFO)
 
 
 def progress(line: str) -> None:
-    """Show a line in place of the last one; an empty line removes it."""
+    """Overwrite the last progress line. An empty line removes it."""
     LOGGER.info("%s", line)
 
 
 def show_with(handler: logging.Handler) -> None:
-    """Have this handler alone show the progress."""
+    """Make this handler the only one that prints progress."""
     LOGGER.handlers = [handler]

@@ -1,4 +1,4 @@
-"""A temporary directory that does not outlive its process for long, even one that was killed: the next process removes it."""
+"""Scratch directory, cleaned up even after a kill: the next process removes it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _PREFIX = "epochbench-"
-_LOCK = "in-use"  # held, by flock, for as long as the process lives that it belongs to
+_LOCK = "in-use"  # lock file: its process holds an flock on it until the process ends
 
 
 @contextmanager
 def scratch_dir() -> Iterator[Path]:
-    """Yield a new directory; it is removed at the end. So are those of the same user whose process is gone.
+    """Yield a new directory and remove it at the end. First remove this user's scratch directories whose process has ended.
 
-    Windows has no such lock, and keeps what a killed process has left.
+    Windows has no flock, so there the directory of a killed process stays.
     """
     _sweep(Path(tempfile.gettempdir()))
     with tempfile.TemporaryDirectory(prefix=_PREFIX) as directory, _occupied(Path(directory)):
@@ -39,19 +39,19 @@ else:
 
     @contextmanager
     def _occupied(directory: Path) -> Iterator[None]:
-        """Hold the directory's lock."""
+        """Lock the directory."""
         new = directory / f"{_LOCK}.new"
         with new.open("xb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            new.rename(directory / _LOCK)  # never there without being held
+            new.rename(directory / _LOCK)  # renamed only once it is locked, so _sweep never sees it unlocked
             yield
 
     def _sweep(parent: Path) -> None:
-        """Remove the scratch directories whose lock no process holds."""
-        for left in parent.glob(f"{_PREFIX}*/{_LOCK}"):
-            with suppress(OSError):  # another user's, or swept by somebody else at this moment
-                if left.parent.stat(follow_symlinks=False).st_uid != os.geteuid():
+        """Remove the scratch directories whose lock file no process has locked."""
+        for lock in parent.glob(f"{_PREFIX}*/{_LOCK}"):
+            with suppress(OSError):  # locked, owned by another user, or being removed by another process
+                if lock.parent.stat(follow_symlinks=False).st_uid != os.geteuid():
                     continue
-                with left.open("rb") as file:
+                with lock.open("rb") as file:
                     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    shutil.rmtree(left.parent)
+                    shutil.rmtree(lock.parent)

@@ -1,6 +1,6 @@
-"""Signals that end a command, as an exception that cleans up on its way out.
+"""Termination signals as an exception, so that a command cleans up before it exits.
 
-`python -m bench` listens, and catches `Stopped`, in bench/__main__.py; `pytest bench` handles signals in bench/conftest.py.
+`python -m bench` calls `listen` and catches `Stopped` in bench/__main__.py. `pytest bench` handles signals in bench/conftest.py.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 
 
 class Stopped(BaseException):
-    """Ctrl-C or a termination signal: raised wherever the program is, so that it cleans up on its way out."""
+    """Ctrl-C or a termination signal, raised in the code that is running, so that its cleanup runs."""
 
     def __init__(self, number: int) -> None:
         super().__init__(f"stopped by {signal.Signals(number).name}")
@@ -21,7 +21,7 @@ class Stopped(BaseException):
 
 
 def listen() -> None:
-    """Have `Stopped` raised by the first signal to end this process; later ones are ignored, for they would break the cleaning up."""
+    """Raise `Stopped` at the first termination signal. Ignore later signals, which would interrupt the cleanup."""
 
     def stop(number: int, _: object) -> None:
         for again in _NAMES:
@@ -33,13 +33,14 @@ def listen() -> None:
 
 
 def catch(stop: Callable[[int, FrameType | None], None], *names: str) -> Callable[[], None]:
-    """Have the signals of those names handled where the system knows them, and return what puts back the handlers there were.
+    """Install `stop` as the handler of the named signals that the system has. Return a function that restores the old handlers.
 
-    One that is ignored stays so, as nohup has it; but for Ctrl-C, which a shell has ignored by whatever it starts in the background.
+    A signal that is ignored stays ignored, as nohup requires. The exception is SIGINT: a shell starts its background jobs with SIGINT
+    ignored.
     """
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    heard = [number for number in numbers if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, stop) for number in heard}
+    handled = [number for number in numbers if number == signal.SIGINT or signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, stop) for number in handled}
 
     def restore() -> None:
         for number, handler in before.items():

@@ -1,4 +1,4 @@
-"""Standard output and error whose reader may have had enough, as `head` has: a command's exit code is its answer all the same."""
+"""Standard streams that ignore a broken pipe, as in `bench ... | head`: the exit code of the command does not change."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any, TextIO
 
 @contextmanager
 def reader_may_leave(name: str) -> Iterator[None]:
-    """Let the reader of `sys.stdout` or `sys.stderr` close it: what is written then is lost, and nothing is raised.
+    """Ignore a broken pipe on `sys.stdout` or `sys.stderr` (`name`): discard all later output.
 
-    What else prevents writing, a full disk for one, raises OSError once; the rest is lost too.
+    Any other write error, such as a full disk, raises OSError once. Later output is discarded too.
     """
     stream = getattr(sys, name)
     outlet = _Outlet(stream)
@@ -44,8 +44,8 @@ class _Outlet:
         try:
             work()
         except OSError as error:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self._stream.fileno())  # or the interpreter would try again, and complain, at its end
-            os.close(nowhere)
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(devnull, self._stream.fileno())  # else the interpreter flushes again at exit and prints an error
+            os.close(devnull)
             if not isinstance(error, BrokenPipeError):
                 raise

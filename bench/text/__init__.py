@@ -1,1 +1,1 @@
-"""Numbers and tables as text."""
+"""Text formatting of numbers and tables."""

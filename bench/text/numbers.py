@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Number formatting."""
 
 from __future__ import annotations
 
@@ -11,30 +11,30 @@ _UNITS = ((1e-3, 1e6, "us"), (1.0, 1e3, "ms"), (float("inf"), 1.0, "s"))
 
 
 def digits(value: float) -> str:
-    """Return a number of 0 or more with three significant digits, never in exponent form."""
+    """Format a number of 0 or more with three significant digits, never in exponent form."""
     text = f"{value:.0f}" if value >= 99.95 else f"{value:#.3g}"
     return text if "e" not in text else f"{value:.6f}"
 
 
 def duration(seconds: float) -> str:
-    """Return a time with three digits and the unit that fits: 99.6 ms."""
+    """Format a time with three significant digits in us, ms or s: 99.6 ms."""
     factor, unit = _unit(seconds)
     return f"{digits(seconds * factor)} {unit}"
 
 
 def duration_interval(time: Interval) -> str:
-    """Return a time and its interval in one unit: 99.6 ms (99.2-100)."""
+    """Format a time and its interval in the same unit: 99.6 ms (99.2-100)."""
     factor, unit = _unit(time.value)
     return f"{digits(time.value * factor)} {unit} ({digits(time.low * factor)}-{digits(time.high * factor)})"
 
 
 def times_interval(ratio: Interval) -> str:
-    """Return a ratio and its interval: 8.65x (8.46-9.08)."""
+    """Format a ratio and its interval: 8.65x (8.46-9.08)."""
     return f"{digits(ratio.value)}x ({digits(ratio.low)}-{digits(ratio.high)})"
 
 
 def about(seconds: float) -> str:
-    """Return a time as an estimate: about 40 s, about 3 min."""
+    """Format a time as an estimate: about 40 s, about 3 min."""
     if seconds < 95:
         step = 5 if seconds >= 10 else 1
         return f"about {max(round(seconds / step) * step, 0)} s"
@@ -48,10 +48,10 @@ def _unit(seconds: float) -> tuple[float, str]:
 
 
 def plain(text: str) -> str:
-    """Return text on one line, in which whatever would command a terminal or turn its letters around is shown by its code."""
+    """Return text on one line. Escape non-printable characters: line breaks, terminal escapes, bidirectional controls."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def counted(number: int, noun: str) -> str:
-    """Return 1 thread, 2 threads."""
+    """Format a number with its noun: 1 thread, 2 threads."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""A table as text for a terminal and as Markdown. A cell may have several lines."""
+"""Tables as terminal text and as Markdown. A cell may have several lines."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_NEVER_CUT = 10_000  # a table takes the width it needs; a terminal wraps what names make too long
+_NEVER_CUT = 10_000  # columns: rich must not wrap or truncate; the terminal wraps lines that long names make too wide
 
 
 @dataclass(frozen=True)
 class Table:
-    """A title, headings, rows of as many cells, and notes below. The title, or all headings, may be empty.
+    """A title, headings, rows with one cell per heading, and notes below. The title, or all headings, may be empty.
 
-    numbers  whether all columns but the first hold numbers, which are aligned to the right
+    numbers  whether all columns except for the first are numbers, which are right-aligned
     """
 
     title: str
@@ -24,7 +24,7 @@ class Table:
     numbers: bool = False
 
     def text(self, *, colours: bool = False) -> str:
-        """Return it for a terminal."""
+        """Return the table as terminal text."""
         from rich.console import Console
         from rich.table import Table as Grid
         from rich.text import Text
@@ -44,7 +44,7 @@ class Table:
         return "\n".join([*(line.rstrip() for line in output.getvalue().splitlines()), *self.notes])
 
     def markdown(self) -> str:
-        """Return it for an issue or a README."""
+        """Return the table as Markdown, for an issue or a README."""
         rule = ["---", *["---:" if self.numbers else "---"] * (len(self.headings) - 1)]
         lines = [[escaped(cell) for cell in self.headings], rule, *([escaped(cell) for cell in row] for row in self.rows)]
         table = [f"| {' | '.join(line)} |" for line in lines] if self.rows else []
@@ -54,5 +54,5 @@ class Table:
 
 
 def escaped(cell: str) -> str:
-    """Return text that Markdown shows as it is; a line break stays one."""
+    """Escape Markdown's special characters. Convert a line break to <br>."""
     return re.sub(r"([\\`*_\[\]|~<>&$])", r"\\\1", cell).replace("\n", "<br>")

@@ -1,1 +1,1 @@
-"""Does a trainer compute the same as the reference? The oracle before it is timed, the contract while it is timed."""
+"""Verification of trainers: against the oracle before timing, against the contract during timing."""

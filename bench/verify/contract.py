@@ -1,4 +1,4 @@
-"""Does a trainer keep its contract while it is timed? Observed after each timed epoch, judged when all are over."""
+"""Checks of the trainer contract during timing: observations after each timed epoch, a decision after the last."""
 
 from __future__ import annotations
 
@@ -16,41 +16,41 @@ from bench.verify.rounding import arrays, beyond_rounding, describe, perturbed
 from impls import Network, Trainer
 from impls.trainer import Order
 
-_TRIES = 8  # epochs of which the least pending work counts: the machine does something else at times
+_TRIES = 8  # maximum number of observed epochs; the least pending work counts, because a busy machine can delay a single reading
 
 
 class ContractError(Exception):
-    """A trainer broke a promise of `impls.trainer.Trainer`. The message says what it does."""
+    """A trainer broke the contract of `impls.trainer.Trainer`. The message says how."""
 
 
 class InputsChangedError(ContractError):
-    """The trainer changed arrays that it was given."""
+    """The trainer changed its input arrays."""
 
 
 class ContractMonitor:
     """Observes a trainer between its timed epochs.
 
-    start  the weights that it is given
-    order  the order that it is given
+    start  initial weights of the trainer
+    order  order of the examples
     """
 
     def __init__(self, trainer: Trainer, start: Network, order: Order) -> None:
         self._trainer, self._start, self._order = trainer, start, order
-        self._pending: list[float] = []  # seconds of work, each time it was observed
-        self._results: list[Network] = []  # the first and the last
+        self._pending: list[float] = []  # seconds of pending work, one per observation
+        self._results: list[Network] = []  # first and last result
 
     def observe(self) -> Network:
-        """Observe it right after an epoch. Returns its network."""
+        """Observe the trainer right after an epoch. Returns its network."""
         network, pending = observe(self._trainer)
         self._pending.append(pending)
         self._results[1:] = [network]
         return network
 
     def check(self, seconds: Sequence[float], *, repeated: bool) -> None:
-        """Raise ContractError if it returned before its work was done, or its weights are not finite numbers.
+        """Raise ContractError if the trainer returned before its work was done, or its weights are not finite numbers.
 
-        seconds   that its epochs took
-        repeated  whether each was the same epoch from the start; then raise also if the last one's result is another than the first's
+        seconds   wall time of each epoch
+        repeated  whether all epochs were the same; if so, raise also if the last result differs from the first
         """
         first, last = self._results[0], self._results[-1]
         quickest = min(seconds)
@@ -76,8 +76,8 @@ class ContractMonitor:
 def check_finished(observed: Sequence[tuple[float, float]], again: Callable[[], tuple[float, float]]) -> None:
     """Raise ContractError if epochs return before their work is done.
 
-    observed  of each epoch, the seconds that it took and the seconds of work that was pending when it had returned
-    again     trains one more epoch and returns the same; called only to confirm what looks early
+    observed  for each epoch, its wall time and the pending work at its return, both in seconds
+    again     trains one more epoch and returns the same two numbers; called only to confirm an early return
     """
     seen = list(observed)
 
@@ -88,13 +88,13 @@ def check_finished(observed: Sequence[tuple[float, float]], again: Callable[[], 
         seen.append(again())
     pending, seconds = least()
     if returned_early(pending, seconds):
-        raise ContractError(f"returns before its work is done: {duration(pending)} of it are left then")
+        raise ContractError(f"returns before its work is done: {duration(pending)} of work were pending")
 
 
 def check_repeats(first: Network, last: Network, start: Network, perturbed: Callable[[], Network]) -> None:
-    """Raise ContractError if a trainer's first and last epoch from the start are further apart than rounding explains."""
+    """Raise ContractError if the results of the first and the last epoch differ by more than rounding explains."""
     if difference := beyond_rounding(first, last, start, perturbed):
-        raise ContractError(f"changes its answer while it is timed: its first and its last epoch end {describe(*difference)}")
+        raise ContractError(f"is not reproducible: its first and last epoch end {describe(*difference)}")
 
 
 def check_finite(network: Network) -> None:
@@ -105,7 +105,7 @@ def check_finite(network: Network) -> None:
 
 @contextmanager
 def unchanged(**given: Sequence[npt.NDArray[Any]]) -> Iterator[None]:
-    """Raise InputsChangedError at the end, also of code that failed, if any of the arrays was changed, by its name here."""
+    """Raise InputsChangedError on exit if the code changed an array, even if the code failed. The message contains the array's keyword."""
     before = {name: _checksum(values) for name, values in given.items()}
     failure = None
     try:
@@ -114,7 +114,7 @@ def unchanged(**given: Sequence[npt.NDArray[Any]]) -> Iterator[None]:
         failure = error
     changed = [name for name, values in given.items() if _checksum(values) != before[name]]
     if changed:
-        raise InputsChangedError(f"changes the {' and the '.join(changed)} that it is given; it must copy them") from failure
+        raise InputsChangedError(f"changes its inputs: {', '.join(changed)}; copy them") from failure
     if failure:
         raise failure
 

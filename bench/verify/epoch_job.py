@@ -1,4 +1,4 @@
-"""A job for a worker: an epoch to train, in one file."""
+"""Job of a worker: one epoch to train, in one file."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from impls import Dataset, Network
 
 @dataclass(frozen=True)
 class EpochJob:
-    """An epoch to train, complete in itself, so that every trainer that is given it trains the same.
+    """One epoch with all of its inputs, so that every trainer trains the same.
 
-    start   the initial network
-    data    the examples
-    order   (len(data),), the order in which they are taken
+    start   initial network
+    data    examples
+    order   order of the examples, shape (len(data),)
     """
 
     start: Network
@@ -29,7 +29,7 @@ class EpochJob:
     learning_rate: float
 
     def write(self, path: Path) -> Path:
-        """Write it to one file, which is not compressed, because it is read again for every process."""
+        """Write the job to one file and return its path. The file is not compressed, because every process reads it again."""
         facts = {"batch_size": self.batch_size, "learning_rate": self.learning_rate, "classes": self.data.classes}
         with path.open("wb") as file:
             np.savez(
@@ -39,7 +39,7 @@ class EpochJob:
 
     @classmethod
     def read(cls, path: Path) -> EpochJob:
-        """Read what `write` wrote."""
+        """Read a job from a file that `write` wrote."""
         with np.load(path, allow_pickle=False) as file:
             facts: dict[str, Any] = json.loads(str(file["facts"]))
             data = Dataset(file["images"], file["labels"], facts.pop("classes"))
@@ -53,7 +53,7 @@ def write_network(network: Network, path: Path) -> None:
 
 
 def read_network(path: Path) -> Network:
-    """Read what `write_network` wrote. Raises OSError, ValueError or KeyError if the file is none of that."""
+    """Read a network from a file that `write_network` wrote. Raises OSError, ValueError or KeyError for any other file."""
     with np.load(path, allow_pickle=False) as file:
         return _network(file)
 

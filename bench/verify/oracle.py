@@ -1,4 +1,4 @@
-"""Does a trainer compute the same as the book's algorithm? Asked before anything is timed."""
+"""The oracle: the reference result in float64, which verifies a trainer before it is timed."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from bench.verify.rounding import TOLERANCE, distance
 from bench.workload import Workload
 from impls import Network, Splits, Trainer, load_trainer
 
-# Above this much work the oracle is `matrix`, minutes would pass otherwise; and it is held to `loop` on this much of it first. On `huge`
-# that is 17 examples, of which each passes over 160 MB of weights a few times.
+# Above this many operations, the oracle uses `matrix`, because `loop` would take minutes. `matrix` must first match `loop` on a part of
+# the job with this many operations. On `huge`, that is 17 examples, and each reads 160 MB of weights a few times.
 _LOOP_FLOPS = 2e9
 
 
 class VerificationError(ContractError):
-    """The trainer does not compute what the oracle computes. The message says by how much."""
+    """The trainer's result differs from the oracle's. The message contains the error."""
 
 
 def trained(name: str, job: EpochJob) -> Network:
-    """Train the job with the trainer of that name, here, and return where it ends."""
+    """Train the job in this process with the trainer of that name, and return the trained network."""
     return _train(load_trainer(name), job)
 
 
 def steps(workload: Workload, splits: Splits) -> EpochJob:
-    """Return the steps by which a trainer is verified: a few of the workload's own, from its start.
+    """Return the job that verifies a trainer: a few steps of the workload, from its initial weights.
 
-    They are 2 to 40 whole mini-batches, about 200 examples, and a short last mini-batch where there can be one. No more than that: each
-    step amplifies the rounding of those before it, in a correct trainer too.
+    The job has 2 to 40 full mini-batches, about 200 examples, and a short last mini-batch if possible. It is short because each step
+    amplifies the rounding errors of earlier steps, even in a correct trainer.
     """
     data, m = workload.data(splits), workload.batch_size
     data = data.first(min(len(data), min(max(2, 200 // m), 40) * m + m // 2))
@@ -40,19 +40,20 @@ def steps(workload: Workload, splits: Splits) -> EpochJob:
 
 
 class Oracle:
-    """The right answer for one workload: where its `steps` lead in float64, by the loop or, where that would take minutes, by `matrix`.
+    """The reference result for one workload: its `steps` in float64, by `loop`, or by `matrix` if `loop` would take minutes.
 
-    `matrix` must first end where the loop does, on fewer examples.
+    `matrix` must first match `loop` on fewer examples.
     """
 
     def __init__(self, workload: Workload, splits: Splits, train: Callable[[str, EpochJob], Network] = trained, *, whose: str = "") -> None:
-        """Compute the answer.
+        """Compute the reference result.
 
         train  trains a job with one of the ladder's trainers
-        whose  what messages add to the oracle's name, where it is not the code that runs here
-        Raises VerificationError if `matrix` is needed and is no oracle.
+        whose  suffix of the oracle's name in messages, if the oracle is not the code that runs here
+
+        Raises VerificationError if the workload needs `matrix` and `matrix` does not match `loop`.
         """
-        self._job = steps(workload, splits)  # and the answer is known before a trainer has the data in its hands
+        self._job = steps(workload, splits)  # the oracle trains now, before a trainer could change the data
         exact = replace(self._job, start=self._job.start.astype(np.float64))
         each = epoch_work(exact.start.layers, len(exact.data), 8).flops / len(exact.data)
         by_loop = int(_LOOP_FLOPS / each)  # examples
@@ -60,18 +61,18 @@ class Oracle:
         if by_loop < len(exact.data):
             few = exact.data.first(max(1, by_loop))
             short = replace(exact, data=few, order=few.order(seed=workload.seed))
-            self._check(train("matrix", short), train("loop", short), short, "matrix, the oracle of so large a workload, ")
+            self._check(train("matrix", short), train("loop", short), short, "matrix, the oracle of a workload this large, ")
             self._name = f"the float64 matrix{whose}"
         self._answer = train("loop" if by_loop >= len(exact.data) else "matrix", exact)
 
     def max_error(self, trainer: type[Trainer]) -> float:
-        """Train a fresh trainer on the oracle's steps and return its `error`."""
+        """Train the oracle's job with a new trainer and return its `error`."""
         return self.error(_train(trainer, self._job))
 
     def error(self, result: Network) -> float:
-        """Return the `distance` of a network trained on the oracle's steps from the oracle's.
+        """Return the `distance` of a network trained on the oracle's job from the reference result.
 
-        Raises VerificationError if that is above the dtype's TOLERANCE, or not a number.
+        Raises VerificationError if the error exceeds the dtype's TOLERANCE, or is NaN.
         """
         return self._check(result, self._answer, self._job)
 
@@ -80,8 +81,8 @@ class Oracle:
         error = distance(result, answer, job.start, steps=-(-len(job.data) // job.batch_size))
         if not error <= TOLERANCE[dtype]:  # so that NaN fails too
             raise VerificationError(
-                f"{who}does not compute what {self._name} computes: after {len(job.data)} examples it is off by {error:.1e} of "
-                f"the distance trained; {TOLERANCE[dtype]:.0e} is allowed in {dtype}"
+                f"{who}differs from {self._name}: after {len(job.data)} examples, its error is {error:.1e} of "
+                f"the distance trained; the tolerance in {dtype} is {TOLERANCE[dtype]:.0e}"
             )
         return error
 

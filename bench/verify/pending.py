@@ -1,6 +1,6 @@
-"""Does a trainer return from an epoch before its work is done? Then reading its weights has to wait for the rest.
+"""Detection of epochs that return before their work is done.
 
-A device that is not waited for and a thread that is joined later look alike from here: the first reading takes longer than a second.
+If a device or a thread is still working, the first read of the weights waits for it, and takes longer than the second.
 """
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # a worker uses this with the trainers of any revision
+if TYPE_CHECKING:  # not at run time: a worker may use the trainers of another revision
     from impls import Network, Trainer
 
-# The first reading may take longer for another reason: the weights have left the caches. That is up to 0.2 ms on `nielsen` and `wide`,
-# where an epoch takes 20 ms and more.
+# The first read may also take longer because the weights have left the caches. That costs up to 0.2 ms on `nielsen` and `wide`, whose
+# epochs take 20 ms or more.
 _SHARE = 0.25
 _SECONDS = 1e-3
 
 
 def observe(trainer: Trainer) -> tuple[Network, float]:
-    """Return the network right after an epoch, and the seconds of pending work: how much longer reading it took than reading it again."""
+    """Return the network right after an epoch, and the seconds of pending work: the time of the first read minus the second."""
     began = time.perf_counter()
     network = trainer.network()
     read = time.perf_counter()
@@ -27,5 +27,5 @@ def observe(trainer: Trainer) -> tuple[Network, float]:
 
 
 def returned_early(pending: float, seconds: float) -> bool:
-    """Return whether so many seconds of work pending after an epoch of so many mean that it has returned too early."""
+    """Return whether an epoch of `seconds` returned too early, given its seconds of pending work."""
     return pending > max(_SECONDS, _SHARE * seconds)

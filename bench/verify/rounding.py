@@ -1,9 +1,9 @@
-"""How far apart two results of the same epoch may be: how far rounding alone leads, seen from one more epoch that differs by it alone.
+"""Allowed distance of two results of the same epoch, estimated by one more epoch that differs only by rounding.
 
-A trainer that adds in the same order every time ends at the same bits. One that does not, with atomic additions or threads that
-share as they come, and one that is written differently, ends where rounding leads. That can be far: each step amplifies the rounding of
-those before it. With mini-batches of 10 in float32, 1,000 steps of `nielsen` lead 5e-5 of the distance trained apart, 5,000 a tenth
-of it; with mini-batches of 1, 500 steps lead anywhere.
+A trainer that always adds in the same order reproduces its result bit by bit. Atomic additions, dynamic scheduling of threads, or
+another implementation change the rounding. The results can then be far apart, because each step amplifies earlier rounding errors.
+With mini-batches of 10 in float32, 1,000 steps of `nielsen` end 5e-5 of the distance trained apart, and 5,000 steps a tenth of it. With
+mini-batches of 1, 500 steps can end arbitrarily far apart.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from impls import Network  # a worker uses this with the impls of any revision
+from impls import Network  # a worker may have the impls of another revision
 
-# Of the distance that the oracle trains, per array. Correct trainers differ by rounding alone: over these few steps by 4e-4 at
-# most in float32 and 2e-14 in float64, on the named workloads. A missing 1/m, a stale bias or a skipped example is off by 1e-2 or more.
+# Relative to the distance that the oracle trains, per array. Correct trainers differ only by rounding: over these few steps up to 4e-4 in
+# float32 and 2e-14 in float64, on the named workloads. A missing 1/m, a stale bias or a skipped example gives an error of 1e-2 or more.
 TOLERANCE = {"float32": 1e-3, "float64": 1e-9}
 
-# A step that is short beside the weights loses digits when it is added to them. Right trainers have been off by 0.7 to 2.8 times as
-# much as `storing` has it, and by at most 1.1 times where that is the most of their error.
+# A step that is small relative to the weights loses digits in the addition. Measured errors of correct trainers were 0.7 to 2.8 times the
+# estimate of `storing`, and up to 1.1 times where this was most of the error.
 _STORING = 3
 
-_FURTHER = 3  # times as far apart as rounding was seen to lead may two results be
+_FURTHER = 3  # the allowed distance is this multiple of the measured effect of rounding
 
-# How far from the start the further epoch begins, of the distance trained. Trainers that are written differently, `loop`, `matrix` and
-# `compiled`, have ended up to 3 times as far apart as this led, where rounding was not amplified, and within 1 time where it was.
+# Perturbation of the initial weights, relative to the distance trained. Different implementations (`loop`, `matrix`, `compiled`) ended up
+# to 3 times as far apart as this perturbation led if rounding was not amplified, and no further apart if it was.
 _NUDGE = {"float32": 3e-5, "float64": 3e-11}
 
 
 def perturbed(
     start: Network, trained: Network, order: npt.NDArray[np.integer[Any]], batch_size: int
 ) -> tuple[Network, npt.NDArray[np.integer[Any]]]:
-    """Return a start and an order that lead elsewhere by rounding alone: a start that is nudged, each mini-batch backwards.
+    """Return a start and an order whose epoch differs only by rounding: slightly changed weights, and each mini-batch reversed.
 
-    trained  where the epoch leads from the start
+    trained  result of the epoch from `start`
     """
     rng = np.random.default_rng(0)
 
@@ -53,11 +53,11 @@ def perturbed(
 
 
 def distance(one: Network, other: Network, start: Network, *, steps: int = 0) -> float:
-    """Return how far two networks that were trained from one start are apart: the largest over the weights and biases of all layers.
+    """Return the distance of two networks trained from one start: the maximum over the weights and biases of all layers.
 
-    For an array p it is |p - p*| / |p* - p_0|: its distance from the other's, relative to how far the other's moved. After a number of
-    `steps`, what storing the array in the start's dtype can explain counts as within the TOLERANCE: with r as `storing` has it, the
-    divisor is |p* - p_0| + 3 r / TOLERANCE.
+    For an array p, it is |p - p*| / |p* - p_0|: the distance from the other network's p*, relative to the distance that p* was trained.
+    With `steps`, the error of storing p in the start's dtype after each step stays within the TOLERANCE: the divisor is then
+    |p* - p_0| + 3 r / TOLERANCE, with r from `storing`.
     """
     explained = _STORING / TOLERANCE[start.dtype.name]
     each = [
@@ -66,27 +66,28 @@ def distance(one: Network, other: Network, start: Network, *, steps: int = 0) ->
             *(arrays(network.astype(np.float64)) for network in (one, other, start)), arrays(start), strict=True
         )
     ]
-    return float(np.max(each))  # NaN if any is, which Python's max passes over
+    return float(np.max(each))  # NaN if any distance is NaN; Python's max can ignore NaN
 
 
 def storing(array: npt.NDArray[np.floating[Any]], steps: int) -> float:
-    """Return how far rounding an array to its dtype after each step leads, in the Euclidean norm.
+    """Return the expected error of rounding an array to its dtype after each step, as a Euclidean norm.
 
-    A rounding is off by a number between -1/2 and 1/2 of the spacing of floating-point numbers, each as likely, and independent of those
-    before it. So the square of the norm is steps/12 times the sum of the squared spacings.
+    Each rounding error is uniform between -1/2 and 1/2 of the spacing of floating-point numbers, and independent of earlier ones.
+    So the square of the norm is steps/12 times the sum of the squared spacings.
     """
     return float(np.sqrt(steps / 12) * _norm(np.spacing(np.abs(array)).astype(np.float64)))
 
 
 def beyond_rounding(one: Network, other: Network, start: Network, perturbed: Callable[[], Network]) -> tuple[float, float] | None:
-    """Return how far apart two results of one epoch are and how much of it rounding explains, if it does not explain all; else None.
+    """Return the distance of two results of one epoch, and the part that rounding explains. Return None if rounding explains all of it.
 
-    start      where both began
-    perturbed  trains the other's epoch once more as `perturbed` has it; called only if they are further apart than verification allows
-    Both figures are a `distance`; so far apart are trainers that do different things, or one that does not always do the same.
+    start      initial network of both
+    perturbed  trains the epoch of `other` again, from the inputs of the function `perturbed`; called only if the distance exceeds TOLERANCE
+
+    Both numbers are a `distance`. Such results come from trainers that compute different things, or from one that is not reproducible.
     """
     if all(np.array_equal(p, right) for p, right in zip(arrays(one), arrays(other), strict=True)):
-        return None  # as most are, and seen sooner than a distance
+        return None  # the usual case, and faster to check than the distance
     difference, allowed = distance(one, other, start), TOLERANCE[start.dtype.name]
     if difference <= allowed:
         return None
@@ -95,8 +96,8 @@ def beyond_rounding(one: Network, other: Network, start: Network, perturbed: Cal
 
 
 def describe(difference: float, rounding: float) -> str:
-    """Return in words what `beyond_rounding` returned."""
-    return f"{difference:.1e} of the distance trained apart, of which rounding explains {rounding:.1e}"
+    """Return the two numbers of `beyond_rounding` as text."""
+    return f"{difference:.1e} of the distance trained apart; rounding explains {rounding:.1e}"
 
 
 def arrays(network: Network) -> list[npt.NDArray[np.floating[Any]]]:

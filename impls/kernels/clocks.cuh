@@ -1,11 +1,12 @@
-// How many clock cycles each warp spends in each stage of a step. Only for tests/support/gpu/stage_clocks.py, which defines STAGES, how
-// many there are, and CLOCKS_AT, where the counts go: so many words behind `board`, unsigned [blocks][warps][STAGES]. Else it is nothing.
+// Clock cycles that each warp spends in each stage of a step, for tests/support/gpu/stage_clocks.py. That script defines STAGES, the
+// number of stages, and CLOCKS_AT, the offset in words of the counts in `board`: unsigned [blocks][warps][STAGES]. Without CLOCKS_AT
+// these functions do nothing.
 
 struct Clocks {
 #ifdef CLOCKS_AT
     unsigned spent[STAGES] = {}, last = cycle(0);
 
-    // Here ends a stage, and begins what ends at the next call.
+    // End a stage. The next stage begins here.
     __device__ void end(int stage) {
         const unsigned now = cycle(last);
         spent[stage] += now - last, last = now;

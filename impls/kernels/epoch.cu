@@ -1,13 +1,13 @@
-// One launch trains a network with one hidden layer for a whole epoch: every mini-batch, one after the other.
+// A kernel that trains a network with one hidden layer for a whole epoch in one launch, one mini-batch after the other.
 //
-// The hidden units are dealt to BLOCKS blocks, UNITS to each, and inside a block the pixels to THREADS threads, COLUMNS to each. A
-// weight of the first layer stays in a register of the thread that owns its pixel, from the first step to the last; an image's
-// pixel is read by that thread alone. So only two sums cross: over the threads of a block for z_1, and over the blocks for z_2.
+// Each of BLOCKS blocks has UNITS hidden units, and each of the THREADS threads of a block has COLUMNS pixels. A weight of the first
+// layer stays in a register of the thread of its pixel from the first step to the last. In a block, only this thread reads that pixel
+// of an image. So only two sums need communication: z_1 over the threads of a block, and z_2 over the blocks.
 //
-// Names are Nielsen's; layers 0 (pixels), 1 (hidden), 2 (outputs). Shapes: w_1 (HIDDEN, PIXELS), w_2 (OUTPUTS, HIDDEN); in shared
-// memory, of the block's own units, a_1 and delta_1 [UNITS][EXAMPLES], delta_2 [OUTPUTS][EXAMPLES]. A mini-batch of m examples has room
-// for EXAMPLES = CHUNKS * CHUNK, so many as a thread holds at once being a chunk; what is beyond the m has delta 0 and moves nothing.
-// Every sum has one order, so the same arguments give the same bits.
+// The names are Nielsen's; layers 0 (pixels), 1 (hidden), 2 (outputs). Shapes: w_1 (HIDDEN, PIXELS), w_2 (OUTPUTS, HIDDEN). In shared
+// memory, for the block's own units: a_1 and delta_1 [UNITS][EXAMPLES], delta_2 [OUTPUTS][EXAMPLES]. A thread holds a chunk of CHUNK
+// examples at once. The arrays have space for EXAMPLES = CHUNKS * CHUNK examples; those beyond the m of the mini-batch have delta 0 and
+// do not change the weights. Every sum has a fixed order, so the same arguments give the same bits.
 //
 // Compiled after hardware.cuh, clocks.cuh, sigmoid.cuh, warp.cuh, sizes.cuh, and either cluster.cuh or grid.cuh.
 
@@ -17,13 +17,13 @@ struct Shared {
     Real a1[UNITS][EXAMPLES], delta1[UNITS][EXAMPLES];
     Real delta2[OUTPUTS][EXAMPLES];
     Real w2[OUTPUTS][UNITS], b1[UNITS], b2[OUTPUTS];
-    int rows[2][EXAMPLES];  // which images make the mini-batch, of this step and the next in turn
+    int rows[2][EXAMPLES];  // indices of the mini-batch's images, for even and odd steps
     int labels[EXAMPLES];
 };
 static_assert(sizeof(Shared) <= SHARED_BYTES, "gpu_fused.py counts the shared memory wrong");
 
-// How many threads compute the same quad of z_2. Each of them sends it to DESTINATIONS / SENDERS blocks, so more senders are done sooner,
-// but only if there is a thread for each: to compute a second quad takes longer than to send the first once more.
+// The number of threads that compute the same quad of z_2. Each sends it to DESTINATIONS / SENDERS blocks, so more senders finish sooner.
+// But each sender needs its own thread: computing a second quad takes longer than sending the first one again.
 constexpr int senders(int most) { return most > 1 && ITEMS / QUAD * most > THREADS ? senders(most / 2) : most; }
 constexpr int SENDERS = senders(DESTINATIONS);
 
@@ -42,7 +42,7 @@ __device__ inline void load(Pixels& x, const Real* __restrict__ images, const in
     }
 }
 
-// This warp's part of w_1 a_0, for one chunk of examples.
+// Compute this warp's part of w_1 a_0 for one chunk of examples.
 __device__ inline void feed_forward(Shared& shared, const Weights& w, const Pixels& x, int first) {
     constexpr int COUNT = UNITS * CHUNK;
     Real z[COUNT] = {};
@@ -61,7 +61,7 @@ __device__ inline void feed_forward(Shared& shared, const Weights& w, const Pixe
     }
 }
 
-// w_1 -> w_1 - delta_1 a_0^T for one chunk of examples (BP4); eta/m is in delta.
+// w_1 -> w_1 - delta_1 a_0^T for one chunk of examples (BP4); delta includes eta/m.
 __device__ inline void descend(const Shared& shared, Weights& w, const Pixels& x, int first) {
 #pragma unroll
     for (int u = 0; u < UNITS; u++)
@@ -80,14 +80,14 @@ __device__ inline void copy(Pixels& to, const Pixels& from) {
         for (int e = 0; e < CHUNK; e++) to[j][e] = from[j][e];
 }
 
-// images (n, PIXELS), labels (n): all examples; order (n): in which order they are taken
+// images (n, PIXELS), labels (n): all examples; order (n): their order
 // w1, b1, w2, b2: trained in place; board: see grid.cuh
 __global__ void TOGETHER __launch_bounds__(THREADS, 1)
     epoch(const Real* __restrict__ images, const int* __restrict__ labels, const int* __restrict__ order, Real* w1, Real* b1, Real* w2,
           Real* b2, void* board, int n, int batch_size, Real eta) {
     Shared& shared = shared_memory<Shared>();
     const int t = threadIdx.x, own = blockIdx.x * UNITS;  // the first of this block's hidden units
-    const int spare = THREADS - 1 - t;  // counts the threads from the last: for small jobs beside one that takes the first threads
+    const int spare = THREADS - 1 - t;  // the thread's index from the last: small tasks use the last threads, larger ones the first
     const int steps = (n + batch_size - 1) / batch_size;
 
     Weights w;
@@ -105,9 +105,10 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
     for (int u = t; u < UNITS; u += THREADS) shared.b1[u] = own + u < HIDDEN ? b1[own + u] : Real(0);
     for (int o = t; o < OUTPUTS; o += THREADS) shared.b2[o] = b2[o];
 
-    // A load takes hundreds of clocks, so each is issued long before its value is used: the order two steps ahead, labels one step ahead,
-    // a chunk of pixels during the work on the chunk before it. The compiler moves a load down to its first use, but not past a wait for
-    // the other blocks, so labels and pixels are read just before that wait. tests/impls/test_kernels.py checks it in the machine code.
+    // A load takes hundreds of cycles, so the kernel issues it long before it uses the value: the order two steps ahead, labels one step
+    // ahead, a chunk of pixels during the work on the previous chunk. The compiler moves a load down to its first use, but not across a
+    // wait for the other blocks. So the kernel loads labels and pixels just before that wait. tests/impls/test_kernels.py checks this in
+    // the machine code.
     constexpr int ASKED = (EXAMPLES + THREADS - 1) / THREADS;
     int row[ASKED], label[ASKED];
     auto ask_rows = [&](int step) {
@@ -163,13 +164,13 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
             Real z = shared.b1[u];
 #pragma unroll
             for (int warp = 0; warp < WARPS; warp++) z += shared.z1[warp][u][e];
-            shared.a1[u][e] = own + u < HIDDEN ? sigmoid(z) : Real(0);  // units that only fill up the last block stay out
+            shared.a1[u][e] = own + u < HIDDEN ? sigmoid(z) : Real(0);  // 0 for the padding of the last block
         }
         clocks.end(2);
         __syncthreads();
         clocks.end(3);
 
-        // This block's part of w_2 a_1, to every block.
+        // Send this block's part of w_2 a_1 to every block.
         expect(shared.mail, step);
         for (int i = t; i < ITEMS / QUAD * SENDERS; i += THREADS) {
             const int quad = i % (ITEMS / QUAD), sender = i / (ITEMS / QUAD);
@@ -186,8 +187,8 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
 #pragma unroll
             for (int d = 0; d < DESTINATIONS; d += SENDERS) post(shared.mail, step, quad, sender + d, parts);
         }
-        // The backward pass visits the chunks from the last, which is still here, to the first. What comes after the last is on its
-        // way while the blocks wait for each other.
+        // The backward pass visits the chunks in reverse, because the last chunk is still in registers. The chunk after it loads while the
+        // blocks wait for each other.
         clocks.end(4);
         ask_labels(step + 1);
         load(ahead, images, CHUNKS > 1 ? rows + (CHUNKS - 2) * CHUNK : next_rows);
@@ -218,7 +219,7 @@ __global__ void TOGETHER __launch_bounds__(THREADS, 1)
         __syncthreads();
         clocks.end(10);
 
-        // BP3 and BP4 for what lies in shared memory; then for w_1
+        // BP3 and BP4 for the parameters in shared memory, then for w_1
         for (int i = t; i < OUTPUTS * UNITS; i += THREADS) {
             const int o = i / UNITS, u = i % UNITS;
             Real nabla = 0;

@@ -1,15 +1,15 @@
-// How the blocks of a cooperative launch (compute capability 7.5 and later) add up what each knows a part of: through device memory.
-// cluster.cuh offers the same names, faster, where there are clusters.
+// Exchange of partial sums among the blocks of a cooperative launch (compute capability 7.5 and later), through device memory.
+// cluster.cuh defines the same names, faster, for devices with clusters.
 
 #define TOGETHER
 
-constexpr int DESTINATIONS = 1;  // one copy, which all read
+constexpr int DESTINATIONS = 1;  // one copy, which all blocks read
 
-// In device memory, zero before the launch.
+// In device memory; the host sets it to zero before the launch.
 struct Board {
-    // Of two steps in turn. Nobody posts step s + 2 before all have posted s + 1, and whoever posts that has read s.
+    // Two buffers, for even and odd steps. A block posts step s + 2 only after all blocks have posted s + 1, and they read s before that.
     alignas(16) Real parts[2][BLOCKS][ITEMS];
-    unsigned posted;  // parts, by all blocks since the launch
+    unsigned posted;  // number of parts that all blocks have posted since the launch
 };
 
 struct Mailbox {
@@ -17,7 +17,7 @@ struct Mailbox {
     Board* board;
 };
 
-// Before the first step. All threads of the block meet here.
+// Initialise, before the first step. All threads of the block synchronise here.
 __device__ inline void open(Mailbox& mail, void* board) {
     if (threadIdx.x == 0) mail.board = static_cast<Board*>(board);
     __syncthreads();
@@ -25,12 +25,12 @@ __device__ inline void open(Mailbox& mail, void* board) {
 
 __device__ inline void expect(Mailbox&, int) {}
 
-// Write `values` at place `quad` of this block's part.
+// Write `values` at index `quad` of this block's part.
 __device__ inline void post(Mailbox& mail, int step, int quad, int, const Real (&values)[QUAD]) {
     for (int k = 0; k < QUAD; k++) mail.board->parts[step % 2][blockIdx.x][quad * QUAD + k] = values[k];
 }
 
-// Wait for the parts of all blocks, and return them. All threads.
+// Wait for the parts of all blocks, and return them. All threads call this.
 __device__ inline const Real (&receive(Mailbox& mail, int step))[BLOCKS][ITEMS] {
     __syncthreads();
     if (threadIdx.x == 0) {
@@ -47,5 +47,5 @@ __device__ inline const Real (&receive(Mailbox& mail, int step))[BLOCKS][ITEMS] 
     return mail.parts;
 }
 
-// After the last step. All threads.
+// Finish, after the last step. All threads call this.
 __device__ inline void close(Mailbox&) { __syncthreads(); }

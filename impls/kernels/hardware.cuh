@@ -1,29 +1,29 @@
-// The type of all arithmetic, and what the kernels ask of the hardware in its own language: a CPU can play the rest as it stands (the
-// tests put tests/support/simt.h in this file's place and do).
+// The type of all arithmetic, and all hardware-specific functions of the kernels. A CPU can emulate the rest without changes: the tests
+// replace this file by tests/support/simt.h.
 
 using Real = REAL;
 
-constexpr int QUAD = 16 / sizeof(Real);  // Reals in the 16 bytes that are sent at once
+constexpr int QUAD = 16 / sizeof(Real);  // Reals in 16 bytes, the unit of loads and messages
 
-// 1/x for x of 1 and more: without the detour that division takes for the smallest and largest numbers, and as exact to 2 units in the
-// last place.
+// Return 1/x for x >= 1, with an error of up to 2 units in the last place. Faster than a division, which also handles the smallest and
+// largest numbers.
 __device__ inline float reciprocal(float x) { return __fdividef(1.0f, x); }
 __device__ inline double reciprocal(double x) { return 1.0 / x; }
 
-// A value that is the same in all lanes of a warp, so that the compiler knows it: a branch on it does not divide the warp.
+// Tell the compiler that a value is the same in all lanes of a warp: a branch on it does not diverge.
 __device__ inline int uniform(int value) { return __shfl_sync(0xffffffff, value, 0); }
 
-// Wait until `threads` threads of the block are here, a multiple of 32; `number` from 1 to 15 tells such barriers apart.
+// Synchronise `threads` threads of the block, a multiple of 32. `number`, 1 to 15, identifies the barrier.
 __device__ inline void meet_some(int number, int threads) { asm volatile("bar.sync %0, %1;" ::"r"(number), "r"(threads) : "memory"); }
 
-// The lanes of the warp are together again after a loop: the compiler, which may not know it, else makes two forms of each shuffle.
+// Reconverge the lanes of the warp after a loop. Otherwise the compiler may assume divergence and generate each shuffle twice.
 __device__ inline void reconverge() { __syncwarp(); }
 
-struct alignas(16) Quad {  // read and written at once
+struct alignas(16) Quad {  // one load or store
     Real values[QUAD];
 };
 
-// The block's shared memory, whose size the launch gives, as one structure.
+// Return the block's dynamic shared memory as one structure.
 template <class Layout>
 __device__ Layout& shared_memory() {
     extern __shared__ __align__(16) unsigned char bytes[];
@@ -32,7 +32,7 @@ __device__ Layout& shared_memory() {
 
 __device__ inline unsigned address(const void* shared) { return static_cast<unsigned>(__cvta_generic_to_shared(shared)); }
 
-// The multiprocessor's clock, read when this thread has passed the barriers and waits before: a read of shared memory comes after them.
+// Read the multiprocessor's clock after this thread has passed all earlier barriers and waits. A read of shared memory enforces that.
 // `last` is an earlier reading.
 __device__ inline unsigned cycle(unsigned last) {
     asm volatile(
@@ -49,8 +49,8 @@ __device__ inline unsigned cycle(unsigned last) {
     return last;
 }
 
-// Begin to copy COUNT Reals, 1 or QUAD, from device memory to shared memory; unless they exist, read nothing and write zeros.
-// Before 8.0 the copy is made at once.
+// Start to copy COUNT Reals, 1 or QUAD, from device memory to shared memory. If `exists` is false, write zeros and do not read.
+// Before compute capability 8.0 the copy is synchronous.
 template <int COUNT>
 __device__ inline void copy_async(Real* to, const Real* from, bool exists) {
 #if __CUDA_ARCH__ >= 800
@@ -68,7 +68,7 @@ __device__ inline void copy_async(Real* to, const Real* from, bool exists) {
 #endif
 }
 
-// End a batch of this thread's copies.
+// Close a batch of this thread's copies.
 __device__ inline void commit_copies() {
 #if __CUDA_ARCH__ >= 800
     asm volatile("cp.async.commit_group;" ::: "memory");
@@ -83,8 +83,8 @@ __device__ inline void wait_copies() {
 #endif
 }
 
-// Below: programmatic dependent launch, compute capability 9.0 and later. A kernel launched so may begin while the one before it in the
-// stream is still running, from when every block of that has called launch_dependents. Before 9.0 kernels run one after the other.
+// Programmatic dependent launch, for compute capability 9.0 and later. Such a kernel may start while the previous kernel in the stream
+// is still running, as soon as every block of that kernel has called launch_dependents. Before 9.0, kernels do not overlap.
 
 __device__ inline void launch_dependents() {
 #if __CUDA_ARCH__ >= 900
@@ -92,40 +92,40 @@ __device__ inline void launch_dependents() {
 #endif
 }
 
-// Wait until the kernel before this one has ended and all that it wrote is visible.
+// Wait until the previous kernel has ended and all its writes are visible.
 __device__ inline void wait_for_predecessor() {
 #if __CUDA_ARCH__ >= 900
     asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
 }
 
-// Below: clusters of blocks that write into each other's shared memory, compute capability 9.0 and later.
+// Clusters of blocks that write into each other's shared memory, for compute capability 9.0 and later.
 
-using Barrier = unsigned long long;  // an mbarrier, in shared memory: its phase ends when all arrivals and all bytes expected are in
+using Barrier = unsigned long long;  // an mbarrier in shared memory; a phase ends after all expected arrivals and bytes
 
-// The address, in another block's shared memory, of what lies here in one's own.
+// Return the address in block `rank` that corresponds to this address in the own shared memory.
 __device__ inline unsigned address(const void* shared, int rank) {
     unsigned there;
     asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address(shared)), "r"(rank));
     return there;
 }
 
-// Wait until every thread of the cluster is here.
+// Synchronise all threads of the cluster.
 __device__ inline void meet() { asm volatile("barrier.cluster.arrive;\nbarrier.cluster.wait;" ::: "memory"); }
 
-// Make a barrier of one arrival a phase. By one thread, before the cluster meets.
+// Initialise a barrier with one arrival per phase. One thread calls this, before meet().
 __device__ inline void initialise(Barrier& barrier) {
     asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(address(&barrier)) : "memory");
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 
-// Arrive, and say how many bytes the phase has yet to wait for.
+// Arrive, and add to the bytes that the phase expects.
 __device__ inline void arrive(Barrier& barrier, unsigned bytes) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(address(&barrier)), "r"(bytes) : "memory");
 }
 
-// Wait for the end of the phase of that parity; the first phase has parity 0. What the phase counted lies in this block's shared memory, so
-// nothing more is asked for than to see that: an acquire for the cluster would throw away the level 1 cache each time.
+// Wait for the end of the phase with this parity; the first phase has parity 0. The bytes of the phase are in this block's shared memory,
+// so the scope of the block is enough: an acquire for the cluster would invalidate the L1 cache each time.
 __device__ inline void wait(Barrier& barrier, unsigned parity) {
     asm volatile(
         "{\n"
@@ -138,7 +138,7 @@ __device__ inline void wait(Barrier& barrier, unsigned parity) {
         : "memory");
 }
 
-// Write 16 bytes to where `to` lies in block `rank`, and count them there on its `barrier`. Returns before they have arrived.
+// Start to write 16 bytes to `to` in block `rank`, and count them on `barrier` of that block.
 __device__ inline void send(Real* to, Barrier& barrier, int rank, const Real (&values)[QUAD]) {
     unsigned words[4];
     memcpy(words, values, sizeof(words));
@@ -147,19 +147,18 @@ __device__ inline void send(Real* to, Barrier& barrier, int rank, const Real (&v
                  : "memory");
 }
 
-// Begin to copy bytes, a multiple of 16, from this block's shared memory to where `to` lies in block `rank`, and count them there on its
-// `barrier`.
+// Start to copy bytes, a multiple of 16, from this block's shared memory to `to` in block `rank`, and count them on `barrier` of that
+// block.
 __device__ inline void send_bulk(void* to, const void* from, unsigned bytes, Barrier& barrier, int rank) {
     asm volatile("cp.async.bulk.shared::cluster.shared::cta.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(address(to, rank)),
                  "r"(address(from)), "r"(bytes), "r"(address(&barrier, rank))
                  : "memory");
 }
 
-// What was written to shared memory before, by this thread or seen by it at a barrier, is there for the bulk copies that begin after this.
+// Make earlier writes to shared memory, by this thread or visible to it after a barrier, visible to later bulk copies.
 __device__ inline void fence_bulk() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
-// Begin to copy bytes, a multiple of 16, from device memory to this block's shared memory, and count them on its `barrier` when they are
-// there.
+// Start to copy bytes, a multiple of 16, from device memory to this block's shared memory. `barrier` counts the bytes that have arrived.
 __device__ inline void copy_bulk(void* to, const void* from, unsigned bytes, Barrier& barrier) {
     asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(address(to)),
                  "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(address(&barrier))

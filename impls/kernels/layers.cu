@@ -1,25 +1,26 @@
-// A step of stochastic gradient descent as a few kernels, for any number of layers; a CUDA graph replays them (gpu_graph.py).
+// The kernels of a step of stochastic gradient descent, for any number of layers. A CUDA graph replays them (gpu_graph.py).
 //
-// Names are Nielsen's. Shapes, row-major, with m the examples of the mini-batch and n_l the width of layer l, short n, and below for
-// l - 1: a, delta (m, n); w (n, n_below); b (n); images (examples, n_0); y (examples, n_L), the desired outputs. The lowest layer's
-// `below` is the images themselves, whose rows are looked up in the epoch's order: no gathered copy is made.
+// The names are Nielsen's. Shapes, row-major, with m the examples of the mini-batch, n the width of layer l, and n_below that of layer
+// l - 1: a, delta (m, n); w (n, n_below); b (n); images (examples, n_0); y (examples, n_L), the desired outputs. For the lowest layer,
+// `below` is the images: the kernels look up the rows in the epoch's order and do not gather a copy.
 //
-// A replayed kernel gets the same arguments every time. So where a mini-batch starts (struct MiniBatch) is `*start + offset`: the offset is
-// fixed, and `advance`, the last kernel of a replay, moves the start. Every sum has one order, so the same arguments give the same bits.
+// A replayed kernel has the same arguments every time. So a mini-batch (struct MiniBatch) starts at `*start + offset`: the offset is
+// constant, and `advance`, the last kernel of a replay, moves the start. Every sum has a fixed order, so the same arguments give the same
+// bits.
 //
-// A kernel may begin before the one in front of it has ended (programmatic dependent launch). Three rules keep that correct:
-// - Every kernel waits for its predecessor before it writes device memory and before it reads what a kernel writes. As the predecessor
-//   waited too, all kernels before it have ended by then. A block without work need not wait.
-// - Before that wait a kernel reads only what no kernel of the graph writes (images, y, order, the table of layers), and the start, which
-//   `advance` alone writes: it waits for the last kernel that reads it, and the next replay begins when it has ended.
-// - No pointer that is read is __restrict__: that would let the compiler move a load up past the wait, or use a cache that is not coherent.
+// A kernel may start before the previous one has ended (programmatic dependent launch). Three rules keep that correct:
+// - Every kernel waits for its predecessor before it writes device memory, and before it reads data that a kernel writes. The predecessor
+//   waited too, so all earlier kernels have ended by then. A block without work need not wait.
+// - Before that wait, a kernel reads only data that kernels of the graph do not write (images, y, order, the table of layers), and the
+//   start. Only `advance` writes the start. It waits for the last kernel that reads it, and the next replay starts after it has ended.
+// - Pointers for reading are not __restrict__: the compiler could move a load above the wait, or use a cache that is not coherent.
 //
 // Compiled after hardware.cuh, sigmoid.cuh, warp.cuh and product.cuh. The host defines THREADS, SHARED_BYTES, NARROW_WARPS and
 // OUTPUT_WARPS.
 
 #define TILE template <int HIGH, int WIDE, int GROUPS>
-// How many blocks a multiprocessor must have the registers for: of the largest tiles one, of the smallest as many as let a block of the
-// next kernel begin beside them.
+// The blocks for which a multiprocessor must have enough registers: one for the largest tiles, and for the smallest tiles so many that a
+// block of the next kernel can start beside them.
 #define TILE_KERNEL(SMALLEST) \
     __global__ void __launch_bounds__(THREADS, HIGH * WIDE * sizeof(Real) > 128  ? 1 \
                                                : HIGH * WIDE * sizeof(Real) > 64 ? 2 \
@@ -44,15 +45,15 @@ TILE TILE_KERNEL(3)
         [&](int i, int j, Real a, Real sum) { delta[place(i, n, j)] = sum * a * (1 - a); });
 }
 
-// What `update` must know of a layer.
+// The arrays and widths of a layer, for `update`.
 struct Layer {
     Real *w, *b;
     const Real *delta, *below;
     long long n, n_below;
 };
 
-// w -> w - delta^T below (BP4), b -> b - sum delta (BP3), all layers in one launch, layer blockIdx.z here; eta/m is in delta. A bias is
-// the weight of one more input, that is always 1.
+// w -> w - delta^T below (BP4), b -> b - sum delta (BP3), for all layers in one launch; blockIdx.z is the layer. delta includes eta/m. A
+// bias is the weight of an additional input that is always 1.
 TILE TILE_KERNEL(4)
     update(const Layer* layers, MiniBatch batch, int m) {
     launch_dependents();
@@ -65,8 +66,8 @@ TILE TILE_KERNEL(4)
         [&](int j, int p, Real old, Real nabla) { *weight(j, p) = old - nabla; });
 }
 
-// Add to z this lane's part of the products, summed along `depth`, of each of LEFT lines with each of RIGHT; the lanes of a warp read side
-// by side. A lane issues AHEAD reads of every line before it multiplies; tests/impls/test_kernels.py checks it in the machine code.
+// Add to z this lane's part of the dot products, of length `depth`, of each of LEFT lines with each of RIGHT. The lanes of a warp read
+// adjacent elements. A lane issues AHEAD reads of every line before it multiplies; tests/impls/test_kernels.py checks the machine code.
 template <int AHEAD, int LEFT, int RIGHT>
 __device__ inline void add_products(Real (&z)[LEFT * RIGHT], const Real* const (&left)[LEFT], const Real* const (&right)[RIGHT],
                                     int depth) {
@@ -89,9 +90,9 @@ __device__ inline void add_products(Real (&z)[LEFT * RIGHT], const Real* const (
     }
 }
 
-// `forward` where there are too few elements for tiles to keep the device busy: a block computes HIGH x WIDE elements. Every thread sums
-// its part of the common dimension, VECTOR numbers at a time; then the lanes of a warp add their sums, and then the warps. A thread issues
-// all reads of a trip before it multiplies, those of images before the wait; tests/impls/test_kernels.py checks it in the machine code.
+// `forward` for results so small that tiles would not keep the device busy: a block computes HIGH x WIDE elements. Each thread sums its
+// part of the common dimension, VECTOR numbers at a time; then the lanes of a warp add their sums, and then the warps. A thread issues all
+// reads of an iteration before it multiplies, and reads images before the wait; tests/impls/test_kernels.py checks the machine code.
 template <int HIGH, int WIDE, int VECTOR>
 __global__ void __launch_bounds__(32 * NARROW_WARPS, 1)
     forward_narrow(const Real* below, MiniBatch batch, const Real* w, const Real* b, Real* __restrict__ a, int m, int n_below, int n) {
@@ -148,10 +149,10 @@ __global__ void __launch_bounds__(32 * NARROW_WARPS, 1)
     }
 }
 
-// The turn: forward through the last layer, then its delta (BP1), times eta/m, and that of the layer below (BP2), where there is one.
-// A block takes some examples: one, or, where there are many, several, which share what is read of w. Forward a warp takes one output at a
-// time; a lane reads AHEAD elements of each line at once. Backward a thread takes one unit below at a time, and reads OUTPUTS of its
-// weights at once, from the level 1 cache if they fit there.
+// The forward pass of the last layer, then its delta (BP1), times eta/m, then the delta of the layer below (BP2), if there is one.
+// A block processes one example, or, if there are many, several that share the reads of w. In the forward pass, a warp computes one output
+// at a time, and a lane reads AHEAD elements of each line at once. In the backward pass, a thread computes one unit of the layer below at
+// a time, and reads OUTPUTS of its weights at once, from the L1 cache if they fit.
 template <int EXAMPLES>
 __global__ void __launch_bounds__(32 * OUTPUT_WARPS, 1)
     output(const Real* below, int below_is_images, MiniBatch batch, const Real* y, const Real* w, const Real* b, Real* __restrict__ delta,
@@ -164,7 +165,7 @@ __global__ void __launch_bounds__(32 * OUTPUT_WARPS, 1)
     const Real* a_below[EXAMPLES];
 #pragma unroll
     for (int e = 0; e < EXAMPLES; e++) a_below[e] = rows[min(first + e, m - 1)];
-    const int summed_here = summed<EXAMPLES>(lane, 0);  // which example's output this lane finishes
+    const int summed_here = summed<EXAMPLES>(lane, 0);  // index of the example whose output this lane finishes
     const int i = first + summed_here;
     const bool finishes = summed_here >= 0 && i < m;
     const int example = batch.examples()[finishes ? i : first];
@@ -202,7 +203,7 @@ __global__ void __launch_bounds__(32 * OUTPUT_WARPS, 1)
     }
 }
 
-// Of a replay the last: the next begins after these examples.
+// The last kernel of a replay: move the start past these examples.
 __global__ void advance(int* start, int examples) {
     launch_dependents();
     wait_for_predecessor();

@@ -1,9 +1,9 @@
-// The conductor. Each of its first EXAMPLES warps computes delta_1 of one example from z_1; the threads after those help.
+// The conductor. Each of its first EXAMPLES warps computes delta_1 of one example from z_1; the other threads are the helpers.
 constexpr int HELPERS = THREADS - 32 * EXAMPLES;
 
-constexpr int AT_ONCE = 2;  // examples, or outputs, of a helper: they share what it reads
+constexpr int AT_ONCE = 2;  // examples, or outputs, that a helper computes at once from the same reads
 
-// Add up z_1 of step k without the last correction, as soon as all workers have sent their parts. By the helpers.
+// Compute z_1 of step k without the last correction, as soon as all workers have sent their parts. The helpers call this.
 __device__ inline void begin_early(Conductor& mine, int k, int helper) {
     const int slot = k % (LEAD + 1);
     if (helper == 0) arrive(mine.arrived[slot], WORKERS * MESSAGE * sizeof(Real));
@@ -34,7 +34,7 @@ __device__ inline void begin_early(Conductor& mine, int k, int helper) {
     }
 }
 
-// Send delta_1 of step k to every worker, in one bulk copy each. By the last of the helpers' warps, which have nothing to add up.
+// Send delta_1 of step k to every worker, with one bulk copy each. The last helper warps do this, because they have no sums to compute.
 __device__ inline void send_delta1(Conductor& mine, int k, int helper) {
     constexpr int WARPS = HELPERS / 32, EARLY = whole(whole(EXAMPLES, AT_ONCE) * UNITS, 32), SENDERS = WARPS > EARLY ? WARPS - EARLY : 1;
     if (helper % 32 > 0 || helper / 32 < WARPS - SENDERS) return;
@@ -45,7 +45,7 @@ __device__ inline void send_delta1(Conductor& mine, int k, int helper) {
         send_bulk(there.delta1[k % DELTAS], mine.delta1[k % DELTAS], MESSAGE * sizeof(Real), there.arrived[k % DELTAS], 1 + worker);
 }
 
-// w_2 -> w_2 - delta_2 a_1^T (BP4). By the helpers.
+// w_2 -> w_2 - delta_2 a_1^T (BP4). The helpers call this.
 __device__ inline void descend_w2(Conductor& mine, int helper) {
 #pragma unroll 1
     for (int i = helper; i < whole(OUTPUTS, AT_ONCE) * LANES; i += HELPERS) {
@@ -63,7 +63,7 @@ __device__ inline void descend_w2(Conductor& mine, int helper) {
     }
 }
 
-// By one thread.
+// Start to copy the record of step k. One thread calls this.
 __device__ inline void ask_for_record(Conductor& mine, const Record* records, int k) {
     arrive(mine.recorded[k % RECORDS], sizeof(Record));
     copy_bulk(&mine.records[k % RECORDS], records + k, sizeof(Record), mine.recorded[k % RECORDS]);
@@ -89,7 +89,7 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
     if (helps) begin_early(mine, 0, helper);
     __syncthreads();
 
-    // Which outputs this lane finishes, of its warp's example; -1: none
+    // The outputs that this lane finishes for its warp's example; -1 for none
     int outputs[slots(OUTPUTS)];
 #pragma unroll
     for (int slot = 0; slot < slots(OUTPUTS); slot++) outputs[slot] = summed<OUTPUTS>(lane, slot);
@@ -97,7 +97,7 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
 
     Clocks clocks;
     for (int k = 0; k <= steps; k++) {
-        // Up to a_1. Beside it the step before is finished.
+        // Compute a_1. At the same time the helpers finish the previous step.
         Real a[ROUNDS], label;
         if (helps) {
             if (k > 0) descend_w2(mine, helper);
@@ -115,7 +115,7 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
 #pragma unroll
                         for (int e = 0; e < EXAMPLES; e++) z -= mine.delta1[(k - 1) % DELTAS][e][u] * record.gram[0][warp][e];
                 }
-                a[round] = sigmoid(z);  // by all, so that there is no branch
+                a[round] = sigmoid(z);  // in all lanes, to avoid a branch
                 if (u >= HIDDEN) a[round] = u == HIDDEN;
             }
         }
@@ -123,7 +123,7 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
         __syncthreads();
         clocks.end(1);
 
-        // Through the outputs and back to delta_1. Beside it the next step is begun.
+        // Compute the outputs, delta_2 and delta_1. At the same time the helpers start the next step.
         if (helps) {
             if (k > 0) send_delta1(mine, k - 1, helper);
             if (k + 1 < steps) begin_early(mine, k + 1, helper);
@@ -152,7 +152,7 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
                 Real delta = 0;
 #pragma unroll
                 for (int o = 0; o < OUTPUTS; o++) delta += w[round][o] * mine.delta2[warp][o];
-                if (u < UNITS) mine.delta1[k % DELTAS][warp][u] = delta * a[round] * (1 - a[round]);  // BP2; 0 where there is no unit
+                if (u < UNITS) mine.delta1[k % DELTAS][warp][u] = delta * a[round] * (1 - a[round]);  // BP2; 0 in the padding
                 mine.a1[warp][u] = a[round];
             }
         }

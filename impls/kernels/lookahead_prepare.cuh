@@ -1,5 +1,5 @@
-// Add up the products of every image of mini-batch k with every one of an earlier mini-batch, and write records[k], k the block. A warp
-// takes ROWS images of the one and a mini-batch `before` steps earlier.
+// Compute the dot products of all images of mini-batch k with all images of the LEAD mini-batches before it, and write records[k]; k is
+// the block. A warp multiplies ROWS images of mini-batch k with the mini-batch `before` steps earlier.
 constexpr int PARTS = whole(EXAMPLES * EXAMPLES * sizeof(Real), 512), ROWS = whole(EXAMPLES, PARTS);
 
 __global__ void __launch_bounds__(32 * LEAD * PARTS)

@@ -1,4 +1,4 @@
-// The workers. Their first COMPUTING threads compute, for QUAD units and QUADS quads of pixels each; those after them add up and load.
+// The workers. The first COMPUTING threads multiply, each for QUAD units and QUADS quads of pixels; the other threads add and load.
 constexpr int COMPUTING = UNITS / QUAD * SIDE, ADDING = THREADS - COMPUTING;
 static_assert(HELPERS > 0 && ADDING > 0, "a block has threads of both kinds");
 
@@ -11,8 +11,8 @@ __device__ inline Quad pixels(const Worker& mine, int k, int e, int q) {
     return reinterpret_cast<const Quad*>(mine.images[k % IMAGES][e])[side() + q * SIDE];
 }
 
-// Compute w x of mini-batch k for this thread's pixels and units. Two images are read ahead of each store, because the compiler moves no
-// load up across a store.
+// Compute w x of mini-batch k for this thread's pixels and units. Read two images ahead of each store, because the compiler does not move
+// a load above a store.
 __device__ inline void feed_forward(Worker& mine, const Weights& w, int k) {
     wait(mine.loaded[k % IMAGES], k / IMAGES % 2);
     Quad x[EXAMPLES + 2][QUADS], z[EXAMPLES + 2];
@@ -33,12 +33,12 @@ __device__ inline void feed_forward(Worker& mine, const Weights& w, int k) {
     }
 }
 
-// Add up z over this worker's pixels, and send it to the conductor. By the threads that add. When they write to a place of `part` again,
-// the conductor has already sent a delta_1 that it computed from the message before.
+// Sum z over this worker's pixels, and send it to the conductor. The adding threads call this. They can reuse an element of `part`,
+// because the conductor has already sent a delta_1 that it computed from the previous message.
 __device__ inline void send_part(Worker& mine, int k, int adder) {
 #pragma unroll 1
     for (int quad = adder; quad < MESSAGE / QUAD; quad += ADDING) {
-        const int e = quad % EXAMPLES, units = quad / EXAMPLES;  // neighbours read neighbours
+        const int e = quad % EXAMPLES, units = quad / EXAMPLES;  // adjacent threads read adjacent quads
         Quad sum = {};
 #pragma unroll
         for (int side = 0; side < SIDE; side++) {
@@ -81,9 +81,9 @@ __device__ inline void descend(const Worker& mine, Weights& w, int k) {
     }
 }
 
-// Begin to copy this block's slice of the images of mini-batch k. Each of LOADING warps copies every LOADING-th image, because a warp
-// begins its copies one after the other. `row` is the row of its first image. It is replaced by that of mini-batch k + 1, which is then
-// read early.
+// Start to copy this block's slice of the images of mini-batch k. Each of LOADING warps copies every LOADING-th image, because a warp
+// starts its copies one after the other. `row` is the row of its first image. The function replaces it by that of mini-batch k + 1, to
+// load it early.
 constexpr int LOADING = ADDING / 32;
 
 __device__ inline int row_of(const int* order, int k, int e, int n) { return order[min(k * EXAMPLES + e, n - 1)]; }
@@ -104,10 +104,10 @@ __device__ inline void ask_for_images(Worker& mine, const Real* images, const in
 __device__ inline void work(const Real* images, const int* order, const Record* records, Real* w1, Real* b1, int n) {
     Worker& mine = shared_memory<Worker>();
     const int t = threadIdx.x, warp = uniform(t / 32), steps = whole(n, EXAMPLES);
-    const int first = (blockIdx.x - 1) * SLICE, unit = unit_quad() * QUAD;  // the block's first quad, the thread's first unit
+    const int first = (blockIdx.x - 1) * SLICE, unit = unit_quad() * QUAD;  // first quad of the block, first unit of the thread
     const int loader = warp - COMPUTING / 32;
     const bool computes = loader < 0;
-    auto weight = [&](int q, int i, int u) -> Real* {  // null: it is 0 and stays so
+    auto weight = [&](int q, int i, int u) -> Real* {  // null for padding, whose weight stays 0
         const int place = side() + q * SIDE, pixel = (first + place) * QUAD + i, own = unit + u;
         if (!computes || place >= SLICE || pixel > PIXELS || own >= HIDDEN) return nullptr;
         return pixel < PIXELS ? w1 + static_cast<size_t>(own) * PIXELS + pixel : b1 + own;
@@ -131,7 +131,7 @@ __device__ inline void work(const Real* images, const int* order, const Record* 
         for (int k = 0; k < min(AHEAD, steps); k++) ask_for_images(mine, images, order, k, n, loader, row);
 
     Clocks clocks;
-    for (int k = -LEAD; k < steps; k++) {  // forward for step k + LEAD, then down for step k
+    for (int k = -LEAD; k < steps; k++) {  // forward pass of step k + LEAD, then update of step k
         if (computes && k + LEAD < steps) feed_forward(mine, w, k + LEAD);
         clocks.end(0);
         __syncthreads();

@@ -1,16 +1,16 @@
-// Matrix products of gpu_graph, by tiles, and how their factors lie in memory. THREADS and SHARED_BYTES are the host's to define.
+// The tiled matrix products of gpu_graph, and the memory layouts of their factors. The host defines THREADS and SHARED_BYTES.
 
-// Where a mini-batch's examples are named: from order[*start + offset] on.
+// The examples of a mini-batch: their indices start at order[*start + offset].
 struct MiniBatch {
     const int *order, *start;
     int offset;
     __device__ const int* examples() const { return order + *start + offset; }
 };
 
-// Where an element lies in a matrix of that width. Unsigned: one instruction, where signed numbers take three.
+// Return the offset of an element in a matrix of this width. With unsigned numbers it is one instruction; with signed ones, three.
 __device__ inline size_t place(unsigned row, unsigned width, unsigned column) { return static_cast<size_t>(row) * width + column; }
 
-// Rows of a matrix of that width.
+// The rows of a matrix of this width.
 struct Rows {
     const Real* data;
     int width;
@@ -20,19 +20,19 @@ struct Rows {
     __device__ bool are_images() const { return false; }
 };
 
-// The rows of a layer's `below`: as they are, or, of the images, those of the mini-batch's examples.
+// The rows of a layer's `below`: all rows in order, or, for the images, the rows of the mini-batch's examples.
 struct RowsBelow : Rows {
-    const int* examples;  // null: rows as they are
+    const int* examples;  // null for rows in order
 
     __device__ RowsBelow(const Real* data, int width, MiniBatch batch)
         : Rows{data, width}, examples(batch.order ? batch.examples() : nullptr) {}
     __device__ int index(int i) const { return examples ? examples[i] : i; }
     __device__ const Real* operator[](int i) const { return at(index(i), 0); }
-    __device__ bool are_images() const { return examples; }  // which no kernel writes
+    __device__ bool are_images() const { return examples; }  // images: no kernel writes them
 };
 
-// The two ways in which a factor of a matrix product lies in memory. A line is a row of the left factor or a column of the right one.
-// ALONG: do neighbours in memory differ in k, the place along the common dimension, or else in the line?
+// The two memory layouts of a factor of a matrix product. A line is a row of the left factor or a column of the right factor.
+// ALONG is true if adjacent elements in memory differ in k, the index of the common dimension, and false if they differ in the line.
 template <class SomeRows>
 struct Along {
     static constexpr bool ALONG = true;
@@ -46,18 +46,18 @@ struct Across {
     SomeRows rows;
 };
 
-// A slice of a factor in shared memory, laid out as the factor is. Of its lines, SIDE threads multiply EACH.
+// A slice of a factor in shared memory, with the factor's layout. Each of SIDE threads multiplies EACH of its lines.
 template <class Factor, int SIDE, int EACH, int DEPTH>
 struct Slice {
     static constexpr int LINES = SIDE * EACH;
     static constexpr int HEIGHT = Factor::ALONG ? LINES : DEPTH, WIDTH = Factor::ALONG ? DEPTH : LINES;
-    static constexpr int PADDING = Factor::ALONG ? QUAD : 0;  // so that the quads of eight lines at one depth lie in different banks
+    static constexpr int PADDING = Factor::ALONG ? QUAD : 0;  // puts the quads of eight lines at one depth in different banks
     alignas(16) Real values[HEIGHT][WIDTH + PADDING];
 
-    // Which line is the p-th of the thread at place t of the side.
+    // Return the p-th line of thread t of the side.
     __device__ static int line(int t, int p) { return Factor::ALONG ? p * SIDE + t : (p / QUAD * SIDE + t) * QUAD + p % QUAD; }
 
-    // Read that thread's lines at QUAD depths from k on.
+    // Read the lines of thread t at QUAD depths from k on.
     __device__ void read(Real (&to)[QUAD][EACH], int t, int k) const {
         if constexpr (Factor::ALONG) {
 #pragma unroll
@@ -79,21 +79,21 @@ struct Slice {
     }
 };
 
-// The copies from a factor in device memory to slices in shared memory, by all threads of a block, slice after slice.
+// Copies from a factor in device memory to slices in shared memory, one slice at a time, by all threads of a block.
 template <class Factor, class To>
 struct Copier {
     static constexpr int IN_ROW = To::WIDTH / QUAD, QUADS = To::HEIGHT * IN_ROW, EACH = (QUADS + THREADS - 1) / THREADS;
     const Factor factor;
-    const int first, depth;  // of the lines; of the product
-    int from = 0;            // the depth at which the next slice begins
-    int index[EACH];         // of the rows of its quads, looked up a slice ahead
+    const int first, depth;  // first line; depth of the product
+    int from = 0;            // depth at which the next slice starts
+    int index[EACH];         // rows of its quads, looked up one slice ahead
 
     __device__ static int i(int e) { return (threadIdx.x + e * THREADS) / IN_ROW; }
     __device__ static int j(int e) { return (threadIdx.x + e * THREADS) % IN_ROW * QUAD; }
 
     __device__ Copier(const Factor& factor, int first, int depth) : factor(factor), first(first), depth(depth) { look_up(); }
 
-    // Lines beyond the last repeat it: what comes of them is thrown away. So do rows beyond the depth, which are not copied.
+    // An index beyond the last line or the depth is clamped. The results of such lines are discarded, and such rows are not copied.
     __device__ void look_up() {
 #pragma unroll
         for (int e = 0; e < EACH; e++)
@@ -102,7 +102,7 @@ struct Copier {
             else
                 index[e] = factor.rows.index(min(from + i(e), depth - 1));
     }
-    // Beyond the depth there are zeros. Lines that lie across are ones beyond the last: `update` uses the first of them.
+    // Copy zeros beyond the depth. With the layout Across, copy ones beyond the last line: `update` uses the first of these lines.
     template <int COUNT>
     __device__ void copy(Real* to, int e, int column) const {
         const bool row_exists = Factor::ALONG || from + i(e) < depth, column_exists = column < factor.rows.width;
@@ -131,12 +131,12 @@ struct Copier {
     }
 };
 
-// The matrix product of left (rows, depth) and right (depth, columns): for every element, finish(i, j, read(i, j), sum) is called once;
-// read(i, j) is called before the first slice has come, so that its trip to memory costs nothing.
+// The matrix product of left (rows, depth) and right (depth, columns). It calls finish(i, j, read(i, j), sum) once for every element. It
+// calls read(i, j) before the first slice has arrived, to hide the latency of the read.
 //
-// A block computes a tile from slices of the common dimension: while one is multiplied, others are on their way from device memory. Its
-// threads are GROUPS, which share the tile and the slices' depths. A thread of a group computes HIGH x WIDE elements of the tile; 8
-// threads lie side by side. In the end the groups add up their parts.
+// A block computes a tile from slices of the common dimension. While it multiplies one slice, it loads others from device memory. The
+// threads form GROUPS groups, which compute the same tile from different depths of a slice. A thread computes HIGH x WIDE elements of the
+// tile, and 8 threads cover its width. At the end the groups add their parts.
 template <int HIGH, int WIDE, int GROUPS, class Left, class Right, class Read, class Finish>
 __device__ inline void product(int rows, int columns, int depth, const Left& left, const Right& right, Read read, Finish finish) {
     constexpr int GROUP = THREADS / GROUPS, ABREAST = 8, DEPTH = 4 * QUAD * GROUPS, SHARE = HIGH / GROUPS;
@@ -156,8 +156,8 @@ __device__ inline void product(int rows, int columns, int depth, const Left& lef
     if (top >= rows || edge >= columns) return;
     auto& memory = shared_memory<Layout>();
 
-    // A warp is 4 threads high and 8 wide. Of lanes that differ in the lowest bit all read the same quad of `right`, and of those that
-    // differ in the next the same of `left`: on such terms shared memory serves 16 lanes at once.
+    // A warp is 4 threads high and 8 wide. Lanes that differ in the lowest bit read the same quad of `right`, and lanes that differ in the
+    // next bit the same quad of `left`. This lets shared memory serve 16 lanes at once.
     const int group = threadIdx.x / GROUP, t = threadIdx.x % GROUP, lane = t % 32;
     const int y = t / 32 * 4 + lane / 16 * 2 + lane % 2, x = lane / 2 % ABREAST;
     auto row = [&](int share, int e) { return top + LeftSlice::line(y, share * SHARE + e / WIDE); };
@@ -173,7 +173,7 @@ __device__ inline void product(int rows, int columns, int depth, const Left& lef
     }
     wait_for_predecessor();
     Real sum[HIGH][WIDE] = {}, old[SHARE * WIDE];
-    int next = 0, stage = 0;  // where the next slice is copied to; where the slice lies that is multiplied
+    int next = 0, stage = 0;  // stages of the slice to copy next, and of the slice to multiply
 #pragma unroll 1
     for (int from = (1 - STAGES) * DEPTH; from < depth; from += DEPTH) {
         if (from == 0) {
@@ -192,9 +192,9 @@ __device__ inline void product(int rows, int columns, int depth, const Left& lef
         next = next + 1 < STAGES ? next + 1 : 0;
         if (from < 0) continue;
         const Stage& slice = memory.stages[stage];
-#pragma unroll HIGH * WIDE > 16 ? 2 : 1  // more would not fit the first cache of instructions
+#pragma unroll HIGH * WIDE > 16 ? 2 : 1  // more would not fit the first-level instruction cache
         for (int part = 0; part < DEPTH / QUAD; part += GROUPS) {
-            if (HIGH * WIDE <= 16 && from + (part + group) * QUAD >= depth) break;  // small tiles are for small depths, too
+            if (HIGH * WIDE <= 16 && from + (part + group) * QUAD >= depth) break;  // small tiles often have small depths
             Real l[QUAD][HIGH], r[QUAD][WIDE];
             slice.left.read(l, y, (part + group) * QUAD);
             slice.right.read(r, x, (part + group) * QUAD);
@@ -208,7 +208,7 @@ __device__ inline void product(int rows, int columns, int depth, const Left& lef
         stage = stage + 1 < STAGES ? stage + 1 : 0;
     }
 
-    // A group adds and finishes its share of every thread's rows.
+    // Each group adds and finishes its share of every thread's rows.
     Real mine[SHARE * WIDE];
     __syncthreads();
 #pragma unroll

@@ -1,7 +1,7 @@
 // Sums over the 32 lanes of a warp, of several values at once.
 
-// Lanes that differ in one bit share the work, half of the values each, five times: 31 shuffles for 32 values, where one by one it
-// takes 160. Afterwards a lane holds few of the sums; `summed` says which. The order of every sum is fixed.
+// Lanes that differ in one bit exchange halves of their values, five times: 31 shuffles for 32 values, instead of 160 for one value at a
+// time. Afterwards a lane holds a few of the sums; `summed` returns their indices. The order of every sum is fixed.
 template <int COUNT, int BIT = 16>
 __device__ inline void sum_over_warp(Real* values, int lane) {
     if constexpr (BIT > 0) {
@@ -16,10 +16,10 @@ __device__ inline void sum_over_warp(Real* values, int lane) {
     }
 }
 
-// How many slots a lane is left with after sum_over_warp.
+// Return the number of slots of a lane after sum_over_warp.
 __device__ constexpr int slots(int count, int bits = 5) { return bits ? slots((count + 1) / 2, bits - 1) : count; }
 
-// The index of the value whose sum this lane holds in this slot, or -1 if it holds none.
+// Return the index of the value whose sum is in this slot of this lane, or -1 if the slot is empty.
 template <int COUNT, int BIT = 16>
 __device__ inline int summed(int lane, int slot) {
     if constexpr (BIT > 0) {

@@ -1,1 +1,1 @@
-"""What people would use instead, written as their own users would write it: the same mathematics left to a framework."""
+"""Trainers in JAX and PyTorch, written as users of these frameworks write them."""

@@ -1,4 +1,4 @@
-"""JAX: the cost as a function, its gradient by `jax.grad`, and the whole epoch as one compiled `lax.scan` over the mini-batches."""
+"""Trainers in JAX: the gradient from `jax.grad`, and an epoch as one compiled `lax.scan` over the mini-batches."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from functools import partial
 from typing import Any, ClassVar
 
-# Or the first use of JAX takes three quarters of a GPU's memory, from other trainers too. It concerns allocation, which is not timed.
+# By default JAX reserves three quarters of a GPU's memory, which other trainers need. Only allocation changes, which is not timed.
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
 
 import jax
@@ -21,10 +21,10 @@ from impls.trainer import Order, Trainer
 
 
 class JaxCpu(Trainer):
-    """An epoch is one call of a compiled function: JAX sees all its steps, fuses what it can, and updates the weights in place.
+    """Trains an epoch in one call of a compiled function. JAX fuses operations across it and updates the weights in place.
 
-    Weights are kept as (n_l, n_{l-1}): with x @ w.T an epoch is 7 to 35 % faster than with (n_{l-1}, n_l) and x @ w on the processors
-    this was tried on. Compiled by the constructor.
+    The constructor compiles. Weights have shape (n_l, n_{l-1}): on the processors tried, an epoch with x @ w.T is 7 to 35 % faster
+    than one with x @ w and weights of shape (n_{l-1}, n_l).
     """
 
     library = "jax"
@@ -36,7 +36,7 @@ class JaxCpu(Trainer):
         try:
             jax.devices(cls.platform)
         except RuntimeError as error:
-            return f"JAX finds no {cls.platform} device ({str(error).splitlines()[0]}): {cls.mend}"
+            return f"JAX: no {cls.platform} device ({str(error).splitlines()[0]}); {cls.mend}"
         return None
 
     def _setup(self, data: Dataset) -> None:
@@ -55,7 +55,7 @@ class JaxCpu(Trainer):
 
     def network(self) -> Network:
         with self._settings():
-            read = jax.tree.map(jnp.copy, self._parameters)  # a copy, because JAX keeps on the host what was read of an array before
+            read = jax.tree.map(jnp.copy, self._parameters)  # a copy, because JAX caches on the host what it has read from an array
         return Network([np.asarray(w) for w, _ in read], [np.asarray(b)[:, np.newaxis] for _, b in read])
 
     def _epoch(self, order: Order) -> None:
@@ -67,19 +67,19 @@ class JaxCpu(Trainer):
         jax.block_until_ready((self._parameters, self._x, self._y))
 
     def _parameters_of(self, network: Network) -> Any:
-        """Return [(w, b), ...] on the device; w is (n_l, n_{l-1}), b (n_l,)."""
+        """Return [(w, b), ...] on the device, with w of shape (n_l, n_{l-1}) and b of shape (n_l,)."""
         pairs = [(w, b[:, 0]) for w, b in zip(network.weights, network.biases, strict=True)]
         return jax.tree.map(jnp.copy, jax.device_put(pairs, self._device))  # a copy: a CPU's device_put may share the host's memory
 
     @contextlib.contextmanager
     def _settings(self) -> Any:
-        """float64 is JAX's opt-in; so is, on a GPU, float32 that is not rounded to TF32 for the products."""
+        """Enable float64 for a float64 network, and disable TF32, which JAX uses by default for products on a GPU."""
         with _enable_x64(self.dtype == np.float64), jax.default_matmul_precision("highest"):
             yield
 
 
 class JaxGpu(JaxCpu):
-    """The same on JAX's first GPU."""
+    """`JaxCpu` on JAX's first GPU."""
 
     device = "gpu"
     platform = "gpu"
@@ -87,12 +87,12 @@ class JaxGpu(JaxCpu):
 
 
 def _enable_x64(enabled: bool) -> Any:
-    """Return a context in which JAX's arrays may be float64. JAX 0.8 moved this function, JAX 0.9 removed it from its old place."""
+    """Return a context in which JAX's arrays may be float64. JAX 0.8 moved this function; JAX 0.9 removed the old name."""
     return jax.enable_x64(enabled) if hasattr(jax, "enable_x64") else experimental.enable_x64(enabled)
 
 
 def _cost(parameters: Any, x: Any, y: Any) -> Any:
-    """The quadratic cost C = 1/(2m) sum |a_L - y|^2."""
+    """Return the quadratic cost C = 1/(2m) sum |a_L - y|^2 of m examples."""
     a = x
     for w, b in parameters:
         a = jax.nn.sigmoid(a @ w.T + b)  # (m, n_l)

@@ -1,4 +1,4 @@
-"""PyTorch as its tutorials write it: nn.Sequential, a loss, backward(), and optim.SGD, one call after the other."""
+"""Trainers in PyTorch as its tutorials write it: nn.Sequential, a loss, backward(), and optim.SGD, in eager mode."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from impls.trainer import Order, Trainer
 
 
 class TorchCpu(Trainer):
-    """A loop over mini-batches in Python; PyTorch runs every operation as it is called and derives the gradients from its record."""
+    """Loops over mini-batches in Python. PyTorch runs each operation immediately, and computes the gradients by autograd."""
 
     library = "torch"
     where: ClassVar[str] = "cpu"
@@ -51,21 +51,21 @@ class TorchCpu(Trainer):
 
 
 class TorchGpu(TorchCpu):
-    """The same on PyTorch's current CUDA device. float32 stays float32: TF32 in products is PyTorch's opt-in."""
+    """`TorchCpu` on PyTorch's current CUDA device. Products of float32 do not use TF32, which is off by default in PyTorch."""
 
     device = "gpu"
     where = "cuda"
 
     @classmethod
     def unavailable(cls) -> str | None:
-        with warnings.catch_warnings(record=True) as caught:  # why it is not available, PyTorch says in a warning: an old driver
+        with warnings.catch_warnings(record=True) as caught:  # PyTorch gives the reason in a warning, such as an old driver
             warnings.simplefilter("always")
             if torch.cuda.is_available():
                 return None
         if torch.version.cuda is None:
-            return f"PyTorch {torch.__version__} is built without CUDA: pip install --force-reinstall torch, on Linux; else see pytorch.org"
+            return f"PyTorch {torch.__version__}: built without CUDA; on Linux, pip install --force-reinstall torch; else see pytorch.org"
         why = "".join(f" ({str(warning.message).splitlines()[0]})" for warning in caught)
-        return f"PyTorch finds no CUDA device{why}: `nvidia-smi` must list one, with a driver for CUDA {torch.version.cuda}"
+        return f"PyTorch: no CUDA device{why}; `nvidia-smi` must list one, with a driver for CUDA {torch.version.cuda}"
 
     def _synchronize(self) -> None:
         torch.cuda.synchronize()

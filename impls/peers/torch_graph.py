@@ -1,4 +1,4 @@
-"""PyTorch's answer to many small kernels: the step captured once in a CUDA graph and replayed."""
+"""A trainer in PyTorch that captures a step in a CUDA graph once and replays it, to save launches of small kernels."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from impls.dataset import Dataset
 from impls.peers.torch_eager import TorchGpu
 from impls.trainer import Order
 
-_WARM_UP = 3  # steps before the capture, as torch.cuda.CUDAGraph's documentation asks: libraries and the allocator set themselves up
+_WARM_UP = 3  # steps before the capture, in which libraries and the allocator initialise; the documentation of CUDAGraph asks for them
 
 
 class TorchGraph(TorchGpu):
-    """`TorchGpu` with a step a graph launch; which step is counted on the device, so that nothing but launches is left to the host."""
+    """`TorchGpu` with one graph launch per step. The device counts the steps, so the host only launches graphs."""
 
     def _setup(self, data: Dataset) -> None:
         super()._setup(data)
         self._order = torch.zeros(self.examples, dtype=torch.int64, device=self.where)
         self._done = torch.zeros(1, dtype=torch.int64, device=self.where)  # examples trained on in this epoch
-        self._places = torch.arange(self.batch_size, device=self.where)  # kept: a graph reads it where it lies
+        self._places = torch.arange(self.batch_size, device=self.where)  # an attribute, because the graphs read it at this address
         self._whole_steps, last = divmod(self.examples, self.batch_size)
         sizes = {min(self.batch_size, self.examples), last} - {0}
-        self._graphs = {m: self._captured(m) for m in sizes}  # on memory that stays: `load` copies into the parameters
+        self._graphs = {m: self._captured(m) for m in sizes}  # valid after `load`, which copies into the same parameters
 
     def _epoch(self, order: Order) -> None:
         self._order.copy_(torch.from_numpy(order.astype("int64")))
@@ -32,7 +32,7 @@ class TorchGraph(TorchGpu):
             self._graphs[last].replay()
 
     def _captured(self, m: int) -> torch.cuda.CUDAGraph:
-        """Return the step on the next m examples as a graph."""
+        """Return a graph of a step on the next m examples."""
 
         def step() -> None:
             examples = self._order[self._done + self._places[:m]]

@@ -1,18 +1,18 @@
-"""The contract suite: checks of every promise in `impls.trainer.Trainer`, for whoever writes a trainer.
+"""The contract suite: checks of the contract of `impls.trainer.Trainer`, for authors of trainers.
 
 In a script or a notebook:
 
     from impls.testing import check_trainer
     check_trainer(Mine)
 
-In a test file, a test for each check:
+In a test file, with one test for each check:
 
     @pytest.mark.parametrize("check", CHECKS, ids=str)
     def test_contract(check):
         check(Mine)
 
-A check raises AssertionError, or what the trainer itself raises. A trainer that was not made for a check's network or batch size raises
-`Unsupported`; the check does not apply then. No check measures time: whether an epoch returns before its work is done is for the bench.
+A check raises AssertionError, or the trainer's own exception. If the trainer does not support a check's network or batch size, it raises
+`Unsupported`, and the check does not apply. No check measures time: the bench checks that an epoch returns after its work is finished.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ __all__ = ["CHECKS", "Check", "check_trainer", "relative_error", "same_bits", "t
 def check_trainer(kind: type[Trainer]) -> dict[str, str]:
     """Run all CHECKS on a trainer's class.
 
-    Returns the checks that do not apply, by name, each with the trainer's reason.
-    Raises Unsupported if the trainer cannot run on this machine, and AssertionError that names the trainer and every check it fails.
+    Returns the names of the checks that do not apply, each with the trainer's reason.
+    Raises Unsupported if the trainer cannot run on this machine, and AssertionError, with the names of the failed checks, if any fail.
     """
     if reason := kind.unavailable():
         raise Unsupported(reason)

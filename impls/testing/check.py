@@ -1,4 +1,4 @@
-"""A check of one promise, and the list of all."""
+"""The class of a contract check, and the registry of all checks."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from impls.trainer import Trainer
 
 @dataclass(frozen=True, eq=False)
 class Check:
-    """One check of one promise. Call it with a trainer's class; its text is its name, for test ids.
+    """A check of one requirement of the contract. Call it with a trainer's class; str() returns its name, for test ids.
 
-    function   what it runs; its docstring states the promise
-    arguments  of the function, besides the class
+    function   the function to call; its docstring states the requirement
+    arguments  arguments of the function, in addition to the class
     """
 
     function: Callable[..., None]
@@ -37,7 +37,7 @@ registered: list[Check] = []
 
 
 def for_each(**values: Sequence[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Add the decorated function to CHECKS, once for every combination of the values."""
+    """Return a decorator that adds a function to CHECKS, once for every combination of the values."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         registered.extend(Check(function, dict(zip(values, chosen, strict=True))) for chosen in itertools.product(*values.values()))

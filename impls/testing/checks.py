@@ -1,4 +1,4 @@
-"""The checks of the contract, a function for each promise."""
+"""The checks of the contract, one function for each requirement."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from impls.testing.material import (
 )
 from impls.trainer import Trainer
 
-# What a trainer computes
+# Results
 
 
 @for_each()
 def check_twenty_steps_in_float32(kind: type[Trainer]) -> None:
-    """Twenty steps on MNIST's digits in float32 lead where the loop in float64 does, except for rounding."""
+    """Twenty steps on MNIST in float32 give the weights of the float64 loop, except for rounding."""
     error = relative_error(trained(kind, Network.gaussian([784, 30, 10]), digits(), batch_size=10), digits_by_the_loop())
-    require(error < 1e-4, f"{error:.1e} from the float64 loop; at most 1e-4 is rounding")
+    require(error < 1e-4, f"differs from the float64 loop by {error:.1e}; rounding explains up to 1e-4")
 
 
 @for_each()
 def check_finite_differences(kind: type[Trainer]) -> None:
-    """A step is minus eta times the gradient of the cost, measured by finite differences."""
+    """A step is -eta times the gradient of the cost, computed by finite differences."""
     data, start, eta, h = small(), Network.scaled([6, 5, 4, 3], seed=3, dtype=np.float64), 0.7, 1e-5
     after = trained(kind, start, data, batch_size=len(data), learning_rate=eta)
     for p, q in pairs(start, after):
@@ -51,13 +51,13 @@ def check_finite_differences(kind: type[Trainer]) -> None:
             gradient = (above - start.cost(data)) / (2 * h)
             p[index] = value
             step = float(q[index]) - value
-            # Central differences err by h^2.
-            require(abs(step + eta * gradient) <= 1e-9, f"a step of {step:.9f} where -eta times the gradient is {-eta * gradient:.9f}")
+            # The error of central differences is of order h^2.
+            require(abs(step + eta * gradient) <= 1e-9, f"a step is {step:.9f}; -eta times the gradient is {-eta * gradient:.9f}")
 
 
 @for_each()
 def check_step_by_hand(kind: type[Trainer]) -> None:
-    """A step of a network with two inputs, two hidden units and one output is the one worked out by hand."""
+    """A step of a network with two inputs, two hidden units and one output matches a calculation by hand."""
 
     def s(z: float) -> float:
         return 1 / (1 + math.exp(-z))
@@ -78,25 +78,25 @@ def check_step_by_hand(kind: type[Trainer]) -> None:
     )
     after = trained(kind, start, Dataset(np.array([[x1, x2]]), np.array([0])), batch_size=1, learning_rate=eta)
     for p, q in pairs(after, right):
-        require(bool((np.abs(p - q) <= 1e-12 * np.abs(q)).all()), f"{p.ravel().tolist()} where {q.ravel().tolist()} is right")
+        require(bool((np.abs(p - q) <= 1e-12 * np.abs(q)).all()), f"a step ends at {p.ravel().tolist()}; expected {q.ravel().tolist()}")
 
 
 @for_each(layers=[(6, 3), (6, 4, 3), (6, 5, 4, 7, 3)], batch_size=[1, 5, 22, 23, 24, 1000])
 def check_any_depth_and_batch_size(kind: type[Trainer], layers: tuple[int, ...], batch_size: int) -> None:
-    """An epoch takes the examples in their order, in mini-batches of m, and averages the short last one over its own size."""
+    """An epoch uses the examples in the given order, in mini-batches of m, and averages a shorter last one over its own size."""
     data = small()
     start = Network.scaled(layers, seed=1, dtype=np.float64)
     after = trained(kind, start, data, batch_size=batch_size, order=data.order(seed=5))
     error = relative_error(after, small_by_single_steps(layers, batch_size))
-    require(error < 1e-12, f"{error:.1e} from the loop, taking each mini-batch by itself; at most 1e-12 is rounding")
+    require(error < 1e-12, f"differs from the loop on separate mini-batches by {error:.1e}; rounding explains up to 1e-12")
 
 
-# What it keeps, and what it leaves alone
+# Copies and state
 
 
 @for_each(dtype=DTYPES)
 def check_inputs_are_copied_and_not_changed(kind: type[Trainer], dtype: str) -> None:
-    """A trainer changes nothing that it is given, and nothing that is changed afterwards changes what it does."""
+    """A trainer does not change its arguments, and later changes to them do not affect it."""
     given = small()
     images, labels, order = given.images.astype(dtype), given.labels.copy(), given.order(seed=0)
     start = Network.scaled([6, 4, 3], dtype=dtype)
@@ -104,9 +104,9 @@ def check_inputs_are_copied_and_not_changed(kind: type[Trainer], dtype: str) -> 
     trainer = kind(start, Dataset(images, labels, 3), batch_size=4, learning_rate=3.0)
     trainer.train_epoch(order)
     first = trainer.network()
-    require(same_bits(start, before[0]), "changes the network that it is given")
+    require(same_bits(start, before[0]), "changes the given network; it must copy it")
     for name, mine, theirs in zip(("images", "labels", "order"), (images, labels, order), before[1:], strict=True):
-        require(np.array_equal(mine, theirs), f"changes the {name} that it is given")
+        require(np.array_equal(mine, theirs), f"changes the given {name}; it must copy it")
 
     untouched = before[0].astype(dtype)
     trainer.load(start)
@@ -115,30 +115,30 @@ def check_inputs_are_copied_and_not_changed(kind: type[Trainer], dtype: str) -> 
         array[...] = 0
     trainer.train_epoch(before[3])
     right = trained(kind, untouched, Dataset(before[1], before[2], 3), batch_size=4, order=before[3])
-    require(same_bits(trainer.network(), right), "keeps arrays that it was given, or gives away its own; it must copy them")
+    require(same_bits(trainer.network(), right), "shares arrays with its arguments or with the networks that it returns; it must copy them")
 
 
 @for_each(dtype=DTYPES)
 def check_same_bits_every_time(kind: type[Trainer], dtype: str) -> None:
-    """The same arguments give the same bits, in the network's dtype, and `load` goes back to the start."""
+    """The same arguments give the same bits, in the network's dtype, and `load` restores the start."""
     data, start = small(), Network.scaled([6, 4, 3], dtype=dtype)
     order = data.order(seed=2)
     trainer = kind(start, data, batch_size=4, learning_rate=3.0)
-    require(same_bits(trainer.network(), start), "does not start from the network that it is given")
+    require(same_bits(trainer.network(), start), "does not start from the given network")
     trainer.train_epoch(order)
     once = trainer.network()
-    require(once.dtype == dtype, f"returns {once.dtype} for a network of {dtype}")
+    require(once.dtype == dtype, f"returns {once.dtype} weights for a {dtype} network")
     trainer.train_epoch(order)
     require(not same_bits(trainer.network(), once), "a second epoch changes nothing")
     trainer.load(start)
     trainer.train_epoch(order)
-    require(same_bits(trainer.network(), once), "ends elsewhere after going back to the start with `load`")
-    require(same_bits(trained(kind, start, data, batch_size=4, order=order), once), "ends elsewhere in another trainer")
+    require(same_bits(trainer.network(), once), "gives other bits after `load` restores the start")
+    require(same_bits(trained(kind, start, data, batch_size=4, order=order), once), "gives other bits in a second trainer")
 
 
 @for_each()
 def check_two_trainers_share_nothing(kind: type[Trainer]) -> None:
-    """Two trainers whose epochs alternate train as each does alone."""
+    """Two trainers whose epochs alternate give the same bits as each one alone."""
     data = small()
     order = data.order(seed=2)
     cases = [(Network.scaled([6, 4, 3], seed=1), 4), (Network.scaled([6, 5, 3], seed=2), 7)]
@@ -156,7 +156,7 @@ def check_two_trainers_share_nothing(kind: type[Trainer]) -> None:
     for trainer in (*alternating, *alternating):
         trainer.train_epoch(order)
     for right, trainer in zip(separate, alternating, strict=True):
-        require(same_bits(trainer.network(), right), "ends elsewhere if another trainer trains in between")
+        require(same_bits(trainer.network(), right), "gives other bits if another trainer's epochs alternate with its own")
 
 
 @for_each()
@@ -167,24 +167,24 @@ def check_integer_orders(kind: type[Trainer]) -> None:
     right = trained(kind, start, data, batch_size=4, order=order)
     for dtype in ("int32", "uint8", "int64", "uint64"):
         after = trained(kind, start, data, batch_size=4, order=order.astype(dtype))
-        require(same_bits(after, right), f"ends elsewhere with an order of {dtype}")
+        require(same_bits(after, right), f"gives other bits for an order of dtype {dtype}")
 
 
-# What it says, and what it refuses
+# Attributes and invalid arguments
 
 
 @for_each()
 def check_facts(kind: type[Trainer]) -> None:
-    """The class names its library and its device, and a trainer its ranks: results record them."""
-    require(bool(kind.library) and isinstance(kind.library, str), f"library {kind.library!r}: it must be a package's name")
-    require(kind.device in ("cpu", "gpu"), f'device {kind.device!r}: it must be "cpu" or "gpu"')
+    """The attributes `library`, `device` and `ranks`, which results record, have valid values."""
+    require(bool(kind.library) and isinstance(kind.library, str), f"library {kind.library!r}: must be the name of a package")
+    require(kind.device in ("cpu", "gpu"), f'device {kind.device!r}: must be "cpu" or "gpu"')
     ranks = kind(Network.scaled([6, 4, 3]), small(), batch_size=4, learning_rate=1.0).ranks
-    require(isinstance(ranks, int) and ranks >= 1, f"{ranks!r} ranks: it must be a whole number, 1 or more")
+    require(isinstance(ranks, int) and ranks >= 1, f"ranks {ranks!r}: must be a positive integer")
 
 
 @for_each()
 def check_bad_settings_are_refused(kind: type[Trainer]) -> None:
-    """A batch size that is no whole number from 1 up, or a learning rate that is not positive and finite, raises InputError."""
+    """A batch size that is not a positive integer, or a learning rate that is not positive and finite, raises InputError."""
     bad: list[dict[str, Any]] = [{"batch_size": size} for size in (0, -1, 2.5, True, "10")]
     bad += [{"learning_rate": eta} for eta in (0.0, -1.0, math.nan, math.inf)]
     for setting in bad:
@@ -195,7 +195,7 @@ def check_bad_settings_are_refused(kind: type[Trainer]) -> None:
 
 @for_each()
 def check_layers_that_do_not_fit_are_refused(kind: type[Trainer]) -> None:
-    """A network whose first layer is not the images' pixels, or whose last has fewer units than classes, raises InputError."""
+    """A network raises InputError if its inputs are not as many as the pixels, or if it has fewer outputs than classes."""
     for layers, about in (((5, 4, 3), "6 pixels"), ((6, 4, 2), "3 classes")):
         make = functools.partial(kind, Network.scaled(layers), small(), batch_size=4, learning_rate=1.0)
         require_input_error(about, f"layers {layers}", make)
@@ -209,21 +209,21 @@ def check_bad_orders_are_refused(kind: type[Trainer]) -> None:
         "an order that is too short": np.arange(22),
         "an order that is too long": np.arange(24),
         "an order of floats": np.arange(23.0),
-        "an order that is a matrix": np.arange(23)[:, None],
-        "an order that starts below 0": np.arange(-1, 22),
-        "an order that goes on after the last example": np.arange(1, 24),
-        "an order of truth values": np.arange(23) > 3,
+        "an order with two dimensions": np.arange(23)[:, None],
+        "an order with a negative index": np.arange(-1, 22),
+        "an order with an index that is too large": np.arange(1, 24),
+        "an order of booleans": np.arange(23) > 3,
     }
     for what, order in bad.items():
-        require_input_error("an order", what, functools.partial(trainer.train_epoch, order))
+        require_input_error("^order: ", what, functools.partial(trainer.train_epoch, order))
 
 
 @for_each()
 def check_other_networks_are_refused(kind: type[Trainer]) -> None:
-    """`load` raises InputError for a network of other layers or of another dtype."""
+    """`load` raises InputError for a network with other layers or another dtype."""
     trainer = kind(Network.scaled([6, 4, 3]), small(), batch_size=4, learning_rate=1.0)
     for what, other in {"other layers": Network.scaled([6, 5, 3]), "another dtype": Network.scaled([6, 4, 3], dtype=np.float64)}.items():
-        require_input_error("given to a trainer", f"a network of {what}", functools.partial(trainer.load, other))
+        require_input_error("^network: layers .*, dtype ", f"a network with {what}", functools.partial(trainer.load, other))
 
 
 CHECKS: tuple[Check, ...] = tuple(registered)

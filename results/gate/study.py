@@ -1,11 +1,11 @@
-"""How often the gate is right: the recording behind README.md in this folder, and the figures made from it.
+"""Error rates of the gate: the recording behind README.md in this folder, and the figures made from it.
 
-    python results/gate/study.py record   pairs.csv and stored.csv, half an hour on two cores
-    python results/gate/study.py live     live.csv, another
-    python results/gate/study.py report   figures.md, from the three
+    python results/gate/study.py record   writes pairs.csv and stored.csv; half an hour on two cores
+    python results/gate/study.py live     writes live.csv; another half hour
+    python results/gate/study.py report   writes figures.md from the three files
 
-Slowdowns are planted in the `matrix` trainer's own steps (bench/gate/planted_slowdowns.py has the kinds). Each condition's pairs are
-recorded in turns of ten pairs, so that all of them meet all of the machine's moods.
+The study plants slowdowns in the steps of `matrix` (bench/gate/planted_slowdowns.py has the kinds). It records ten pairs of each
+condition in turn, so that slow and fast phases of the machine affect all conditions.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from bench.gate import MARGIN, SECONDS  # noqa: E402
 from bench.gate.planted_slowdowns import KINDS, variable  # noqa: E402
 from bench.gate.rule import decide  # noqa: E402
 from bench.gate.self_test import resample, shares, with_planted  # noqa: E402
-from bench.paired import duel  # noqa: E402 (the checkout's own, wherever this is run)
+from bench.paired import duel  # noqa: E402 (from this checkout, whatever the current directory)
 from bench.paired.contender import contender  # noqa: E402
 from bench.paired.duel import Duel  # noqa: E402
 from bench.paired.pair import Pair  # noqa: E402
@@ -41,19 +41,19 @@ from bench.text.tables import Table  # noqa: E402
 from bench.workload import named  # noqa: E402
 from impls import mnist  # noqa: E402
 
-Condition = tuple[str, float, str]  # what was planted, by how much that slows, "busy" or nothing
+Condition = tuple[str, float, str]  # kind of slowdown, its size, state of the machine: "busy" or empty
 
 TRAINER = "matrix"
-METHODS = dict(zip(KINDS, ("_update_mini_batch", "_backprop") * 3, strict=True))  # called once a mini-batch
+METHODS = dict(zip(KINDS, ("_update_mini_batch", "_backprop") * 3, strict=True))  # called once per mini-batch
 LEVELS = (0.02, 0.03, 0.05)
-TURNS, A_TURN = 6, 10  # pairs a condition: 60; of unchanged code four times as many
-TRIALS = 10_000  # drawn, of unchanged code; a tenth of that of slowed
+TURNS, A_TURN = 6, 10  # 60 pairs per condition; four times as many of unchanged code
+TRIALS = 10_000  # drawn trials of unchanged code; a tenth as many of each slowdown
 LIVE, LIVE_LEVEL = 30, 0.03
 
 
 @contextmanager
 def prepared() -> Iterator[Duel]:
-    """A duel of the trainer with itself, verified."""
+    """Prepare a verified duel of the trainer with itself."""
     with tempfile.TemporaryDirectory() as directory:
         one, other = (contender(TRAINER, Path(directory) / name) for name in ("a", "b"))
         yield duel.prepare(one, other, named("nielsen"), mnist(), Path(directory), threads=1, seconds=SECONDS)
@@ -61,7 +61,7 @@ def prepared() -> Iterator[Duel]:
 
 @contextmanager
 def busy(state: str) -> Iterator[None]:
-    """A second process that does nothing but compute, anywhere or on the processor that is measured on."""
+    """Run a second process that computes all the time, on any processor or on the one that the trainer uses."""
     if not state:
         yield
         return
@@ -75,14 +75,14 @@ def busy(state: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Planted:
-    """A kind of slowdown and a level of it, in units a call; nothing: the trainer as it is."""
+    """A kind of slowdown, its level, and its size in units per call. At level 0 the trainer is unchanged."""
 
     kind: str
     level: float
     units: float = 0.0
 
     def subject(self, match: Duel) -> Duel:
-        """The duel with the slowdown in its first contender."""
+        """Return the duel with the slowdown in its first contender."""
         return with_planted(match, TRAINER, METHODS[self.kind], self.kind, self.units) if self.level else match
 
 
@@ -90,17 +90,17 @@ UNCHANGED = Planted("none", 0.0)
 
 
 def planted(match: Duel, levels: Sequence[float]) -> list[Planted]:
-    """Every kind at every level, measured out."""
+    """Measure the size of a unit of every kind; return every kind at every level."""
     found = []
     for kind in KINDS:
         nothing, unit = shares(match, TRAINER, METHODS[kind], kind)
-        print(f"{kind}: planting nothing is {nothing:.2%} of an epoch, a unit a step {unit:.2%}", flush=True)
+        print(f"{kind}: empty wrapper {nothing:.2%} of an epoch, one unit per step {unit:.2%}", flush=True)
         found += [Planted(kind, level, max(level - nothing, 0) / unit) for level in levels]
     return found
 
 
 def stored_median(match: Duel, subject: Planted) -> float:
-    """The median that one run of pytest-benchmark stores, seconds."""
+    """Run pytest-benchmark once and return the median that it stores, in seconds."""
     examples = match.title.split(" examples")[0].split(", ")[-1].replace(",", "")
     trainer = "bench.gate.planted_slowdowns:Planted" if subject.level else TRAINER
     environment = os.environ | (variable(TRAINER, METHODS[subject.kind], subject.kind, subject.units) if subject.level else {})
@@ -136,7 +136,7 @@ def record() -> None:
 
 
 def live() -> None:
-    """Write live.csv: the gate's own verdicts, on this machine as it is."""
+    """Write live.csv: verdicts of the gate's rule on newly measured pairs."""
     with prepared() as match, (HERE / "live.csv").open("w", newline="") as file:
         trials = csv.writer(file, lineterminator="\n")
         trials.writerow(["kind", "slower", "trial", "verdict", "ratio", "low", "high", "pairs", "seconds"])
@@ -152,7 +152,7 @@ def live() -> None:
 
 
 def recorded_pairs() -> dict[Condition, list[Pair]]:
-    """Return the pairs of pairs.csv, in their order, by what was planted and whether the machine was busy."""
+    """Return the pairs of pairs.csv, in order, by condition."""
     recorded: dict[Condition, list[Pair]] = defaultdict(list)
     for row in _read("pairs.csv"):
         a, b = (tuple(float(time) / 1e6 for time in row[name].split()) for name in ("a_microseconds", "b_microseconds"))
@@ -161,14 +161,17 @@ def recorded_pairs() -> dict[Condition, list[Pair]]:
 
 
 def report(trials: int = TRIALS) -> str:
-    """Return figures.md: a summary, every condition, and the live trials. `trials` of unchanged code, a tenth of each slowdown."""
+    """Return figures.md: a summary, every condition, and the live trials.
+
+    trials  number of drawn trials of unchanged code; a tenth as many of each slowdown
+    """
     recorded, medians, verdicts = recorded_pairs(), defaultdict(list), defaultdict(list)
     for row in _read("stored.csv"):
         medians[row["kind"], float(row["slower"]), row["busy"]].append((int(row["turn"]), float(row["median_seconds"])))
     for row in _read("live.csv"):
         verdicts[row["kind"], float(row["slower"])].append((row["verdict"], float(row["seconds"])))
 
-    found, stored = defaultdict(list), defaultdict(list)  # shares of trials called slower, by level, of an idle machine
+    found, stored = defaultdict(list), defaultdict(list)  # shares of trials called slower, by level, on an idle machine
     conditions = []
     for (kind, level, state), pairs in sorted(recorded.items(), key=lambda item: (item[0][2], item[0][1], item[0][0])):
         rates, exact = (
@@ -207,18 +210,18 @@ def _planted_name(kind: str, level: float) -> str:
 
 
 def _table(headings: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
-    """Return a Markdown table, and an empty line."""
+    """Return a Markdown table followed by an empty line."""
     return Table("", headings, [[str(cell) for cell in row] for row in rows], numbers=True).markdown() + "\n"
 
 
 def _centred(pairs: list[Pair], level: float) -> list[Pair]:
-    """Return the pairs with a's times scaled, all alike, so that the median of their ratios is exactly 1 + level."""
+    """Return the pairs with a's times scaled by one factor, so that the median of their ratios is exactly 1 + level."""
     factor = (1 + level) / float(np.exp(np.median([pair.log_ratio for pair in pairs])))
     return [replace(pair, a=tuple(factor * second for second in pair.a)) for pair in pairs]
 
 
 def _compared(baselines: list[tuple[int, float]], runs: list[tuple[int, float]]) -> float:
-    """How often --benchmark-compare-fail=median:5% fails a run against a baseline stored at another time."""
+    """Return how often --benchmark-compare-fail=median:5% fails a run compared with a baseline from another turn."""
     trials = [run > 1.05 * baseline for (turn, baseline), (later, run) in product(baselines, runs) if turn != later]
     return sum(trials) / len(trials)
 

@@ -1,8 +1,8 @@
-"""How often the 95 % intervals hold the truth, on noise that was recorded: figures.md, in two minutes.
+"""Coverage of the 95 % intervals on recorded noise.
 
-    python results/intervals/study.py
+    python results/intervals/study.py   writes figures.md; two minutes
 
-The truth is known because the noise is drawn from what was recorded: the median of that is what an interval has to hold.
+The true value is known, because the samples are drawn from a recording: it is the median of the recording.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path.insert(0, str(ROOT))
 
-from bench import records  # noqa: E402 (the checkout's own, wherever this is run)
+from bench import records  # noqa: E402 (from this checkout, whatever the current directory)
 from bench.paired.pair import Pair  # noqa: E402
 from bench.paired.sequential import interim_looks  # noqa: E402
 from bench.stats import intervals  # noqa: E402
@@ -29,19 +29,19 @@ from bench.stats.intervals import FEWEST, Interval, Sample  # noqa: E402
 from bench.text.tables import Table  # noqa: E402
 from results.gate.study import recorded_pairs  # noqa: E402
 
-TRIALS = 4000  # a share of 95 % is then unsure by 0.3 %, one standard deviation
-LONG = 28  # rounds, of which any number can be drawn
-BLOCK = 5  # successive rounds that are drawn together, so that neighbours resemble each other as they do on the machine
+TRIALS = 4000  # a share of 95 % then has a standard deviation of 0.3 %
+LONG = 28  # rounds; enough to draw samples of any size from
+BLOCK = 5  # successive rounds drawn together, to keep the correlation of neighbours
 SPANS = ((0.0, 0.05), (0.05, 0.13), (0.13, 0.25), (0.25, 2.0))  # seconds of an epoch
-ALONE = 0.25  # from here on neighbours do not resemble each other
-PAIRS = 60  # as many as a duel's time allows, about
+ALONE = 0.25  # seconds of an epoch; longer epochs are not correlated with their neighbours
+PAIRS = 60  # about as many as fit into the default time of a duel
 
 Times = npt.NDArray[np.float64]
 rng = np.random.default_rng(0)
 
 
 def recorded() -> list[Times]:
-    """The rounds of every recorded case, in their order; but those that drifted, whose rounds have no one truth."""
+    """Return the rounds of every recorded case, in order, except for cases with drift: they have no single true value."""
     from bench.analysis import noise
 
     table = records.read(records.files([ROOT / "results"]))
@@ -51,58 +51,58 @@ def recorded() -> list[Times]:
 
 
 def processes() -> list[Times]:
-    """The rounds of every recorded process of unchanged code: processes differ by where their memory came to lie."""
+    """Return the rounds of every recorded process of unchanged code. The processes differ in their memory layout."""
     return [side for pair in unchanged() for side in (np.array(pair.a), np.array(pair.b))]
 
 
 def unchanged() -> list[Pair]:
-    """The recorded pairs of processes of the same code, in their order."""
+    """Return the recorded pairs of unchanged code, in order."""
     return recorded_pairs()["none", 0.0, ""]
 
 
 def resemblance(series: Times) -> float:
-    """The correlation of a round with the next one. A sample shows it too small, by (1 + 3 r) / n."""
+    """Return the correlation r of a round with the next. The estimate of n rounds is too small by (1 + 3 r) / n, which is corrected."""
     r = float(np.corrcoef(series[:-1], series[1:])[0, 1])
     return r + (1 + 3 * r) / len(series)
 
 
 def drawn(series: Times, rounds: int, block: int) -> Times:
-    """Rounds drawn from a series in blocks of successive ones."""
+    """Draw rounds from a series in blocks of successive rounds."""
     starts = rng.integers(len(series) - block + 1, size=-(-rounds // block))
     return np.concatenate([series[start : start + block] for start in starts])[:rounds]
 
 
 def coverage(trial: Callable[[], tuple[Interval, float]], trials: int) -> float:
-    """The share of trials in which the interval holds the truth."""
+    """Return the share of trials whose interval contains the true value."""
     return float(np.mean([interval.low <= truth <= interval.high for interval, truth in (trial() for _ in range(trials))]))
 
 
 def one_run(cases: list[Times], rounds: int | None, block: int) -> tuple[Interval, float]:
-    """The median of a run, of so many rounds or as many as the case had; truth: that of the series it was drawn from."""
+    """Draw a run of `rounds` rounds (None: as many as the case has). Return the interval of its median, and the median of its case."""
     series = cases[rng.integers(len(cases))]
     return intervals.median(drawn(series, rounds or len(series), block)), float(np.median(series))
 
 
 def two_runs(cases: list[Times], rounds: int | None, block: int) -> tuple[Interval, float]:
-    """The ratio of two runs' medians."""
+    """Draw two runs. Return the interval of the ratio of their medians, and the true ratio."""
     one, other = (cases[i] for i in rng.integers(len(cases), size=2))
     ratio = intervals.ratio(drawn(one, rounds or len(one), block), drawn(other, rounds or len(other), block))
     return ratio, float(np.median(one) / np.median(other))
 
 
 def pooled(runs: list[Times], truth: float, count: int) -> tuple[Interval, float]:
-    """The centre of several runs of the same code, each as it was; truth: the median of all runs' medians."""
+    """Draw `count` whole runs of the same code. Return the interval of their centre, and the true value."""
     return Sample([runs[i] for i in rng.integers(len(runs), size=count)]).interval(), truth
 
 
 def looked_at(log_ratios: Times) -> list[Interval]:
-    """The intervals of a duel at each of its looks, on pairs with these log-ratios."""
+    """Return the interval at each look of a duel whose pairs have these log-ratios."""
     pairs = [Pair((float(ratio),), (1.0,), "a", 1.0) for ratio in np.exp(log_ratios)]
     return [interval for _, interval in interim_looks(pairs, seconds=math.inf)]
 
 
 def report(trials: int = TRIALS) -> str:
-    """Return figures.md; each share is of so many trials."""
+    """Return figures.md. Each share is over `trials` trials."""
     cases = recorded()
     long = [series for series in cases if len(series) >= LONG]
     sections = defaultdict(list)
@@ -153,7 +153,7 @@ def _percent(share: float) -> str:
 
 
 def _table(title: str, headings: list[str], rows: list[tuple[object, ...]]) -> list[str]:
-    """Return a Markdown table's lines, with a title and an empty one."""
+    """Return the lines of a Markdown table, with its title and empty lines."""
     padded = [[str(cell) for cell in (*row, *["-"] * (len(headings) - len(row)))] for row in rows]
     return [f"{title[0].upper()}{title[1:]}:", "", Table("", headings, padded, numbers=True).markdown(), ""]
 

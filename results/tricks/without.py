@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# Experiments, each as short as it can be; study.py beside this runs them.
+# Experiments, each as short as it can be; measure.py beside this runs them.
 """`matrix_tuned` without one of its tricks each, for `versus`."""
 
 from itertools import pairwise

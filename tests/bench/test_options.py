@@ -1,4 +1,4 @@
-"""The options of both doors, as one parser reads them."""
+"""Options that pytest and the command line share."""
 
 import argparse
 from pathlib import Path
@@ -16,7 +16,7 @@ def given(*arguments):
     return parse(parser.parse_args(arguments), results=Path("here"))
 
 
-def test_nothing_given_is_the_main_job():
+def test_defaults_are_the_main_job():
     options = given()
     assert options.trainers == tuple(TRAINERS)
     assert [workload.name for workload in options.workloads] == ["nielsen", "wide"]
@@ -25,14 +25,14 @@ def test_nothing_given_is_the_main_job():
     assert (options.results, options.charts) == (Path("here"), True)
 
 
-def test_lists_are_split_and_freed_of_repetitions():
+def test_lists_are_split_and_deduplicated():
     options = given("--trainers", "loop, matrix,loop", "--workload", "wide,large", "--workload", "wide", "--require", "loop")
     assert options.trainers == ("loop", "matrix")
     assert [workload.name for workload in options.workloads] == ["wide", "large"]
     assert options.require == ("loop",)
 
 
-def test_everything_given():
+def test_every_option_is_parsed():
     options = given(
         *("--batch-size", "1,10", "--hidden", "30", "--dtype", "float64", "--examples", "500", "--rounds", "7", "--threads", "1"),
         *("--seed", "3", "--data", "d", "--results", "r", "--machine", "m", "--no-charts", "--warm-up", "2.5"),
@@ -47,48 +47,47 @@ def test_everything_given():
 
 @pytest.mark.parametrize("option", ["--batch-size", "--hidden", "--examples", "--rounds", "--threads"])
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "1e3"])
-def test_a_number_that_is_none_is_refused_by_name(option, value):
-    with pytest.raises(InputError, match=f"^{option} {value}: give a whole number, 1 or more$"):
+def test_an_invalid_number_raises_input_error_with_the_option(option, value):
+    with pytest.raises(InputError, match=f"^{option} {value}: .*whole number, 1 or more"):
         given(f"{option}={value}")
 
 
 @pytest.mark.parametrize("value", ["-1", "nan", "inf", "soon", ""])
-def test_a_warm_up_that_is_no_time_is_refused(value):
-    with pytest.raises(InputError, match=f"^--warm-up {value}: give seconds, 0 or more$"):
+def test_an_invalid_warm_up_raises_input_error(value):
+    with pytest.raises(InputError, match=f"^--warm-up {value}: .*seconds, 0 or more"):
         given(f"--warm-up={value}")
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--trainers", "matrx"], "unknown trainer 'matrx': did you mean matrix?"),
-        (["--trainers", "no.such:Thing"], "trainer 'no.such:Thing' cannot be imported: ModuleNotFoundError"),
-        (["--trainers", "json:JSONDecoder"], "trainer 'json:JSONDecoder' is no subclass of impls.Trainer"),
-        (["--workload", "nielson"], "unknown workload 'nielson': did you mean nielsen?"),
-        (["--workload", "wide", "--batch-size", "10"], "give one or the other"),
-        (["--examples", "60000"], "--examples 60000: the training set has 50,000"),
-        (["--examples", "50", "--workload", "wide"], "workload wide: batch size 100 does not fit 50 examples"),
-        (["--data", "nowhere"], "nowhere is not a directory"),
-        (["--results", "pyproject.toml"], "--results pyproject.toml: cannot write there"),
-        (["--threads", "100000"], "--threads 100000: this process may run on"),
+        (["--trainers", "matrx"], "trainer 'matrx'.* matrix"),
+        (["--trainers", "no.such:Thing"], r"trainer 'no\.such:Thing'.* ModuleNotFoundError"),
+        (["--trainers", "json:JSONDecoder"], r"trainer 'json:JSONDecoder'.* subclass of impls\.Trainer"),
+        (["--workload", "nielson"], "workload 'nielson'.* nielsen"),
+        (["--workload", "wide", "--batch-size", "10"], "^--workload: .*--batch-size"),
+        (["--examples", "60000"], "^--examples 60000: .*50,000"),
+        (["--examples", "50", "--workload", "wide"], "^workload wide: batch size 100 .*50 examples"),
+        (["--data", "nowhere"], "nowhere.* not a directory"),
+        (["--results", "pyproject.toml"], r"^--results pyproject\.toml: .*writ"),
+        (["--threads", "100000"], "^--threads 100000: .*processor"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_run_is_refused_before_anything_is_written(arguments, message, tmp_path, monkeypatch):
+def test_an_invalid_job_raises_input_error_before_anything_is_written(arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pyproject.toml").touch()
-    with pytest.raises(InputError) as error:
+    with pytest.raises(InputError, match=message):
         prepare(given("--results", "results", *arguments), kind="timing")
-    assert message in str(error.value)
     assert not (tmp_path / "results").exists()
 
 
-def test_other_refusals():
-    with pytest.raises(InputError, match=r"^--seed -1: give a whole number, 0 or more$"):
+def test_other_invalid_values_raise_input_error():
+    with pytest.raises(InputError, match=r"^--seed -1: .*whole number, 0 or more"):
         given("--seed=-1")
-    with pytest.raises(InputError, match="--batch-size : give a whole number"):
+    with pytest.raises(InputError, match=r"^--batch-size : .*whole number"):
         given("--batch-size", "1,,2")
-    with pytest.raises(InputError, match="--require gpu: it is not among the trainers to run, loop"):
+    with pytest.raises(InputError, match=r"^--require gpu: .* loop$"):
         given("--trainers", "loop", "--require", "gpu")
     with pytest.raises(argparse.ArgumentError, match="--dtype"):
         given("--dtype", "float16")

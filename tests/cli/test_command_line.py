@@ -1,7 +1,8 @@
-"""`python -m bench` from the outside: its commands, exit codes and refusals."""
+"""The command line, run as a user does: commands, exit codes and error messages."""
 
 import json
 import logging
+import re
 import shutil
 import signal
 import subprocess
@@ -35,7 +36,7 @@ def test_help_names_every_command():
     )
 
 
-def test_machine_tells_the_same_as_text_and_as_json():
+def test_machine_prints_the_same_facts_as_text_and_as_json():
     columns = json.loads(command("machine", "--json", "--machine", "My Box").stdout)
     text = command("machine").stdout
     assert columns["machine"] == "my-box"
@@ -44,18 +45,20 @@ def test_machine_tells_the_same_as_text_and_as_json():
         assert columns[column] in text
 
 
-def test_every_trainer_is_listed_with_what_it_lacks(capsys, monkeypatch):
+def test_trainers_lists_every_trainer_with_the_reason_if_unavailable(capsys, monkeypatch):
     monkeypatch.setattr("impls.mpi.Mpi.unavailable", lambda: "gone fishing")
     assert main(["trainers"]) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert list(lines) == list(TRAINERS)
-    assert (lines["loop"], lines["mpi"]) == ("runs here", "gone fishing")
+    assert (lines["loop"], lines["mpi"]) == ("available", "gone fishing")
     assert main(["trainers", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["loop"] is None
 
 
-@pytest.mark.parametrize(("installed", "version"), [({"epochbench": "1.2"}, "1.2"), ({}, "of this clone")], ids=["installed", "a clone"])
-def test_the_version_is_told(installed, version, capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("installed", "version"), [({"epochbench": "1.2"}, "1.2"), ({}, "unknown (not installed)")], ids=["installed", "a clone"]
+)
+def test_version_prints_the_installed_version(installed, version, capsys, monkeypatch):
     def find(name):
         if name not in installed:
             raise metadata.PackageNotFoundError(name)
@@ -68,7 +71,7 @@ def test_the_version_is_told(installed, version, capsys, monkeypatch):
     assert capsys.readouterr().out == f"epochbench {version}\n"
 
 
-def test_train_writes_a_row_an_epoch_and_overlays_the_trainers(tmp_path):
+def test_train_writes_a_row_per_epoch_and_one_chart_of_all_trainers(tmp_path):
     output = command(*TRAIN, "--trainer", "loop,matrix", "--results", tmp_path)
     assert output.returncode == 0, output.stderr
     (csv,) = tmp_path.glob("*.csv")
@@ -83,17 +86,17 @@ def test_train_writes_a_row_an_epoch_and_overlays_the_trainers(tmp_path):
     assert "best test accuracy" in output.stdout
 
 
-def test_train_stops_where_the_accuracy_is_reached(tmp_path):
+def test_train_stops_at_the_accuracy_of_until(tmp_path):
     reached = command(*TRAIN, "--until", "30%", "--epochs", "50", "--no-charts", "--results", tmp_path / "a")
     assert reached.returncode == 0
     assert "epoch   9" not in reached.stdout
     missed = command(*TRAIN, "--until", "0.99", "--no-charts", "--results", tmp_path / "b")
     assert missed.returncode == 1
-    assert "99.00% was not reached in 2 epochs" in missed.stdout
+    assert re.search(r"99\.00% .*2 epochs", missed.stdout)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no such signal")
-def test_train_that_is_interrupted_keeps_its_epochs(tmp_path):
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not have this signal")
+def test_interrupted_train_keeps_finished_epochs(tmp_path):
     arguments = [sys.executable, "-m", "bench", *TRAIN, "--epochs", "100000", "--results", str(tmp_path)]
     with subprocess.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         while not list(tmp_path.glob("*.partial.csv")):
@@ -107,9 +110,9 @@ def test_train_that_is_interrupted_keeps_its_epochs(tmp_path):
     assert len(records.read([left])) >= 1
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is another error there")
-@pytest.mark.parametrize("widths", [99, 1], ids=["more than a buffer holds", "less"])
-def test_the_answer_stays_no_when_its_reader_has_had_enough(tmp_path, widths):
+@pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe raises a different error on Windows")
+@pytest.mark.parametrize("widths", [99, 1], ids=["more than a pipe buffer", "less"])
+def test_a_closed_stdout_does_not_change_the_exit_code(tmp_path, widths):
     csv = written(tmp_path / "a.csv", {(f"h{width}-b1", "matrix"): 1.0 for width in range(1, widths + 1)}, accuracy=1.5)
     with subprocess.Popen(
         [sys.executable, "-m", "bench", "check", str(csv)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -119,8 +122,8 @@ def test_the_answer_stays_no_when_its_reader_has_had_enough(tmp_path, widths):
     assert process.returncode == 1
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
-def test_an_answer_that_a_full_disk_refuses_is_bad_output_in_one_line(tmp_path):
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system does not have /dev/full")
+def test_a_full_disk_is_exit_code_2_and_a_one_line_error(tmp_path):
     csv = written(tmp_path / "a.csv", {("nielsen", "matrix"): 1.0})
     with Path("/dev/full").open("w") as full:
         output = subprocess.run(
@@ -130,12 +133,12 @@ def test_an_answer_that_a_full_disk_refuses_is_bad_output_in_one_line(tmp_path):
 
 
 @pytest.fixture
-def measured_before(monkeypatch):
-    """A machine whose peaks are known, so that they need no time."""
+def known_peaks(monkeypatch):
+    """Fixed peaks, so that the test does not measure them."""
     monkeypatch.setattr("bench.machine.peaks.measure", lambda device, dtype: Peaks(flops=1e12, bytes=1e11))
 
 
-def test_a_trainer_that_was_not_made_for_the_workload_is_skipped(tmp_path, monkeypatch, measured_before, caplog):
+def test_train_skips_a_trainer_that_does_not_support_the_workload(tmp_path, monkeypatch, known_peaks, caplog):
     class Picky(Matrix):
         def __init__(self, *arguments, **options):
             raise Unsupported("takes one hidden layer")
@@ -148,11 +151,11 @@ def test_a_trainer_that_was_not_made_for_the_workload_is_skipped(tmp_path, monke
     (csv,) = tmp_path.glob("*.csv")
     assert records.read([csv])["trainer"].tolist() == ["matrix"]
     alone = parse(asked | {"bench_trainers": "picky:Picky"}, results=tmp_path, workloads=["nielsen"])
-    with pytest.raises(InputError, match="--trainer picky:Picky cannot train nielsen: takes one hidden layer"):
+    with pytest.raises(InputError, match=r"--trainer picky:Picky.* nielsen.* takes one hidden layer"):
         train(alone, epochs=1, until=None)
 
 
-def test_what_cannot_be_printed_is_not_the_trainers_failure(tmp_path, measured_before, monkeypatch):
+def test_a_broken_pipe_is_not_a_failure_of_the_trainer(tmp_path, known_peaks, monkeypatch):
     class Closed(logging.Handler):
         def emit(self, record):
             raise BrokenPipeError("the reader is gone")
@@ -176,7 +179,7 @@ def trained(tmp_path_factory):
     return csv
 
 
-def test_plot_draws_beside_the_csv_or_where_it_is_told(trained, tmp_path, capsys):
+def test_plot_writes_beside_the_csv_or_to_the_directory_of_o(trained, tmp_path, capsys):
     copy = shutil.copy(trained, tmp_path / "mine.csv")
     assert main(["plot", str(copy)]) == 0
     assert (tmp_path / "mine-learning-nielsen.png").is_file()
@@ -185,7 +188,7 @@ def test_plot_draws_beside_the_csv_or_where_it_is_told(trained, tmp_path, capsys
     assert capsys.readouterr().out.count("learning-nielsen.png") == 2
 
 
-def test_the_same_rows_make_the_same_drawing(trained, tmp_path):
+def test_plot_is_deterministic(trained, tmp_path):
     for name in "ab":
         assert main(["plot", str(trained), "-o", str(tmp_path / name)]) == 0
     first, second = (next((tmp_path / name).glob("*.svg")).read_bytes() for name in "ab")
@@ -195,15 +198,15 @@ def test_the_same_rows_make_the_same_drawing(trained, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["plot", "nowhere.csv"], "nowhere.csv cannot be read"),
-        (["plot", "pyproject.toml"], "pyproject.toml: line 1 lacks the column"),
-        (["train", "--trainer", "lop"], "unknown trainer 'lop': did you mean loop?"),
-        (["train", "--workload", "nielsen,wide"], "train takes one workload, not 2"),
+        (["plot", "nowhere.csv"], r"nowhere\.csv.*No such file"),
+        (["plot", "pyproject.toml"], r"pyproject\.toml.* line 1.*column.* schema"),
+        (["train", "--trainer", "lop"], "trainer 'lop'.* loop"),
+        (["train", "--workload", "nielsen,wide"], "train .*one workload"),
         (["train", "--epochs", "0"], "--epochs 0"),
-        (["train", "--until", "soon"], "soon: give a fraction such as 0.95, or 95%"),
-        (["train", "--results", "LICENSE"], "--results LICENSE: cannot write there"),
-        (["train", "--examples", "5"], "batch size 10 does not fit 5 examples"),
-        (["tarin"], "invalid choice: 'tarin'"),
+        (["train", "--until", "soon"], "--until: soon: .*fraction.* 95%"),
+        (["train", "--results", "LICENSE"], "--results LICENSE: .*writ"),
+        (["train", "--examples", "5"], "workload nielsen: batch size 10 .*5 examples"),
+        (["tarin"], "'tarin'"),
         ([], "COMMAND"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -212,9 +215,9 @@ def test_bad_input_is_one_line_and_exit_code_2(arguments, message, capsys, monke
     monkeypatch.chdir(ROOT)
     try:
         code = main(arguments)
-    except SystemExit as stopped:  # argparse's
+    except SystemExit as stopped:  # from argparse
         code = stopped.code
     output = capsys.readouterr()
     assert code == 2
-    assert message in output.err.splitlines()[-1]
+    assert re.search(message, output.err.splitlines()[-1])
     assert not output.out

@@ -1,7 +1,8 @@
-"""The short form of tests/support/fuzz/, what it has found, and that time grows as the input does."""
+"""A short run of tests/support/fuzz/, regression tests for its findings, and linear running time."""
 
 import gzip
 import os
+import re
 import time
 import tracemalloc
 
@@ -20,43 +21,43 @@ NIELSEN = {("nielsen", "loop"): 1.0, ("nielsen", "matrix"): 0.1}
 
 
 @pytest.mark.parametrize("name", SHORT)
-def test_hostile_input_is_accepted_or_refused_and_nothing_else(name):
+def test_hostile_input_is_accepted_or_raises_input_error(name):
     tally = fuzz.run(fuzz.TARGETS[name], inputs=SHORT[name])
     assert tally.inputs == SHORT[name]
-    assert tally.accepted, "what is never accepted tests the first check only"
+    assert tally.accepted, "a fuzz target without accepted inputs tests only the first check"
 
 
-# --- what was found ------------------------------------------------------------------------------------------------------------------
+# --- findings ------------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"seconds": 1e-308}, "column seconds: '1e-308' is not between 1e-30 and 1e+30"),
-        ({"bytes": 1e308}, "column bytes: '1e+308' is not between 1e-30 and 1e+30"),
-        ({"seed": 2**63}, "column seed: '9223372036854775808' is not a whole number below 2^63"),
-        ({"machine": "m" * 1001}, "'... is not of 1,000 characters at most"),
-        ({"cpu": "a\u202eb"}, r"'a\u202eb' is not a single line of text"),
-        ({"cpu": "a\u2028b"}, r"'a\u2028b' is not a single line of text"),
-        ({"cpu": "a\ufffe"}, r"'a\ufffe' is not a single line of text"),
+        ({"seconds": 1e-308}, r"column seconds: '1e-308' .*1e-30 .*1e\+30"),
+        ({"bytes": 1e308}, r"column bytes: '1e\+308' .*1e-30 .*1e\+30"),
+        ({"seed": 2**63}, r"column seed: '9223372036854775808' .*2\^63"),
+        ({"machine": "m" * 1001}, r"column machine: 'm+'\.\.\. .*1,000 characters"),
+        ({"cpu": "a\u202eb"}, r"column cpu: 'a\\u202eb' .*line"),
+        ({"cpu": "a\u2028b"}, r"column cpu: 'a\\u2028b' .*line"),
+        ({"cpu": "a\ufffe"}, r"column cpu: 'a\\ufffe' .*line"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_what_no_honest_file_says_is_refused(tmp_path, columns, message):
+def test_an_implausible_value_raises_input_error(tmp_path, columns, message):
     changed = {name: value for name, value in columns.items() if name != "seconds"}
     path = written(tmp_path / "a.csv", {("nielsen", "loop"): [columns.get("seconds", 1.0)]}, **changed)
     with pytest.raises(InputError) as refusal:
         records.read([path])
-    assert message in str(refusal.value)
+    assert re.search(message, str(refusal.value))
     assert len(str(refusal.value)) < 400
 
 
-def test_a_whole_number_of_nineteen_digits_comes_back_to_the_last_one(tmp_path):
-    seed = 2**53 + 1  # no float is that
+def test_a_large_integer_round_trips_without_rounding(tmp_path):
+    seed = 2**53 + 1  # a float64 cannot represent it
     assert records.read([written(tmp_path / "a.csv", NIELSEN, seed=seed)])["seed"].unique().tolist() == [seed]
 
 
-@pytest.mark.filterwarnings("ignore:constrained_layout not applied")  # of a title of 400 characters
+@pytest.mark.filterwarnings("ignore:constrained_layout not applied")  # a title of 400 characters
 @pytest.mark.parametrize(
     "columns",
     [
@@ -65,9 +66,9 @@ def test_a_whole_number_of_nineteen_digits_comes_back_to_the_last_one(tmp_path):
         {"workload": "h" + "9" * 30 + "-b1", "layers": "9" * 400 + "-10"},
         {"workload": "h0-b0"},
     ],
-    ids=["formula", "nothing done", "beyond numbers", "grid of nothing"],
+    ids=["formula", "zero work", "huge numbers", "empty grid"],
 )
-def test_rows_that_can_be_read_are_told_and_drawn(tmp_path, capsys, columns):
+def test_readable_rows_are_compared_and_drawn(tmp_path, capsys, columns):
     path = written(tmp_path / "a.csv", {("nielsen", "matrix"): [0.1, 0.2]}, **columns)
     assert main(["plot", str(path), "-o", str(tmp_path / "charts")]) == 0
     assert main(["compare", str(path)]) == 0
@@ -76,19 +77,19 @@ def test_rows_that_can_be_read_are_told_and_drawn(tmp_path, capsys, columns):
     assert columns.get("cpu", "Some CPU") in drawn
 
 
-def test_a_number_that_a_csv_cannot_hold_is_no_option(tmp_path, capsys):
+def test_an_option_value_too_large_for_the_csv_is_exit_code_2(tmp_path, capsys):
     assert main(["train", "--seed", str(2**63), "--results", str(tmp_path)]) == 2
-    assert "--seed 9223372036854775808: give a whole number below 2^63" in capsys.readouterr().err
+    assert re.search(r"--seed 9223372036854775808: .*below 2\^63", capsys.readouterr().err)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes in directories here")
-def test_a_pipe_among_the_files_is_not_waited_for(tmp_path):
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system does not have named pipes")
+def test_a_named_pipe_among_the_files_does_not_block(tmp_path):
     os.mkfifo(tmp_path / "a.csv")
     os.mkfifo(tmp_path / "idx")
     (tmp_path / "directory.csv").mkdir()
     good = written(tmp_path / "good.csv", NIELSEN)
     assert records.files([tmp_path]) == [good]
-    with pytest.raises(InputError, match="idx is no file"):
+    with pytest.raises(InputError, match=r"idx\b.* (no|not a) file"):
         read_idx(tmp_path / "idx")
 
 
@@ -96,7 +97,7 @@ def test_a_pipe_among_the_files_is_not_waited_for(tmp_path):
 
 
 def bomb(path, size, *, promised):
-    """A gzipped IDX file of a stretch of zeros, made a part at a time, with the size that its header promises."""
+    """Write a gzipped IDX file of `size` zeros, 1 MiB at a time, whose header claims `promised` of them."""
     with gzip.open(path, "wb", compresslevel=1) as file:
         file.write(bytes([0, 0, 8, 1]) + promised.to_bytes(4, "big"))
         for _ in range(size >> 20):
@@ -108,12 +109,12 @@ def bomb(path, size, *, promised):
     ("size", "promised", "most", "message"),
     [
         (200 << 20, 100, 2 << 20, "oversized"),
-        (200 << 20, 200 << 20, 1 << 20, "too small for the 209715200 bytes"),
-        (1 << 20, 1 << 25, 3 << 20, "truncated: 1,048,576 bytes"),
+        (200 << 20, 200 << 20, 1 << 20, "too small.* 209715200"),
+        (1 << 20, 1 << 25, 3 << 20, "truncated.* 1,048,576"),
     ],
-    ids=["hides it", "tells it", "has less"],
+    ids=["header claims less", "header is right", "header claims more"],
 )
-def test_a_gzip_bomb_is_refused_before_it_is_unpacked(tmp_path, size, promised, most, message):
+def test_a_gzip_bomb_raises_input_error_before_it_is_unpacked(tmp_path, size, promised, most, message):
     path = bomb(tmp_path / "bomb", size, promised=promised)
     tracemalloc.start()
     try:
@@ -155,7 +156,7 @@ def jobs(path, size):
     written(path, {(f"h{10 + i}-b10", name): 1.0 for i in range(size) for name in ("loop", "matrix")})
 
 
-def tell(path):
+def compare_one_file(path):
     answer = compare([path], baseline=None)
     assert answer.text()
     assert answer.json()
@@ -168,14 +169,14 @@ def tell(path):
         (packed, read_idx, 1 << 21),
         (members, read_idx, 4000),
         (epochs, lambda path: records.read([path]), 1000),
-        (disagreeing_runs, tell, 40),
-        (trainers_of_a_grid, tell, 40),
-        (jobs, tell, 25),
+        (disagreeing_runs, compare_one_file, 40),
+        (trainers_of_a_grid, compare_one_file, 40),
+        (jobs, compare_one_file, 25),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
-def test_twice_the_input_takes_twice_the_time(tmp_path, make, use, size):
-    # The processor's time of this process, interleaved, the least of three: other processes hardly touch it. Linear is 2, quadratic 4.
+def test_running_time_is_linear_in_the_input(tmp_path, make, use, size):
+    # CPU time, interleaved, minimum of three: other processes hardly affect it. The ratio is 2 if linear, 4 if quadratic.
     least = {size: float("inf"), 2 * size: float("inf")}
     for n in least:
         make(tmp_path / f"{n}.csv", n)

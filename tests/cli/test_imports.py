@@ -1,4 +1,4 @@
-"""Heavy libraries load only where they are used. (Which package may import which: `lint-imports`, in pyproject.toml.)"""
+"""Lazy imports of heavy libraries, and the length of source files. `lint-imports` checks which package may import which."""
 
 import subprocess
 import sys

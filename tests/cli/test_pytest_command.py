@@ -1,4 +1,4 @@
-"""`pytest bench --benchmark-only` from the outside: what it prints, writes, refuses and leaves behind."""
+"""`pytest bench --benchmark-only`, run as a user does: output, files, errors and exit codes."""
 
 import json
 import os
@@ -21,9 +21,9 @@ WRONG = "tests.support.wrong_trainers"
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """A run of good, wrong and absent trainers: its output and its results directory."""
+    """Run good, wrong and absent trainers. Return the output and the results directory."""
     directory = tmp_path_factory.mktemp("run")
-    (directory / "sitecustomize.py").write_text("import sys; sys.modules['cupy'] = None  # no CuPy, whatever this machine has\n")
+    (directory / "sitecustomize.py").write_text("import sys; sys.modules['cupy'] = None  # hides an installed CuPy\n")
     output = bench(
         *QUICK,
         *("--trainers", f"loop,matrix,gpu,tests.support.book:Book,{WRONG}:SkipsHalf,{WRONG}:Raises"),
@@ -38,7 +38,7 @@ def rows_of(directory: Path):
     return records.read([csv])
 
 
-def test_every_timed_epoch_is_a_row(finished):
+def test_every_round_is_a_row(finished):
     rows = rows_of(finished[1])
     assert rows.groupby("trainer")["round"].apply(list).to_dict() == {
         name: [1, 2, 3] for name in ("loop", "matrix", "tests.support.book:Book")
@@ -51,20 +51,20 @@ def test_every_timed_epoch_is_a_row(finished):
     assert rows["accuracy"].between(0.1, 1).all()
 
 
-def test_a_trainer_that_computes_something_else_fails_and_has_no_row(finished):
+def test_a_trainer_that_fails_verification_has_no_row(finished):
     output, directory = finished
     assert output.returncode == 1
     assert f"{WRONG}:SkipsHalf" not in set(rows_of(directory)["trainer"])
-    assert re.search(rf"FAILED {WRONG}:SkipsHalf: does not compute what the float64 loop computes: .* off by", output.stdout)
+    assert re.search(rf"FAILED {WRONG}:SkipsHalf: .*float64 loop", output.stdout)
 
 
-def test_a_trainer_that_raises_fails_and_the_others_go_on(finished):
+def test_a_trainer_that_raises_fails_alone(finished):
     assert f"FAILED {WRONG}:Raises: ZeroDivisionError: on purpose" in finished[0].stdout
-    assert "Captured log" not in finished[0].stdout, "progress is no part of a failure's report"
+    assert "Captured log" not in finished[0].stdout, "the report of a failure contains progress messages"
 
 
-def test_a_trainer_that_cannot_run_is_skipped_with_the_mending_command(finished):
-    assert re.search(r"skipped gpu: CuPy is not installed: pip install", finished[0].stdout)
+def test_an_unavailable_trainer_is_skipped_with_the_install_command(finished):
+    assert re.search(r"skipped gpu: CuPy .*pip install", finished[0].stdout)
 
 
 def test_summary_lists_the_trainers_in_ladder_order_with_speedups(finished):
@@ -83,7 +83,7 @@ def test_summary_names_the_machine_the_blas_and_the_files(finished):
         assert file.name in output.stdout
 
 
-def test_charts_are_pictures(finished):
+def test_charts_are_valid_png_and_svg_files(finished):
     pictures = sorted(finished[1].glob("*.png"))
     assert [picture.name.split("test-box-")[1] for picture in pictures] == ["epoch-time.png", "roofline.png", "speedup.png"]
     assert all(picture.read_bytes().startswith(b"\x89PNG") for picture in pictures)
@@ -92,11 +92,11 @@ def test_charts_are_pictures(finished):
         assert "matrix" in drawing.read_text(encoding="utf-8")
 
 
-def test_says_what_is_being_timed_and_how_far_it_is(finished):
-    assert re.search(r"^\[2/6\] nielsen matrix +[\d.]+ [mu]?s an epoch, 3 rounds$", finished[0].stdout, re.MULTILINE)
+def test_every_case_prints_its_position_and_its_time(finished):
+    assert re.search(r"^\[2/6\] nielsen matrix +[\d.]+ [mu]?s .*3 rounds$", finished[0].stdout, re.MULTILINE)
 
 
-def test_on_a_terminal_the_round_is_shown_while_it_runs(tmp_path):
+def test_a_terminal_displays_the_current_round(tmp_path):
     ours, theirs = pytest.importorskip("pty", reason="this system has no pseudo-terminals").openpty()
     command = [sys.executable, "-m", *BENCH, *QUICK, "--trainers", "matrix", "--no-charts", "--results", str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT, stdout=theirs, stderr=theirs) as process:
@@ -105,7 +105,7 @@ def test_on_a_terminal_the_round_is_shown_while_it_runs(tmp_path):
         while True:
             try:
                 block = os.read(ours, 65536)
-            except OSError:  # Linux's way to say that the other end is closed
+            except OSError:  # on Linux: the other end is closed
                 break
             if not block:
                 break
@@ -116,21 +116,21 @@ def test_on_a_terminal_the_round_is_shown_while_it_runs(tmp_path):
     assert b"\r[1/1] nielsen matrix  round 2 of 3" in shown
 
 
-def test_smoke_run_trains_every_case_once_and_writes_nothing(tmp_path):
+def test_benchmark_disable_runs_every_case_once_and_writes_nothing(tmp_path):
     output = run(*BENCH, "--benchmark-disable", *QUICK, "--trainers", "loop,matrix", "--results", tmp_path)
     assert output.returncode == 0
     assert output.stdout.count("ran once") == 2
     assert not list(tmp_path.iterdir())
 
 
-def test_a_required_trainer_that_is_skipped_is_a_failure(tmp_path):
+def test_a_required_trainer_that_is_skipped_fails(tmp_path):
     options = (*QUICK, "--no-charts", "--trainers", f"matrix,{WRONG}:Absent,loop", "--results", tmp_path / "results")
     output = bench(*options, "-x", "--require", f"{WRONG}:Absent")
     assert output.returncode == 1
-    assert f"FAILED {WRONG}:Absent: required, but gone fishing" in output.stdout
+    assert re.search(rf"FAILED {WRONG}:Absent: required.* gone fishing", output.stdout)
     assert "unfinished loop: not reached" in output.stdout
     (csv,) = (tmp_path / "results").iterdir()
-    assert csv.name.endswith(".partial.csv"), "it is not a whole run"
+    assert csv.name.endswith(".partial.csv"), "the run is unfinished"
 
 
 def stored_in(directory):
@@ -140,14 +140,14 @@ def stored_in(directory):
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
-    """A directory with one run in pytest-benchmark's storage, and in a JSON file."""
+    """Return a directory with one run, in pytest-benchmark's storage and in a JSON file."""
     directory = tmp_path_factory.mktemp("stored")
     output = bench(*stored_in(directory), f"--benchmark-json={directory / 'run.json'}", "--benchmark-save=first")
     assert output.returncode == 0, output.stdout
     return directory
 
 
-def test_the_json_of_pytest_benchmark_has_the_facts_of_a_case(stored):
+def test_the_json_of_pytest_benchmark_describes_the_case(stored):
     stored = json.loads((stored / "run.json").read_text())
     facts = {case["name"]: case["extra_info"] for case in stored["benchmarks"]}["test_epoch[nielsen-matrix]"]
     assert facts["layers"] == "784-30-10"
@@ -157,7 +157,7 @@ def test_the_json_of_pytest_benchmark_has_the_facts_of_a_case(stored):
     assert "node" not in stored["machine_info"]
 
 
-def test_a_run_is_compared_with_a_stored_one_and_judged_against_it(stored, tmp_path):
+def test_a_run_is_compared_with_a_stored_run_and_fails_if_slower(stored, tmp_path):
     options = (*stored_in(stored), "--benchmark-compare=0001", "--benchmark-compare-fail=median:1000000%")  # far more than any noise
     output = bench(*options)
     assert output.returncode == 0
@@ -174,14 +174,14 @@ def test_a_run_is_compared_with_a_stored_one_and_judged_against_it(stored, tmp_p
 
 
 @pytest.mark.parametrize("compare", [[], ["--benchmark-compare"]], ids=str)
-def test_compare_fail_says_at_the_start_that_nothing_is_stored(compare, tmp_path):
+def test_compare_fail_without_a_stored_run_is_a_usage_error(compare, tmp_path):
     output = bench(*stored_in(tmp_path), *compare, "--benchmark-compare-fail=median:5%")
     assert output.returncode == pytest.ExitCode.USAGE_ERROR
-    assert "no stored run to compare with in" in output.stderr
+    assert re.search(rf"--benchmark-compare-fail: .*{re.escape(str(tmp_path))}", output.stderr)
     assert "Traceback" not in output.stdout + output.stderr
 
 
-def test_a_grid_makes_curves(tmp_path):
+def test_a_grid_draws_throughput_curves(tmp_path):
     grid = ("--batch-size", "10,100", "--examples", "300", "--rounds", "2", "--data", FEW_DIGITS)
     output = bench("--trainers", "loop,matrix", *grid, "--results", tmp_path)
     assert output.returncode == 0, output.stdout
@@ -189,7 +189,7 @@ def test_a_grid_makes_curves(tmp_path):
     assert any(file.name.endswith("throughput-by-batch-size.png") for file in tmp_path.iterdir())
 
 
-def test_trains_on_any_four_idx_files_and_with_the_threads_that_are_asked_for(tmp_path):
+def test_data_and_threads_set_the_dataset_and_the_number_of_threads(tmp_path):
     rng = np.random.default_rng(0)
     for part, count in (("train", 120), ("t10k", 30)):
         header = np.array([0x803, count, 4, 5], ">u4").tobytes()
@@ -222,11 +222,11 @@ class Counting(Matrix):
 @pytest.mark.parametrize(
     ("seconds", "epochs"),
     [
-        ("0", range(1 + 3, 10)),  # the warm-up, the rounds, and the verifications
-        ("2", range(50, 100_000)),  # longer than the patience, which is for what should have ended
+        ("0", range(1 + 3, 10)),  # the warm-up, the rounds and the verification
+        ("2", range(50, 100_000)),  # longer than --patience, which does not limit the warm-up
     ],
 )
-def test_the_warm_up_lasts_for_the_seconds_and_one_epoch(tmp_path, seconds, epochs):
+def test_the_warm_up_lasts_for_its_seconds_and_at_least_one_epoch(tmp_path, seconds, epochs):
     (tmp_path / "counting.py").write_text(COUNTING)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "EPOCHS": str(tmp_path / "epochs")}
     options = ("--warm-up", seconds, "--patience", "1", "--no-charts", "--results", tmp_path / "results")
@@ -239,6 +239,6 @@ def test_bad_input_is_a_usage_error_in_one_line(tmp_path):
     output = bench("--trainers", "matrx", "--results", tmp_path)
     assert output.returncode == pytest.ExitCode.USAGE_ERROR
     (error,) = [line for line in output.stderr.splitlines() if line]
-    assert error.startswith("ERROR: unknown trainer 'matrx': did you mean matrix?")
+    assert re.match("ERROR: .*trainer 'matrx'.* matrix", error)
     assert "Traceback" not in output.stdout + output.stderr
     assert not list(tmp_path.iterdir())

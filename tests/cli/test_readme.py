@@ -1,31 +1,37 @@
-"""README.md keeps its word: its figures are those of the committed files, its commands and its example run."""
+"""The READMEs: figures equal those of the committed files, links lead somewhere, commands and examples run."""
 
 import itertools
 import os
 import re
 
 import numpy as np
+import pytest
 
 from bench import records
 from bench.__main__ import _parser
 from bench.options import declare
+from bench.plot.drawings import ladder, one_step
 from bench.stats import intervals
 from bench.text.numbers import duration_interval, times_interval
 from impls.testing import check_trainer
 from tests.support.commands import QUICK, ROOT, bench
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-REFERENCE = ROOT / "results" / "intel-xeon-2-core"
-H100 = ROOT / "results" / "intel-xeon-16-core-nvidia-h100-80gb-hbm3"
+PAGES = [ROOT / "README.md", *(ROOT / name / "README.md" for name in ("impls", "bench", "results")), ROOT / "CONTRIBUTING.md"]
+README, IMPLS, BENCH, *_ = (page.read_text(encoding="utf-8") for page in PAGES)
+H200, REFERENCE = (ROOT / "results" / machine for machine in (ladder.GPU, ladder.CPU))
 
 
-def code_blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def code_blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def test_the_first_page_is_one_page():
+    assert len(README.splitlines()) <= 150
 
 
 def test_table_shows_the_committed_runs():
     table = {line.split("`")[1]: line for line in README.splitlines() if re.match(r"\| `\w+`: ", line)}
-    runs = [records.read([machine / "main.csv"]) for machine in (H100, REFERENCE)]
+    runs = [records.read([machine / "main.csv"]) for machine in (H200, REFERENCE)]
     assert set(table) == {trainer for rows in runs for trainer in rows["trainer"]}
     for position, (rows, workload) in enumerate(itertools.product(runs, ("nielsen", "wide"))):
         epochs = dict(tuple(rows[rows["workload"] == workload].groupby("trainer")["seconds"]))
@@ -43,38 +49,53 @@ def _cell(seconds, loop, trainer):
 def test_figures_of_the_gate_are_those_of_the_committed_study():
     figures = (ROOT / "results" / "gate" / "figures.md").read_text(encoding="utf-8")
     summary = figures.split("\n\n")[0]
-    assert summary in README
+    assert summary in BENCH
+
+
+def test_numbers_of_calls_are_those_of_the_drawing():
+    for trainer in ("loop", "matrix"):
+        assert str(one_step.calls_of_a_step(trainer)) in README[README.index("## Why the matrix wins") :].split("\n\n")[1]
 
 
 def test_best_accuracies_are_those_of_the_committed_training():
     best = records.read([REFERENCE / "book.csv"]).groupby("trainer")["accuracy"].max()
     assert min(best) >= 0.945, "the book's network reaches 95.42 %"
     for accuracy in best:
-        assert f"{100 * accuracy:.2f} %" in README
+        assert f"{100 * accuracy:.2f} %" in IMPLS
 
 
-def test_links_and_pictures_lead_somewhere():
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", [*PAGES, *(ROOT / "results").glob("*/README.md")], ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_and_pictures_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for target, _, anchor in (link.partition("#") for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text)):
+        linked = page.parent / target if target else page
+        assert linked.exists(), target
+        headings = [re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in _headings(linked)] if anchor else []
+        assert not anchor or anchor in headings, f"{target}#{anchor}"
+
+
+def _headings(page):
+    return [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
 
 
 def test_every_column_is_described_in_its_order():
-    table = README[README.index("| columns | meaning |") :].split("\n\n")[0]
+    table = BENCH[BENCH.index("| columns | meaning |") :].split("\n\n")[0]
     described = [name for line in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", line.split("|")[1])]
     assert described == list(records.COLUMNS)
 
 
-def test_options_that_the_readme_uses_exist():
+@pytest.mark.parametrize("text", [README, BENCH, IMPLS], ids=["README", "bench", "impls"])
+def test_options_that_a_readme_uses_exist(text):
     known = {"--extra", "--help", "--dist"}
     declare(lambda *flags, **_: known.update(flags))
     (commands,) = [action for action in _parser()._actions if action.choices]
     known |= {flag for command in commands.choices.values() for action in command._actions for flag in action.option_strings}
-    used = {option for block in code_blocks("sh") for option in re.findall(r"(?<= )--[a-z-]+", block)}
+    used = {option for block in code_blocks(text, "sh") for option in re.findall(r"(?<= )--[a-z-]+", block)}
     assert {option for option in used if not option.startswith("--benchmark")} <= known
 
 
 def own_trainer():
-    (own,) = [block for block in code_blocks("python") if "class Mine" in block]
+    (own,) = [block for block in code_blocks(IMPLS, "python") if "class Mine" in block]
     return own
 
 
@@ -100,7 +121,7 @@ def test_the_trainer_written_in_the_readme_passes_the_bench(tmp_path):
 
 
 def test_the_python_example_trains_on_any_arrays():
-    (example,) = [block for block in code_blocks("python") if "Dataset(images" in block]
+    (example,) = [block for block in code_blocks(IMPLS, "python") if "Dataset(images" in block]
     rng = np.random.default_rng(0)
     given = {"images": rng.random((60, 784), np.float32), "labels": rng.integers(0, 10, 60)}
     exec(example, given)  # the README's own lines

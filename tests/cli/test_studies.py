@@ -1,4 +1,4 @@
-"""The studies under results/ run at this commit: on a few trials, from the recordings that are committed."""
+"""The studies under results/: they run at this commit, on a few trials of the committed recordings."""
 
 import importlib
 
@@ -10,7 +10,7 @@ STUDIES = sorted(path.relative_to(ROOT) for path in (ROOT / "results").rglob("st
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=str)
-def test_a_study_makes_the_tables_that_are_committed(path):
+def test_a_study_reproduces_the_rows_of_its_committed_tables(path):
     study = importlib.import_module(".".join(path.with_suffix("").parts))
     made, committed = study.report(trials=20), (ROOT / path).with_name("figures.md").read_text(encoding="utf-8")
     labels, expected = ([line.split("|")[1:2] for line in text.splitlines()] for text in (made, committed))

@@ -1,4 +1,4 @@
-"""CSVs and datasets come from strangers: what they say is text and numbers, never code, a path, a formula or markup."""
+"""CSVs and datasets are untrusted input: their content is text and numbers, never code, a path, a formula or markup."""
 
 import ast
 import csv
@@ -39,11 +39,11 @@ FORMULAS = ("=1+1", "+1+1", "-1+1", "@SUM(A1)", "=HYPERLINK(\"http://x\",\"y\")"
 
 _UNPICKLING = {"pickle", "cPickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "yaml"}
 _RUNNING = {"eval", "exec", "__import__", "import_module", "run_path", "run_module", "popen", "read_pickle", "query"}
-_BY_DESIGN = {(Path("impls/__init__.py"), "importlib.import_module")}  # module:Class, which a person types
+_BY_DESIGN = {(Path("impls/__init__.py"), "importlib.import_module")}  # module:Class, from the command line
 
 
 def suspicious(path: Path):
-    """What in a file could run code that is data."""
+    """Yield the imports and calls in a file that could run code from data."""
     for node in ast.walk(ast.parse((ROOT / path).read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names if name.name.split(".")[0] in _UNPICKLING)
@@ -61,12 +61,12 @@ def suspicious(path: Path):
 
 
 @pytest.mark.parametrize("path", FILES, ids=str)
-def test_no_code_comes_from_data(path):
+def test_no_module_runs_code_from_data(path):
     assert {(path, what) for what in suspicious(path)} <= _BY_DESIGN
 
 
 class Pickled:
-    """Touches a file when it is unpickled."""
+    """An object that creates a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -75,16 +75,16 @@ class Pickled:
         return Path.touch, (self.path,)
 
 
-def test_a_pickle_in_a_job_is_not_unpickled(tmp_path):
+def test_a_pickle_in_a_job_file_is_not_unpickled(tmp_path):
     np.savez(tmp_path / "job.npz", facts=np.array([Pickled(tmp_path / "touched")], object))
     with pytest.raises(ValueError, match="allow_pickle=False"):
         EpochJob.read(tmp_path / "job.npz")
     assert not (tmp_path / "touched").exists()
 
 
-def test_the_readme_says_whose_code_runs():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert re.search(r"`module:Class`[^.]*imports[^.]*runs", readme)
+def test_the_guide_says_which_code_runs():
+    guide = (ROOT / "bench" / "README.md").read_text(encoding="utf-8")
+    assert re.search(r"`module:Class`[^.]*imports[^.]*runs", guide)
 
 
 # --- names and paths -----------------------------------------------------------------------------------------------------------------
@@ -92,15 +92,15 @@ def test_the_readme_says_whose_code_runs():
 
 @settings(max_examples=50, deadline=None)
 @given(st.text(max_size=80) | st.sampled_from(["../..", "CON", "nul", "com1", "LPT9", "aux.", "a/b", "C:\\x", "~", "x" * 300, "計算機"]))
-def test_a_slug_is_a_file_name_anywhere(text):
+def test_a_slug_is_a_valid_file_name_on_every_system(text):
     name = slug(text)
     assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,66}[a-z0-9])?", name)
     assert name not in {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(10))}
     assert slug(name) == name
 
 
-def test_charts_of_hostile_names_stay_in_their_directory_and_none_replaces_another(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(Figure, "savefig", lambda _, file, **__: file.touch(exist_ok=False))  # where it goes is asked, not what is drawn
+def test_charts_with_hostile_names_stay_in_their_directory_and_do_not_collide(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(Figure, "savefig", lambda _, file, **__: file.touch(exist_ok=False))  # tests the path, not the drawing
     names = ["../../x", "..\\x", "a b", "a-b", "CON", "/etc/x", "m" * 300, "m" * 301]
     all_rows = [row for i, name in enumerate(names) for row in rows({("nielsen", "matrix"): [0.1]}, machine=name, run_id=f"r{i}", flops=0)]
     for workload in ("../y", "..-y"):
@@ -116,8 +116,8 @@ def test_charts_of_hostile_names_stay_in_their_directory_and_none_replaces_anoth
     assert all(file.parent == tmp_path / "deep" / "out" for file in files)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
-def test_links_that_lie_in_the_results_are_not_followed(tmp_path):
+@pytest.mark.skipif(sys.platform == "win32", reason="symbolic links require a privilege on Windows")
+def test_symbolic_links_in_the_results_are_not_followed(tmp_path):
     outside = tmp_path / "outside"
     outside.write_text("mine", encoding="utf-8")
     results = tmp_path / "results"
@@ -133,7 +133,7 @@ def test_links_that_lie_in_the_results_are_not_followed(tmp_path):
 # --- spreadsheets --------------------------------------------------------------------------------------------------------------------
 
 
-def test_no_cell_that_is_written_is_a_formula_and_every_text_comes_back(tmp_path):
+def test_written_cells_are_never_formulas_and_every_text_round_trips(tmp_path):
     path = written(tmp_path / "a.csv", NIELSEN, machine=FORMULAS[0], cpu=FORMULAS[4])
     writer = records.Writer(tmp_path / "all.csv")
     writer.add(row for text in FORMULAS for row in rows(NIELSEN, machine=text, cpu=text, library=text, blas=text))
@@ -146,7 +146,7 @@ def test_no_cell_that_is_written_is_a_formula_and_every_text_comes_back(tmp_path
     assert table["cpu"].tolist()[10:] == table["machine"].tolist()[10:]
 
 
-def test_a_number_is_no_text(tmp_path):
+def test_a_negative_number_is_not_escaped(tmp_path):
     @dataclass(frozen=True)
     class Difference:
         name: str
@@ -157,7 +157,7 @@ def test_a_number_is_no_text(tmp_path):
     assert writer.close().read_text(encoding="utf-8") == "name,seconds\n'-x,-0.5\n"
 
 
-def test_a_file_written_before_is_read_as_it_was_and_made_harmless_when_passed_on(tmp_path):
+def test_an_older_file_is_read_unescaped_and_escaped_when_copied(tmp_path):
     path = written(tmp_path / "a.csv", NIELSEN, machine="=1+1")
     older = tmp_path / "older.csv"
     older.write_text(path.read_text(encoding="utf-8").replace("'=1+1", "=1+1"), encoding="utf-8")
@@ -168,7 +168,7 @@ def test_a_file_written_before_is_read_as_it_was_and_made_harmless_when_passed_o
 # --- Markdown and terminals ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_gates_summary_shows_hostile_text_as_text():
+def test_the_summary_of_the_gate_escapes_hostile_text():
     reason = "boom\n\n## Approved <img src=x> | [click](http://x) @all\x1b[2J"
     report = Report("abc|<b> (`x`)", "def", 0.01, [Verdict("my|*mod*:<T>", "broken", reason=reason)], None)
     lines = report.markdown().splitlines()
@@ -182,8 +182,8 @@ def test_the_gates_summary_shows_hostile_text_as_text():
     assert report.text().count("\n") == 3
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no such file names there")
-def test_a_file_name_commands_no_terminal(tmp_path, capsys):
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not allow these file names")
+def test_terminal_escapes_in_file_names_are_not_printed(tmp_path, capsys):
     bad = tmp_path / "a\x1b[2J\nb.csv"
     bad.write_text("schema,", encoding="utf-8")
     for command in (["compare", str(tmp_path)], ["check", str(bad)], ["report", "--skip-broken", str(bad)]):
@@ -198,7 +198,7 @@ def test_a_file_name_commands_no_terminal(tmp_path, capsys):
         assert "\x1b" not in capsys.readouterr().out
 
 
-def test_a_name_is_no_rich_markup(tmp_path, mnist):
+def test_rich_markup_in_a_name_is_not_interpreted(tmp_path, mnist):
     case = Case(named("nielsen"), "[/]", "gone [bold]")
     columns = RunColumns("id", "", "", "timing", "mnist", 1, describe("box"), {})
     recorder = Recorder(columns, records.Writer(tmp_path / "run.csv"), clock.measure())

@@ -1,4 +1,4 @@
-"""The loader: MNIST as the book splits it, other IDX files, and every way in which a file can be wrong."""
+"""Tests of the loader: MNIST with the book's split, other IDX files, and invalid files."""
 
 import gzip
 import shutil
@@ -15,7 +15,7 @@ from impls.dataset import DATA
 
 
 def idx(array, *, shape=None):
-    """The bytes of an IDX file of this array, with the sizes that its header claims."""
+    """Return the bytes of an IDX file with this array. `shape` replaces the sizes in its header."""
     array = np.asarray(array, np.uint8)
     shape = array.shape if shape is None else shape
     return bytes([0, 0, 8, len(shape)]) + np.array(shape, ">u4").tobytes() + array.tobytes()
@@ -23,7 +23,7 @@ def idx(array, *, shape=None):
 
 @pytest.fixture
 def directory(tmp_path):
-    """A dataset of 4 x 5 pixels in 3 classes: 60 to train on and 12 to test with."""
+    """A directory with a dataset of 4 x 5 pixels in 3 classes: 60 training and 12 test examples."""
     rng = np.random.default_rng(0)
     for part, count in (("train", 60), ("t10k", 12)):
         (tmp_path / f"{part}-images-idx3-ubyte").write_bytes(idx(rng.integers(0, 256, (count, 4, 5))))
@@ -46,7 +46,7 @@ def test_mnist_is_split_as_in_the_book(mnist):
     assert mnist.test.labels[:5].tolist() == [7, 2, 1, 0, 4]
 
 
-def test_an_order_is_a_shuffle_of_its_own_for_each_seed_and_epoch(small):
+def test_each_seed_and_epoch_has_its_own_random_order(small):
     orders = [tuple(small.order(seed=seed, epoch=epoch)) for seed in range(3) for epoch in range(3)]
     assert all(sorted(order) == list(range(23)) for order in orders)
     assert len(set(orders)) == 9
@@ -63,7 +63,7 @@ def test_an_order_is_a_shuffle_of_its_own_for_each_seed_and_epoch(small):
     ],
     ids=["plain", "gzipped", "dots", "EMNIST"],
 )
-def test_reads_the_names_that_datasets_come_under(directory, images, labels, ending):
+def test_reads_the_file_names_of_published_datasets(directory, images, labels, ending):
     for part in ("train", "t10k"):
         for name, kind in ((images, "images-idx3"), (labels, "labels-idx1")):
             content = (directory / f"{part}-{kind}-ubyte").read_bytes()
@@ -93,13 +93,13 @@ def test_reads_the_names_that_datasets_come_under(directory, images, labels, end
         (gzip.compress(idx(np.zeros((60, 4, 5))))[:-8] + bytes(8), "cannot be read"),
         (b"\x1f\x8bnothing of the kind", "cannot be read"),
         (idx(np.zeros((60, 20))), "it needs 3 dimensions"),
-        (idx(np.zeros((0, 4, 5))), "its header says 0 x 4 x 5, and none of them may be 0"),
-        (idx(np.zeros((59, 4, 5))), "59 images but"),
-        (idx(np.zeros((60, 4, 4))), "they are not one dataset"),
+        (idx(np.zeros((0, 4, 5))), "empty: its header says 0 x 4 x 5"),
+        (idx(np.zeros((59, 4, 5))), "59 images"),
+        (idx(np.zeros((60, 4, 4))), "20 pixels per image"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_a_file_that_is_wrong_is_named_with_what_is_wrong(directory, content, message):
+def test_the_error_names_the_invalid_file_and_the_problem(directory, content, message):
     path = directory / "train-images-idx3-ubyte"
     path.write_bytes(content)
     with pytest.raises(InputError) as refusal:
@@ -109,21 +109,21 @@ def test_a_file_that_is_wrong_is_named_with_what_is_wrong(directory, content, me
     assert "\n" not in str(refusal.value)
 
 
-def test_missing_and_ambiguous_files_are_named(directory):
+def test_the_error_names_missing_and_ambiguous_files(directory):
     (directory / "train-labels-idx1-ubyte.gz").write_bytes(b"")
-    with pytest.raises(InputError, match=r"several files for train-labels: .*; leave one"):
+    with pytest.raises(InputError, match=r"several files for train-labels: train-labels-idx1-ubyte, train-labels-idx1-ubyte\.gz"):
         read_directory(directory)
     for path in directory.glob("train-labels*"):
         path.unlink()
-    with pytest.raises(InputError, match="holds no train-labels-idx1-ubyte"):
+    with pytest.raises(InputError, match="no train-labels-idx1-ubyte"):
         read_directory(directory)
-    with pytest.raises(InputError, match="is not a directory"):
+    with pytest.raises(InputError, match="nowhere: not a directory"):
         read_directory(directory / "nowhere")
 
 
 @given(content=st.binary(max_size=200) | st.binary(max_size=40).map(lambda rest: b"\x00\x00\x08\x01\x00\x00\x00\x20" + rest))
 @settings(max_examples=150, deadline=None)
-def test_any_bytes_are_an_array_or_an_input_error(tmp_path_factory, content):
+def test_any_bytes_give_an_array_or_an_input_error(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "any"
     for stored in (content, gzip.compress(content)):
         path.write_bytes(stored)
@@ -134,7 +134,7 @@ def test_any_bytes_are_an_array_or_an_input_error(tmp_path_factory, content):
         assert idx(array) == content
 
 
-def test_an_altered_mnist_is_refused_when_embedded_and_not_called_mnist_elsewhere(tmp_path):
+def test_an_altered_mnist_is_an_error_if_embedded_and_has_another_name_elsewhere(tmp_path):
     shutil.copytree(DATA.parent, tmp_path / "impls")
     labels = tmp_path / "impls" / "data" / "t10k-labels-idx1-ubyte.gz"
     content = bytearray(gzip.decompress(labels.read_bytes()))
@@ -147,15 +147,15 @@ def test_an_altered_mnist_is_refused_when_embedded_and_not_called_mnist_elsewher
     assert read_directory(tmp_path / "impls" / "data").training.name.startswith("idx-")
 
 
-def test_arrays_of_your_own_are_checked():
+def test_a_dataset_validates_its_arrays():
     images = np.zeros((3, 4))
     assert Dataset(images, np.array([0, 2, 1])).classes == 3
     for wrong in (np.zeros(2, int), np.zeros((3, 1), int)):
         with pytest.raises(InputError):
             Dataset(images, wrong)
-    with pytest.raises(InputError, match="label 3 is outside the 3 classes"):
+    with pytest.raises(InputError, match=r"label 3: .* 3 classes"):
         Dataset(images, np.array([0, 3, 1]), classes=3)
-    with pytest.raises(InputError, match="label -1"):
+    with pytest.raises(InputError, match="label -1: "):
         Dataset(images, np.array([0, -1, 1]))
-    with pytest.raises(InputError, match="4 examples asked for"):
+    with pytest.raises(InputError, match=r"4 examples: .* 3; give 1 to 3"):
         Dataset(images, np.array([0, 2, 1])).first(4)

@@ -1,4 +1,4 @@
-"""The trainers' contract, held without a GPU: host code on the stand-in for CuPy, kernels played on the CPU."""
+"""The contract suite for the GPU trainers without a GPU: host code on the stand-in for CuPy, kernels emulated on the CPU."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.support.kernel_player import needs_compiler
 from tests.support.trainers_on_cpu import FusedOnCpu, GpuOnCpu, GraphOnCpu, LookaheadOnCpu, TunedOnCpu
 from tests.support.unsupported import run_or_skip
 
-# 200 digits are too many for kernels that are played thread by thread.
+# 200 digits take too long for kernels that are emulated thread by thread.
 SMALL = [check for check in CHECKS if str(check) != "check_twenty_steps_in_float32"]
 
 

@@ -1,4 +1,4 @@
-"""GPU trainers on a device: they wait for it, and the clock agrees with its own. Run with -m gpu."""
+"""Tests of the GPU trainers on a device: synchronisation, the device's clock, and reproducible results. Run with -m gpu."""
 
 import time
 
@@ -15,6 +15,7 @@ on_device = pytest.mark.skipif(load_trainer("gpu").unavailable() is not None, re
 
 
 def on_the_device(name, mnist):
+    """Return a trainer for the job `nielsen`, its initial network, and an order."""
     start = Network.gaussian([784, 30, 10])
     trainer = load_trainer(name)(start, mnist.training, batch_size=10, learning_rate=3.0)
     return trainer, start, mnist.training.order(seed=0)
@@ -32,7 +33,7 @@ def test_train_epoch_returns_when_the_device_has_finished(name, mnist):
 @pytest.mark.gpu
 @on_device
 @pytest.mark.parametrize("name", NAMES)
-def test_wall_time_is_the_devices_own_within_5_percent(name, mnist):
+def test_wall_time_agrees_with_the_devices_clock_within_5_percent(name, mnist):
     trainer, _, order = on_the_device(name, mnist)
     trainer.train_epoch(order)
     epochs = [timed_epoch(trainer, order) for _ in range(7)]
@@ -42,19 +43,19 @@ def test_wall_time_is_the_devices_own_within_5_percent(name, mnist):
 @pytest.mark.gpu
 @on_device
 @pytest.mark.parametrize("name", NAMES)
-def test_a_trainer_that_returns_at_once_is_still_waited_for(name, mnist, monkeypatch):
+def test_train_epoch_waits_for_asynchronous_work(name, mnist, monkeypatch):
     trainer, start, order = on_the_device(name, mnist)
     trainer.train_epoch(order)
     right = trainer.network()
     stream = stream_of(trainer)
     trainer.load(start)
-    trainer._epoch(order)  # all that the author of a trainer writes: it starts the work
+    trainer._epoch(order)  # starts the work asynchronously
     if name != "gpu":
         assert not stream.done
     trainer._synchronize()
     assert same_bits(trainer.network(), right)
 
-    monkeypatch.setattr(type(trainer), "_synchronize", lambda self: None)  # without it, the harness would time the start alone
+    monkeypatch.setattr(type(trainer), "_synchronize", lambda self: None)  # without it, a measurement would end too early
     began = time.perf_counter()
     trainer.train_epoch(order)
     early = time.perf_counter() - began
@@ -66,7 +67,7 @@ def test_a_trainer_that_returns_at_once_is_still_waited_for(name, mnist, monkeyp
 @pytest.mark.gpu
 @on_device
 @pytest.mark.parametrize("name", NAMES)
-def test_an_epoch_on_the_device_has_the_same_bits_every_time(name, mnist):
+def test_an_epoch_on_the_device_gives_the_same_bits_every_time(name, mnist):
     trainer, start, order = on_the_device(name, mnist)
     results = []
     for _ in range(5):
@@ -78,7 +79,7 @@ def test_an_epoch_on_the_device_has_the_same_bits_every_time(name, mnist):
 
 @pytest.mark.gpu
 @on_device
-def test_kernels_that_overlap_give_the_same_bits_as_one_after_the_other(mnist):
+def test_kernels_give_the_same_bits_with_and_without_overlap(mnist):
     import cupy
 
     if int(cupy.cuda.Device().compute_capability) < 90:
@@ -87,7 +88,7 @@ def test_kernels_that_overlap_give_the_same_bits_as_one_after_the_other(mnist):
     start, order, results = Network.gaussian([784, 30, 10]), mnist.training.order(seed=0), []
     for kind, overlaps in ((GpuGraph, True), (one_by_one(GpuGraph), False)):
         trainer = kind(start, mnist.training, batch_size=10, learning_rate=3.0)
-        assert trainer._overlaps == overlaps  # the driver has taken the launches
+        assert trainer._overlaps == overlaps  # the driver accepted the launches
         trainer.train_epoch(order)
         results.append(trainer.network())
     assert same_bits(*results)

@@ -1,4 +1,4 @@
-"""Which networks and mini-batches gpu_fused can hold, and with how many threads."""
+"""Tests of the networks, mini-batches and devices that gpu_fused supports, and of its number of threads."""
 
 import numpy as np
 import pytest
@@ -17,18 +17,19 @@ HOPPER = {"clusters": True, "shared_limit": 227 * 1024}
     [
         ((784, 10), 10, "one hidden layer; 784-10 has 0"),
         ((784, 30, 30, 10), 10, "one hidden layer; 784-30-30-10 has 2"),
-        ((784, 1000, 10), 10, "the weights do not fit the registers"),
-        ((784, 30, 10), 1000, "KiB of shared memory"),
+        ((784, 1000, 10), 10, "784-1000-10 do not fit the registers"),
+        ((784, 30, 10), 1000, "784-30-10, batch 1000, needs .* KiB of shared memory"),
     ],
 )
-def test_gpu_fused_says_what_it_cannot_hold(layers, batch_size, reason):
+def test_gpu_fused_gives_the_reason_for_an_unsupported_job(layers, batch_size, reason):
     with pytest.raises(Unsupported, match=reason):
         FusedFit.of(layers, batch_size, itemsize=4, **HOPPER)
 
 
 @pytest.fixture
 def wide(monkeypatch):
-    """Make gpu_fused for the job `wide` on a device of that capability, with so much shared memory and so many multiprocessors."""
+    """A function that constructs gpu_fused for the job `wide` on a stand-in device with this capability, shared memory in KiB, and
+    number of multiprocessors."""
     data = Dataset(np.ones((100, 784)), np.zeros(100, int), classes=10)
 
     def make(capability, kib=227, multiprocessors=132):
@@ -44,12 +45,12 @@ def wide(monkeypatch):
     ("device", "reason"),
     [
         (("70",), r"needs compute capability 7\.5"),
-        (("75", 64), r"needs \d+ KiB of shared memory a block; this device has 64"),
-        (("90", 64), r"needs \d+ KiB of shared memory a block; this device has 64"),
-        (("86", 99, 7), "needs 8 multiprocessors; this device has 7"),  # fewer blocks would wait for the others for ever
+        (("75", 64), r"needs \d+ KiB of shared memory per block; this device has 64"),
+        (("90", 64), r"needs \d+ KiB of shared memory per block; this device has 64"),
+        (("86", 99, 7), "needs 8 multiprocessors; this device has 7"),  # with fewer, the blocks would deadlock
     ],
 )
-def test_gpu_fused_says_what_the_device_cannot_hold(wide, device, reason):
+def test_gpu_fused_gives_the_reason_for_an_unsupported_device(wide, device, reason):
     with pytest.raises(Unsupported, match=reason):
         wide(*device)
 
@@ -60,22 +61,22 @@ def test_the_job_wide_fits_99_kib(wide, capability):
 
 
 @pytest.mark.parametrize(("capability", "together"), [("80", {"epoch"}), ("90", set())])
-def test_blocks_that_wait_for_one_another_run_together_by_launch_or_by_cluster(wide, capability, together, monkeypatch):
+def test_the_launch_is_cooperative_only_without_clusters(wide, capability, together, monkeypatch):
     monkeypatch.setattr(Device, "together", set())
     wide(capability).train_epoch(np.arange(100))
     assert Device.together == together
 
 
-def test_gpu_fused_asks_for_the_shared_memory_that_it_uses(wide):
+def test_gpu_fused_requests_the_shared_memory_that_it_uses(wide):
     trainer = wide("90")
-    assert FusedFit.of((784, 100, 10), 100, 4, **HOPPER).shared_bytes > 48 * 1024  # what a kernel gets without asking
-    trainer.train_epoch(np.arange(100))  # the stand-in refuses more than was asked for
+    assert FusedFit.of((784, 100, 10), 100, 4, **HOPPER).shared_bytes > 48 * 1024  # the default limit of a kernel
+    trainer.train_epoch(np.arange(100))  # the stand-in refuses a launch that needs more than the trainer requested
 
 
 @pytest.mark.parametrize("itemsize", [4, 8])
 @pytest.mark.parametrize("hidden", [1, 8, 30, 100])
 @pytest.mark.parametrize("batch_size", [1, 7, 10, 60])
-def test_a_fit_has_room_for_every_example_and_is_within_the_limits(batch_size, hidden, itemsize):
+def test_a_fit_covers_every_example_within_the_limits(batch_size, hidden, itemsize):
     fit = FusedFit.of((784, hidden, 10), batch_size, itemsize, **HOPPER)
     assert batch_size <= fit.chunk * fit.chunks < batch_size + fit.chunks
     assert fit.shared_bytes <= HOPPER["shared_limit"]
@@ -83,17 +84,17 @@ def test_a_fit_has_room_for_every_example_and_is_within_the_limits(batch_size, h
     assert fit.macros((784, hidden, 10))["BLOCKS"] == BLOCKS
 
 
-def test_a_fit_has_fewer_threads_where_more_need_too_much_shared_memory():
+def test_a_fit_has_fewer_threads_if_more_need_too_much_shared_memory():
     most, chosen = (FusedFit.of((784, 100, 10), 200, 4, clusters=True, shared_limit=limit) for limit in (2**20, HOPPER["shared_limit"]))
     assert (most.threads, chosen.threads) == (224, 192)
     assert chosen.shared_bytes <= HOPPER["shared_limit"] < most.shared_bytes
 
 
-def test_an_experiment_may_choose_the_number_of_threads():
+def test_a_subclass_can_set_the_number_of_threads():
     data = Dataset(np.ones((100, 784)), np.zeros(100, int), classes=10)
     with_threads(UnbuiltFused, 192)(Network.scaled([784, 100, 10]), data, batch_size=100, learning_rate=1.0)
     assert "-DTHREADS=192" in Unbuilt.asked[1]
 
 
-def test_the_nielsen_job_is_one_chunk_so_that_an_image_is_read_once():
+def test_the_nielsen_job_is_one_chunk_so_that_the_kernel_reads_an_image_once():
     assert FusedFit.of((784, 30, 10), 10, 4, **HOPPER).chunks == 1

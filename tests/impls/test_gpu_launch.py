@@ -1,4 +1,4 @@
-"""Programmatic dependent launch without a GPU: what the driver is given, and what happens where it cannot or will not."""
+"""Tests of programmatic dependent launch without a GPU: the arguments for the driver, and drivers that are missing, old or refuse."""
 
 import ctypes
 import types
@@ -17,7 +17,7 @@ FUNCTION, STREAM = types.SimpleNamespace(ptr=0xF00), types.SimpleNamespace(ptr=0
 
 @pytest.fixture
 def driver(monkeypatch):
-    """A function in place of the driver's, called through ctypes as that is. `answer` is what it returns, `given` what it was given."""
+    """A stand-in for the driver's function, called through ctypes. It returns `answer` and records its arguments in `given`."""
     seen = types.SimpleNamespace(answer=0, given=None)
 
     def launch(config, function, addresses, extra):
@@ -42,7 +42,7 @@ def driver(monkeypatch):
     return seen
 
 
-def test_the_driver_is_given_the_launch_with_its_attribute_and_arguments_by_address(driver):
+def test_the_driver_receives_the_launch_its_attribute_and_the_addresses_of_the_arguments(driver):
     array = Device.array(np.arange(3.0))
     structure = np.array((1, 2, 3), MINI_BATCH)
     assert launch_dependent(FUNCTION, (5, 6), 64, (array, np.int32(-7), np.float32(0.5), structure), 1024, STREAM)
@@ -53,17 +53,17 @@ def test_the_driver_is_given_the_launch_with_its_attribute_and_arguments_by_addr
     }
 
 
-def test_the_structures_are_laid_out_as_in_cuda_h():
+def test_the_structures_have_the_layout_of_cuda_h():
     assert (ctypes.sizeof(Attribute), Attribute.value.offset) == (72, 8)
     assert (ctypes.sizeof(Config), Config.stream.offset, Config.attributes.offset, Config.attribute_count.offset) == (56, 32, 40, 48)
 
 
-def test_a_refusal_of_the_driver_is_returned(driver):
+def test_an_error_of_the_driver_returns_false(driver):
     driver.answer = 801  # CUDA_ERROR_NOT_SUPPORTED
     assert not launch_dependent(FUNCTION, (1,), 32, (np.intp(0), np.int32(0), np.float32(0), np.array((0, 0, 0), MINI_BATCH)), 0, STREAM)
 
 
-def test_where_there_is_no_driver_nothing_is_launched(monkeypatch):
+def test_a_missing_driver_returns_false(monkeypatch):
     monkeypatch.setattr(gpu_launch, "driver", lambda: None)
     assert not launch_dependent(FUNCTION, (1,), 32, (), 0, STREAM)
 
@@ -78,27 +78,27 @@ class Refused(UnbuiltGraph):
 
 
 def dependent(kind, monkeypatch):
-    """The kernels of gpu_graph that are launched as dependents."""
+    """Return the names of the kernels that gpu_graph launches with programmatic dependent launch."""
     monkeypatch.setattr(Device, "dependent", set())
     data = Dataset(np.ones((9, 6), np.float32), np.zeros(9, int), classes=3)
     trainer = kind(Network.scaled([6, 5, 3]), data, batch_size=4, learning_rate=1.0)
     Device.launches.clear()
     trainer.train_epoch(np.arange(9))
-    assert len(Device.launches) == 3 * 3 + 1  # kernels of three steps, and advance
+    assert len(Device.launches) == 3 * 3 + 1  # three kernels in each of three steps, and advance
     return Device.dependent
 
 
-def test_every_kernel_of_gpu_graph_is_a_dependent_of_the_one_before_it(monkeypatch):
+def test_gpu_graph_launches_every_kernel_as_a_dependent(monkeypatch):
     assert dependent(UnbuiltGraph, monkeypatch) == {"forward_narrow<2, 4, 1>", "output<1>", "update<4, 4, 4>", "advance"}
 
 
 @pytest.mark.parametrize(("capability", "driver_version"), [("89", 13_000), ("90", EDGE_DATA - 10)])
-def test_before_hopper_or_cuda_12_3_the_kernels_of_gpu_graph_run_one_after_the_other(capability, driver_version, monkeypatch):
+def test_before_hopper_or_cuda_12_3_the_kernels_of_gpu_graph_do_not_overlap(capability, driver_version, monkeypatch):
     monkeypatch.setattr(Device.cuda.Device, "compute_capability", capability)
     monkeypatch.setattr(Device.cuda.runtime, "driverGetVersion", staticmethod(lambda: driver_version))
     assert dependent(UnbuiltGraph, monkeypatch) == set()
 
 
-def test_a_driver_that_refuses_is_asked_once_and_the_kernels_run_one_after_the_other(monkeypatch):
+def test_after_one_refusal_of_the_driver_gpu_graph_launches_without_overlap(monkeypatch):
     assert dependent(Refused, monkeypatch) == set()
     assert Refused.asked == 1

@@ -1,4 +1,4 @@
-"""Which networks, mini-batches and devices gpu_lookahead can train on, and with how many blocks."""
+"""Tests of the networks, mini-batches and devices that gpu_lookahead supports, and of its number of blocks."""
 
 import numpy as np
 import pytest
@@ -21,29 +21,29 @@ def trainer(layers=(784, 30, 10), batch_size=10, dtype="float32"):
     [
         ((784, 10), 10, "one hidden layer; 784-10 has 0"),
         ((784, 30, 30, 10), 10, "one hidden layer; 784-30-30-10 has 2"),
-        ((784, 30, 10), 33, "at most 32 examples a mini-batch; gpu_graph takes any number"),
-        ((784, 1000, 10), 10, "the weights do not fit the registers"),
-        ((784, 100, 10), 13, "KiB of shared memory a block; this device has 227"),
+        ((784, 30, 10), 33, "batch 33 is larger than 32; use gpu_graph"),
+        ((784, 1000, 10), 10, "784-1000-10, batch 10, does not fit the registers"),
+        ((784, 100, 10), 13, "KiB of shared memory per block; this device has 227"),
     ],
 )
-def test_gpu_lookahead_says_what_it_cannot_hold(layers, batch_size, reason):
+def test_gpu_lookahead_gives_the_reason_for_an_unsupported_job(layers, batch_size, reason):
     with pytest.raises(Unsupported, match=reason):
         trainer(layers, batch_size)
 
 
-def test_a_device_without_clusters_is_told(monkeypatch):
+def test_a_device_without_clusters_is_unsupported(monkeypatch):
     monkeypatch.setattr(Device.cuda.Device, "compute_capability", "89")
     with pytest.raises(Unsupported, match=r"needs compute capability 9\.0; this device has 8\.9"):
         trainer()
 
 
 @pytest.mark.parametrize(("most", "blocks"), [(16, 14), (14, 14), (13, 8), (8, 8)])
-def test_the_cluster_is_the_largest_that_the_device_holds(most, blocks, monkeypatch):
+def test_the_cluster_is_the_first_size_that_the_device_supports(most, blocks, monkeypatch):
     monkeypatch.setattr(Device.cuda.driver, "most_blocks", most)
     assert trainer()._fit.blocks == blocks
 
 
-def test_fewer_blocks_train_what_needs_too_much_shared_memory_with_more():
+def test_fewer_blocks_are_used_if_more_need_too_much_shared_memory():
     with pytest.raises(Unsupported, match="KiB of shared memory"):
         LookaheadFit.of((784, 100, 10), 10, 4, 14, HOPPER)
     assert trainer((784, 100, 10))._fit.blocks == 8

@@ -1,4 +1,4 @@
-"""impls/peers/jax_scan.py under the versions of JAX."""
+"""Tests of impls/peers/jax_scan.py with the APIs of several JAX versions."""
 
 import numpy as np
 import pytest
@@ -10,11 +10,11 @@ experimental = pytest.importorskip("jax.experimental")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_it_trains_where_enable_x64_is_experimental(dtype, monkeypatch):
+def test_it_trains_with_a_jax_whose_enable_x64_is_experimental(dtype, monkeypatch):
     from impls.peers.jax_scan import JaxCpu
 
-    if hasattr(jax, "enable_x64"):  # JAX 0.8 or newer, which the test makes look like an older one
-        monkeypatch.setitem(vars(experimental), "enable_x64", jax.enable_x64)  # setattr would read it first, and JAX 0.8 then warns
+    if hasattr(jax, "enable_x64"):  # JAX 0.8 or newer; the test moves the function back to its old place
+        monkeypatch.setitem(vars(experimental), "enable_x64", jax.enable_x64)  # setattr would read it first, and JAX 0.8 would warn
         monkeypatch.delattr(jax, "enable_x64")
     data = Dataset(np.random.default_rng(0).random((12, 20)), np.arange(12) % 10)
     network = Network.gaussian([20, 5, 10], seed=0, dtype=dtype)

@@ -1,4 +1,4 @@
-"""The network on its own: what it computes, how it starts, what it refuses."""
+"""Tests of the network: prediction, initialisation, and invalid arguments."""
 
 import math
 import warnings
@@ -30,7 +30,7 @@ def test_sigmoid_neither_overflows_nor_warns():
 
 
 @pytest.mark.parametrize("start", [Network.gaussian, Network.scaled])
-def test_a_seed_is_one_start_in_both_dtypes(start):
+def test_a_seed_gives_the_same_start_in_both_dtypes(start):
     single, double, other = start([50, 20, 5], seed=3), start([50, 20, 5], seed=3, dtype="float64"), start([50, 20, 5], seed=4)
     assert single.dtype == np.float32
     for mine, theirs in zip(single.weights + single.biases, double.weights + double.biases, strict=True):
@@ -38,13 +38,13 @@ def test_a_seed_is_one_start_in_both_dtypes(start):
     assert not np.array_equal(single.weights[0], other.weights[0])
 
 
-def test_scaled_weights_have_the_variance_of_one_over_the_inputs():
-    # 80,000 draws: the sample standard deviation is within 1 % of the true one but for 1 in 10,000
+def test_scaled_weights_have_variance_one_over_the_number_of_inputs():
+    # With 80,000 weights the sample standard deviation is within 1 % of the true one, except for 1 case in 10,000.
     assert Network.scaled([400, 200, 10]).weights[0].std() * 20 == pytest.approx(1, rel=0.01)
     assert Network.gaussian([400, 200, 10]).weights[0].std() == pytest.approx(1, rel=0.01)
 
 
-def test_a_network_copies_what_it_is_given():
+def test_a_network_copies_its_arguments():
     w, b = np.ones((2, 3)), np.zeros((2, 1))
     network = Network([w], [b])
     w[...] = 5
@@ -66,13 +66,13 @@ def test_a_network_copies_what_it_is_given():
     ],
     ids=["nothing", "no biases", "flat biases", "wrong biases", "layers that do not follow", "integers", "two dtypes", "no inputs"],
 )
-def test_what_does_not_fit_together_is_refused_in_one_line(weights, biases):
+def test_weights_and_biases_that_do_not_match_raise_a_one_line_error(weights, biases):
     with pytest.raises(InputError) as refusal:
         Network(weights, biases)
     assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("layers", [[], [3], [3, 0], [3, -1, 2]], ids=str)
-def test_layers_that_are_none_are_refused(layers):
-    with pytest.raises(InputError, match="two widths at least"):
+def test_invalid_layers_raise_an_error(layers):
+    with pytest.raises(InputError, match=r"^layers .*: .*at least two widths"):
         Network.scaled(layers)

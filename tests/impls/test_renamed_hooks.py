@@ -1,4 +1,4 @@
-"""Trainers written with the hooks' names of version 0.1 train the same, with a warning that names the new one."""
+"""Tests of trainers with the hook names of version 0.1: they train the same, and a warning names the new hook."""
 
 import importlib
 import sys
@@ -39,7 +39,7 @@ class Mine(Trainer):
 
 @pytest.fixture
 def old_style(tmp_path, monkeypatch):
-    """The class that `old_style.py` defines and the warnings that its import gave."""
+    """The class in `old_style.py`, and the warnings from its import."""
     (tmp_path / "old_style.py").write_text(OLD_STYLE)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "old_style", raising=False)
@@ -53,7 +53,7 @@ def start_of(small):
     return Network.scaled([6, 4, 3], dtype=np.float64), small
 
 
-def test_old_names_train_the_same_and_each_warns_once_at_its_class(old_style, small):
+def test_old_names_train_the_same_and_each_warns_once_at_the_class_statement(old_style, small):
     kind, given = old_style
     start, data = start_of(small)
     assert same_bits(trained(kind, start, data, batch_size=4), trained(Loop, start, data, batch_size=4))
@@ -69,7 +69,7 @@ def test_old_names_train_the_same_and_each_warns_once_at_its_class(old_style, sm
         assert one.filename.endswith("old_style.py")
 
 
-def test_the_bench_loads_old_names_where_warnings_are_errors(old_style, monkeypatch):
+def test_load_trainer_accepts_old_names_if_warnings_are_errors(old_style, monkeypatch):
     monkeypatch.delitem(sys.modules, "old_style")
     with pytest.warns(DeprecationWarning, match="renamed"):
         assert load_trainer("old_style:Mine").__name__ == "Mine"
@@ -101,8 +101,8 @@ def test_old_and_new_names_mix_in_a_chain(small):
     assert called == ["OldAgain", "New", "Old"]
 
 
-def test_a_mixin_may_have_the_old_names(small):
-    class Counts:  # no trainer, so nothing happens at its own definition
+def test_a_mixin_can_have_the_old_names(small):
+    class Counts:  # not a trainer, so its own definition does not warn
         def _load(self, network):
             self.loaded = True
             super()._load(network)
@@ -112,20 +112,20 @@ def test_a_mixin_may_have_the_old_names(small):
         class Counting(Counts, Loop):
             pass
 
-    class Further(Counting):  # and is not warned of twice
+    class Further(Counting):  # does not warn a second time
         pass
 
     start, data = start_of(small)
     assert Further(start, data, batch_size=4, learning_rate=1.0).loaded
 
 
-def test_a_class_that_has_both_names_uses_the_new_and_is_not_warned_of(small):
+def test_a_class_with_both_names_uses_the_new_one_without_a_warning(small):
     class Both(Loop):
         def _set_weights(self, network):
             self.by = "new"
             super()._set_weights(network)
 
-        def _load(self, network):  # for a version that has only this name
+        def _load(self, network):  # for versions with only this name
             self.by = "old"
 
     start, data = start_of(small)
@@ -141,7 +141,7 @@ def test_a_class_without_a_hook_stays_abstract():
 
 
 @pytest.mark.skipif(bool(unavailable("mpi")), reason=str(unavailable("mpi")))
-def test_a_trainer_over_ranks_may_still_choose_its_device_in_settle():
+def test_an_mpi_trainer_can_still_choose_its_device_in_settle():
     from impls.mpi import Mpi
 
     with pytest.warns(DeprecationWarning, match=r"Picky\.settle: renamed; call it choose_device"):

@@ -1,4 +1,4 @@
-"""impls/simd.py with opaque pointers, which do not name the type they point to. llvmlite will have no others."""
+"""Tests of impls/simd.py with opaque pointers, which have no pointee type. llvmlite will drop typed pointers."""
 
 from types import SimpleNamespace
 
@@ -15,7 +15,7 @@ POINTER, INTEGER = ir.PointerType(), ir.IntType(64)
 
 
 class Context:
-    """Numba's compilation context, reduced to what the generators call. An array is its data pointer."""
+    """A stand-in for Numba's compilation context, with the methods that the generators call. An array is its data pointer."""
 
     def make_array(self, array):
         return lambda context, builder, value: SimpleNamespace(data=value)
@@ -31,7 +31,7 @@ class Context:
 
 
 def generated(intrinsic, dtype, *others):
-    """Return the LLVM text that an intrinsic generates for an array of that dtype, an index and operands of the other types."""
+    """Return the LLVM IR that an intrinsic generates for an array of this dtype, an index, and operands of the other types."""
     array = types.Array(dtype, 2, "C")
     kinds = [simd.Vector(dtype) for _ in others]
     signature, generate = intrinsic._defn(None, array, types.intp, *kinds)
@@ -44,7 +44,7 @@ def generated(intrinsic, dtype, *others):
 
 
 @pytest.mark.parametrize(("dtype", "kind", "size"), [(types.float32, ir.FloatType(), 4), (types.float64, ir.DoubleType(), 8)], ids=str)
-def test_a_vector_is_loaded_and_stored_through_an_opaque_pointer(dtype, kind, size):
+def test_load_and_store_use_an_opaque_pointer(dtype, kind, size):
     vector = ir.VectorType(kind, simd.LANES)
     for text, access in (
         (generated(simd.load, dtype), f"load {vector}, ptr "),
@@ -56,6 +56,6 @@ def test_a_vector_is_loaded_and_stored_through_an_opaque_pointer(dtype, kind, si
         assert "cast" not in text
 
 
-def test_a_number_is_loaded_and_a_cache_line_is_fetched_through_an_opaque_pointer():
+def test_number_and_fetch_use_an_opaque_pointer():
     assert "load i16, ptr " in generated(simd.number, types.uint16)
     assert "getelementptr float, ptr " in generated(simd.fetch, types.float32)

@@ -1,4 +1,4 @@
-"""The contract suite on its own: what `check_trainer` returns and raises. test_oracle.py shows that it catches wrong trainers."""
+"""Tests of the contract suite: the result and the errors of `check_trainer`. test_oracle.py tests that it detects wrong trainers."""
 
 import subprocess
 import sys
@@ -12,16 +12,16 @@ from tests.support.commands import ROOT
 from tests.support.wrong_trainers import Exits
 
 
-def test_every_check_has_a_name_of_its_own_and_states_its_promise():
+def test_every_check_has_a_unique_name_and_a_docstring():
     assert len({str(check) for check in CHECKS}) == len(CHECKS)
     assert all(check.function.__doc__ for check in CHECKS)
 
 
-def test_a_right_trainer_passes_and_every_check_applies():
+def test_a_correct_trainer_passes_and_every_check_applies():
     assert check_trainer(Loop) == {}
 
 
-def test_checks_that_do_not_apply_are_returned_with_the_reason():
+def test_check_trainer_returns_the_checks_that_do_not_apply_with_the_reason():
     class Shallow(Loop):
         def _setup(self, data):
             if len(self.layers) > 2:
@@ -35,36 +35,36 @@ def test_checks_that_do_not_apply_are_returned_with_the_reason():
     assert len([name for name in applicable if "layers=6-3" in name]) == 6
 
 
-def test_a_trainer_that_cannot_run_here_is_not_passed():
+def test_check_trainer_raises_unsupported_for_an_unavailable_trainer():
     class Absent(Loop):
         @classmethod
         def unavailable(cls):
-            return "no such device: buy one"
+            return "no such device; install one"
 
-    with pytest.raises(Unsupported, match="buy one"):
+    with pytest.raises(Unsupported, match="install one"):
         check_trainer(Absent)
 
 
-def test_a_failure_names_the_trainer_and_every_check_that_fails():
+def test_the_error_names_the_trainer_and_every_check_that_fails():
     class Frail(Loop):
         def _epoch(self, order):
             if order.dtype == "uint8":
-                raise RuntimeError("no such luck")
+                raise RuntimeError("unsupported dtype")
             super()._epoch(order)
 
     with pytest.raises(AssertionError) as failure:
         check_trainer(Frail)
     assert str(failure.value).splitlines() == [
         f"{__name__}.{Frail.__qualname__}: 1 of {len(CHECKS)} checks fail",
-        "  check_integer_orders: RuntimeError('no such luck')",
+        "  check_integer_orders: RuntimeError('unsupported dtype')",
     ]
     assert isinstance(failure.value.__cause__, RuntimeError)
     with pytest.raises(AssertionError, match=r"check_step_by_hand: SystemExit\(3\)"):
         check_trainer(Exits)
 
 
-@pytest.mark.parametrize("options", [[], ["-O"]], ids=["as it is", "without assert statements"])
-def test_it_needs_no_pytest(options):
+@pytest.mark.parametrize("options", [[], ["-O"]], ids=["with assert statements", "without assert statements"])
+def test_check_trainer_works_without_pytest(options):
     program = """
 import sys; sys.modules["pytest"] = None
 from impls.loop import Loop

@@ -1,4 +1,4 @@
-"""The contract suite of impls/testing/ for every trainer, and what it leaves out: whole epochs of MNIST, and memory."""
+"""The contract suite of impls/testing/ for every trainer, and tests that it does not contain: whole epochs of MNIST, and memory."""
 
 import gc
 import sys
@@ -16,7 +16,7 @@ from tests.support.unsupported import or_skip, run_or_skip
 def _computes_on_a_gpu(name):
     try:
         return load_trainer(name).device == "gpu"
-    except Unsupported:  # without its library it is skipped, whatever it is
+    except Unsupported:  # without its library, the test is skipped anyway
         return False
 
 
@@ -45,9 +45,9 @@ def epoch_of_the_book(mnist):
 
 
 @every_trainer
-def test_a_whole_epoch_in_float64_is_that_of_the_books_program(kind, mnist, epoch_of_the_book):
-    # 5,000 steps at learning rate 3 amplify a rounding of 1e-16 a billionfold and more. By how much depends on the start: two correct
-    # trainers ended 2e-8 to 1e-6 of the norm apart over three seeds and two BLAS; from this seed, 2e-7 at the most.
+def test_a_whole_epoch_in_float64_matches_the_books_program(kind, mnist, epoch_of_the_book):
+    # 5,000 steps at learning rate 3 amplify a rounding error of 1e-16 by a factor of 1e9 or more, which depends on the start. Over three
+    # seeds and two BLAS libraries, correct trainers differed by 2e-8 to 1e-6 of the norm; with this seed, by up to 2e-7.
     start, order, oracle = epoch_of_the_book
     mine, right = (
         np.concatenate([array.ravel() for array in (*network.weights, *network.biases)])
@@ -58,14 +58,14 @@ def test_a_whole_epoch_in_float64_is_that_of_the_books_program(kind, mnist, epoc
 
 @every_trainer
 def test_an_epoch_of_the_books_network_learns_the_digits(kind, mnist):
-    # The short form of the book's 30 epochs, which end at 95 % (results/): 90.9 to 91.3 % was seen after one, from three starts.
+    # One of the book's 30 epochs, which reach 95 % (results/). After one epoch, three starts reached 90.9 to 91.3 %.
     trainer = or_skip(kind)(Network.gaussian([784, 30, 10]), mnist.training, batch_size=10, learning_rate=3.0)
     trainer.train_epoch(mnist.training.order(seed=0))
     assert trainer.network().accuracy(mnist.test) > 0.9
 
 
 @every_trainer
-def test_a_thousand_epochs_keep_nothing(kind, mnist):
+def test_a_thousand_epochs_do_not_leak_memory(kind, mnist):
     data, start = mnist.training.first(10), Network.scaled([784, 30, 10])
     trainer, order = or_skip(kind)(start, data, batch_size=4, learning_rate=1.0), data.order(seed=0)
 
@@ -78,6 +78,6 @@ def test_a_thousand_epochs_keep_nothing(kind, mnist):
         return sys.getallocatedblocks(), psutil.Process().memory_info().rss
 
     used = [train(epochs) for epochs in (100, 300, 300, 300)]
-    blocks, memory = (np.diff(each).min() for each in zip(*used, strict=True))  # the least: a library may fill a cache meanwhile
-    assert blocks < 150, "less than an object every second epoch"
-    assert memory < 300 * 1500, "a network has 95,000 bytes"
+    blocks, memory = (np.diff(each).min() for each in zip(*used, strict=True))  # the minimum, because a library may fill a cache
+    assert blocks < 150, "leaks an object in every second epoch or more often"
+    assert memory < 300 * 1500, "leaks 1,500 bytes per epoch or more; a network has 95,000"

@@ -1,6 +1,6 @@
-"""A plain transcription of the algorithm of the book's network.py, statement by statement, as a trainer of its own.
+"""A trainer that transcribes the book's network.py statement by statement.
 
-Two uses: an oracle that shares no arithmetic with impls, and the yardstick of `loop`, which must not be slower.
+It has two uses: an oracle that shares no arithmetic with impls, and a speed reference, because `loop` must not be slower than it.
 """
 
 import numpy as np

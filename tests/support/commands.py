@@ -1,4 +1,4 @@
-"""Run the commands as a user does: in a process of their own, from the checkout."""
+"""Functions that run the commands as a user does: in a new process, from the checkout."""
 
 import os
 import subprocess
@@ -12,13 +12,13 @@ from tests.support.few_digits import FEW_DIGITS
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# One network small enough for a second: the doors are tested here, not the trainers.
+# A small network that trains in a second: these tests check the commands, not the trainers.
 JOB = ("--workload", "nielsen", "--examples", "400", "--rounds", "3", "--threads", "1", "--data", str(FEW_DIGITS))
 QUICK = (*JOB, "--warm-up", "0")
 
 
 def run(*command: str | Path, cwd: Path = ROOT, **options) -> subprocess.CompletedProcess[str]:
-    with processor_of_ones_own(command):
+    with own_processor(command):
         process = subprocess.Popen(
             [sys.executable, "-m", *map(str, command)], cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
         )
@@ -32,17 +32,20 @@ def run(*command: str | Path, cwd: Path = ROOT, **options) -> subprocess.Complet
 
 
 turns = count(int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")))
-"""Which processor is next: each test process of pytest-xdist begins with another one, and then takes them in turn."""
+"""Numbers of the next processors. Each worker of pytest-xdist begins with a different one."""
 
 
 @contextmanager
-def processor_of_ones_own(command: Sequence[str | Path]) -> Iterator[None]:
-    """Start a command with `--threads 1` in here: it pins itself to its first processor, which must not be every test process's first."""
+def own_processor(command: Sequence[str | Path]) -> Iterator[None]:
+    """Set the CPU affinity to one processor while a command with `--threads 1` starts.
+
+    The command pins itself to its first allowed processor. Without this, all commands of all workers would use the same one.
+    """
     if not hasattr(os, "sched_setaffinity") or ("--threads", "1") not in pairwise(map(str, command)):
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, {sorted(before)[next(turns) % len(before)]})  # of this thread, and of what it starts
+    os.sched_setaffinity(0, {sorted(before)[next(turns) % len(before)]})  # for this thread and the processes that it starts
     try:
         yield
     finally:
@@ -53,10 +56,10 @@ BENCH = ("pytest", "bench", "-p", "no:cacheprovider")
 
 
 def bench(*options: str | Path, **others) -> subprocess.CompletedProcess[str]:
-    """pytest bench --benchmark-only ..."""
+    """Run pytest bench --benchmark-only ..."""
     return run(*BENCH, "--benchmark-only", *options, **others)
 
 
 def command(*arguments: str | Path, **others) -> subprocess.CompletedProcess[str]:
-    """python -m bench ..."""
+    """Run python -m bench ..."""
     return run("bench", *arguments, **others)

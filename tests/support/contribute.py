@@ -1,4 +1,4 @@
-"""A contribution whose processes are played: cases that end at once, on a clock that shows 5 s later."""
+"""Contribution with simulated processes: a case ends at once, and advances the clock by 5 s."""
 
 import logging
 import re
@@ -25,12 +25,12 @@ EPOCHS = {"loop": 1.0, "matrix": 0.1, "compiled": 0.05, "jax_cpu": 0.2, "gpu": 0
 COMMIT = "abc123abc123"
 
 
-class PlayedMachine:
-    """In place of processes.
+class SimulatedMachine:
+    """Replacement for the child processes.
 
-    cases    those that were begun, in order
-    what     of a case, by its title: "crashes", "skipped", "failed", or an exception to raise after it
-    columns  of all rows
+    cases    titles of the started cases, in order
+    what     outcome of a case, by its title: "crashes", "skipped", "failed", or an exception to raise after it
+    columns  values for all rows
     """
 
     def __init__(self, trainers):
@@ -85,9 +85,9 @@ class PlayedMachine:
         return Ended(0, False, ())
 
 
-def play(monkeypatch, mnist) -> PlayedMachine:
-    """Have contributions run on a played machine with four trainers."""
-    machine = PlayedMachine(["loop", "matrix", "compiled", "jax_cpu"])
+def simulate(monkeypatch, mnist) -> SimulatedMachine:
+    """Make contributions run on a simulated machine with four trainers, and return the machine."""
+    machine = SimulatedMachine(["loop", "matrix", "compiled", "jax_cpu"])
     monkeypatch.setattr(Options, "splits", lambda _: mnist)
     monkeypatch.setattr(child_events, "run", machine.run)
     monkeypatch.setattr(campaign, "time", SimpleNamespace(monotonic=lambda: machine.now))
@@ -102,7 +102,7 @@ def request(directory, minutes=60.0, **columns) -> Request:
 
 
 def run(asked: Request, plan: Sequence | None = None) -> tuple[int, list[str]]:
-    """The exit code and the lines of a contribution."""
+    """Return the exit code and the lines of a contribution."""
     lines: list[str] = []
     handler, logger = logging.Handler(), logging.getLogger("bench.contribute")
     handler.emit = lambda record: lines.extend(record.getMessage().split("\n"))
@@ -116,11 +116,11 @@ def run(asked: Request, plan: Sequence | None = None) -> tuple[int, list[str]]:
 
 
 def done(directory, minutes=60.0, *, plan=None, **columns) -> tuple[int, str]:
-    """The exit code and the text of a contribution."""
+    """Return the exit code and the text of a contribution."""
     code, lines = run(request(directory, minutes, **columns), plan)
     return code, "\n".join(lines)
 
 
 def cases(path: Path) -> dict[tuple[str, str], int]:
-    """The cases in a CSV, each with its number of rows."""
+    """Return the cases in a CSV, with the number of rows of each."""
     return records.read([path]).groupby(["workload", "trainer"], sort=False).size().to_dict()

@@ -1,5 +1,7 @@
-"""A stand-in for CuPy where there is no GPU, as strict about host and device, and as late with its work, that plays kernels on the CPU
-(tests/support/simt.cpp)."""
+"""A stand-in for CuPy on machines without a GPU.
+
+Like CuPy, it keeps host and device arrays apart and runs its work asynchronously. It emulates kernels on the CPU (tests/support/simt.cpp).
+"""
 
 import ctypes
 import math
@@ -12,14 +14,14 @@ import numpy as np
 
 from impls.gpu_kernels import KERNELS
 from tests.support.fake_stream import Event, Stream, current, start
-from tests.support.kernel_player import Launch, played, symbol
+from tests.support.kernel_player import Launch, emulated, symbol
 
 
 class DeviceArray(np.ndarray):
-    """A NumPy array that plays device memory: it meets no host array in any operation."""
+    """A NumPy array in place of device memory. Operations that mix it with host arrays raise TypeError."""
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
-        options = {name: value for name, value in options.items() if value is not None}  # ndarray.sum names all of them
+        options = {name: value for name, value in options.items() if value is not None}  # ndarray.sum passes every option
         (out,) = options.pop("out", (None,))
         _on_device(*inputs, out)
         plain = [value.view(np.ndarray) if isinstance(value, DeviceArray) else value for value in inputs]
@@ -45,7 +47,7 @@ class DeviceArray(np.ndarray):
     def fill(self, value):
         self[...] = value
 
-    def take(self, indices, axis=None, out=None):  # CuPy has no mode
+    def take(self, indices, axis=None, out=None):  # without NumPy's `mode`, as in CuPy
         _on_device(indices, out)
         Device.launches.append("take")
         start(partial(self.view(np.ndarray).take, indices.view(np.ndarray), axis=axis, out=out.view(np.ndarray), mode="clip"))
@@ -57,12 +59,12 @@ class DeviceArray(np.ndarray):
         return out
 
     def set(self, host):
-        """Copies when its turn comes: from memory that is gone by then, if nobody keeps it."""
+        """Copy asynchronously from host memory. The caller must keep that memory alive until the copy has run."""
         assert (host.dtype, host.shape) == (self.dtype, self.shape)
         there = weakref.ref(host)
 
         def copy():
-            assert there() is not None, "a copy from host memory that was freed before it was made"
+            assert there() is not None, "the host memory was freed before the asynchronous copy ran"
             self.view(np.ndarray)[...] = there()
 
         start(copy)
@@ -75,11 +77,11 @@ class DeviceArray(np.ndarray):
 def _on_device(*values):
     for value in values:
         if isinstance(value, np.ndarray) and value.ndim and not isinstance(value, DeviceArray):
-            raise TypeError(f"a host array of shape {value.shape} among device arrays")
+            raise TypeError(f"host array of shape {value.shape} mixed with device arrays")
 
 
 def _allocated(shape, dtype, value):
-    """An array full of that value. Zeros lie behind it, so that a kernel with a wait left out may read too far without a fault."""
+    """Return an array filled with the value. It is padded with zeros, so that a kernel without one of its waits can read past the end."""
     count = math.prod(np.atleast_1d(shape))
     memory = np.zeros(count + 64, dtype)
     memory[:count] = value
@@ -91,8 +93,8 @@ class Device:
 
     add, subtract, multiply, tanh = np.add, np.subtract, np.multiply, np.tanh
     launches: ClassVar[list[str]] = []
-    together: ClassVar[set[str]] = set()  # kernels that were launched so that all their blocks run at once
-    dependent: ClassVar[set[str]] = set()  # kernels that were launched so that they may begin before the one in front of them has ended
+    together: ClassVar[set[str]] = set()  # kernels with a cooperative launch: all their blocks run at once
+    dependent: ClassVar[set[str]] = set()  # kernels with a dependent launch: they may begin before the kernel in front of them has ended
 
     @staticmethod
     def take(rows, examples, axis, out):
@@ -127,7 +129,7 @@ class Device:
         return out
 
     class ElementwiseKernel:
-        """Evaluates the kernel's one assignment as Python, which it also is, on whole arrays."""
+        """A kernel of one assignment. It is valid Python too, and is evaluated as Python on whole arrays."""
 
         def __init__(self, inputs, outputs, operation, name):
             self.inputs = [parameter.split()[1] for parameter in inputs.split(", ")]
@@ -144,22 +146,25 @@ class Device:
             start(lambda: np.copyto(out, eval(self.expression, names)))
 
     class RawModule:
-        """Kernels compiled as C++ for the CPU. `seed` and `without` are simt.cpp's, for all that is launched; `barriers` is how many the
-        latest module has."""
+        """Kernels compiled as C++ for the CPU.
+
+        seed, without  parameters of simt.cpp for all launches
+        barriers       number of barriers in the latest module
+        """
 
         seed, without, barriers = 0, -1, 0
 
         def __init__(self, *, code, options, name_expressions):
             hardware = (KERNELS / "hardware.cuh").read_text(encoding="utf-8")
             assert code.startswith(hardware)
-            self._library = played(code.removeprefix(hardware), options, name_expressions)
+            self._library = emulated(code.removeprefix(hardware), options, name_expressions)
             Device.RawModule.barriers = ctypes.c_int.in_dll(self._library, "barriers").value
 
         def get_function(self, name):
             return _Kernel(name, self._library[symbol(name)])
 
     class cuda:
-        """Devices, streams, and graphs that remember launches."""
+        """Devices, streams and events."""
 
         class Device:
             compute_capability = "90"
@@ -177,7 +182,7 @@ class Device:
                 return f"0000:{self._number:02x}:00.0"
 
         class driver:
-            most_blocks = 16  # of a cluster
+            most_blocks = 16  # per cluster
 
             class CUDADriverError(Exception):
                 pass
@@ -208,7 +213,7 @@ class Device:
 
 
 class Unbuilt(Device):
-    """The stand-in for where no kernel needs to run: it remembers which are asked for, and counts launches all the same."""
+    """A stand-in that runs no kernels. It records the requested kernels in `asked`, and counts launches."""
 
     class RawModule:
         def __init__(self, *, code, options, name_expressions):
@@ -230,11 +235,11 @@ class _Kernel:
         self.kernel(grid, block, arguments, shared_mem)
 
     def _launch(self, grid, block, arguments, shared_mem=0, enable_cooperative_groups=False, dependent=False):
-        if self.name == "epoch" and grid[0] > Device.cuda.driver.most_blocks:  # its blocks are a cluster
+        if self.name == "epoch" and grid[0] > Device.cuda.driver.most_blocks:  # its blocks form a cluster
             raise Device.cuda.driver.CUDADriverError
         assert len(block) == 1
         assert 0 <= shared_mem <= self.max_dynamic_shared_size_bytes
-        # A Python number would pass as 64 bits; a host array passes by value, if it is one struct.
+        # CuPy passes a Python number as 64 bits, and a host array that is a single struct by value.
         assert all(isinstance(x, (DeviceArray, np.generic)) or (x.shape == () and x.dtype.names) for x in arguments)
         assert all(argument.flags.c_contiguous for argument in arguments if isinstance(argument, DeviceArray))
         if enable_cooperative_groups:
@@ -245,10 +250,10 @@ class _Kernel:
         cells = [np.array(value) for value in values]
         pointers = (ctypes.c_void_p * len(cells))(*(cell.ctypes.data for cell in cells))
 
-        def play(followed, held=(cells, arguments)):
+        def emulate(followed, held=(cells, arguments)):
             Device.launches.append(self.name)
             launch = Launch((*grid, 1, 1)[:3], block[0], shared_mem, followed, Device.RawModule.seed, Device.RawModule.without)
             if self._function(ctypes.byref(launch), pointers):
-                raise TimeoutError(f"{self.name} waits for what never comes")
+                raise TimeoutError(f"{self.name}: deadlock: its threads wait forever")
 
-        start(play, kernel=True, dependent=dependent)
+        start(emulate, kernel=True, dependent=dependent)

@@ -1,4 +1,4 @@
-"""Streams and graphs of the stand-in for CuPy: they do their work late."""
+"""Streams, events and graphs of the stand-in for CuPy. They are asynchronous: they run their work late."""
 
 import time
 import types
@@ -7,7 +7,12 @@ from typing import ClassVar, NamedTuple
 
 
 class Work(NamedTuple):
-    """What a stream is to do. A kernel is called with whether the next work is its dependent, which may begin before it has ended."""
+    """An item of a stream's queue.
+
+    do         the function to call. A kernel gets one argument: whether the next item is its dependent
+    kernel     whether the item is a kernel
+    dependent  whether the item may begin before the kernel in front of it has ended
+    """
 
     do: Callable
     kernel: bool = False
@@ -15,10 +20,10 @@ class Work(NamedTuple):
 
 
 class Stream:
-    """Does what it was given when somebody waits for it, and not before."""
+    """A stream that runs its queue only when the program waits for it."""
 
     ptr = 0
-    stack: ClassVar[list["Stream"]] = []  # that of a `with` is current; none: the null stream
+    stack: ClassVar[list["Stream"]] = []  # streams of the open `with` blocks; the last is current; if empty, the null stream is
 
     def __init__(self, non_blocking=False, priority=0):
         self.queue, self.captured = [], None
@@ -35,21 +40,21 @@ class Stream:
 
     def end_capture(self):
         works, self.captured = self.captured, None
-        first = Work(lambda: None)  # a graph begins when all that was launched before it has ended
+        first = Work(lambda: None)  # not dependent: a graph begins after all earlier work has ended
         return types.SimpleNamespace(launch=lambda: [start(*work) for work in (first, *works)], upload=lambda: None)
 
     def give(self, work):
-        """Take work, to be done later."""
+        """Append work to the queue, or to the graph during a capture."""
         (self.queue if self.captured is None else self.captured).append(work)
 
     def wait_event(self, event):
-        """What follows here happens after the event: the other stream does its work until then first."""
+        """Run later work of this stream after the event. Waiting for the event runs the other stream's work up to it."""
         self.give(Work(event.synchronize))
 
     def synchronize(self, until=lambda: False):
-        """Do the work, or as much of it as is needed for a condition."""
+        """Run the queue until it is empty or the condition holds."""
         assert self.captured is None
-        begun = []  # kept, because a kernel with a dependent may go on, and its arguments with it
+        begun = []  # keeps the arguments alive: a kernel with a dependent may still be running
         while self.queue and not until():
             begun.append(work := self.queue.pop(0))
             followed = bool(self.queue) and self.queue[0].dependent
@@ -57,7 +62,7 @@ class Stream:
 
 
 class Eager(Stream):
-    """Does what it was given at once."""
+    """A stream that runs its work at once."""
 
     def give(self, work):
         super().give(work)
@@ -65,7 +70,7 @@ class Eager(Stream):
 
 
 class Event:
-    """The moment at which a stream reaches it. Recorded again, it is another one."""
+    """An event, which happens when its stream reaches it. A second `record` makes it a new event."""
 
     def __init__(self, disable_timing=False):
         self._recorded = self._happened = 0
@@ -89,5 +94,5 @@ def current():
 
 
 def start(do, kernel=False, dependent=False):
-    """Give work to the current stream."""
+    """Append work to the current stream."""
     current().give(Work(do, kernel, dependent))

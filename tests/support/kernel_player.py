@@ -1,4 +1,4 @@
-"""CUDA C++ compiled for the CPU, where simt.cpp plays the threads of a kernel."""
+"""CUDA C++ compiled for the CPU, where simt.cpp emulates the threads of a kernel."""
 
 import ctypes
 import functools
@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.compile_cache import kept
+from tests.support.compile_cache import cached
 
 HERE = Path(__file__).parent
 COMPILER = shutil.which("g++")
 
-needs_compiler = pytest.mark.skipif(COMPILER is None or sys.platform != "linux", reason="needs g++ on Linux, to play kernels on the CPU")
+needs_compiler = pytest.mark.skipif(COMPILER is None or sys.platform != "linux", reason="needs g++ on Linux to emulate kernels")
 
 
 class Launch(ctypes.Structure):
-    """One launch, as simt.h declares it."""
+    """The launch struct of simt.h."""
 
     _fields_ = [
         ("grid", ctypes.c_int * 3),
@@ -40,7 +40,10 @@ def _compiler():
 
 
 def _built(name, code, *options):
-    """The path of a library, compiled from C++ for the CPU. A jump from one stack to another is meant: no check is to forbid it."""
+    """Compile C++ for the CPU and return the path of the library.
+
+    The emulator jumps from one stack to another. -U_FORTIFY_SOURCE disables the check that forbids it.
+    """
 
     def build(path):
         command = [COMPILER, "-std=c++17", "-w", "-U_FORTIFY_SOURCE", "-shared", "-fPIC", f"-I{HERE}", *options, "-xc++", "-", "-o", path]
@@ -48,19 +51,19 @@ def _built(name, code, *options):
         assert built.returncode == 0, f"{name}: {built.stderr}"
 
     headers = [(HERE / name).read_text(encoding="utf-8") for name in ("simt.h", "simt_state.h")]
-    return kept(build, _compiler(), *headers, code, *options)
+    return cached(build, _compiler(), *headers, code, *options)
 
 
 @functools.cache
-def _player():
-    """What plays kernels, loaded so that they find it."""
+def _emulator():
+    """Load the emulator, with global symbols for the libraries of kernels."""
     return ctypes.CDLL(str(_built("simt.cpp", (HERE / "simt.cpp").read_text(encoding="utf-8"), "-O2")), mode=ctypes.RTLD_GLOBAL)
 
 
 @functools.cache
-def played(code, options, kernels):
+def emulated(code, options, kernels):
     """Compile kernels for the CPU and return the library."""
-    _player()
+    _emulator()
     text = ['#include "simt.h"', code, *(f"PLAY({symbol(name)}, {name})" for name in kernels)]
     text.append('extern "C" const int barriers = __COUNTER__;')
     return ctypes.CDLL(str(_built("kernels", "\n".join(text), "-O1", *options)))

@@ -1,9 +1,9 @@
-"""Hosts that are not: network and UTS namespaces joined by a link with latency and a bandwidth, and mpiexec over them. Linux, as root.
+"""Simulated hosts for mpiexec: network and UTS namespaces, joined by a link with a latency and a bandwidth. Needs Linux and root.
 
     python -m tests.support.link --hosts 2 --latency 0.0005 --rate 50e6 -- -m bench scale --workload wide
 
-Each namespace has one TUN device, and this process hands their packets on: when the sender's earlier ones have left at `rate` bytes a
-second, and `latency` seconds later. No packet leaves the namespaces. Only the MPICH of the extra mpi is launched.
+Each namespace has one TUN device, and this process forwards the packets. A packet waits until the sender's earlier packets have left at
+`rate` bytes per second, and then arrives `latency` seconds later. No packet leaves the namespaces. Only the MPICH of the extra mpi works.
 """
 
 import argparse
@@ -30,16 +30,19 @@ _NEW_NETWORK = 0x40000000
 
 
 def why_not():
-    """Why there can be no such hosts here, or None."""
+    """Return why this system cannot make such hosts, or None if it can."""
     if sys.platform != "linux" or os.geteuid() or not os.access("/dev/net/tun", os.R_OK) or not shutil.which("ip"):
         return "needs Linux, root, iproute2 and /dev/net/tun"
     probe = subprocess.run(["unshare", "--net", "--uts", "true"], capture_output=True)
-    return None if probe.returncode == 0 else "this system lets nobody make namespaces"
+    return None if probe.returncode == 0 else "this system does not allow new namespaces"
 
 
 @contextlib.contextmanager
 def hosts(count, *, latency, rate):
-    """The names of so many linked namespaces, which end with the block, after that of one more, where mpiexec runs: none is local to it."""
+    """Make `count` linked namespaces for hosts, and one more for mpiexec, so that no host is local to it. Remove them at the end.
+
+    Yields the names of the namespaces, that of mpiexec first.
+    """
     names = [f"eb{secrets.token_hex(2)}n{number}" for number in range(count + 1)]
     try:
         for name in names:
@@ -60,7 +63,7 @@ def hosts(count, *, latency, rate):
             for end in ends:
                 os.close(end)
     finally:
-        for name in names:  # whatever still runs there too
+        for name in names:  # with the processes that still run there
             inside = subprocess.run(["ip", "netns", "pids", name], capture_output=True, text=True).stdout.split()
             for process in map(int, inside):
                 with contextlib.suppress(ProcessLookupError):
@@ -69,7 +72,7 @@ def hosts(count, *, latency, rate):
 
 
 def _tun(name):
-    """Open a TUN device in a namespace; the descriptor is good outside of it."""
+    """Open a TUN device in a namespace. The descriptor is valid outside the namespace too."""
     libc, ours = ctypes.CDLL(None, use_errno=True), os.open("/proc/self/ns/net", os.O_RDONLY)
     theirs = os.open(f"/run/netns/{name}", os.O_RDONLY)
     try:
@@ -84,7 +87,7 @@ def _tun(name):
 
 
 def _forward(ends, latency, rate):
-    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))  # ranks that wait spin on the processors, and a link waits for nobody
+    os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))  # waiting ranks spin on the processors and must not delay the link
     free, underway, number = [0.0] * len(ends), [], 0
     while True:
         wait = max(underway[0][0] - time.monotonic(), 0) if underway else None
@@ -104,10 +107,10 @@ def _forward(ends, latency, rate):
 
 
 def mpiexec(names, command, *, each=1, **options):
-    """Run python COMMAND with so many ranks in each namespace, where the host is called as the namespace is."""
+    """Run python COMMAND with `each` ranks in every namespace for hosts. The host name is the name of the namespace."""
     with tempfile.TemporaryDirectory() as directory:
-        launcher = Path(directory) / "launcher"  # called as ssh is: [options] host command ...
-        cores = sorted(os.sched_getaffinity(0))  # dealt to the hosts
+        launcher = Path(directory) / "launcher"  # replaces ssh, with its arguments: [options] host command ...
+        cores = sorted(os.sched_getaffinity(0))  # assigned to the hosts in turn
         cases = "\n".join(f"{NET}{number + 1}) name={name} core={cores[(number - 1) % len(cores)]};;" for number, name in enumerate(names))
         launcher.write_text(
             f'#!/bin/sh\nwhile [ "${{1#-}}" != "$1" ]; do shift; done\nhost=$1; shift\ncase $host in\n{cases}\nesac\n'
@@ -132,11 +135,11 @@ def mpiexec(names, command, *, each=1, **options):
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description="Run python COMMAND under mpiexec on hosts that are namespaces")
+    parser = argparse.ArgumentParser(description="Run python COMMAND under mpiexec on simulated hosts (Linux namespaces)")
     for option, kind, default in (("hosts", int, 2), ("each", int, 1), ("latency", float, 5e-4), ("rate", float, 50e6)):
         parser.add_argument(f"--{option}", type=kind, default=default)
     parser.add_argument("command", nargs="+")
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that nothing stays behind
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exception, so that `hosts` removes the namespaces
     with hosts(given.hosts, latency=given.latency, rate=given.rate) as made:
         sys.exit(mpiexec(made, given.command, each=given.each).returncode)

@@ -1,4 +1,4 @@
-"""Ranks, started as a user starts them: by the mpiexec that is here."""
+"""Ranks, started with the installed mpiexec, as a user starts them."""
 
 import os
 import shutil
@@ -20,16 +20,18 @@ OPEN_MPI = {
 
 
 def launcher() -> str | None:
-    """The mpiexec beside the interpreter, or else the system's."""
+    """Return the path of the mpiexec beside the interpreter, else of the one on PATH, else None."""
     beside = Path(sys.executable).with_name("mpiexec")
     return str(beside) if beside.exists() else shutil.which("mpiexec")
 
 
-needs_mpi = pytest.mark.skipif(bool(unavailable("mpi")) or not launcher(), reason=unavailable("mpi") or "no mpiexec: pip install '.[mpi]'")
+needs_mpi = pytest.mark.skipif(
+    bool(unavailable("mpi")) or not launcher(), reason=unavailable("mpi") or "mpiexec: not found; pip install '.[mpi]'"
+)
 
 
 def mpiexec(ranks: int = 0, *command: str | Path, line: Sequence[str] = (), env=(), **options) -> subprocess.CompletedProcess[str]:
-    """mpiexec -n RANKS python COMMAND (or the line), of whichever MPI is here, also where it has fewer processors, and for root."""
+    """Run mpiexec -n RANKS python COMMAND, or `line`. The environment lets Open MPI oversubscribe processors and run as root."""
     line = line or [str(launcher()), "-n", str(ranks), sys.executable, *map(str, command)]
     environment = {**os.environ, **OPEN_MPI, "PYTHONPATH": str(ROOT), **dict(env)}
     return subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=120, env=environment, **options)

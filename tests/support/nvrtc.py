@@ -1,4 +1,4 @@
-"""NVIDIA's compiler and disassembler without a GPU: does a kernel compile, with how many registers, into what instructions?"""
+"""NVIDIA's compiler and disassembler, which need no GPU: the registers and the instructions of a compiled kernel."""
 
 import ctypes
 import functools
@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.support.compile_cache import kept
+from tests.support.compile_cache import cached
 
 
 class Used(NamedTuple):
-    """What a kernel takes of the device: registers a thread, bytes of spills and stack, blocks that must be a cluster."""
+    """The resources of a kernel: registers per thread, bytes of spills and stack, required blocks per cluster."""
 
     registers: int
     spilled: int
@@ -24,14 +24,18 @@ class Used(NamedTuple):
 
 
 class Instruction(NamedTuple):
-    """A machine instruction: its name with all modifiers, and, of a branch to a label, the index of the instruction there."""
+    """A machine instruction.
+
+    name    its name with all modifiers
+    target  for a branch to a label, the index of the instruction at the label; else None
+    """
 
     name: str
     target: int | None
 
     @property
     def loads(self):
-        """Does it read device memory? By an address that is known to lie there, or by one that may lie anywhere."""
+        """Whether it reads device memory, through a global address (LDG) or a generic one (LD)."""
         return self.name.startswith(("LDG.", "LD."))
 
     @property
@@ -44,7 +48,7 @@ class Instruction(NamedTuple):
 
 
 def _installed(pattern):
-    """The files of NVIDIA's wheels whose whole name matches, oldest first."""
+    """Return the files of NVIDIA's wheels whose full name matches the pattern, sorted by path."""
     spec = importlib.util.find_spec("nvidia")
     files = [path for folder in (spec.submodule_search_locations if spec else ()) for path in Path(folder).rglob("*")]
     return sorted(path for path in files if re.fullmatch(pattern, path.name))
@@ -52,29 +56,27 @@ def _installed(pattern):
 
 @functools.cache
 def library():
-    """The compiler of the nvidia-cuda-nvrtc wheel, newest first, or None if it is not installed."""
+    """Return the newest compiler of the nvidia-cuda-nvrtc wheels, or None if none is installed."""
     libraries = _installed(r"libnvrtc\.so\.\d+")
     return ctypes.CDLL(str(libraries[-1])) if libraries else None
 
 
 @functools.cache
 def disassembler():
-    """The path of nvdisasm, of the nvidia-cuda-nvdisasm wheel or of a CUDA toolkit, or None if it is not installed."""
+    """Return the path of nvdisasm, from the nvidia-cuda-nvdisasm wheel or a CUDA toolkit, or None if it is not installed."""
     return str((_installed("nvdisasm") or [None])[-1] or shutil.which("nvdisasm") or "") or None
 
 
-needs_nvrtc = pytest.mark.skipif(
-    library() is None, reason="needs NVIDIA's run-time compiler: pip install '.[test]' brings it on Linux, x86-64"
-)
+needs_nvrtc = pytest.mark.skipif(library() is None, reason="needs NVIDIA's run-time compiler; pip install '.[test]' on Linux, x86-64")
 
 needs_disassembler = pytest.mark.skipif(
     library() is None or disassembler() is None,
-    reason="needs NVIDIA's run-time compiler and disassembler: pip install '.[test]' brings them on Linux, x86-64",
+    reason="needs NVIDIA's run-time compiler and disassembler; pip install '.[test]' on Linux, x86-64",
 )
 
 
 def compiled(source, architecture, options, kernels):
-    """Compile to machine code, as CuPy does. Of each kernel what it uses, by its name in the machine code."""
+    """Compile to machine code, as CuPy does. Return the resources of each kernel by its name in the machine code."""
     assembly, report, _ = _compiled(source, architecture, options, kernels)
     clusters = {name: int(blocks) for name, blocks in re.findall(r"\.entry (\w+)\([^{]*\.reqnctapercluster (\d+)", assembly)}
     parts = re.split(r"Compiling entry function '(\w+)'", report)[1:]
@@ -83,7 +85,7 @@ def compiled(source, architecture, options, kernels):
 
 
 def disassembled(source, architecture, options, kernels):
-    """Compile to machine code, as CuPy does. Of each kernel its instructions, by its name in the machine code."""
+    """Compile to machine code, as CuPy does. Return the instructions of each kernel by its name in the machine code."""
     *_, binary = _compiled(source, architecture, options, kernels)
 
     def disassemble(path):
@@ -92,7 +94,7 @@ def disassembled(source, architecture, options, kernels):
             file.flush()
             path.write_text(subprocess.run([disassembler(), "-c", file.name], capture_output=True, text=True, check=True).stdout)
 
-    code = kept(disassemble, disassembler(), binary).read_text()
+    code = cached(disassemble, disassembler(), binary).read_text()
     sections = re.split(r"^\.text\.(\w+):$", code, flags=re.MULTILINE)[1:]
     return {name: _instructions(text) for name, text in zip(sections[::2], sections[1::2], strict=True)}
 
@@ -113,13 +115,13 @@ SEPARATOR = "\n--- separator ---\n"
 
 
 def _compiled(source, architecture, options, kernels):
-    """The assembly, the assembler's report, and the machine code in hexadecimal digits."""
-    # The first two as CuPy gives them; the third for the assembler's report.
+    """Return the assembly, the assembler's report, and the machine code in hexadecimal digits."""
+    # -arch and -ftz are CuPy's. The last option makes the assembler print its report.
     options = [f"-arch={architecture}", "-ftz=true", "--device-as-default-execution-space", "--ptxas-options=-v", *options]
     kernels = sorted(kernels)
     version = (ctypes.c_int * 2)()
     library().nvrtcVersion(ctypes.byref(version, 0), ctypes.byref(version, ctypes.sizeof(ctypes.c_int)))
-    file = kept(
+    file = cached(
         lambda path: path.write_text(SEPARATOR.join(_compile(source, options, kernels))), *version, source, *options, *kernels, SEPARATOR
     )
     return file.read_text().split(SEPARATOR)

@@ -1,6 +1,6 @@
-"""Run under mpiexec by test_mpi.py: trains the cases over the first 1, 2, ... ranks, and keeps every rank's network.
+"""A program that test_mpi.py runs under mpiexec: it trains the cases over the first 1, 2, ... ranks and saves the network of every rank.
 
-python tests/support/over_ranks.py FILE: to FILE, pickled, {(trainer, ranks, case): [each rank's weights and biases]}
+python tests/support/over_ranks.py FILE: writes to FILE a pickled {(trainer, ranks, case): [weights and biases of each rank]}.
 """
 
 import pickle
@@ -32,13 +32,13 @@ class MpiGpuOnCpu(OnDevice, MpiGpu):
 
 
 class NoNccl:
-    """CuPy's module where the library is missing."""
+    """CuPy's nccl module on a machine without the library."""
 
     available = False
 
 
 class Nccl:
-    """Plays NCCL with MPI, and holds its callers to what it asks of them."""
+    """A stand-in for NCCL on top of MPI. It checks the arguments of its callers."""
 
     available, NCCL_SUM, NCCL_FLOAT32, NCCL_FLOAT64 = True, 0, 7, 8
 
@@ -62,7 +62,7 @@ class NcclOnCpu(MpiGpuOnCpu):
 
 
 class TooFew(MpiGpuOnCpu):
-    """Of four ranks one shares another's device."""
+    """Three devices for four ranks, so two ranks would share one."""
 
     class xp(Device):
         class cuda(Device.cuda):
@@ -71,7 +71,7 @@ class TooFew(MpiGpuOnCpu):
 
 
 class Bound(MpiGpuOnCpu):
-    """Each rank sees one device, another one, as Slurm's --gpus-per-task=1 has it."""
+    """One visible device per rank, a different one for each, as with Slurm's --gpus-per-task=1."""
 
     class xp(Device):
         class cuda(Device.cuda):
@@ -84,7 +84,7 @@ class Bound(MpiGpuOnCpu):
                     return f"{world().rank:x}:{super().pci_bus_id}"
 
 
-KINDS = {1: (Mpi, MpiGpuOnCpu), 2: (Mpi,), 3: (Mpi, MpiGpuOnCpu), 4: (Mpi, NcclOnCpu)}  # over so many ranks
+KINDS = {1: (Mpi, MpiGpuOnCpu), 2: (Mpi,), 3: (Mpi, MpiGpuOnCpu), 4: (Mpi, NcclOnCpu)}  # trainers by number of ranks
 
 
 def job(case):
@@ -105,7 +105,7 @@ def train(kind, case, epochs=2):
 def main(file):
     every, kept = world(), {}
     MpiGpuOnCpu.choose_device(every)
-    for package in ("cupy", "cupy.cuda"):  # which do not load the module of NCCL by themselves, as CuPy's do not
+    for package in ("cupy", "cupy.cuda"):  # as in CuPy, importing these does not import cupy.cuda.nccl
         sys.modules[package] = types.ModuleType(package)
         sys.modules[package].__path__ = []
     for ranks in range(1, every.size + 1):

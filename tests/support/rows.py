@@ -1,4 +1,4 @@
-"""CSVs of machines that there are not, with times that are chosen."""
+"""CSVs of made-up machines with given times."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,11 +17,11 @@ ROW = Row(
     load=0.01, steal=0.0, flops_after=2e11, implementation="impls.matrix:Matrix",
 )  # fmt: skip
 
-Times = Mapping[tuple[str, str], float | Sequence[float]]  # (workload, trainer) -> seconds, of one round or each
+Times = Mapping[tuple[str, str], float | Sequence[float]]  # (workload, trainer) -> seconds: typical, or of each round
 
 
 def rows(times: Times, **columns) -> list[Row]:
-    """Rows of a run. A time without rounds gets five, spread by 1 %."""
+    """Return the rows of a run. A single time becomes five rounds within 1 % of it. `columns` replaces values of all rows."""
     made = []
     for (name, trainer), seconds in times.items():
         workload = WORKLOADS.get(name)
@@ -37,7 +37,7 @@ def rows(times: Times, **columns) -> list[Row]:
 
 
 def written(path: Path, times: Times, **columns) -> Path:
-    """A CSV of such a run."""
+    """Write the `rows` of a run to a CSV and return its path."""
     writer = Writer(path)
     writer.add(rows(times, **columns))
     return writer.close()

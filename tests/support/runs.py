@@ -1,4 +1,4 @@
-"""A run of the bench in a process of its own, to be interrupted or looked at while it goes on."""
+"""A run in a new process, which a test can interrupt or inspect while it runs."""
 
 import subprocess
 import sys
@@ -7,18 +7,18 @@ from contextlib import contextmanager
 import pytest
 
 from bench import records
-from tests.support.commands import BENCH, QUICK, ROOT, processor_of_ones_own
+from tests.support.commands import BENCH, QUICK, ROOT, own_processor
 
 WRONG = "tests.support.wrong_trainers"
 
-posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no signals to interrupt with")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signals to interrupt a process")
 
 
 @contextmanager
 def started(*options, **others):
-    """A run under way. At the end it is none any more."""
+    """Start a run and yield its process. Kill it at the end."""
     command = [sys.executable, "-m", *BENCH, "--benchmark-only", *QUICK, "--no-charts", *map(str, options)]
-    with processor_of_ones_own(command):
+    with own_processor(command):
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **others)
     with process:
         try:
@@ -28,6 +28,6 @@ def started(*options, **others):
 
 
 def trainers_in(directory):
-    """The trainers in the one file that a run has left there, round by round."""
+    """Return the trainer of each row of the only file in the directory, which a run has written."""
     (csv,) = directory.iterdir()
     return records.read([csv])["trainer"].tolist()

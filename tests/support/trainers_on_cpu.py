@@ -13,7 +13,7 @@ from tests.support.fake_stream import current
 
 
 class OnDevice:
-    """Mixed into a GPU trainer: trains it on the stand-in."""
+    """Mixin for a GPU trainer, to run it on the stand-in for CuPy."""
 
     xp = Device
 
@@ -39,7 +39,7 @@ class FusedOnCpu(OnDevice, GpuFused):
 
 
 class LookaheadOnCpu(OnDevice, GpuLookahead):
-    blocks = (6,)  # the fewest that hold the book's network: every thread of every block is played
+    blocks = (6,)  # the fewest that fit the book's network: the emulation runs every thread of every block
 
 
 ON_CPU = {"gpu": GpuOnCpu, "gpu_tuned": TunedOnCpu, "gpu_graph": GraphOnCpu, "gpu_fused": FusedOnCpu, "gpu_lookahead": LookaheadOnCpu}
@@ -58,7 +58,7 @@ class UnbuiltLookahead(OnDevice, GpuLookahead):
 
 
 def asked_for(kind, layers, batch_size, dtype, capability, monkeypatch):
-    """The code, options and names of the kernels that a trainer asks for on a device of that capability."""
+    """Return the code, options and names of the kernels that a trainer requests on a device of this compute capability."""
     monkeypatch.setattr(Device.cuda.Device, "compute_capability", capability)
     monkeypatch.setitem(Device.cuda.Device.attributes, "MultiProcessorCount", 132)
     data = Dataset(np.zeros((batch_size, layers[0]), np.float32), np.zeros(batch_size, int), classes=layers[-1])

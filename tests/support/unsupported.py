@@ -1,4 +1,4 @@
-"""A case for which a trainer was not made, as a skip with its reason."""
+"""Skips for cases that a trainer does not support."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from impls import Unsupported
 
 
 def or_skip(kind):
-    """The trainer's constructor, for which a case it was not made for is a skip, with its reason."""
+    """Return the trainer's constructor, changed so that Unsupported skips the test with its reason."""
 
     def make(*arguments, **options):
         try:
@@ -18,7 +18,7 @@ def or_skip(kind):
 
 
 def run_or_skip(check, kind):
-    """Run a check on a trainer's class; skip it if the trainer was not made for its case."""
+    """Run a check on a trainer's class. Skip the test if the trainer raises Unsupported."""
     try:
         check(kind)
     except Unsupported as reason:

@@ -1,6 +1,6 @@
-"""Trainers that are wrong over several ranks, on purpose, and one that is slow on a host called lame.
+"""Trainers that are wrong on purpose over several ranks, and one that is slow on the host `lame`.
 
-test_ranks.py copies this file out of the checkout, so that no commit holds them, and names them strangers:CLASS.
+test_ranks.py copies this file out of the checkout, so that no commit contains them, and names them third_party:CLASS.
 """
 
 import os
@@ -20,7 +20,7 @@ class Deaf(Mpi):
 
 class Hasty(Mpi):
     def _epoch(self, order):
-        if self.examples < 400 or self._ranks.size == 1:  # and not timed over two
+        if self.examples < 400 or self._ranks.size == 1:  # when timed over two ranks, it does not train
             super()._epoch(order)
 
 
@@ -42,7 +42,7 @@ class Alone(Mpi):
     def _setup(self, data):
         super()._setup(data)
         if self.ranks > 1:
-            raise Unsupported("one device for all of them")
+            raise Unsupported("one device for all ranks")
 
 
 class Limps(Matrix):

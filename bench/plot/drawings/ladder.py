@@ -24,12 +24,15 @@ def draw(results: Path) -> Figure:
     figure.suptitle(
         "One training epoch of 784-30-10 on MNIST, mini-batches of 10: how many times as fast as a loop?", x=0.01, ha="left", fontsize=12
     )
-    for axes, machine in zip(figure.subplots(1, 2, sharex=True), (GPU, CPU), strict=True):
-        _draw_machine(axes, results / machine / "main.csv")
+    panels = figure.subplots(1, 2, sharex=True)
+    lines = [_draw_machine(axes, results / machine / "main.csv") for axes, machine in zip(panels, (GPU, CPU), strict=True)]
+    for axes in panels:
+        axes.set_ylim(max(lines) - 0.4, -0.6)
     return figure
 
 
-def _draw_machine(axes: Axes, csv: Path) -> None:
+def _draw_machine(axes: Axes, csv: Path) -> int:
+    """Draw a bar for each trainer, and return how many there are."""
     rows = records.read([csv])
     row = rows.iloc[0]
     epochs = {str(name): seconds for name, seconds in rows[rows["workload"] == WORKLOAD].groupby("trainer", sort=False)["seconds"]}
@@ -44,9 +47,9 @@ def _draw_machine(axes: Axes, csv: Path) -> None:
     axes.set_xlim(0.25, 6000)
     axes.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1000"])
     axes.minorticks_off()
-    axes.set_ylim(len(names) - 0.4, -0.6)
     axes.set_yticks(range(len(names)), names)
     axes.set_title(f"{row['gpu'] or 'no GPU'} · {row['cpu']}, {row['cores']} cores")
     axes.set_xlabel("times as fast as loop (log)")
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0)
+    return len(names)

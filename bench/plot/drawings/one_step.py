@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class _Counted(np.ndarray[Any, Any]):
 
 
 def calls_of_a_step(trainer: str) -> int:
-    """Return how many NumPy functions and operators the trainer calls for one mini-batch of `nielsen`."""
+    """Return how many NumPy functions and operators the trainer calls for one mini-batch of `nielsen`, gathering left out."""
     workload = named("nielsen")
     m = workload.batch_size
     data = Dataset(np.zeros((m, 784), np.float32), np.arange(m) % 10, classes=10)
@@ -48,41 +49,31 @@ def calls_of_a_step(trainer: str) -> int:
 
 def draw() -> Figure:
     """Draw both, one above the other."""
-    figure = Figure(figsize=(6.4, 6.4), layout="constrained")
-    above, below = figure.subplots(2, 1, height_ratios=[1.75, 1])
+    figure = Figure(figsize=(6.4, 5.2), layout="constrained")
+    axes = figure.subplots()
+    blank(axes, 15, 12.2)
     batch = named("nielsen").batch_size
-    _draw_loop(above, f"{calls_of_a_step('loop')} NumPy calls for a mini-batch of {batch}")
-    _draw_matrix(below, f"{calls_of_a_step('matrix')} NumPy calls for a mini-batch of {batch}")
+    axes.text(0, 11.8, "loop: a product for each image, one after another", fontsize=12.5, fontweight="bold", va="center")
+    for j, colour in enumerate(IMAGES):
+        _draw_product(axes, 11.1 - 1.6 * j, f"image {j + 1}", [colour])
+    axes.annotate("", (13.9, 4.9), (13.9, 11.0), arrowprops={"arrowstyle": "-|>", "linewidth": 1.6, "color": "black"})
+    axes.text(13.6, 8.0, "time", fontsize=12, ha="right", va="center")
+    axes.text(0, 4.4, f"{calls_of_a_step('loop')} NumPy calls for a mini-batch of {batch}", fontsize=12, va="center")
+    axes.text(0, 3.1, "matrix: one product for all of them", fontsize=12.5, fontweight="bold", va="center")
+    _draw_product(axes, 2.4, f"images 1-{len(IMAGES)}", IMAGES)
+    axes.text(0, 0.3, f"{calls_of_a_step('matrix')} NumPy calls for a mini-batch of {batch}", fontsize=12, va="center")
     return figure
 
 
-def _draw_loop(axes: Axes, calls: str) -> None:
-    blank(axes, 15, 10.6)
-    axes.text(0, 10.1, "loop: a small product for each image, one after another", fontsize=12.5, fontweight="bold", va="center")
-    for j, colour in enumerate(IMAGES):
-        top = 9.2 - 2.0 * j
-        _draw_line(axes, top, [[colour]] * _INPUTS, [[colour]] * _UNITS, size=0.6, a_at=4.4)
-        axes.text(0.2, top - 0.9, f"image {j + 1}", fontsize=12, va="center")
-    axes.annotate("", (14.3, 1.7), (14.3, 9.0), arrowprops={"arrowstyle": "-|>", "linewidth": 1.6, "color": "black"})
-    axes.text(14.0, 5.4, "time", fontsize=12, ha="right", va="center")
-    axes.text(0, 0.5, calls, fontsize=12, va="center")
-
-
-def _draw_matrix(axes: Axes, calls: str) -> None:
-    blank(axes, 15, 5.4)
-    axes.text(0, 4.9, "matrix: one product for all of them", fontsize=12.5, fontweight="bold", va="center")
-    _draw_line(axes, 3.9, [list(IMAGES)] * _INPUTS, [list(IMAGES)] * _UNITS, size=0.6, a_at=4.4)
-    axes.text(0.2, 3.0, "all images", fontsize=12, va="center")
-    axes.text(0, 0.9, calls, fontsize=12, va="center")
-
-
-def _draw_line(axes: Axes, top: float, a: list[list[str]], z: list[list[str]], *, size: float, a_at: float) -> None:
-    """Draw w a + b = z with small cells without names."""
-    width, half = len(a[0]) * size, size / 2
-    draw_matrix(axes, a_at - 0.4 - _INPUTS * size + 0.9, top - half, "w", [[PLAIN] * _INPUTS] * _UNITS, size=size, indexed=False)
-    left = a_at + 1.1
-    draw_matrix(axes, left, top, "a", a, size=size, indexed=False)
-    draw_matrix(axes, left + width + 0.8, top - half, "b", [[PLAIN]] * _UNITS, size=size, indexed=False)
-    draw_matrix(axes, left + width + 2.4, top - half, "z", z, size=size, indexed=False)
-    for x, sign in ((left - 0.35, "·"), (left + width + 0.4, "+"), (left + width + 1.9, "=")):
-        axes.text(x, top - 3 * half, sign, ha="center", va="center", fontsize=14)
+def _draw_product(axes: Axes, top: float, name: str, colours: Sequence[str]) -> None:
+    """Draw w a + b = z in small cells, a column of a and z for each colour."""
+    size = 0.48
+    width, middle = len(colours) * size, top - 1.5 * size
+    lefts = {"w": 3.6, "a": 5.8, "b": 6.4 + width, "z": 7.9 + width}
+    draw_matrix(axes, lefts["w"], top - size / 2, "w", [[PLAIN] * _INPUTS] * _UNITS, size=size, indexed=False)
+    draw_matrix(axes, lefts["a"], top, "a", [colours] * _INPUTS, size=size, indexed=False)
+    draw_matrix(axes, lefts["b"], top - size / 2, "b", [[PLAIN]] * _UNITS, size=size, indexed=False)
+    draw_matrix(axes, lefts["z"], top - size / 2, "z", [colours] * _UNITS, size=size, indexed=False)
+    axes.text(0.2, middle, name, fontsize=12, va="center")
+    for x, sign in ((5.42, "·"), (6.1 + width, "+"), (7.4 + width, "=")):
+        axes.text(x, middle, sign, ha="center", va="center", fontsize=14)

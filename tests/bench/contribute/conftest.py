@@ -1,11 +1,11 @@
-"""A machine whose processes are played."""
+"""Fixture: a machine with simulated processes."""
 
 import pytest
 
-from tests.support.contribute import play
+from tests.support.contribute import simulate
 
 
 @pytest.fixture
 def machine(monkeypatch, mnist):
-    """A machine on which trainers take known times."""
-    return play(monkeypatch, mnist)
+    """A machine on which the epochs of each trainer take a known time."""
+    return simulate(monkeypatch, mnist)

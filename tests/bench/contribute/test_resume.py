@@ -1,6 +1,7 @@
-"""`python -m bench contribute` called again: the cases that have ended are kept, and only the others are measured."""
+"""`python -m bench contribute` called again: finished cases are kept, and only the others are measured."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,13 +31,13 @@ def test_a_second_call_measures_nothing_again(machine, tmp_path):
     done(tmp_path, plan=stages()[:3])
     before = (tmp_path / "box" / "main.csv").read_bytes()
     machine.cases.clear()
-    code, said = done(tmp_path, plan=stages()[:3])
+    code, output = done(tmp_path, plan=stages()[:3])
     assert (code, machine.cases) == (0, [])
-    assert "main: already measured, 8 cases in main.csv" in said
+    assert "main: already measured, 8 cases in main.csv" in output
     assert (tmp_path / "box" / "main.csv").read_bytes() == before
 
 
-def test_a_trainer_that_was_installed_since_is_added(machine, tmp_path):
+def test_a_newly_installed_trainer_is_added(machine, tmp_path):
     del machine.devices["compiled"]
     done(tmp_path, plan=stages()[:2])
     machine.devices["compiled"] = "cpu"
@@ -46,7 +47,7 @@ def test_a_trainer_that_was_installed_since_is_added(machine, tmp_path):
 
 
 @pytest.mark.parametrize("at", ["wide matrix", "train nielsen compiled", "h30-b100 loop"])
-def test_finished_cases_survive_an_interruption_and_only_the_others_are_measured_then(machine, tmp_path, at):
+def test_after_an_interrupt_only_the_unfinished_cases_are_measured(machine, tmp_path, at):
     machine.what[at] = Stopped(signal.SIGINT)
     plan = [stage for stage in stages() if stage.name in ("main", "large", "book") or (stage.name == "grid" and at.startswith("h"))]
     with pytest.raises(Stopped):
@@ -56,14 +57,14 @@ def test_finished_cases_survive_an_interruption_and_only_the_others_are_measured
     machine.what.clear()
     machine.cases.clear()
     assert done(tmp_path, plan=plan)[0] == 0
-    again = {at} if at.startswith("train") else set()  # half a training does not count
+    again = {at} if at.startswith("train") else set()  # an unfinished training is measured again
     assert set(first) & set(machine.cases) == again
     assert len({*first, *machine.cases}) == 8 + 3 + 3 + 60 * at.startswith("h")
     assert set(cases(tmp_path / "box" / "book.csv").values()) == {30}
     assert all(check(path) == [] for path in (tmp_path / "box").glob("*.csv"))
 
 
-def test_rows_that_a_killed_call_left_are_taken_over(machine, tmp_path):
+def test_rows_of_a_killed_call_are_collected(machine, tmp_path):
     working = tmp_path / "box" / "unfinished" / "main"
     here = asdict(describe("box")) | {"threads": available(), "commit": COMMIT}
     writer = Writer(working / "a-timing-box.csv")
@@ -77,7 +78,7 @@ def test_rows_that_a_killed_call_left_are_taken_over(machine, tmp_path):
     assert not (tmp_path / "box" / "unfinished").exists()
 
 
-def test_rows_that_a_killed_call_had_taken_over_already_are_not_doubled(machine, tmp_path):
+def test_rows_that_a_killed_call_had_collected_are_not_duplicated(machine, tmp_path):
     done(tmp_path, 1.5)
     path = tmp_path / "box" / "main.csv"
     before = path.read_bytes()
@@ -89,29 +90,29 @@ def test_rows_that_a_killed_call_had_taken_over_already_are_not_doubled(machine,
     assert not left.exists()
 
 
-def test_a_directory_that_a_living_process_measures_into_is_left_alone(machine, tmp_path):
+def test_a_directory_that_another_process_measures_into_is_refused(machine, tmp_path):
     working = tmp_path / "box" / "unfinished"
     working.mkdir(parents=True)
     parent = psutil.Process(os.getppid())
     (working / "process").write_text(f"{parent.pid} {parent.create_time()}\n")
-    with pytest.raises(InputError, match=f"process {parent.pid} measures into it"):
+    with pytest.raises(InputError, match=rf"box: process {parent.pid} "):
         done(tmp_path)
     assert machine.cases == []
 
 
-def test_the_measurements_of_another_commit_stay_as_they_are(machine, tmp_path):
+def test_measurements_of_another_commit_are_not_changed(machine, tmp_path):
     done(tmp_path, 2.0)
     before = (tmp_path / "box" / "main.csv").read_bytes()
     machine.columns = {"commit": "def456def456"}
-    code, said = done(tmp_path, 2.0, commit="def456def456")
+    code, output = done(tmp_path, 2.0, commit="def456def456")
     assert code == 0
-    assert "box holds measurements that differ in commit" in said
+    assert re.search(r"box-run2 .*box .* differ in commit", output)
     assert (tmp_path / "box" / "main.csv").read_bytes() == before
     assert set(records.read([tmp_path / "box-run2" / "main.csv"])["commit"]) == {"def456def456"}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows knows no signals to interrupt with")
-def test_a_real_contribution_is_interrupted_and_goes_on(tmp_path):
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot interrupt one process by a signal")
+def test_a_real_contribution_resumes_after_an_interrupt(tmp_path):
     job = ["--examples", "100", "--rounds", "3", "--threads", "1", "--trainers", "loop,matrix"]
     quick = [*job, "--machine", "box", "--results", str(tmp_path), "--no-charts"]
     command = [sys.executable, "-m", "bench", "contribute", "--minutes", "9", "--allow-dirty", *quick]
@@ -123,7 +124,8 @@ def test_a_real_contribution_is_interrupted_and_goes_on(tmp_path):
         process.stdout.read()
         error = process.stderr.read()
     assert process.returncode == 130
-    assert "call the same command again" in error
+    assert "epochbench: interrupted" in error
+    assert "same command" in error
     first = records.read([tmp_path / "box" / "main.csv"])
     assert ("nielsen", "loop") in set(zip(first["workload"], first["trainer"], strict=True))
     assert not (tmp_path / "box" / "unfinished").exists()

@@ -1,13 +1,14 @@
-"""The summary of a contribution, and its checks."""
+"""The Markdown summary of a contribution, and its checks."""
 
 from bench import records
 from bench.contribute.stages import stages
+from bench.contribute.summary import AGAIN
 from bench.stats import intervals
 from bench.text.numbers import duration_interval, times_interval
 from tests.support.contribute import done
 
 
-def test_figures_of_the_summary_are_those_of_the_csv(machine, tmp_path):
+def test_figures_of_the_summary_match_the_csv(machine, tmp_path):
     done(tmp_path)
     summary = (tmp_path / "box" / "summary.md").read_text(encoding="utf-8").replace("\\", "")
     for name in ("main", "large", "grid"):
@@ -31,17 +32,17 @@ def test_skipped_and_failed_cases_are_in_the_summary_with_their_reasons(machine,
     assert "- torch\\_cpu: torch is not installed" in summary
 
 
-def test_a_case_that_was_disturbed_is_marked_in_its_table(machine, tmp_path):
+def test_a_disturbed_case_is_flagged_in_its_table(machine, tmp_path):
     machine.columns = {"load": 0.4}
-    _, said = done(tmp_path, plan=[stages()[0], stages()[2]])
+    _, output = done(tmp_path, plan=[stages()[0], stages()[2]])
     summary = (tmp_path / "box" / "summary.md").read_text(encoding="utf-8").replace("\\", "")
     assert summary.count("| matrix (!) |") == 3, "nielsen, wide and the learning curve"
-    assert "delete the file and run the command again" in said
+    assert AGAIN in output
 
 
-def test_a_complaint_of_the_checks_is_the_answer_no(machine, tmp_path):
+def test_a_failed_check_returns_1_and_proposes_no_pull_request(machine, tmp_path):
     machine.columns = {"max_error": 0.5}
-    code, said = done(tmp_path, 1.0)
+    code, output = done(tmp_path, 1.0)
     assert code == 1
-    assert "it did not compute the same as the loop" in said
-    assert "git add" not in said
+    assert "max_error 5.0e-01" in output
+    assert "git add" not in output

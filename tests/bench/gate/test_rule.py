@@ -16,7 +16,7 @@ from tests.support.pairs import noisy, pairs
         (1.02, 0.008, "slower"),
         (1.05, 0.03, "slower"),
         (0.9, 0.008, "faster"),
-        (1.01, 0.008, "undecided"),  # on the margin itself
+        (1.01, 0.008, "undecided"),  # exactly the margin
         (1.03, 0.25, "undecided"),  # too noisy
     ],
 )
@@ -33,23 +33,23 @@ def test_unchanged_code_is_not_called_slower():
     assert words.count("slower") == 0
 
 
-def test_a_slowdown_that_does_not_repeat_is_none():
+def test_a_slowdown_that_the_second_stage_does_not_confirm():
     spread = itertools.cycle([0.997, 1.003])
     bad_luck = pairs([1.05 * next(spread) for _ in range(8)])
     word, ratio, stages = decide(itertools.chain(bad_luck, noisy(1.0, 0.005)), margin=0.01, seconds=90)
     assert word == "not slower"
-    assert ratio.high < 1.01, "the ratio told is that of the fresh pairs"
+    assert ratio.high < 1.01, "the ratio of the second stage"
     assert len(stages["first"]) == 8
 
 
 @pytest.mark.parametrize(("seconds", "pairs_afresh"), [(4.1, 1), (6.0, 4)])
-def test_a_slowdown_that_there_is_no_time_to_repeat_is_undecided_and_told(seconds, pairs_afresh):
+def test_a_slowdown_without_time_to_confirm_it_is_undecided(seconds, pairs_afresh):
     spread = itertools.cycle([0.997, 1.003])
     stages = {}
     word, ratio, _ = decide((pair for [pair] in (pairs([1.05 * next(spread)]) for _ in itertools.count())),
                            margin=0.01, seconds=seconds, stages=stages)  # fmt: skip
     assert word == "undecided"
-    assert 1.03 < ratio.low < ratio.high < 1.07, "the first interval is kept"
+    assert 1.03 < ratio.low < ratio.high < 1.07, "the interval of the first stage"
     assert [len(stages[stage]) for stage in ("first", "afresh")] == [8, pairs_afresh]
 
 

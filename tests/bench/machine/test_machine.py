@@ -1,4 +1,4 @@
-"""What is said of a machine, and holding a process to some of its processors."""
+"""Tests of the machine description and of CPU affinity."""
 
 import ctypes
 import getpass
@@ -19,7 +19,7 @@ from bench.machine.identity import describe, slug
 from tests.support.commands import ROOT
 
 
-def test_the_machine_is_described_without_host_user_or_path():
+def test_the_description_has_no_host_name_user_name_or_path():
     machine = describe()
     for column in ("machine", "cpu", "os", "python", "numpy", "blas"):
         assert asdict(machine)[column]
@@ -33,7 +33,7 @@ def test_the_machine_is_described_without_host_user_or_path():
 
 @settings(deadline=None)
 @given(st.text())
-def test_a_name_is_safe_as_a_file_name(text):
+def test_a_machine_name_is_a_safe_file_name(text):
     name = slug(text)
     assert 1 <= len(name) <= 60
     assert set(name) <= set(string.ascii_lowercase + string.digits + "-")
@@ -49,13 +49,13 @@ def test_a_name_is_safe_as_a_file_name(text):
         ("13th Gen Intel(R) Core(TM) i7-1360P", "13th Gen Intel Core i7-1360P"),
     ],
 )
-def test_a_processor_is_named_without_marks_clock_and_core_count(monkeypatch, brand, name):
+def test_the_processor_name_omits_trademarks_clock_and_core_count(monkeypatch, brand, name):
     monkeypatch.setattr("bench.machine.identity.cpu_info", lambda: {"brand_raw": brand})
     assert describe().cpu == name
 
 
 class Driver:
-    """A stand-in for CUDA's driver on a machine whose slower GPU comes first on the bus."""
+    """A fake CUDA driver on a machine with the slower GPU first on the bus."""
 
     def __init__(self, error=0):
         self.error = error
@@ -81,7 +81,7 @@ esac
 """
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the stand-in for nvidia-smi is a shell script")
+@pytest.mark.skipif(os.name == "nt", reason="the fake nvidia-smi is a shell script")
 @pytest.mark.parametrize(
     ("driver", "script", "expected"),
     [
@@ -91,7 +91,7 @@ esac
     ],
     ids=["a GPU", "no nvidia-smi", "all GPUs hidden from CUDA"],
 )  # fmt: skip
-def test_the_gpu_is_the_one_that_cuda_computes_on(tmp_path, monkeypatch, driver, script, expected):
+def test_the_described_gpu_is_cuda_device_0(tmp_path, monkeypatch, driver, script, expected):
     (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{script}\n")
     (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
@@ -104,7 +104,7 @@ def test_the_gpu_is_the_one_that_cuda_computes_on(tmp_path, monkeypatch, driver,
 
 
 class Nvml(ModuleType):
-    """NVIDIA's management library for two GPUs, in place of the package pynvml."""
+    """A fake pynvml module with two GPUs."""
 
     NVML_CLOCK_SM = 1
 
@@ -138,9 +138,9 @@ class Nvml(ModuleType):
         return {self.NVML_CLOCK_SM: 1980}[kind]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="the stand-in for nvidia-smi is a shell script")
-@pytest.mark.parametrize(("works", "driver"), [(True, "580.159.04"), (False, "580.159.03")], ids=["NVML answers", "nvidia-smi has to"])
-def test_nvidia_smi_is_read_only_where_nvml_does_not_answer(tmp_path, monkeypatch, works, driver):
+@pytest.mark.skipif(os.name == "nt", reason="the fake nvidia-smi is a shell script")
+@pytest.mark.parametrize(("works", "driver"), [(True, "580.159.04"), (False, "580.159.03")], ids=["NVML works", "NVML fails"])
+def test_nvidia_smi_is_used_only_if_nvml_fails(tmp_path, monkeypatch, works, driver):
     (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n{SMI}\n")
     (tmp_path / "nvidia-smi").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
@@ -164,9 +164,9 @@ print({library["num_threads"] for library in threadpoolctl.threadpool_info()})
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system has no pinning to look at")
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="needs sched_getaffinity")
 @pytest.mark.parametrize("numpy", ["early", "late"])
-def test_one_thread_is_one_processor_for_every_thread_whenever_numpy_was_loaded(numpy):
+def test_one_thread_pins_every_thread_to_one_processor(numpy):
     output = subprocess.run([sys.executable, "-c", HOLD, numpy], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert output.split() == ["1", "{1}", "{1}"]
 
@@ -185,8 +185,8 @@ for name in TRAINERS:
 """
 
 
-@pytest.mark.skipif((os.cpu_count() or 1) == 1, reason="there is one processor only")
-def test_the_trainers_keep_their_contract_on_one_processor_too():
+@pytest.mark.skipif((os.cpu_count() or 1) == 1, reason="needs two processors")
+def test_the_trainers_meet_their_contract_on_one_processor():
     output = subprocess.run([sys.executable, "-c", HELD], cwd=ROOT, capture_output=True, text=True)
     assert output.returncode == 0, output.stderr
     assert {"loop", "matrix"} <= set(output.stdout.split())

@@ -1,4 +1,4 @@
-"""The limit: work counted by hand, peaks that no epoch beats, and BLAS kernels that are too narrow for the processor."""
+"""Tests of the roofline: work counted by hand, measured peaks, and BLAS kernels that are too narrow for the processor."""
 
 import json
 import os
@@ -15,12 +15,12 @@ from tests.support.commands import ROOT, command
 
 
 def test_bytes_counted_by_hand():
-    # two images of four pixels read, three weights each for four inputs read and written, in float32
+    # float32: read two images of four pixels, read and write a weight matrix of three by four
     assert epoch_work((4, 3), 2, 4).bytes == 4 * (2 * 4 + 2 * 4 * 3)
     assert epoch_work((4, 3), 2, 8).bytes == 2 * epoch_work((4, 3), 2, 4).bytes
 
 
-def test_pixels_that_are_skipped_are_no_work():
+def test_skipped_pixels_do_not_count_as_work():
     whole, half = epoch_work((4, 3, 2), 100, 4), epoch_work((4, 3, 2), 100, 4, share=0.5)
     assert whole.flops - half.flops == 2 * 100 * 2 * 0.5 * 4 * 3
     assert whole.bytes - half.bytes == 4 * 0.5 * 100 * 4
@@ -32,19 +32,19 @@ def test_the_floor_is_the_larger_of_two_times():
     assert peaks.floor(Work(flops=10**9, bytes=5 * 10**8)) == 5
 
 
-def test_the_best_of_two_measurements():
+def test_at_best_takes_the_better_value_of_every_field():
     slow, fast = Peaks(1e9, 2e8, launch=5e-6), Peaks(2e9, 1e8, launch=4e-6)
     assert slow.at_best(fast) == Peaks(2e9, 2e8, 4e-6, None)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_measured_peaks_are_those_of_a_processor(dtype):
+def test_measured_cpu_peaks_are_plausible(dtype):
     peaks = measure("cpu", dtype)
     assert 1e8 < peaks.flops < 1e14
     assert 1e8 < peaks.bytes < 1e12
 
 
-def test_the_product_is_measured_again_and_the_copy_is_not():
+def test_measure_again_measures_only_the_product():
     before = Peaks(flops=1.0, bytes=2.0)
     again = measure_again("cpu", before, "float32")
     assert 1e8 < again.flops < 1e14
@@ -55,9 +55,9 @@ COMMITTED = [path for path in sorted((ROOT / "results").glob("*/*.csv")) if path
 
 
 @pytest.mark.parametrize("path", COMMITTED, ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_no_committed_epoch_beats_its_floor(path):
+def test_no_committed_epoch_is_below_its_floor(path):
     rows = records.read([path])
-    # A peak is the best of many short measurements, an epoch is long: 5 % is what the two may differ by on a machine whose clock moves.
+    # A peak is the best of many short measurements, and an epoch is long. With a varying CPU clock, the two may differ by 5 %.
     assert not (rows["fraction_of_limit"] > 1.05).any()
 
 
@@ -65,13 +65,13 @@ SKIPS_ZEROS = [name for name in TRAINERS if unavailable(name) is None and load_t
 
 
 @pytest.mark.parametrize("name", SKIPS_ZEROS)
-def test_a_trainer_that_claims_to_skip_zeros_does_not_even_keep_them(name, mnist):
+def test_a_trainer_with_skips_zeros_does_not_store_the_zeros(name, mnist):
     kind = load_trainer(name)
     data = mnist.training.first(1000)
     start = Network.scaled([784, 64, 10])
     trainer = kind(start, data, batch_size=10, learning_rate=0.1)
     stored = sum(array.nbytes for array in vars(trainer).values() if isinstance(array, np.ndarray) and len(array) > 10_000)
-    assert stored < 0.5 * data.images.nbytes, "what it keeps of the images is less than the images"
+    assert stored < 0.5 * data.images.nbytes, "the stored arrays are smaller than the images"
 
 
 # --- BLAS ---------------------------------------------------------------------------------------------------------------------------
@@ -81,30 +81,32 @@ def check(trials, bits=256):
     return blas.KernelCheck("Haswell", bits, 512, trials)
 
 
-def test_narrow_kernels_are_told_with_the_variable_and_the_gain():
+def test_narrow_kernels_give_a_warning_with_the_variable_and_the_speedup():
     warning = check([blas.Trial(None, "Haswell", 1e11), blas.Trial("SkylakeX", "SkylakeX", 1.9e11)]).warning()
-    assert "runs Haswell kernels, 256 bits wide, on a processor with 512" in warning
-    assert "set OPENBLAS_CORETYPE=SkylakeX for 1.90 times its speed" in warning
+    assert "256-bit Haswell kernels" in warning
+    assert "512-bit" in warning
+    assert "set OPENBLAS_CORETYPE=SkylakeX for a speedup of 1.90x" in warning
 
 
-def test_a_setting_that_gains_nothing_is_not_recommended():
+def test_a_setting_without_a_speedup_is_not_recommended():
     warning = check([blas.Trial(None, "Haswell", 1e11), blas.Trial("SkylakeX", "SkylakeX", 1.02e11)]).warning()
-    assert "no other setting was faster here" in warning
+    assert "no other setting was faster" in warning
+    assert "set OPENBLAS_CORETYPE" not in warning
 
 
-def test_nothing_is_said_of_kernels_that_fit():
+def test_wide_enough_kernels_give_no_warning():
     assert check([], bits=512).warning() is None
 
 
 @pytest.mark.live
-def test_a_variable_that_narrows_the_kernels_is_found_out(tmp_path):
+def test_a_variable_that_selects_narrow_kernels_gives_a_warning(tmp_path):
     now = blas.check_kernels()
     if now is None or now.processor_bits < 256:
-        pytest.skip("needs OpenBLAS on a processor with kernels to choose from")
+        pytest.skip("needs OpenBLAS and a processor with at least 256-bit kernels")
     narrowed = os.environ | {"OPENBLAS_CORETYPE": "Nehalem"}
     answer = json.loads(command("machine", "--json", env=narrowed).stdout)
     assert answer["blas_kernels"] == "Nehalem"
-    assert "runs Nehalem kernels, 128 bits wide" in answer["warning"]
+    assert "128-bit Nehalem kernels" in answer["warning"]
     assert "OPENBLAS_CORETYPE" in answer["warning"]
     gains = {trial["setting"]: trial["flops"] for trial in answer["blas_check"]["trials"]}
-    assert max(gains.values()) > 1.5 * gains["Nehalem"], "twice as wide is well above half as fast again"
+    assert max(gains.values()) > 1.5 * gains["Nehalem"], "kernels of twice the width are more than 1.5 times as fast"

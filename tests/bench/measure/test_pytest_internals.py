@@ -1,4 +1,4 @@
-"""The unpublished members of pytest and pytest-benchmark that the main job relies on are there and do what it expects."""
+"""Unpublished members of pytest and pytest-benchmark that the benchmark uses: they exist and work as expected."""
 
 import io
 
@@ -34,7 +34,7 @@ def test_the_table_of_pytest_benchmark_is_hidden(pytester):
 
 
 @pytest.mark.parametrize(("arguments", "expected"), [(["--benchmark-compare-fail=median:5%"], "True"), ([], "False")])
-def test_a_comparison_with_nothing_is_seen(pytester, arguments, expected):
+def test_a_comparison_without_a_stored_run_is_detected(pytester, arguments, expected):
     pytester.makepyfile("def test_one(benchmark, pytestconfig):\n    benchmark(sum, [1, 2])\n")
     pytester.makeconftest(
         "from bench.measure import pytest_internals\n"
@@ -49,7 +49,7 @@ class Screen(io.StringIO):
 
 
 @pytest.mark.parametrize(("screen", "written"), [(Screen, ["", "verifying", "", "0.1 s"]), (io.StringIO, ["0.1 s"])])
-def test_a_line_replaces_the_progress_where_there_is_any(pytestconfig, monkeypatch, screen, written):
+def test_a_line_replaces_the_progress_message(pytestconfig, monkeypatch, screen, written):
     terminal = Terminal(pytestconfig)
     reporter = TerminalReporter(pytestconfig, screen())
     monkeypatch.setattr(terminal, "_reporter", reporter)
@@ -62,18 +62,18 @@ def test_a_line_replaces_the_progress_where_there_is_any(pytestconfig, monkeypat
 
 
 @pytest.mark.parametrize("case", ["one"])
-def test_the_parameter_of_a_test_is_known(request, case):
+def test_parameter_returns_its_value_or_none(request, case):
     assert (parameter(request.node, "case"), parameter(request.node, "other")) == (case, None)
 
 
-def test_what_is_written_uncaptured_is_not_captured(pytestconfig, capsys):
+def test_uncaptured_output_is_not_captured(pytestconfig, capsys):
     with Terminal(pytestconfig).uncaptured():
         print(end="", flush=True)
     print("captured")
     assert capsys.readouterr().out == "captured\n"
 
 
-def test_colours_are_those_of_the_terminal(pytester):
+def test_has_colours_follows_the_terminal(pytester):
     pytester.makeconftest(
         "from bench.measure import pytest_internals\n"
         "def pytest_terminal_summary(terminalreporter):\n"

@@ -1,4 +1,4 @@
-"""The charts of a run, or of several: what is drawn beside what, and what is one sample."""
+"""Charts of one or several runs: which rows share a chart, and which rows are one sample."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ FEW, ALL = 1000, 50_000
 
 
 def figures(*paths):
-    """The figures of these CSVs by their names, each a list."""
+    """Return the figures of these CSVs: name -> list of figures."""
     figures = {}
     for name, figure in charts.figures(records.read(paths)):
         figures.setdefault(name, []).append(figure)
@@ -21,20 +21,20 @@ def figures(*paths):
 
 
 def points(axis, trainer="matrix"):
-    """What is drawn for a trainer, (points, 2)."""
+    """Return the points that are drawn for a trainer, (points, 2)."""
     handles, labels = axis.get_legend_handles_labels()
     mark = handles[labels.index(trainer)]
     return np.column_stack(getattr(mark, "lines", [mark])[0].get_data()).astype(float)
 
 
 def texts(figure):
-    """All that is written in a figure."""
+    """Return the texts of a figure."""
     return [figure.get_suptitle(), *(text.get_text() for axis in figure.axes for text in (axis.title, *axis.texts))]
 
 
 @pytest.fixture
 def amounts(tmp_path):
-    """A workload, a grid and a training on few examples, and again on all: ten million examples a second, and one million."""
+    """A workload, a grid and a training: with few examples at ten million per second, and with all at one million per second."""
     paths = []
     for examples, rate in ((FEW, 1e7), (ALL, 1e6)):
         columns = {"examples": examples, "flops": ROW.flops * examples // ALL, "run_id": f"r{examples}"}
@@ -44,11 +44,11 @@ def amounts(tmp_path):
     return paths
 
 
-def test_rows_of_different_examples_are_never_one_point(amounts):
+def test_rows_with_different_examples_are_separate_points(amounts):
     drawn = figures(*amounts)
     (by_size,) = drawn["throughput-by-batch-size"]
     for axis in by_size.axes:
-        assert points(axis) == pytest.approx(np.array([[10, 1e6], [100, 1e6]])), "the job with the most examples, over its own seconds"
+        assert points(axis) == pytest.approx(np.array([[10, 1e6], [100, 1e6]])), "the job with the most examples, by its own seconds"
     (times,) = drawn["epoch-time"]
     assert [axis.get_title() for axis in times.axes] == [f"nielsen: 784-30-10, batch 10, {n:,} examples" for n in (FEW, ALL)]
     (roofline,) = drawn["roofline"]
@@ -61,10 +61,10 @@ def test_runs_of_one_machine_are_one_sample_of_runs(tmp_path):
     rounds = {"a": [0.100] * 5, "b": [0.104] * 15}
     drawn = figures(*(written(tmp_path / f"{run}.csv", {("nielsen", "matrix"): each}, run_id=run) for run, each in rounds.items()))
     (times,) = drawn["epoch-time"]
-    assert "102 ms" in texts(times), "the middle of the runs, not of the rounds"
+    assert "102 ms" in texts(times), "the median of the runs, not of the rounds"
 
 
-def test_runs_that_disagree_have_charts_of_their_own(tmp_path):
+def test_runs_that_disagree_have_separate_charts(tmp_path):
     paths = [written(tmp_path / f"{run}.csv", {("nielsen", "matrix"): time}, run_id=run) for run, time in (("a", 0.1), ("b", 0.2))]
     first, second = figures(*paths)["epoch-time"]
     assert {"100 ms"} < set(texts(first))
@@ -72,7 +72,7 @@ def test_runs_that_disagree_have_charts_of_their_own(tmp_path):
     assert ["run a" in texts(first)[0], "run b" in texts(second)[0]] == [True, True]
 
 
-def test_strong_and_weak_scaling_are_held_against_their_own_job(tmp_path):
+def test_strong_and_weak_scaling_compare_with_their_own_job(tmp_path):
     weak = {"workload": "nielsen-x2", "batch_size": 20}
     cells = [(FEW, 1, {}, 0.1), (FEW, 2, {}, 0.05), (ALL, 1, {}, 8.0), (ALL, 2, {}, 5.0), (ALL, 2, weak, 4.0)]
     paths = [
@@ -86,12 +86,12 @@ def test_strong_and_weak_scaling_are_held_against_their_own_job(tmp_path):
     assert [value for _, value in speedups] == pytest.approx([2.0, 1.6, 2.0])
 
 
-def test_a_workload_may_be_called_anything(tmp_path):
+def test_a_workload_name_may_contain_a_parenthesis(tmp_path):
     paths = [written(tmp_path / f"{ranks}.csv", {("nielsen", "mpi"): 0.1 / ranks}, workload="nielsen(", ranks=ranks) for ranks in (1, 2)]
     (scaling,) = figures(*paths)["scaling"]
     assert "nielsen( mpi, strong" in scaling.axes[0].get_legend_handles_labels()[1]
 
 
-def test_every_trainer_of_the_project_has_a_colour_and_a_marker_of_its_own():
-    assert list(palette.STYLES) == list(TRAINERS), "give the new trainer its look in bench/plot/palette.py"
+def test_every_trainer_has_its_own_colour_and_marker():
+    assert list(palette.STYLES) == list(TRAINERS), "add the new trainer to bench/plot/palette.py"
     assert len({palette.colour(name) for name in TRAINERS}) == len({palette.marker(name) for name in TRAINERS}) == len(TRAINERS)

@@ -1,4 +1,4 @@
-"""The CSV: what is written comes back, what is broken is named, and a run that dies leaves whole rows."""
+"""The CSV: round trip, errors for broken files, complete rows after a kill."""
 
 import re
 import subprocess
@@ -20,7 +20,7 @@ from impls import InputError
 from tests.support import rows
 from tests.support.commands import ROOT
 
-# The row of the other tests, with what a CSV may get wrong: a quote, a comma, a letter of two bytes, digits, and empty fields.
+# The row of the other tests, with values that a CSV may damage: a quote, a comma, a two-byte letter, digits, and empty fields.
 ROW = replace(rows.ROW, cpu='A "quoted", CPU', blas_kernels="Größe", seconds=0.1234567, dirty=None, fraction_of_limit=None)
 
 
@@ -35,7 +35,7 @@ def csv(tmp_path):
     return written(tmp_path / "run.csv", ROW, replace(ROW, round=2, dirty=True, fraction_of_limit=0.5))
 
 
-def test_what_is_written_comes_back(csv):
+def test_reading_returns_the_written_rows(csv):
     table = records.read([csv])
     assert list(table.columns) == [field.name for field in fields(Row)]
     first, second = table.to_dict("records")
@@ -47,7 +47,7 @@ def test_what_is_written_comes_back(csv):
     assert (second["round"], second["dirty"], second["fraction_of_limit"]) == (2, True, 0.5)
 
 
-def test_concatenated_files_are_one(csv, tmp_path):
+def test_concatenated_files_are_read_as_one(csv, tmp_path):
     both = tmp_path / "both.csv"
     both.write_bytes(csv.read_bytes() * 2)
     assert records.read([both])["round"].tolist() == [1, 2, 1, 2]
@@ -55,7 +55,7 @@ def test_concatenated_files_are_one(csv, tmp_path):
 
 
 @pytest.mark.parametrize("schema", range(1, SCHEMA))
-def test_a_file_of_an_older_schema_is_read_and_may_be_put_together_with_newer_ones(csv, tmp_path, schema):
+def test_a_file_of_an_older_schema_is_read_also_concatenated_with_newer_ones(csv, tmp_path, schema):
     header, *lines = csv.read_text(encoding="utf-8").splitlines()
     width = len(HEADERS[schema])
     older = tmp_path / "older.csv"
@@ -73,17 +73,18 @@ def test_a_file_of_an_older_schema_is_read_and_may_be_put_together_with_newer_on
         assert table[column].isna().tolist() == [not known, not known, False, False, not known, not known]
 
 
-def test_the_old_names_of_trainers_are_read_as_the_new_ones_with_a_warning(csv, tmp_path, caplog):
+def test_old_names_of_trainers_are_renamed_with_a_warning(csv, tmp_path, caplog):
     older = tmp_path / "older.csv"
     lines = [line.rpartition(",")[0] for line in csv.read_text(encoding="utf-8").splitlines()]
     older.write_text("".join(re.sub(f"^{SCHEMA},", "3,", line) + "\n" for line in lines), encoding="utf-8")
     both = tmp_path / "both.csv"
     both.write_bytes(older.read_bytes() + csv.read_bytes())
     assert records.read([both])["trainer"].tolist() == ["matrix_tuned", "matrix_tuned", "matrix", "matrix"]
-    assert caplog.messages == [f"{both}: matrix is read as matrix_tuned, its name since schema 4 of the CSV"]
+    (message,) = caplog.messages
+    assert re.match(rf"{re.escape(str(both))}: .*\bmatrix\b.* matrix_tuned\b.* schema 4\b", message)
 
 
-def test_until_it_is_closed_the_rows_are_in_the_partial_file(tmp_path):
+def test_rows_are_in_the_partial_file_until_close(tmp_path):
     writer = Writer(tmp_path / "run.csv")
     assert not list(tmp_path.iterdir())
     for number in (1, 2):
@@ -94,9 +95,9 @@ def test_until_it_is_closed_the_rows_are_in_the_partial_file(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run.csv"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot kill between two instructions in this way")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot kill a process between two instructions")
 @pytest.mark.parametrize("delay", [0.0, 0.01, 0.03, 0.06, 0.1])
-def test_a_kill_at_any_moment_leaves_a_file_of_whole_rows(tmp_path, delay):
+def test_a_kill_at_any_moment_leaves_a_readable_file(tmp_path, delay):
     program = (
         "from pathlib import Path; from tests.support.rows import ROW; from bench.records import Writer; import sys\n"
         "writer = Writer(Path(sys.argv[1]))\nwhile True: writer.add([ROW])"
@@ -109,13 +110,13 @@ def test_a_kill_at_any_moment_leaves_a_file_of_whole_rows(tmp_path, delay):
     assert len(records.read([tmp_path / "run.partial.csv"])) >= 1
 
 
-def test_of_a_partial_file_the_row_that_a_kill_cut_short_is_left_out(tmp_path):
+def test_an_incomplete_last_row_of_a_partial_file_is_left_out(tmp_path):
     writer = Writer(tmp_path / "run.csv")
     writer.add([ROW])
     whole = writer.partial.stat().st_size
     writer.add([replace(ROW, round=2)])
     content = writer.partial.read_bytes()
-    for size in range(whole, len(content)):  # also in the middle of a letter of two bytes
+    for size in range(whole, len(content)):  # also in the middle of a two-byte letter
         writer.partial.write_bytes(content[:size])
         assert records.read([writer.partial])["round"].tolist() == [1]
     writer.close().write_bytes(content[:-40])
@@ -123,8 +124,8 @@ def test_of_a_partial_file_the_row_that_a_kill_cut_short_is_left_out(tmp_path):
         records.read([writer.path])
 
 
-@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="this system does not tell what a process writes")
-def test_a_row_costs_the_same_however_many_there_are_already(tmp_path):
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="this system has no /proc/self/io")
+def test_the_cost_of_a_row_does_not_depend_on_the_rows_before(tmp_path):
     def written() -> int:
         return int(Path("/proc/self/io").read_text().split("wchar: ")[1].split()[0])
 
@@ -136,7 +137,7 @@ def test_a_row_costs_the_same_however_many_there_are_already(tmp_path):
     assert each[1] == each[-1] == writer.partial.stat().st_size - sum(each[:-1])
 
 
-def test_a_row_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path):
+def test_a_row_that_cannot_be_written_leaves_the_file_unchanged(tmp_path):
     writer = Writer(tmp_path / "run.csv")
     writer.add([ROW])
     with pytest.raises(UnicodeEncodeError):
@@ -151,9 +152,9 @@ def test_a_row_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path):
         (lambda text: text.replace("seconds,", "", 1), "line 1 lacks the column seconds"),
         (
             lambda text: text.replace("schema,run_id", "run_id,schema", 1),
-            "line 1 does not name the columns of a schema that this version reads",
+            f"line 1 is not a header of schema 1 to {SCHEMA}",
         ),
-        (lambda text: text.replace(f"\n{SCHEMA},r1", "\n9,r1", 1), f"line 2: schema '9' under a header of schema {SCHEMA}"),
+        (lambda text: text.replace(f"\n{SCHEMA},r1", "\n9,r1", 1), f"line 2: schema '9' under the header of schema {SCHEMA}"),
         (lambda text: text.replace("0.1234567", "fast", 1), "line 2, column seconds: 'fast' is not a finite number"),
         (lambda text: text.replace("0.1234567", "-1", 1), "line 2, column seconds: '-1' is not a finite number, 0 or more"),
         (lambda text: text.replace("0.1234567", "0", 1), "line 2, column seconds: '0' is not above 0"),
@@ -164,11 +165,11 @@ def test_a_row_that_cannot_be_written_leaves_the_file_as_it_was(tmp_path):
         (lambda text: text.replace("2.4.6,openblas", '"2.4\n6",openblas', 1), "column numpy: '2.4\\n6' is not a single line"),
         (lambda text: text + f"{SCHEMA},r1,2026\n", f"line 4: 3 cells instead of {len(COLUMNS)}"),
         (lambda text: text + text.splitlines()[1] + ",more\n", f"line 4: {len(COLUMNS) + 1} cells instead of {len(COLUMNS)}"),
-        (lambda text: text.splitlines()[0] + "\n", "holds no rows"),
+        (lambda text: text.splitlines()[0] + "\n", ": contains no rows"),
         (lambda text: "", "line 1 lacks the columns schema, run_id"),
     ],
 )
-def test_a_broken_file_is_named_with_its_line_and_column(csv, change, message):
+def test_the_error_of_a_broken_file_contains_line_and_column(csv, change, message):
     csv.write_text(change(csv.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.raises(InputError) as refusal:
         records.read([csv])
@@ -178,7 +179,7 @@ def test_a_broken_file_is_named_with_its_line_and_column(csv, change, message):
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", None], ids=["no text", "no file"])
-def test_what_is_no_text_file_is_named(tmp_path, content):
+def test_the_error_of_a_file_that_is_not_text_contains_its_path(tmp_path, content):
     path = tmp_path / "odd.csv"
     if content:
         path.write_bytes(content)
@@ -188,7 +189,7 @@ def test_what_is_no_text_file_is_named(tmp_path, content):
 
 @given(data=st.data())
 @settings(max_examples=150, deadline=None)
-def test_any_bytes_are_rows_or_an_input_error(tmp_path_factory, data):
+def test_any_bytes_give_rows_or_an_input_error(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "any.csv"
     good = written(path, ROW).read_bytes()
     start = data.draw(st.integers(0, len(good)))
@@ -198,7 +199,7 @@ def test_any_bytes_are_rows_or_an_input_error(tmp_path_factory, data):
         assert len(records.read([path])) == 1
 
 
-def test_a_directory_that_cannot_be_written_is_refused(tmp_path):
+def test_a_directory_that_cannot_be_written_is_an_input_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"--results .*file: cannot write there"):
         records.check_writable(tmp_path / "file")

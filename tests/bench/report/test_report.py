@@ -1,4 +1,4 @@
-"""`python -m bench report`: the page is whole, escapes what it is given, and works in a real browser without a network."""
+"""`python -m bench report`: the page is complete, escapes its input, and works offline in a real browser."""
 
 import base64
 import gzip
@@ -25,7 +25,7 @@ TRAINING = {("nielsen", "matrix"): [0.1] * 5}
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    """The page of two machines, one with a hostile name."""
+    """The page of two machines; one has a hostile name."""
     directory = tmp_path_factory.mktemp("report")
     written(directory / "1.csv", NAMED | GRID, machine="fine", run_id="r1")
     written(directory / "2.csv", {key: seconds / 2 for key, seconds in NAMED.items()}, machine=HOSTILE, run_id="r2", cpu=HOSTILE)
@@ -38,7 +38,7 @@ def part(page, name):
     return re.search(rf'<script id="{name}"[^>]*>(.*?)</script>', page.read_text(encoding="utf-8"), re.DOTALL)[1]
 
 
-def test_the_page_holds_every_figure_with_its_interval(page):
+def test_the_page_contains_every_figure_with_its_interval(page):
     figures = json.loads(part(page, "figures"))
     assert [machine["label"] for machine in figures["machines"]] == ["fine", HOSTILE]
     assert [job["title"].split(":")[0] for job in figures["jobs"][:2]] == ["nielsen", "wide"]
@@ -51,7 +51,7 @@ def test_the_page_holds_every_figure_with_its_interval(page):
     assert figures["curves"][0]["seconds"] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
 
 
-def test_the_raw_rows_are_all_in_it(page, tmp_path):
+def test_the_page_contains_all_raw_rows(page, tmp_path):
     copy = tmp_path / "raw.csv"
     copy.write_bytes(gzip.decompress(base64.b64decode(part(page, "raw"))))
     assert len(records.read([copy])) == len(records.read(records.files([page.parent.parent])))
@@ -69,7 +69,7 @@ def test_runs_that_disagree_show_their_own_facts(tmp_path):
     assert shown == [("numpy 2.3.0", 0.8, 100), ("numpy 2.4.6", 0.9, 200)]
 
 
-def test_the_rows_of_a_run_that_was_killed_can_be_read_again_from_the_page(tmp_path):
+def test_the_page_of_a_killed_run_contains_its_complete_rows(tmp_path):
     writer = records.Writer(tmp_path / "a.csv")
     writer.add(rows(NAMED))
     cut = writer.partial
@@ -80,13 +80,13 @@ def test_the_rows_of_a_run_that_was_killed_can_be_read_again_from_the_page(tmp_p
     assert len(records.read([copy])) == len(rows(NAMED)) - 1
 
 
-def test_what_a_csv_says_is_never_markup(page):
+def test_text_of_a_csv_is_never_markup(page):
     text = page.read_text(encoding="utf-8")
     assert "<img src=x" not in text
     assert text.count("</script>") == text.count("<script") == 4
 
 
-def test_training_alone_makes_a_page_too(tmp_path):
+def test_a_csv_with_training_rows_only_makes_a_page(tmp_path):
     assert main(["report", str(ROOT / "results" / "amd-epyc-2-core" / "book.csv"), "-o", str(tmp_path / "book.html")]) == 0
     figures = json.loads(part(tmp_path / "book.html", "figures"))
     assert [machine["label"] for machine in figures["machines"]] == ["amd-epyc-2-core"]
@@ -101,16 +101,16 @@ def test_ten_machines_fit_into_two_megabytes(tmp_path):
     assert (tmp_path / "report.html").stat().st_size < 2e6
 
 
-def test_bad_input_is_refused_and_a_broken_file_can_be_left_out(tmp_path, capsys):
+def test_bad_input_is_refused_and_a_broken_file_can_be_skipped(tmp_path, capsys):
     good = written(tmp_path / "good.csv", NAMED)
     (tmp_path / "bad.csv").write_text(good.read_text(encoding="utf-8") + "2,r1\n", encoding="utf-8")
     assert main(["report", str(tmp_path), "-o", str(tmp_path / "a.html")]) == 2
-    assert f"bad.csv, line {len(rows(NAMED)) + 2}: 2 cells" in capsys.readouterr().err
+    assert f"bad.csv, line {len(rows(NAMED)) + 2}: " in capsys.readouterr().err
     assert not (tmp_path / "a.html").exists()
     assert main(["report", str(tmp_path), "--skip-broken", "-o", str(tmp_path / "a.html")]) == 0
     assert gzip.decompress(base64.b64decode(part(tmp_path / "a.html", "raw"))) == good.read_bytes()
     assert main(["report", str(good), "-o", str(tmp_path)]) == 2
-    assert "cannot write it" in capsys.readouterr().err
+    assert f"-o {tmp_path}: " in capsys.readouterr().err
 
 
 # --- in a browser --------------------------------------------------------------------------------------------------------------------
@@ -122,7 +122,7 @@ def browser(page, tmp_path_factory):
     webdriver = pytest.importorskip("selenium.webdriver")
     chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
     if not (chromium and driver):
-        pytest.skip("no Chromium here: apt-get install chromium chromium-driver")
+        pytest.skip("Chromium is not installed; apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1100,1400", "--disable-dev-shm-usage"):
@@ -182,17 +182,18 @@ def test_a_hostile_name_is_shown_as_text(browser):
     assert HOSTILE[:9] in browser.execute_script("return document.querySelector('#ladder svg').textContent")
 
 
-def test_a_trainer_has_the_colour_that_it_has_in_the_charts(browser):
+def test_a_trainer_has_the_same_colour_as_in_the_charts(browser):
     marks = find(browser, "#roofline svg .mark-symbol.role-mark path")
     assert {mark.get_attribute("fill") for mark in marks} == {colour(name) for _, name in [*NAMED, *GRID] if name != "gpu"}
 
 
-def test_the_selectors_choose_what_is_shown(browser):
+def test_the_selectors_filter_the_page(browser):
     assert column(browser, "epoch") == ["1.00 s", "500 ms", "100 ms", "50.0 ms"]
     choose(browser, "machine", "fine")
     drawn(browser, "0/0")
     assert column(browser, "epoch") == ["1.00 s", "100 ms"]
-    assert "matrix is the fastest on fine: 100 ms (99.0 to 101 ms)" in find(browser, "#answer")[0].text
+    answer = find(browser, "#answer")[0].text
+    assert re.search(r"\bmatrix\b.*\bfine\b.* 100 ms .*99\.0 to 101 ms.* nielsen: ", answer), answer
     choose(browser, "job", "wide: 784-100-10, batch 100, learning rate 1, 50,000 examples, float32")
     drawn(browser, "1/0")
     assert column(browser, "epoch") == ["2.00 s", "100 ms"]
@@ -218,7 +219,7 @@ def test_every_table_sorts_by_keyboard(browser):
     assert column(browser, "trainer") == ["loop", "loop", "matrix", "matrix"]
 
 
-def test_a_mark_tells_its_values_on_hover(browser):
+def test_a_point_shows_its_values_on_hover(browser):
     from selenium.webdriver.common.action_chains import ActionChains
 
     mark = find(browser, "#ladder svg .mark-symbol.role-mark path")[0]
@@ -237,7 +238,7 @@ def test_the_rows_can_be_downloaded(browser, page):
     assert len(records.read([file])) == len(records.read(records.files([page.parent.parent])))
 
 
-def test_a_phone_scrolls_in_one_direction_and_the_dark_is_dark(browser):
+def test_a_phone_scrolls_only_vertically_and_dark_mode_is_dark(browser):
     phone = {"width": 390, "height": 800, "deviceScaleFactor": 1, "mobile": True}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", phone)
     assert browser.execute_script("return document.documentElement.scrollWidth") == 390
@@ -250,7 +251,7 @@ def test_a_phone_scrolls_in_one_direction_and_the_dark_is_dark(browser):
     assert b"%PDF" in base64.b64decode(browser.execute_cdp_cmd("Page.printToPDF", {})["data"])[:8]
 
 
-def test_hostile_rows_open_as_any_others(browser, tmp_path):
+def test_hostile_rows_open_without_errors(browser, tmp_path):
     for number, name in enumerate((HOSTILE, '"]; window.hit = 1; //', "__proto__", "</ScRiPt ><script>window.hit = 1</script>", "=1+1")):
         texts = dict.fromkeys(("machine", "cpu", "gpu", "library", "blas", "os", "dataset", "run_id"), name)
         made = rows(NAMED | GRID, **texts)

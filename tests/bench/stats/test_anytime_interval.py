@@ -1,4 +1,4 @@
-"""The interval that may be looked at again and again."""
+"""Tests of the interval that stays valid over repeated looks."""
 
 import itertools
 import math
@@ -11,19 +11,19 @@ from bench.stats.intervals import anytime_interval
 from tests.support.pairs import pairs
 
 
-def test_the_interval_is_the_signed_rank_tests():
-    # n = 8, 2.5 % in both tails: sums of ranks 0, 1 and 2 are left out (3 of 256 a side), so the third mean from either end.
+def test_the_interval_inverts_the_signed_rank_test():
+    # n = 8, 2.5 % in both tails: the test rejects the rank sums 0, 1 and 2 (3 of 256 per tail), so the ends are the third means.
     x = np.array([0.3, 1.0, 2.2, 3.9, 4.1, 6.0, 8.5, 9.7])
     means = sorted((a + b) / 2 for a, b in itertools.combinations_with_replacement(x, 2))
     assert anytime_interval(x, look=1) == (np.median(means), means[2], means[-3])
 
 
-def test_too_few_values_have_no_interval():
+def test_too_few_values_give_an_infinite_interval():
     assert anytime_interval([1.0, 1.1], look=1) == (1.05, -math.inf, math.inf)
 
 
 @pytest.mark.parametrize("heavy_tails", [False, True])
-def test_looking_often_does_not_make_it_wrong_more_often(heavy_tails):
+def test_repeated_looks_keep_the_error_rate_at_5_percent(heavy_tails):
     rng = np.random.default_rng(3)
     wrong = 0
     for _ in range(400):
@@ -33,7 +33,7 @@ def test_looking_often_does_not_make_it_wrong_more_often(heavy_tails):
     assert wrong / 400 <= 0.07  # 5 % and two standard errors of 400 trials
 
 
-def test_a_few_wild_pairs_do_not_move_it():
+def test_outliers_do_not_move_the_interval():
     calm = [math.exp(x) for x in np.random.default_rng(0).normal(0, 0.01, 20)]
     (*_, (_, ratio)) = interim_looks(pairs([*calm, 3.0, 0.2, 5.0]), seconds=100)
     assert 0.98 < ratio.low < ratio.high < 1.02

@@ -1,4 +1,4 @@
-"""A file that is written whole: what a link and a pipe become. That a full disk leaves what was there is in test_interrupted_runs."""
+"""Tests of atomic file writes to links and pipes. test_interrupted_runs.py tests a full disk."""
 
 import os
 import stat
@@ -8,8 +8,8 @@ import pytest
 from bench.system import files
 
 
-@pytest.mark.skipif(os.name == "nt", reason="links need a right there")
-def test_a_link_stays_and_leads_to_what_was_written(tmp_path):
+@pytest.mark.skipif(os.name == "nt", reason="on Windows, links need a privilege")
+def test_a_link_stays_and_its_target_is_replaced(tmp_path):
     page, link = tmp_path / "page.html", tmp_path / "latest.html"
     page.write_text("before", encoding="utf-8")
     link.symlink_to(page)
@@ -20,13 +20,13 @@ def test_a_link_stays_and_leads_to_what_was_written(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
-def test_a_pipe_is_written_to_and_stays_one(tmp_path):
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     try:
-        files.atomic_write(pipe, "for whoever reads")
-        assert os.read(reader, 100) == b"for whoever reads"
+        files.atomic_write(pipe, "content")
+        assert os.read(reader, 100) == b"content"
     finally:
         os.close(reader)
     assert stat.S_ISFIFO(pipe.stat().st_mode)

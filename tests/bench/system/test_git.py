@@ -1,4 +1,4 @@
-"""Which code is run: what counts as other than the commit, and what does not."""
+"""Tests of the state of a checkout: which files count as a change of the code."""
 
 import subprocess
 from pathlib import Path
@@ -11,7 +11,7 @@ from impls import InputError
 
 @pytest.fixture
 def checkout(tmp_path):
-    """A checkout at its first commit, of files that hold their own names."""
+    """Return a checkout at its first commit. Every file contains its own name."""
     for name in ("trainer.py", "bench/table.html", "results/main.csv", "results/study.py", "README.md", ".gitignore"):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
@@ -21,7 +21,7 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def wrote(path: Path):
+def write(path: Path):
     path.parent.mkdir(exist_ok=True)
     path.write_text("something else", encoding="utf-8")
 
@@ -40,20 +40,20 @@ def wrote(path: Path):
         ("results/mine.py", False),
     ],
 )
-def test_code_that_the_commit_does_not_hold_is_a_change(checkout, name, changed):
+def test_state_reports_code_that_differs_from_the_commit(checkout, name, changed):
     commit, before = git.state(checkout)
     assert (len(commit), before) == (12, False)
-    wrote(checkout / name)
+    write(checkout / name)
     assert git.state(checkout) == (commit, changed)
 
 
-def test_a_trainer_is_of_the_commit_if_git_tracks_its_file(checkout, tmp_path_factory):
-    wrote(checkout / ".venv" / "library.py")
+def test_holds_is_true_for_files_that_git_tracks(checkout, tmp_path_factory):
+    write(checkout / ".venv" / "library.py")
     assert git.holds(checkout, checkout / "trainer.py")
     assert not git.holds(checkout, checkout / ".venv" / "library.py")
     assert not git.holds(checkout, Path(__file__))
 
 
-def test_without_a_commit_there_is_none(tmp_path):
+def test_state_raises_outside_a_checkout(tmp_path):
     with pytest.raises(InputError, match="not a git repository"):
         git.state(tmp_path)

@@ -1,4 +1,4 @@
-"""A command whose lines are passed on while it runs, and which is ended when its time is up."""
+"""Tests of `run_lines`: its callback for each line, its timeout, and its cleanup."""
 
 import os
 import sys
@@ -16,16 +16,16 @@ def ended(program, seconds=60.0, line=lambda _: None):
     return run_lines([sys.executable, "-c", program], env=os.environ, seconds=seconds, line=line)
 
 
-def test_lines_of_a_process_are_passed_on_and_its_end_is_known():
+def test_every_line_is_passed_on_and_the_exit_code_is_returned():
     lines = []
     how = ended("import sys; print('one'); print('two', file=sys.stderr); sys.exit(7)", line=lines.append)
     assert (how.code, how.stopped, sorted(lines)) == (7, False, ["one", "two"])
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows ends a process without its knowledge")
-def test_a_command_is_asked_to_end_when_its_time_is_up(monkeypatch):
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows kills a process without a signal that it can handle")
+def test_a_command_gets_sigterm_after_the_timeout(monkeypatch):
     lines = []
-    clock = SimpleNamespace(monotonic=lambda: 100.0 if lines else 0.0)  # the time is up as soon as the command can be asked
+    clock = SimpleNamespace(monotonic=lambda: 100.0 if lines else 0.0)  # times out as soon as the command has installed its handler
     monkeypatch.setattr(line_runner, "time", clock)
     program = (
         "import signal, sys, time\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit('saved'))\nprint('ready', flush=True)\ntime.sleep(60)"
@@ -35,8 +35,8 @@ def test_a_command_is_asked_to_end_when_its_time_is_up(monkeypatch):
     assert how.tail == ("ready", "saved")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux finds what has outlived its parent")
-def test_processes_that_a_command_leaves_are_ended_with_it_and_do_not_keep_it():
+@pytest.mark.skipif(sys.platform != "linux", reason="only on Linux can orphaned descendants be found")
+def test_descendants_are_killed_and_do_not_delay_the_return():
     program = "import subprocess; print(subprocess.Popen(['sleep', '600']).pid, flush=True)"
     lines, begin = [], time.monotonic()
     how = ended(program, line=lines.append)
@@ -45,7 +45,7 @@ def test_processes_that_a_command_leaves_are_ended_with_it_and_do_not_keep_it():
     assert not psutil.pid_exists(int(lines[0]))
 
 
-def test_what_a_line_raises_ends_the_command():
+def test_an_exception_in_the_callback_ends_the_command():
     def fail(line):
         lines.append(line)
         raise ArithmeticError

@@ -1,4 +1,4 @@
-"""What rounding explains, and what it does not: trainers that are right end apart after many steps too."""
+"""Limits of rounding: even correct trainers end apart after many steps."""
 
 from dataclasses import replace
 
@@ -19,10 +19,10 @@ def job(workload, splits, examples):
 
 @pytest.mark.parametrize(
     ("workload", "examples", "explained"),
-    [(named("nielsen"), 4000, False), (grid([1], [30])[0], 500, True)],  # mini-batches of 1, and large steps: rounding leads anywhere
+    [(named("nielsen"), 4000, False), (grid([1], [30])[0], 500, True)],  # mini-batches of 1 and large steps: rounding explains any distance
     ids=["nielsen", "batch 1"],
 )
-def test_right_trainers_are_told_from_one_that_leaves_out_its_last_mini_batches(mnist, workload, examples, explained):
+def test_beyond_rounding_detects_skipped_mini_batches(mnist, workload, examples, explained):
     given = job(workload, mnist, examples)
     loop, matrix = trained("loop", given), trained("matrix_tuned", given)
 
@@ -36,7 +36,7 @@ def test_right_trainers_are_told_from_one_that_leaves_out_its_last_mini_batches(
     assert (beyond_rounding(fewer, matrix, given.start, again) is None) == explained
 
 
-def test_two_results_at_the_same_bits_need_no_further_epoch(mnist):
+def test_bitwise_equal_results_need_no_further_epoch(mnist):
     given = job(named("nielsen"), mnist, 100)
     result = trained("matrix_tuned", given)
-    assert beyond_rounding(result, trained("matrix_tuned", given), given.start, lambda: pytest.fail("trained once more")) is None
+    assert beyond_rounding(result, trained("matrix_tuned", given), given.start, lambda: pytest.fail("trained a further epoch")) is None

@@ -1,7 +1,7 @@
-"""Hostile input for everything that reads other people's files: `python -m tests.support.fuzz [TARGET ...] --inputs 100000`.
+"""Fuzzing of all code that reads untrusted input: `python -m tests.support.fuzz [TARGET ...] --inputs 100000`.
 
-An input is a valid file or command line with a few things changed, so that it gets past the first check. A target says whether
-it was accepted or refused in a declared way, and raises whatever else happens; what is accepted must mean what it says.
+An input is a valid file or command line with a few changes, so that it passes the first check. A target returns whether the code accepted
+the input or refused it with a documented error, and raises on any other outcome. It also checks the meaning of an accepted input.
 """
 
 from __future__ import annotations
@@ -23,13 +23,18 @@ from tests.support.fuzz.csv_files import csv_files, csv_reader
 from tests.support.fuzz.idx import dataset, directories, idx, idx_files
 from tests.support.fuzz.options import command_lines, options
 
-_PATIENCE = 600  # seconds after which an input is said to hang; the slowest honest one takes ten on a machine that is free
-_BATCH = 1000  # inputs that hypothesis keeps in mind at a time
+_TIMEOUT = 600  # seconds per input; the slowest valid input takes ten on an idle machine
+_BATCH = 1000  # inputs per Hypothesis run, which keeps them in memory
 
 
 @dataclass(frozen=True)
 class Target:
-    """Something to feed, with what. `share` of all inputs is its part: what draws charts is slow."""
+    """A fuzz target.
+
+    inputs  strategy that draws its inputs
+    feed    feeds an input to the code, and returns whether the code accepted it
+    share   its part of all inputs; small for the targets that draw charts, which are slow
+    """
 
     inputs: st.SearchStrategy[Any]
     feed: Callable[[Any, Path], bool]
@@ -49,7 +54,7 @@ TARGETS = {
 
 @dataclass
 class Tally:
-    """What became of a target's inputs."""
+    """Counts and times of a target's inputs."""
 
     accepted: int = 0
     refused: int = 0
@@ -62,14 +67,14 @@ class Tally:
 
 
 def run(target: Target, *, inputs: int, first_seed: int = 0) -> Tally:
-    """Feed a target so many inputs; raises what one of them raises, with the smallest that does."""
+    """Feed a target `inputs` inputs. If one raises, Hypothesis shrinks it, and the exception of the smallest is raised."""
     tally = Tally()
 
     def feed(drawn: Any) -> None:
-        faulthandler.dump_traceback_later(_PATIENCE, exit=True)
+        faulthandler.dump_traceback_later(_TIMEOUT, exit=True)
         begin = time.perf_counter()
         with tempfile.TemporaryDirectory() as directory, warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a font that lacks a letter; numbers have their own checks
+            warnings.simplefilter("ignore")  # matplotlib warns of letters that its font lacks; the targets check numbers themselves
             if target.feed(drawn, Path(directory)):
                 tally.accepted += 1
             else:
@@ -80,11 +85,11 @@ def run(target: Target, *, inputs: int, first_seed: int = 0) -> Tally:
     number = first_seed
     try:
         while tally.inputs < inputs:
-            held = settings(
+            configured = settings(
                 max_examples=min(inputs - tally.inputs, _BATCH), deadline=None, database=None, suppress_health_check=list(HealthCheck),
                 phases=(Phase.generate, Phase.shrink),
             )  # fmt: skip
-            seed(number)(held(given(target.inputs)(feed)))()
+            seed(number)(configured(given(target.inputs)(feed)))()
             number += 1
     finally:
         faulthandler.cancel_dump_traceback_later()

@@ -10,11 +10,11 @@ from tests.support.fuzz import TARGETS, run
 
 
 def main() -> None:
-    """The command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(prog="python -m tests.support.fuzz", description=fuzz_package.__doc__)
-    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"{', '.join(TARGETS)} (all)")
-    parser.add_argument("--inputs", type=int, default=100_000, metavar="N", help="of all targets together (100000)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="the same inputs for the same seed (0)")
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"{', '.join(TARGETS)} (default: all)")
+    parser.add_argument("--inputs", type=int, default=100_000, metavar="N", help="total inputs of all targets (default: 100000)")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="set the seed that determines the inputs (default: 0)")
     arguments = parser.parse_args()
     chosen = {name: TARGETS[name] for name in arguments.targets or TARGETS}
     shares = sum(target.share for target in chosen.values())

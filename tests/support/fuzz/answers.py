@@ -1,4 +1,4 @@
-"""What every command says of rows that can be read and yet are hostile."""
+"""Fuzz targets for the commands that read a CSV, with valid but hostile rows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _JOBS = [(workload, trainer) for workload in _WORKLOADS for trainer in ("loop", 
 
 @st.composite
 def tables(draw: st.DrawFn) -> list[Row]:
-    """Rows that can be read and yet are hostile: extreme numbers, odd names, jobs and machines that differ in anything."""
+    """Draw valid but hostile rows: extreme numbers, unusual names, workloads and machines that differ in any column."""
     drawn_rows: list[Row] = []
     for number in range(draw(st.integers(1, 4))):
         names = draw(st.lists(st.sampled_from(_JOBS), min_size=1, max_size=6, unique=True))
@@ -49,7 +49,7 @@ def _typed(field: Field) -> st.SearchStrategy[Any]:
 _columns = st.fixed_dictionaries({}, optional={f.name: _typed(f) for f in FIELDS if f.name != "schema"}).map(
     lambda drawn: dict(list(drawn.items())[:4])
 )
-_TELLING = (
+_COMMANDS = (
     ("compare",),
     ("compare", "--json"),
     ("compare", "--markdown"),
@@ -60,9 +60,9 @@ _TELLING = (
 
 
 def tell(drawn_rows: list[Row], directory: Path) -> bool:
-    """Every command that tells what rows say."""
+    """Run every command that prints an analysis of the rows."""
     path = _file(drawn_rows, directory)
-    for command in _TELLING:
+    for command in _COMMANDS:
         code, output = run_command([*command, str(path)])
         assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u202e]", output)
         if "--json" in command and code == 0:
@@ -73,7 +73,7 @@ def tell(drawn_rows: list[Row], directory: Path) -> bool:
 
 
 def report(drawn_rows: list[Row], directory: Path) -> bool:
-    """The page."""
+    """Write the HTML report."""
     code, _ = run_command(["report", str(_file(drawn_rows, directory)), "-o", str(directory / "out" / "report.html")])
     page = (directory / "out" / "report.html").read_text(encoding="utf-8")
     assert code == 0
@@ -84,7 +84,7 @@ def report(drawn_rows: list[Row], directory: Path) -> bool:
 
 
 def charts(drawn_rows: list[Row], directory: Path) -> bool:
-    """Every chart."""
+    """Draw every chart."""
     path = _file(drawn_rows, directory)
     for command in (["plot", str(path)], ["compare", str(path)], ["compare", "--over-time", str(path)]):
         code, _ = run_command([*command, "-o", str(directory / "out")])

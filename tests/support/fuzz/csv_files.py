@@ -1,4 +1,4 @@
-"""CSVs of runs."""
+"""Fuzz target for the CSV reader."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CELLS = [str(cell(value)) for value in astuple(ROW)]
 
 @st.composite
 def csv_files(draw: st.DrawFn) -> bytes:
-    """Parts of one schema or the other, put together, with cells, rows, headers and bytes that may be wrong."""
+    """Draw a CSV of parts of any schema version, with possibly wrong cells, rows, headers and bytes."""
     lines: list[list[str]] = []
     for _ in range(draw(st.integers(1, 3))):
         schema, header = draw(st.sampled_from(sorted(HEADERS.items())))
@@ -36,7 +36,7 @@ def csv_files(draw: st.DrawFn) -> bytes:
                 position = draw(st.integers(0, len(cells) - 1))
                 cells[position] = draw(st.sampled_from(NUMBERS) | st.sampled_from(UNREADABLE) | text | st.just(cells[position]))
             lines.append(cells)
-    if draw(st.integers(0, 5)) == 0:  # a header or row that is too short, too long or doubled
+    if draw(st.integers(0, 5)) == 0:  # a header or row that is too short or too long, or repeats a column
         line = draw(st.sampled_from(lines))
         position = draw(st.integers(0, len(line) - 1))
         line[position : position + draw(st.integers(0, 2))] = draw(st.lists(st.sampled_from(COLUMNS), max_size=2))
@@ -51,7 +51,7 @@ def csv_files(draw: st.DrawFn) -> bytes:
 
 
 def csv_reader(content: bytes, directory: Path) -> bool:
-    """The reader; and what it accepts is the same when it is written and read again."""
+    """Read the file. If the reader accepts it, check that writing and reading it again gives the same values."""
     path = directory / "run.csv"
     path.write_bytes(content)
     try:

@@ -1,4 +1,4 @@
-"""Hostile texts, numbers and bytes, from which inputs are drawn."""
+"""Hostile texts, numbers and bytes for the inputs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ text = st.sampled_from(TEXTS) | st.text(st.characters(exclude_categories=("Cc", 
 
 @st.composite
 def changed(draw: st.DrawFn, content: bytes, tokens: Sequence[bytes] = (b"\x00", b"\xff")) -> bytes:
-    """Bytes in which up to three short stretches are others."""
+    """Draw a copy of the bytes in which up to three short ranges are replaced."""
     for _ in range(draw(st.integers(0, 3))):
         start = draw(st.integers(0, len(content)))
         end = start + draw(st.integers(0, 4))

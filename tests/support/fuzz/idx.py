@@ -1,4 +1,4 @@
-"""IDX files, and directories of them."""
+"""Fuzz targets for IDX files and for directories of them."""
 
 from __future__ import annotations
 
@@ -16,28 +16,30 @@ from impls import InputError, read_directory, read_idx
 from tests.support.fuzz.drawing import changed
 from tests.support.fuzz.refusing import check_one_line
 
-_HONEST = ("",) * 6
-_LIES = ("shape", "type", "depth", "length", "bytes", "goes on", "bomb", "trailer", "damage")
+_VALID = ("",) * 6
+_DEFECTS = ("shape", "type", "depth", "length", "bytes", "extra byte", "bomb", "trailer", "damage")
 
 
 @st.composite
 def idx_files(draw: st.DrawFn, shape: Sequence[int] | None = None) -> bytes:
-    """A file of an array of this shape (None: any), packed or not; every other one lies in some way or is damaged."""
-    lie = draw(st.sampled_from(_HONEST + _LIES))
+    """Draw a file of an array of this shape (None: any shape), with or without gzip. More than half of the files have a defect."""
+    defect = draw(st.sampled_from(_VALID + _DEFECTS))
     size = st.integers(0, 5) | st.sampled_from((0, 255, 2**16, 2**31, 2**32 - 1))
-    sizes = list(shape or draw(st.lists(st.integers(1, 6), min_size=1, max_size=4))) if lie != "shape" else draw(st.lists(size, max_size=5))
-    count = min(math.prod(sizes), 5000) if lie != "length" else draw(st.integers(0, 200))
+    sizes = (
+        list(shape or draw(st.lists(st.integers(1, 6), min_size=1, max_size=4))) if defect != "shape" else draw(st.lists(size, max_size=5))
+    )
+    count = min(math.prod(sizes), 5000) if defect != "length" else draw(st.integers(0, 200))
     pixels = (draw(st.sampled_from((b"\x00", b"\x01\x02", bytes(range(256))))) * (count + 1))[:count]
-    kind = draw(st.sampled_from((0, 9, 11, 13, 14, 255))) if lie == "type" else 8
-    depth = draw(st.sampled_from((0, 1, 4, 5, 255))) if lie == "depth" else len(sizes)
+    kind = draw(st.sampled_from((0, 9, 11, 13, 14, 255))) if defect == "type" else 8
+    depth = draw(st.sampled_from((0, 1, 4, 5, 255))) if defect == "depth" else len(sizes)
     content = bytes([0, 0, kind, depth]) + np.array(sizes, ">u4").tobytes() + pixels
-    content += {"goes on": b"!", "bomb": bytes(10**6)}.get(lie, b"")
-    content = draw(changed(content)) if lie == "bytes" else content
+    content += {"extra byte": b"!", "bomb": bytes(10**6)}.get(defect, b"")
+    content = draw(changed(content)) if defect == "bytes" else content
     cuts = sorted(draw(st.lists(st.integers(0, len(content)), max_size=2)))
-    packed = b"".join(_packed(content[start:end]) for start, end in pairwise((0, *cuts, len(content))))  # members are one file
-    if lie == "trailer":
+    packed = b"".join(_packed(content[start:end]) for start, end in pairwise((0, *cuts, len(content))))  # several gzip members
+    if defect == "trailer":
         packed += draw(st.sampled_from((b"\x00" * 9, b"more", _packed(b""), _packed(b"!"))))
-    return draw(changed(packed)) if lie == "damage" else packed if lie in ("bomb", "trailer") or draw(st.booleans()) else content
+    return draw(changed(packed)) if defect == "damage" else packed if defect in ("bomb", "trailer") or draw(st.booleans()) else content
 
 
 def _packed(content: bytes) -> bytes:
@@ -45,7 +47,7 @@ def _packed(content: bytes) -> bytes:
 
 
 def idx(content: bytes, directory: Path) -> bool:
-    """One file, with the memory that reading it takes."""
+    """Read one file, and check the peak memory of the reader."""
     path = directory / "file"
     path.write_bytes(content)
     tracemalloc.start()
@@ -57,7 +59,7 @@ def idx(content: bytes, directory: Path) -> bool:
     finally:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        # Deflate shrinks at most 1032 times; what is read is held once, and while it grows twice. A megabyte is for the rest.
+        # Deflate compresses up to 1032 times. The reader's buffer is in memory once, and twice while it grows. 1 MB is for everything else.
         assert peak < 2 * 1032 * len(content) + 1_000_000, f"{peak:,} bytes of memory for a file of {len(content):,}"
     plain = gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content
     assert bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes() + array.tobytes() == plain
@@ -74,7 +76,7 @@ directories = st.fixed_dictionaries({name: idx_files(shape) for name, shape in _
 
 
 def dataset(files: dict[str, bytes], directory: Path) -> bool:
-    """The four files of a dataset."""
+    """Read the four files of a dataset."""
     for name, content in files.items():
         (directory / name).write_bytes(content)
     try:

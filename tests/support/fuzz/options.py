@@ -1,4 +1,4 @@
-"""Command lines."""
+"""Fuzz target for command lines."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ command_lines = st.tuples(
 
 
 def options(command: tuple[str, list[str]], directory: Path) -> bool:
-    """Both doors' parsers: a usage error, a refusal, or options that mean what was written."""
+    """Parse the command line of `python -m bench` or `pytest bench`, and check the ranges of accepted options."""
     name, arguments = command
     try:
         with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()):
@@ -40,7 +40,7 @@ def options(command: tuple[str, list[str]], directory: Path) -> bool:
                 declare(shared.add_argument)
                 given = shared.parse_args(arguments)
         parsed = parse(given, results=directory)
-    except InputError:  # the command line shows whatever was typed by its codes
+    except InputError:  # main escapes its text before it prints it, so the text is not checked here
         return False
     except SystemExit as usage:
         if usage.code not in (0, 2):
@@ -55,5 +55,5 @@ def options(command: tuple[str, list[str]], directory: Path) -> bool:
             parsed.rounds or 1,
             parsed.threads or 1,
         ):
-            assert 1 <= number <= 2**63, "a CSV could not hold it"
+            assert 1 <= number <= 2**63, "too large for a CSV column"
     return True

@@ -1,4 +1,4 @@
-"""A refusal in its declared form: one short line."""
+"""Checks for the form of an error: one short line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_one_line(error: InputError) -> None:
 
 
 def run_command(arguments: list[str]) -> tuple[int, str]:
-    """Run a command in this process and return its exit code and output; its errors are one line."""
+    """Run a command in this process and return its exit code and output. Check that it prints an error as one line."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = main(arguments)

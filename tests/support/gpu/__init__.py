@@ -1,1 +1,1 @@
-"""Scripts for a new GPU: the checks and measurements that need one."""
+"""Scripts with checks and measurements that need a GPU."""

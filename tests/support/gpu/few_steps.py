@@ -1,8 +1,8 @@
-"""A few steps of the kernels on small jobs, compared with the float64 loop: short enough for compute-sanitizer and ncu.
+"""A comparison of the kernels with the float64 loop on small jobs, short enough for compute-sanitizer and ncu.
 
     compute-sanitizer --tool racecheck python -m tests.support.gpu.few_steps [gpu_fused,gpu_graph,grid] [--examples N]
 
-Exit code 1: a result is wrong, or two runs of the same steps differ in a bit.
+Exits with 1 if a result is wrong, or if two runs of the same steps give different bits.
 """
 
 import argparse
@@ -16,13 +16,13 @@ from impls import Dataset, InputError, Network, Unsupported, load_trainer, mnist
 from tests.support.gpu.variants import load_all
 
 KERNELS = ("gpu_fused", "gpu_graph", "gpu_lookahead", "grid")  # `gpu` has no kernels of its own
-COMPARED = 1000  # examples: rounding leads float32 and float64 apart
+COMPARED = 1000  # largest number of examples to compare with float64; beyond it, rounding errors grow too large
 
 
 def jobs(examples):
-    """Return jobs by name: `nielsen` and `wide` on that many digits, and one whose sizes are not multiples of a warp or a tile.
+    """Return jobs by name: `nielsen` and `wide` on this number of digits, and `uneven`, whose sizes are not multiples of a warp or a tile.
 
-    If there are more examples than COMPARED, return `nielsen` alone.
+    For more examples than COMPARED, return `nielsen` alone.
     """
     digits, rng = mnist().training.first(examples), np.random.default_rng(5)
     few = Dataset(rng.random((19, 300)), rng.integers(0, 5, 19), classes=5)
@@ -32,7 +32,7 @@ def jobs(examples):
 
 
 def train(kind, job, dtype="float32"):
-    """Train the job with that trainer and return the network."""
+    """Train a job in this dtype with a trainer's class, and return the network."""
     trainer = kind(job.start.astype(dtype), job.data, batch_size=job.batch_size, learning_rate=job.learning_rate)
     trainer.train_epoch(job.order)
     return trainer.network()
@@ -44,7 +44,7 @@ def bits(network):
 
 
 def check(kind, job):
-    """Train the job twice. Return a line about both results, and whether they are right."""
+    """Train the job twice. Return a line about both results, and whether they are correct."""
     one, other = train(kind, job), train(kind, job)
     same = bits(one) == bits(other)
     said = f"two runs have {'the same' if same else 'DIFFERENT'} bits"
@@ -52,14 +52,18 @@ def check(kind, job):
         return said, same
     error = distance(one, train(load_trainer("loop"), job, "float64"), job.start)
     right = error <= TOLERANCE["float32"]  # False for NaN
-    return f"{'right' if right else 'WRONG'}, off by {error:.1e} of the distance trained; {said}", right and same
+    return f"{'right' if right else 'WRONG'}, error {error:.1e} of the distance trained; {said}", right and same
 
 
 def main(arguments=None, base=None):
     """Run the command and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.support.gpu.few_steps", description=__doc__.split("\n")[0])
     parser.add_argument(
-        "trainers", nargs="?", default=",".join(KERNELS), metavar="NAME,...", help=f"check these, of {', '.join(KERNELS)} (default: all)"
+        "trainers",
+        nargs="?",
+        default=",".join(KERNELS),
+        metavar="NAME,...",
+        help=f"check these trainers of {', '.join(KERNELS)} (default: all)",
     )
     parser.add_argument("--examples", type=int, default=64, metavar="N", help="train N digits (default: 64)")
     given = parser.parse_args(arguments)
@@ -67,12 +71,12 @@ def main(arguments=None, base=None):
         every, wrong = load_all(base), 0
         for name in given.trainers.split(","):
             if name not in every:
-                raise InputError(f"{name}: no such trainer; choose from {', '.join(every)}")
+                raise InputError(f"{name}: unknown trainer; choose from {', '.join(every)}")
             for label, job in jobs(given.examples).items():
                 try:
                     said, right = check(every[name], job)
                 except Unsupported as reason:
-                    said, right = f"left out: {reason}", True
+                    said, right = f"skipped: {reason}", True
                 print(f"{name} {label}: {said}", flush=True)
                 wrong += not right
     except (InputError, Unsupported) as error:

@@ -1,9 +1,9 @@
-"""The first minutes on a new GPU, on Linux: checks and measurements in order of value, each with a timeout and a log of its own.
+"""Checks and measurements for a new GPU on Linux, the most valuable first, each with a timeout and its own log.
 
     python -m tests.support.gpu.first_contact [STAGE ...] [--limit 470] [--out DIR]
 
-After every stage the script packs all logs and results into DIR/first-contact.tar.gz. At the end it names the stages for which no time was
-left: give those names to a second call. The logs hold paths and user names of this machine; the CSVs do not.
+After every stage the script packs all logs and results into DIR/first-contact.tar.gz. At the end it prints the stages that it did not
+reach: pass those names to a second call. The logs contain paths and user names of this machine; the CSVs do not.
 """
 
 import argparse
@@ -24,15 +24,15 @@ from tests.support.gpu.stages import CLOCKS, STAGES, Context
 
 ROOT = Path(__file__).resolve().parents[3]
 LIMIT = 470  # seconds for all stages
-LEAST = 8  # seconds; with fewer left, a step does not begin
-MARGIN = 6  # seconds of the limit in which the last step ends and is packed
+LEAST = 8  # seconds; with less time left, a step does not start
+MARGIN = 6  # seconds of the limit that are reserved to end and pack the last step
 GRACE = 4  # seconds between SIGTERM and SIGKILL
-UNSET = ("CUPY_TF32", "XLA_FLAGS", "OPENBLAS_CORETYPE", "OMP_NUM_THREADS")  # each changes what is measured
+UNSET = ("CUPY_TF32", "XLA_FLAGS", "OPENBLAS_CORETYPE", "OMP_NUM_THREADS")  # each would change the measurements
 TOOLS = ("git", "nvcc", "ncu", "compute-sanitizer")
 
 
 class Run:
-    """Runs steps within a time limit; writes a summary and one packed file of all logs and results."""
+    """Runs steps within a time limit, and writes a summary and an archive of all logs and results."""
 
     def __init__(self, out, limit):
         self.out, self.limit = out, limit
@@ -67,11 +67,11 @@ class Run:
         self.pack()
 
     def which(self, program):
-        """Return the path of a program, or None."""
+        """Return the path of a program, or None if it is not installed."""
         return shutil.which(program, path=self._environment["PATH"])
 
     def together(self, steps):
-        """Run steps at the same time. A program that is not installed is not a failure."""
+        """Run steps in parallel. Skip a step whose program is not installed; that is not a failure."""
         began, available, running = time.monotonic(), self.left(), []
         try:
             for step in steps:
@@ -97,7 +97,7 @@ class Run:
     def _start(self, step):
         with self._log(step).open("w") as log:
             return subprocess.Popen(
-                process_tree.ending_with_parent(step.command),  # a signal may come before `running` holds it
+                process_tree.ending_with_parent(step.command),  # a signal may arrive before `running` contains it
                 cwd=ROOT,
                 env=self._environment,
                 stdin=subprocess.DEVNULL,
@@ -128,7 +128,7 @@ class Run:
 
 
 def _environment(cache):
-    """Return the environment of every step: caches in a writable folder, and no variable of UNSET."""
+    """Return the environment of every step, with caches in a writable folder and without the variables in UNSET."""
     caches = ("CUPY_CACHE_DIR", "CUDA_CACHE_PATH", "MPLCONFIGDIR", "NUMBA_CACHE_DIR", "TRITON_CACHE_DIR", "XDG_CACHE_HOME")
     environment = {name: value for name, value in os.environ.items() if name not in UNSET}
     environment |= {name: str(cache / name.lower()) for name in caches} | {"MPLBACKEND": "Agg", "PYTHONUNBUFFERED": "1"}
@@ -139,7 +139,7 @@ def _environment(cache):
 
 
 def _end(process):
-    """End a process and its children: a kernel may hang, and a profiler starts the program that it profiles."""
+    """End a process and its children, because a kernel may hang, and a profiler starts the profiled program as a child."""
     for number, seconds in ((signal.SIGTERM, GRACE), (signal.SIGKILL, GRACE)):
         try:
             os.killpg(process.pid, number)
@@ -151,16 +151,16 @@ def _end(process):
 
 
 def _commit():
-    """Return the checkout's commit, or why there is none and what to do."""
+    """Return the checkout's commit, or the reason why it is unknown and the fix."""
     try:
         commit, differs = git.state(ROOT)
     except InputError:
-        return "unknown: the CSVs will name no commit, and `python -m bench check` refuses such rows; run this in a git clone"
+        return "unknown: `python -m bench check` refuses CSVs without a commit; run this in a git clone"
     return commit + (", with changes" if differs else "")
 
 
 def main(arguments=None):
-    """Run the command and return its exit code: 0, or 1 if a step failed or was not reached."""
+    """Run the command and return its exit code: 0, 1 if a step failed or was not reached, or 128 + the number of a signal."""
     listed = "\n".join(f"  {name:<11} {stage.__doc__}" for name, stage in STAGES.items())
     parser = argparse.ArgumentParser(
         prog="python -m tests.support.gpu.first_contact",
@@ -171,11 +171,11 @@ def main(arguments=None):
     parser.add_argument("--limit", type=float, default=LIMIT, metavar="S", help=f"end after S seconds (default: {LIMIT})")
     parser.add_argument("--out", type=Path, default=ROOT / "results" / "local" / "first-contact", metavar="DIR", help="write to DIR "
                         "(default: results/local/first-contact)")  # fmt: skip
-    parser.add_argument("--quick", action="store_true", help="measure little, to try this script without a GPU")
+    parser.add_argument("--quick", action="store_true", help="run short measurements only, to test this script without a GPU")
     given = parser.parse_args(arguments)
     for name in given.stages:
         if name not in STAGES:
-            parser.error(f"{name}: no such stage; choose from {', '.join(STAGES)}")
+            parser.error(f"{name}: unknown stage; choose from {', '.join(STAGES)}")
 
     run = Run(given.out.resolve(), given.limit)
     run.say(f"== first contact: {' '.join(given.stages or STAGES)}; limit {given.limit:.0f} s; commit {_commit()}")
@@ -193,7 +193,7 @@ def main(arguments=None):
         run.pack()
     run.say(f"== {run.elapsed():.0f} s; failed: {', '.join(run.failed) or 'none'}")
     if run.missed:
-        run.say(f"== not reached; name them in a second call: {' '.join(run.missed)}")
+        run.say(f"== not reached; pass these stages to a second call: {' '.join(run.missed)}")
     run.pack()
     print(run.out / "first-contact.tar.gz")
     return int(bool(run.failed or run.missed))

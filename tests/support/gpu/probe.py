@@ -1,9 +1,9 @@
-"""What the GPU trainers do on this device: are they right, how long is an epoch, and where does the time go?
+"""Correctness of the GPU trainers on this device, the time of an epoch, and the time of its parts.
 
     python -m tests.support.gpu.probe [--workload nielsen,wide] [--json FILE] [--limit SECONDS]
 
-Prints every result as soon as it is known and keeps all of them in FILE. If a kernel hangs, prints where, and ends after the limit.
-Exit code 1: a trainer is wrong or failed, or bits differ that must be the same.
+The script prints every result immediately and writes all of them to FILE. If a kernel hangs, it prints a traceback and exits after the
+limit. Exits with 1 if a trainer is wrong or failed, or if two results that must have the same bits differ.
 """
 
 import argparse
@@ -29,27 +29,27 @@ from tests.support.gpu.variants import load_all, stream_of, timed_epoch, with_bl
 THREADS = (128, 192, 224, 256)  # of a block of gpu_fused
 BLOCKS = (8, 14, 16)  # of gpu_lookahead
 ATTRIBUTES = ("MultiProcessorCount", "MaxSharedMemoryPerBlockOptin", "ClockRate", "L2CacheSize", "ClusterLaunch", "CooperativeLaunch")
-AGREE = 0.05  # the largest relative difference between the device's clock and the host's
-LEAST, SECONDS = 5, 2  # a slow trainer is timed for at least LEAST epochs, and for no more after SECONDS
-NODES = 1000  # of the graph whose time is measured
+AGREE = 0.05  # the largest allowed relative difference between the device's clock and the host's
+LEAST, SECONDS = 5, 2  # the script times a trainer for at least LEAST epochs, and stops after SECONDS
+NODES = 1000  # of the graph that measures the cost of a launch
 
 
 class Report:
-    """Results by name: printed at once, and kept in a JSON file."""
+    """Results by name. Prints each result immediately, and writes all of them to a JSON file."""
 
     def __init__(self, file=None):
         self.results, self.failed = {}, []
         self._file, self._began = file, time.perf_counter()
 
     def record(self, name, value):
-        """Print a result and keep it."""
+        """Print a result and store it."""
         self.results[name] = value
         print(f"{time.perf_counter() - self._began:6.1f} s  {name}: {rounded(value)}", flush=True)
         if self._file:
             files.atomic_write(self._file, json.dumps(self.results, indent=1) + "\n")
 
     def attempt(self, name, work, *arguments):
-        """Record what work(*arguments) returns, or why it is unsupported or failed."""
+        """Record the result of work(*arguments), or the reason why it is unsupported or failed."""
         try:
             value = work(*arguments)
         except Unsupported as reason:
@@ -61,13 +61,13 @@ class Report:
         self.record(name, value)
 
     def check(self, name, right):
-        """Record whether a condition holds that must hold."""
+        """Record a condition; if it is false, record a failure."""
         self.failed += [name] * (not right)
         self.record(name, bool(right))
 
 
 def rounded(value):
-    """Return a result with four digits of each number, for people."""
+    """Return a result as text, with four digits of each number."""
     if isinstance(value, dict):
         return ", ".join(f"{name} {rounded(each)}" for name, each in value.items())
     if isinstance(value, tuple):
@@ -76,7 +76,7 @@ def rounded(value):
 
 
 def device(xp):
-    """Return the device's compute capability and the attributes on which the trainers depend."""
+    """Return the device's compute capability, and the attributes that the trainers depend on."""
     device = xp.cuda.Device()
     return {"capability": device.compute_capability, **{name: device.attributes.get(name) for name in ATTRIBUTES}}
 
@@ -90,7 +90,7 @@ def error_of_dot(xp):
 
 
 class Epochs:
-    """Times epochs of one workload, and keeps the bits of the weights after an epoch."""
+    """Times epochs of one workload, and stores the bits of the weights after an epoch."""
 
     def __init__(self, workload, splits, rounds):
         self._workload, self._rounds, self._test = workload, rounds, splits.test
@@ -98,6 +98,7 @@ class Epochs:
         self.bits = {}
 
     def time(self, name, kind):
+        """Time epochs of a trainer and return the results: times in ms, their ratio, and the test accuracy."""
         workload, data = self._workload, self._data
         start, order = workload.network(data), data.order(seed=workload.seed)
         trainer = kind(start, data, batch_size=workload.batch_size, learning_rate=workload.learning_rate)
@@ -119,7 +120,7 @@ class Epochs:
 
 
 def launch_costs(graph, workload, splits):
-    """Return the microseconds that a kernel of one thread takes, launched from the host and as a node of a CUDA graph."""
+    """Return the time in microseconds of a kernel with one thread, launched from the host, and as a node of a CUDA graph."""
     data = workload.data(splits).first(workload.batch_size)
     trainer = graph(workload.network(data), data, batch_size=workload.batch_size, learning_rate=workload.learning_rate)
     stream, cuda = stream_of(trainer), trainer.xp.cuda
@@ -155,7 +156,7 @@ def peaks():
 
 
 def probe(report, every, workloads, splits, rounds):
-    """Record all results, the most valuable first, and last the form for devices without clusters, which is the likeliest to hang."""
+    """Record all results, the most valuable first. The variant for devices without clusters is last, because it is most likely to hang."""
     xp = every["gpu"].xp
     report.attempt("device", device, xp)
     report.attempt("relative error of a float32 product", error_of_dot, xp)
@@ -206,10 +207,10 @@ def main(arguments=None, base=None):
     parser = argparse.ArgumentParser(prog="python -m tests.support.gpu.probe", description=__doc__.split("\n")[0])
     declare(parser.add_argument, "--workload", "--examples")
     parser.add_argument(
-        "--rounds", type=int, default=15, metavar="N", help="time N epochs of each trainer, fewer of a slow one (default: 15)"
+        "--rounds", type=int, default=15, metavar="N", help="time up to N epochs of each trainer, fewer of a slow one (default: 15)"
     )
-    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the results in FILE (default: print them only)")
-    parser.add_argument("--limit", type=float, default=300, metavar="S", help="end after S seconds, even in a kernel (default: 300)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results to FILE (default: only print them)")
+    parser.add_argument("--limit", type=float, default=300, metavar="S", help="exit after S seconds, even in a kernel (default: 300)")
     given = parser.parse_args(arguments)
     faulthandler.dump_traceback_later(given.limit, exit=True, file=sys.__stderr__)
     try:

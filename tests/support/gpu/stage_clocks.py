@@ -1,9 +1,9 @@
-"""Clock cycles of each stage of a step of gpu_fused or gpu_lookahead: their kernels with the clock read where a stage ends.
+"""Clock cycles of each stage of a step of gpu_fused or gpu_lookahead, from kernels that read the clock at the end of each stage.
 
     python -m tests.support.gpu.stage_clocks [--trainers gpu_fused,gpu_lookahead] [--workload nielsen,wide] [--threads N] [--grid]
                                              [--json FILE]
 
-A clock read keeps the compiler from moving instructions across it. So the sum is somewhat above the cycles of the kernel as it is.
+The compiler cannot move instructions across a clock read. So the sum is somewhat more than the cycles of the kernel without clock reads.
 """
 
 import argparse
@@ -21,10 +21,10 @@ from impls import InputError, Unsupported
 from impls.gpu_fused import BLOCKS
 from tests.support.gpu.variants import grid_form, load_all, with_threads
 
-# What ends at each `clocks.end` of epoch.cu
+# The stages that end at each `clocks.end` of epoch.cu
 FUSED = ("forward, shuffles", "barrier 1", "z_1 to a_1", "barrier 2", "z_2, send", "issue loads", "receive", "delta_2", "barrier 3",
          "delta_1", "barrier 4", "w_2, b_1, b_2", "w_1", "copy, other chunks")  # fmt: skip
-# And of lookahead_conductor.cuh and lookahead_worker.cuh, for each kind of warp
+# The stages of lookahead_conductor.cuh and lookahead_worker.cuh, for each kind of warp
 LOOKAHEAD = {
     "conductor, chain": ("z_1 to a_1", "barrier 1", "outputs, delta_1", "barrier 2"),
     "conductor, helpers": ("w_2", "barrier 1", "send delta_1; next z_1", "barrier 2"),
@@ -35,7 +35,7 @@ _MOST_WARPS = 32 * 16  # of a cluster
 
 
 class Clocks(NamedTuple):
-    """Cycles a step of one kind of warps: of each stage the mean and the largest over all of them, and the mean of a whole step."""
+    """Cycles of a step for one kind of warp: the mean and the maximum of each stage over the warps, and the mean of the whole step."""
 
     threads: int
     chunks: int
@@ -44,7 +44,7 @@ class Clocks(NamedTuple):
 
     @classmethod
     def of(cls, spent, names, fit):
-        """Return the clocks of warps that spent so many cycles a step in the stages of these names, (..., stages)."""
+        """Return the Clocks of warps from the cycles per step that they spent in these stages, (..., stages)."""
         spent = spent.reshape(-1, spent.shape[-1])
         pairs = zip(names, zip(spent.mean(axis=0).tolist(), spent.max(axis=0).tolist(), strict=True), strict=True)
         stages = {name: pair for name, pair in pairs if name != "none"}
@@ -86,7 +86,7 @@ def clocked_lookahead(lookahead):
 
     class Clocked(lookahead):
         spare_bytes = 4 * 4 * _MOST_WARPS
-        first_steps = 1 << 30  # all, because each launch writes its own clocks
+        first_steps = 1 << 30  # all steps in one launch, because each launch overwrites the clocks
 
         def _compiled(self, files, kernels, **sizes):
             at = (len(self._records) - self.spare_bytes) // 4
@@ -112,7 +112,7 @@ CLOCKED = {"gpu_fused": clocked_fused, "gpu_lookahead": clocked_lookahead}
 
 
 def measure(kind, workload, splits, *, epochs=3):
-    """Train the workload with an instrumented trainer and return the Clocks of the last epoch, of each kind of warp."""
+    """Train the workload with an instrumented trainer, and return the Clocks of the last epoch for each kind of warp."""
     data = workload.data(splits)
     trainer = kind(workload.network(data), data, batch_size=workload.batch_size, learning_rate=workload.learning_rate)
     for _ in range(epochs):
@@ -124,12 +124,14 @@ def main(arguments=None, base=None):
     """Run the command and return its exit code: 0, 1 if no trainer supports any workload, or 2 for bad input or no device."""
     parser = argparse.ArgumentParser(prog="python -m tests.support.gpu.stage_clocks", description=__doc__.split("\n")[0])
     declare(parser.add_argument, "--workload", "--examples")
-    parser.add_argument("--trainers", default=",".join(CLOCKED), metavar="NAME,...", help=f"of {', '.join(CLOCKED)} (default: both)")
     parser.add_argument(
-        "--threads", type=int, metavar="N", help="use N threads in a block of gpu_fused, a multiple of 32 (default: as it chooses)"
+        "--trainers", default=",".join(CLOCKED), metavar="NAME,...", help=f"measure these of {', '.join(CLOCKED)} (default: both)"
     )
-    parser.add_argument("--grid", action="store_true", help="measure gpu_fused in its form for devices without clusters")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the clocks to FILE (default: print them only)")
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="use N threads per block of gpu_fused, a multiple of 32 (default: gpu_fused chooses)"
+    )
+    parser.add_argument("--grid", action="store_true", help="measure the variant of gpu_fused for devices without clusters")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the clocks to FILE (default: only print them)")
     given = parser.parse_args(arguments)
     try:
         every = load_all(base)
@@ -140,7 +142,7 @@ def main(arguments=None, base=None):
         kinds = {}
         for name in given.trainers.split(","):
             if name not in CLOCKED:
-                raise InputError(f"{name}: no such trainer; choose from {', '.join(CLOCKED)}")
+                raise InputError(f"{name}: unknown trainer; choose from {', '.join(CLOCKED)}")
             kinds[name] = CLOCKED[name](every[name])
         options = parse(given, results=Path())
         return _measure_all(kinds, options.workloads, options.splits(), given.json)

@@ -1,4 +1,4 @@
-"""The stages of first_contact, in order of value: what each runs, for how long, and what of its output is quoted."""
+"""The stages of first_contact, the most valuable first: their commands, timeouts, and the lines of their logs for the summary."""
 
 import importlib.util
 import os
@@ -10,21 +10,21 @@ from typing import NamedTuple
 from impls import TRAINERS
 
 PYTHON = sys.executable
-PATIENCE = 90  # seconds after which the bench ends a hung kernel; its own limit may be longer than the stage's
+PATIENCE = 90  # seconds after which the bench ends a hung kernel; the bench's default may be longer than the stage's timeout
 FEW = ("--workload", "nielsen", "--examples", "300", "--rounds", "2")
 PACKAGES = "from importlib.metadata import distributions as d; print(*sorted({f'{x.name}=={x.version}' for x in d()}), sep='\\n')"
-PYTEST = "^(FAILED|ERROR|E  )|passed|failed|skipped"  # what of its output goes into the summary
+PYTEST = "^(FAILED|ERROR|E  )|passed|failed|skipped"  # lines of its output for the summary
 SYSTEM = "uname -r; nproc; lscpu; free -g; df -h ."
 
 
 class Step(NamedTuple):
-    """A command with a log of its own.
+    """A command with its own log.
 
-    name     of the step and of its log
+    name     name of the step and of its log
     seconds  timeout
-    command  program and arguments; they run in the root of the checkout
-    keep     pattern of the log's lines for the summary (default: all)
-    lines    number of them, the last (0: none)
+    command  program and arguments, run in the root of the checkout
+    keep     pattern of the log lines for the summary (default: all lines)
+    lines    number of these lines to copy, counted from the end (0: none)
     """
 
     name: str
@@ -34,16 +34,16 @@ class Step(NamedTuple):
     lines: int = 12
 
 
-# After the work: a clock rate below the usual explains slow results.
+# Runs last: a low clock rate explains slow results.
 CLOCKS = Step("clocks", 20, ("nvidia-smi", "--query-gpu=clocks.sm,clocks.mem,temperature.gpu,power.draw", "--format=csv"))
 
 
 class Context(NamedTuple):
-    """What the commands of a stage depend on.
+    """The inputs for the commands of a stage.
 
     out    directory of the results
     left   seconds left
-    quick  measure little: a trial of this script
+    quick  whether to run short measurements only, to test this script
     """
 
     out: Path
@@ -51,14 +51,14 @@ class Context(NamedTuple):
     quick: bool = False
 
     def bench(self, name, seconds, *options):
-        """Return the step that measures with these options of `pytest bench`."""
+        """Return the step that runs `pytest bench` with these options."""
         fixed = ("--benchmark-only", "-p", "no:cacheprovider", "--no-charts", "--patience", str(PATIENCE))
         command = (PYTHON, "-m", "pytest", "bench", *fixed, "--results", str(self.out / "csv" / name), *options)
         return Step(name, seconds, command, r"^(?!=|$|platform|rootdir|configfile|plugins|benchmark:|collected)", 70)
 
 
 def script(name, *arguments):
-    """Return the command of a script beside this one."""
+    """Return the command of a script in this package."""
     return (PYTHON, "-m", f"tests.support.gpu.{name}", *map(str, arguments))
 
 
@@ -67,7 +67,7 @@ def tests(*options):
     return (PYTHON, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "gpu", "--durations", "5", *options)
 
 
-# The stages. Each returns groups of steps: one group after the other, the steps of a group at the same time.
+# The stages. Each yields groups of steps. The groups run one after the other, and the steps of a group in parallel.
 
 
 def facts(context):
@@ -93,7 +93,7 @@ def probe(context):
 
 
 def correct(context):
-    """Test the trainers' contract on the device, beside three checkers of memory accesses and barriers."""
+    """Run the contract suite on the device, in parallel with three compute-sanitizer tools for memory accesses and barriers."""
     sanitizer = ("compute-sanitizer", "--target-processes", "all", "--print-limit", "20", "--error-exitcode", "9")
     steps = [
         Step(tool, 90, (*sanitizer, "--tool", tool, *script("few_steps")), "SUMMARY|not supported|Error|WRONG|DIFFERENT", 4)
@@ -105,7 +105,7 @@ def correct(context):
 
 
 def seam(context):
-    """Test how host and device wait for each other, and that results repeat."""
+    """Test the synchronisation of host and device, and that results are reproducible."""
     yield [Step("seam", 70, tests("tests/impls/test_gpu_device.py"), PYTEST)]
 
 
@@ -142,13 +142,13 @@ def train(context):
 
 
 def grid(context):
-    """Measure batch sizes by widths."""
+    """Measure a grid of batch sizes and widths."""
     options = ("--batch-size", "1,10,100,1000", "--hidden", "30,100", "--examples", "5000", "--rounds", "5")
     yield [context.bench("grid", 110, *options, "--trainers", "matrix,matrix_tuned,compiled,gpu_graph,gpu_fused,gpu_lookahead")]
 
 
 def contribute(context):
-    """Run `python -m bench contribute` in the time left, if there is such a command."""
+    """Run `python -m bench contribute` in the time left, if the command exists."""
     if importlib.util.find_spec("bench.commands.contribute") is None:
         return
     seconds = min(context.left, 600)

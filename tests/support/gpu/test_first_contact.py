@@ -1,4 +1,4 @@
-"""tests/support/gpu/first_contact.py without a GPU: its commands exist, little is measured, and nothing that hangs stops it."""
+"""Tests of tests/support/gpu/first_contact.py without a GPU: its commands, a short run, and hanging or interrupted steps."""
 
 import argparse
 import importlib.util
@@ -37,7 +37,7 @@ def test_the_commands_of_a_stage_exist(stage):
 
 
 @on_linux
-def test_facts_smoke_and_main_run_without_a_gpu_and_are_packed(tmp_path):
+def test_facts_smoke_and_main_run_without_a_gpu_and_are_in_the_archive(tmp_path):
     ended = run("tests.support.gpu.first_contact", "facts", "smoke", "main", "--quick", "--out", tmp_path)
     assert ended.returncode == 0, ended.stdout
     with tarfile.open(tmp_path / "first-contact.tar.gz") as packed:
@@ -49,11 +49,12 @@ def test_facts_smoke_and_main_run_without_a_gpu_and_are_packed(tmp_path):
 
 
 def living(numbers):
+    """Return the process ids of this list whose processes still run."""
     return [number for number in map(int, numbers) if psutil.pid_exists(number) and psutil.Process(number).status() != psutil.STATUS_ZOMBIE]
 
 
 @on_linux
-def test_a_step_that_hangs_is_ended_with_its_children_and_the_next_stage_runs(tmp_path, monkeypatch):
+def test_a_timeout_ends_a_step_with_its_children_and_the_next_stage_runs(tmp_path, monkeypatch):
     monkeypatch.setattr(first_contact, "GRACE", 0.2)
     stubborn = "trap '' TERM; echo $$; sleep 60 & echo $!; wait; sleep 60"
     monkeypatch.setitem(STAGES, "one", lambda context: [[Step("hangs", 2, ("sh", "-c", stubborn)), Step("fails", 9, ("false",))]])
@@ -89,13 +90,13 @@ raise SystemExit(first_contact.main(["one", "--out", {str(tmp_path)!r}]))"""
 
 
 @on_linux
-def test_stages_that_the_limit_leaves_no_time_for_are_named(tmp_path):
+def test_it_prints_the_stages_that_it_did_not_reach(tmp_path):
     ended = run("tests.support.gpu.first_contact", "facts", "grid", "--limit", "2", "--out", tmp_path)
     assert ended.returncode == 1
     assert ended.stdout.splitlines()[-2].endswith(": facts grid")
     assert (tmp_path / "first-contact.tar.gz").exists()
 
 
-def test_an_unknown_stage_is_refused():
+def test_an_unknown_stage_is_an_error():
     with pytest.raises(SystemExit, match="2"):
         first_contact.main(["fact"])

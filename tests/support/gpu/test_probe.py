@@ -1,4 +1,4 @@
-"""tests/support/gpu/probe.py on the stand-in for CuPy."""
+"""Tests of tests/support/gpu/probe.py on the stand-in for CuPy."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from tests.support.trainers_on_cpu import ON_CPU, GpuOnCpu
 
 
 @needs_compiler
-def test_every_form_of_a_trainer_is_compared_and_timed(tmp_path, monkeypatch):
+def test_every_variant_of_a_trainer_is_compared_and_timed(tmp_path, monkeypatch):
     monkeypatch.setattr(probe, "NODES", 10)
     monkeypatch.setattr(probe, "THREADS", (160,))
     monkeypatch.setattr(probe, "BLOCKS", (6,))
@@ -37,7 +37,7 @@ def test_every_form_of_a_trainer_is_compared_and_timed(tmp_path, monkeypatch):
     assert results["grid, nielsen: clocks a step"][""]["step"] == len(FUSED)
 
 
-def test_a_failure_is_recorded_and_the_next_result_too(tmp_path):
+def test_the_report_continues_after_a_failure(tmp_path):
     def unsupported():
         raise Unsupported("too wide")
 
@@ -64,7 +64,7 @@ probe.main(["--limit", "0.2"], ON_CPU)"""
     assert "Timeout" in ended.stderr
 
 
-def test_the_devices_clock_sees_the_work_of_an_epoch(small):
+def test_the_devices_clock_includes_all_work_of_an_epoch(small):
     class Slow(GpuOnCpu):
         def _epoch(self, order):
             super()._epoch(order)

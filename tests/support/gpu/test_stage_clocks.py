@@ -1,4 +1,4 @@
-"""tests/support/gpu/stage_clocks.py: the kernels with clock reads compile, and played on the CPU they compute the same."""
+"""Tests of tests/support/gpu/stage_clocks.py: the kernels with clock reads compile, and give the same bits in emulation on the CPU."""
 
 import json
 
@@ -34,13 +34,13 @@ def test_the_kernels_with_clock_reads_compile_without_spills(kind, layers, batch
     [(FusedOnCpu, clocked_fused), (grid_form(FusedOnCpu), clocked_fused), (LookaheadOnCpu, clocked_lookahead)],
     ids=["cluster", "grid", "lookahead"],
 )
-def test_with_clock_reads_every_stage_of_every_step_is_counted_and_the_bits_are_the_same(kind, clocked, monkeypatch):
+def test_kernels_with_clock_reads_count_every_stage_and_give_the_same_bits(kind, clocked, monkeypatch):
     monkeypatch.setattr("impls.gpu_fused.REGISTERS", {4: 24})  # a mini-batch of several chunks
     job = few_steps.jobs(1)["uneven"]
     trainer = clocked(kind)(job.start, job.data, batch_size=job.batch_size, learning_rate=job.learning_rate)
     trainer.train_epoch(job.order)
     assert few_steps.bits(trainer.network()) == few_steps.bits(few_steps.train(kind, job))
-    spent = trainer.clocks()  # on the CPU a clock read is one cycle after the last, so a stage counts how often it ended
+    spent = trainer.clocks()  # in emulation each clock read advances one cycle, so the count of a stage is the number of its ends
     assert spent.shape[1] == trainer._fit.threads // 32
     assert spent.min() >= 5  # steps
     assert spent.max() <= 5 + 1 + 3  # the conductor's last sends; the workers' steps ahead
@@ -59,6 +59,7 @@ def test_the_script_prints_a_table_and_writes_json(tmp_path, capsys):
     assert all(stage in printed for stages in (FUSED, *LOOKAHEAD.values()) for stage in stages if stage != "none")
 
 
-def test_a_workload_that_no_trainer_supports_is_named(capsys):
+def test_the_error_names_a_workload_that_no_trainer_supports(capsys):
     assert stage_clocks.main(["--workload", "large", "--examples", "1000"], ON_CPU) == 1
-    assert "stage_clocks: gpu_fused, large: 784-1000-10" in capsys.readouterr().err
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("stage_clocks: gpu_fused, large: "))
+    assert "784-1000-10" in line

@@ -1,4 +1,4 @@
-"""The GPU trainers, variants of them for experiments, and the time of an epoch by two clocks."""
+"""Variants of the GPU trainers for experiments, and the time of an epoch by two clocks."""
 
 import time
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Instead:
 
 
 def grid_form(fused):
-    """Return gpu_fused as it is on a device without clusters: a cooperative launch whose blocks exchange through device memory."""
+    """Return the variant of gpu_fused for devices without clusters: a cooperative launch whose blocks exchange through device memory."""
     cuda = fused.xp.cuda
 
     class Grid(fused):
@@ -30,26 +30,26 @@ def grid_form(fused):
 
 
 def one_by_one(graph):
-    """Return gpu_graph without programmatic dependent launch: each kernel begins when the one before it has ended."""
+    """Return gpu_graph without programmatic dependent launch: each kernel starts after the previous one has ended."""
     return type("OneByOne", (graph,), {"_launch_dependent": staticmethod(lambda *arguments: False)})
 
 
 def with_threads(fused, threads):
-    """Return gpu_fused with that number of threads in a block, a multiple of 32."""
+    """Return gpu_fused with this number of threads per block, a multiple of 32."""
     return type(f"Of{threads}Threads", (fused,), {"threads": (threads,)})
 
 
 def with_blocks(lookahead, blocks):
-    """Return gpu_lookahead with that number of blocks in its cluster."""
+    """Return gpu_lookahead with this number of blocks in its cluster."""
     return type(f"Of{blocks}Blocks", (lookahead,), {"blocks": (blocks,)})
 
 
 def load_all(base=None):
     """Return the trainers by name: those of NAMES, and the variants `one_by_one` and `grid`.
 
-    base  trainers by name in place of the project's, for the names of NAMES
+    base  trainers by name for the names of NAMES (default: the project's)
 
-    Raises Unsupported if this machine has no GPU.
+    Raises Unsupported if there is no base and this machine has no usable GPU.
     """
     if base is None:
         base = {name: load_trainer(name) for name in NAMES}
@@ -60,7 +60,7 @@ def load_all(base=None):
 
 
 def stream_of(trainer):
-    """Return the stream on which a GPU trainer works."""
+    """Return the CUDA stream of a GPU trainer."""
     return getattr(trainer, "_stream", None) or trainer.xp.cuda.get_current_stream()
 
 
@@ -72,7 +72,7 @@ class Epoch(NamedTuple):
 
 
 def timed_epoch(trainer, order):
-    """Train an epoch and return its Epoch."""
+    """Train an epoch and return its times."""
     stream, cuda = stream_of(trainer), trainer.xp.cuda
     began, ended = cuda.Event(), cuda.Event()
     began.record(stream)

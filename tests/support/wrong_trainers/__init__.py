@@ -1,6 +1,6 @@
-"""Trainers that are wrong on purpose, with one defect each; tests name them tests.support.wrong_trainers:CLASS.
+"""Trainers with one deliberate defect each. Tests name them tests.support.wrong_trainers:CLASS.
 
-Child processes of the tests import this package from the checkout. The trainers that are wrong only over several ranks: wrong_ranks.py.
+Child processes of the tests import this package from the checkout. Trainers that are wrong only over several ranks are in wrong_ranks.py.
 """
 
 from tests.support.wrong_trainers.answers import (

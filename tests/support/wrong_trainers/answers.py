@@ -1,4 +1,4 @@
-"""Trainers that compute something else."""
+"""Trainers that compute wrong weights."""
 
 import numpy as np
 
@@ -80,7 +80,7 @@ class UpdatesTooEarly(Book):
 
 class ReturnsBeforeItsWorkIsDone(Loop):
     def _epoch(self, order):
-        self._started = order  # to be done some time: nobody waits for it
+        self._started = order  # stored, but never trained
 
 
 class NotANumber(Loop):

@@ -1,4 +1,4 @@
-"""Trainers that end their process, hang, print or start processes. Run them in a process of their own."""
+"""Trainers that end their process, hang, print or start processes. Run them in a separate process."""
 
 import atexit
 import ctypes
@@ -47,13 +47,13 @@ class Hangs(Matrix):
 
 
 class HangsWhileTimed(Matrix):
-    """Touches the file that the environment variable HANGING names, and hangs."""
+    """Creates the file that the environment variable HANGING names, and hangs."""
 
     def _epoch(self, order):
         if timed(self) and "HANGING" in os.environ:
             Path(os.environ["HANGING"]).touch()
         while timed(self):
-            with suppress(Exception):  # as a careless loop of retries does
+            with suppress(Exception):  # as in a careless retry loop
                 time.sleep(0.1)
         super()._epoch(order)
 
@@ -61,14 +61,14 @@ class HangsWhileTimed(Matrix):
 class HangsInC(Matrix):
     def _epoch(self, order):
         if timed(self):
-            libc, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(64)  # PyDLL: with the GIL held, as by a library that hangs
+            libc, mutex = ctypes.PyDLL(None), ctypes.create_string_buffer(64)  # PyDLL keeps the GIL, as a hanging C extension does
             libc.pthread_mutex_init(mutex, None)
             for _ in range(2):
-                libc.pthread_mutex_lock(mutex)  # the second time it waits for itself, and no signal ends that
+                libc.pthread_mutex_lock(mutex)  # the second call is a deadlock that no Python signal handler can interrupt
         super()._epoch(order)
 
 
-# They say something, wait for something, or leave something behind.
+# Trainers that print, wait for a file, or start processes
 
 
 class WaitsForAFile(Matrix):
@@ -104,7 +104,7 @@ class Chatty(Matrix):
 
 
 class TalksNonsense(Matrix):
-    """Writes to every file that is open, the pipe to its parent among them."""
+    """Writes to every open file, including the pipe to its parent."""
 
     def _epoch(self, order):
         for number in range(3, 30):

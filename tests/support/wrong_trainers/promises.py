@@ -1,4 +1,4 @@
-"""Trainers that break another promise of the contract."""
+"""Trainers that break the contract in another way than wrong weights."""
 
 import sys
 from typing import ClassVar
@@ -82,7 +82,9 @@ class ChangesEverybodysAnswer(Matrix):
         super()._epoch(order if self.epochs < 2 else order[::-1])
 
 
-class Knows(Matrix):  # the answer, and waits for the question
+class Knows(Matrix):
+    """Caches the result of each order and returns it again without training."""
+
     answers: ClassVar[dict[bytes, Network]] = {}
 
     def _epoch(self, order):
@@ -111,7 +113,7 @@ class OnNoDevice(Loop):
 
 
 class AcceptsAnyOrder(Loop):
-    def train_epoch(self, order):  # final: a type checker objects, and Python does not
+    def train_epoch(self, order):  # overrides a final method: only a type checker reports it
         self._epoch(np.asarray(order).ravel().astype(int) % self.examples)
 
 
@@ -129,7 +131,7 @@ class AcceptsAnySettings(Loop):
 class RefusesWithValueErrors(Loop):
     def __init__(self, network, data, **settings):
         if network.layers[0] != data.images.shape[1] or network.layers[-1] < data.classes:
-            raise ValueError("they do not fit")
+            raise ValueError("the network does not fit the data")
         super().__init__(network, data, **settings)
 
 

@@ -1,4 +1,4 @@
-"""Trainers that are right while they are verified, and wrong while they are timed."""
+"""Trainers that are right during verification and wrong during timing."""
 
 import threading
 import time
@@ -10,7 +10,7 @@ from impls.matrix import Matrix
 
 
 def timed(trainer):
-    """Whether the trainer is being timed, in a test that times 300 examples or more: the verification takes about 200."""
+    """Return whether the trainer is being timed: these tests time 300 examples or more, and verify with about 200."""
     return trainer.examples >= 300
 
 
@@ -27,7 +27,7 @@ class NotANumberWhileTimed(Matrix):
 
 
 class Lazy(Loop):
-    """Trains when its weights are asked for, and takes far longer than reading them may take for another reason on a busy machine."""
+    """Trains when its weights are read. The sleep makes that much slower than reading the weights is on a busy machine."""
 
     def _set_weights(self, network):
         super()._set_weights(network)
@@ -44,7 +44,7 @@ class Lazy(Loop):
 
 
 class Early(Matrix):
-    """Trains in a thread that is waited for when its weights are asked for, even if a busy machine lets that wait."""
+    """Trains in a thread, and joins it when its weights are read. The sleep is long enough even if a busy machine delays the read."""
 
     thread = threading.Thread()
 
