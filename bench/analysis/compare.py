@@ -19,19 +19,19 @@ from bench.text.tables import Table
 from impls import InputError
 from impls.errors import unknown
 
-# Per fact: the comparisons that a difference in it makes unreliable, and why.
+# Per fact: what a difference in it means for a comparison.
 _THEREFORE = {
-    "threads": "every trainer: rerun with the same --threads",
-    "ranks": "every trainer: rerun with the same number of ranks",
-    "blas": "matrix and other trainers that multiply with NumPy: the BLAS may be the cause",
-    "blas_kernels": "matrix and other trainers that multiply with NumPy: the BLAS chose other kernels, which can halve the speed",
-    "numpy": "machines by loop or matrix: the NumPy version may be the cause",
-    "python": "machines by loop: the interpreter takes most of its time",
-    "os": "small differences: the scheduler and the allocator of the OS affect them",
-    "gpu_driver": "small differences of GPU trainers: the driver launches the kernels",
-    "cuda": "machines by GPU trainers: the CUDA libraries may be the cause",
-    "commit": "trainers whose code changed between the commits: check with versus TRAINER@COMMIT",
-    "dirty": "trainers with uncommitted changes: no commit records the code that ran",
+    "threads": "no trainer is comparable; rerun with the same --threads",
+    "ranks": "no trainer is comparable; rerun with the same number of ranks",
+    "blas": "matrix and other trainers on NumPy may differ because of the BLAS",
+    "blas_kernels": "matrix and other trainers on NumPy may differ by half, because the BLAS chose other kernels",
+    "numpy": "loop and matrix may differ because of NumPy",
+    "python": "loop may differ because of the interpreter",
+    "os": "small differences may come from the scheduler and the allocator",
+    "gpu_driver": "small differences of GPU trainers may come from the driver",
+    "cuda": "GPU trainers may differ because of the CUDA libraries",
+    "commit": "trainers may differ because their code changed; check with versus TRAINER@COMMIT",
+    "dirty": "trainers with uncommitted changes are not reproducible",
 }
 
 
@@ -57,7 +57,7 @@ class Winner:
 
 @dataclass(frozen=True)
 class Difference:
-    """A fact that differs between configurations: its values on each, and the comparisons that it makes unreliable."""
+    """A fact that differs between configurations: its values on each, and what that means for a comparison."""
 
     fact: str
     values: Mapping[Configuration, tuple[str, ...]]
@@ -177,7 +177,7 @@ class Comparison:
             notes = ["none: threads, BLAS, versions and commit are the same", *notes]
         return Table(
             "Other differences",
-            ["", *(configuration.label for configuration in self.timings.configurations), "do not compare"],
+            ["", *(configuration.label for configuration in self.timings.configurations), "effect"],
             rows,
             notes,
         )
@@ -255,7 +255,7 @@ def _differences(times: Timings) -> Iterator[Difference]:
             if (configuration, fact) in times.facts
         }
         if len({frozenset(value) for value in values.values()}) > 1 or any(len(value) > 1 for value in values.values()):
-            yield Difference(fact, values, _THEREFORE.get(fact) or f"machines by {fact.removeprefix('library of ')}: its library differs")
+            yield Difference(fact, values, _THEREFORE.get(fact) or f"{fact.removeprefix('library of ')} may differ because of its library")
 
 
 def _shown(cell: ComparisonCell | None) -> str:

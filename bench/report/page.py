@@ -87,7 +87,7 @@ def _figures(table: pd.DataFrame) -> dict[str, Any]:
         "cells": list(_cells(answer)) if answer else [],
         "curves": list(_curves(training)),
         "notes": [
-            *(f"{d.fact} differs; do not compare: {d.therefore}" for d in (answer.differences if answer else ())),
+            *(f"{d.fact} differs: {d.therefore}" for d in (answer.differences if answer else ())),
             *noise.format_lines(noise.detect(table)),
         ],
         "trainers": trainers,

@@ -18,11 +18,11 @@ _WIDTH = 15.0
 
 def draw() -> Figure:
     """Draw the network of one layer above, and z = w a + b for four images below."""
-    figure = Figure(figsize=(6.4, 6.3), layout="constrained")
+    figure = Figure(figsize=(6.4, 6.7), layout="constrained")
     axes = figure.subplots()
-    blank(axes, _WIDTH, 14.8)
-    _draw_network(axes, 14.4)
-    _draw_product(axes, 7.0)
+    blank(axes, _WIDTH, 15.6)
+    _draw_network(axes, 15.2)
+    _draw_product(axes, 7.8)
     return figure
 
 
@@ -42,8 +42,9 @@ def _draw_network(axes: Axes, top: float) -> None:
             axes.add_patch(Circle((x, y), 0.62, facecolor=IMAGES[0], edgecolor="none", zorder=2))
             axes.text(x, y, f"{name}{subscript(number)}", color="white", ha="center", va="center", fontsize=12, zorder=3)
     for number, (x, y) in enumerate(units, start=1):
-        axes.text(x + 0.9, y, f"+ b{subscript(number)}", ha="left", va="center", fontsize=12)
-    axes.text(0, top - 6.1, "z₁ = w₁₁ a₁ + w₁₂ a₂ + w₁₃ a₃ + b₁, and z₂ likewise", fontsize=12, va="center")
+        arrow = {"arrowstyle": "-|>", "linewidth": 1.6, "color": "#555555", "shrinkB": 0}
+        axes.annotate(f"b{subscript(number)}", (x + 0.62, y), (x + 2.4, y), arrowprops=arrow, ha="left", va="center", fontsize=12)
+    axes.text(0, top - 6.1, "z₁ = w₁₁ a₁ + w₁₂ a₂ + w₁₃ a₃ + b₁; z₂ has the dashed edges and b₂.", fontsize=12, va="center")
 
 
 def _draw_product(axes: Axes, top: float) -> None:
@@ -70,4 +71,5 @@ def _draw_product(axes: Axes, top: float) -> None:
     outline(axes, at["b"], cells - 1.5, 1, 1)
     outline(axes, at["z"] + 2, cells - 1.5, 1, 1)
     axes.text(0, cells - 4.4, "z₂₃, of unit 2 and image 3, is row 2 of w times column 3 of a, plus b₂.", fontsize=12, va="center")
-    blank(axes, _WIDTH, 14.8)  # what imshow has changed
+    axes.text(0, cells - 5.3, "n = 2 units, k = 3 inputs, m = 4 images; b is added to every column.", fontsize=12, va="center")
+    blank(axes, _WIDTH, 15.6)  # imshow has changed the limits

@@ -1,4 +1,4 @@
-"""A layer's step as the loop takes it, and as the matrix does, with the number of NumPy calls of a whole step."""
+"""The product of a layer in `loop` and in `matrix`, with the number of NumPy calls of a whole step."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ def draw() -> Figure:
     axes = figure.subplots()
     blank(axes, 15, 12.2)
     batch = named("nielsen").batch_size
-    axes.text(0, 11.8, "loop: a product for each image, one after another", fontsize=12.5, fontweight="bold", va="center")
+    axes.text(0, 11.8, "loop: one product per image, one after another", fontsize=12.5, fontweight="bold", va="center")
     for j, colour in enumerate(IMAGES):
         _draw_product(axes, 11.1 - 1.6 * j, f"image {j + 1}", [colour])
     axes.annotate("", (13.9, 4.9), (13.9, 11.0), arrowprops={"arrowstyle": "-|>", "linewidth": 1.6, "color": "black"})
     axes.text(13.6, 8.0, "time", fontsize=12, ha="right", va="center")
-    axes.text(0, 4.4, f"{calls_of_a_step('loop')} NumPy calls for a mini-batch of {batch}", fontsize=12, va="center")
-    axes.text(0, 3.1, "matrix: one product for all of them", fontsize=12.5, fontweight="bold", va="center")
+    axes.text(0, 4.4, f"A whole step of nielsen, {batch} images: {calls_of_a_step('loop')} NumPy calls", fontsize=12, va="center")
+    axes.text(0, 3.1, "matrix: one product for all images", fontsize=12.5, fontweight="bold", va="center")
     _draw_product(axes, 2.4, f"images 1-{len(IMAGES)}", IMAGES)
-    axes.text(0, 0.3, f"{calls_of_a_step('matrix')} NumPy calls for a mini-batch of {batch}", fontsize=12, va="center")
+    axes.text(0, 0.3, f"A whole step of nielsen, {batch} images: {calls_of_a_step('matrix')} NumPy calls", fontsize=12, va="center")
     return figure
 
 

@@ -15,8 +15,9 @@ from bench.analysis import noise
 from bench.machine import affinity
 from bench.machine.clock import measure
 from bench.machine.load import Meter
+from bench.records.schema import HEADERS
 from impls import InputError
-from tests.support.commands import ROOT, bench, command
+from tests.support.commands import bench, command
 from tests.support.rows import written
 
 # The time limit ends it if the test process dies first.
@@ -102,11 +103,16 @@ def test_the_history_and_the_report_show_the_flags(tmp_path):
     assert "other processes took CPU time: box a nielsen loop 30%" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
-def test_runs_of_an_older_schema_are_flagged_by_drift_only():
-    disturbances = detected(ROOT / "results" / "amd-epyc-2-core" / "grid.csv")
-    (cause,) = {cause for _, cause, _ in disturbances}
+def test_runs_of_an_older_schema_are_flagged_by_drift_only(tmp_path):
+    noise = np.random.default_rng(0).normal(1, 0.01, 40)
+    times = {("nielsen", "loop"): list(noise), ("nielsen", "compiled"): list(noise * np.linspace(1, 0.8, 40))}
+    csv = written(tmp_path / "a.csv", times, load=0.5, schema=1)
+    width = len(HEADERS[1])
+    cut = [",".join(line.split(",")[:width]) for line in csv.read_text(encoding="utf-8").splitlines()]
+    csv.write_text("\n".join(cut) + "\n", encoding="utf-8")
+    ((trainer, cause, _),) = detected(csv)
+    assert trainer == "compiled"
     assert cause.startswith("drift: epochs became faster")
-    assert {trainer for trainer, _, _ in disturbances} == {"matrix_tuned"}
 
 
 # --- the clock ----------------------------------------------------------------------------------------------------------------------

@@ -95,3 +95,12 @@ def test_a_workload_name_may_contain_a_parenthesis(tmp_path):
 def test_every_trainer_has_its_own_colour_and_marker():
     assert list(palette.STYLES) == list(TRAINERS), "add the new trainer to bench/plot/palette.py"
     assert len({palette.colour(name) for name in TRAINERS}) == len({palette.marker(name) for name in TRAINERS}) == len(TRAINERS)
+
+
+@pytest.mark.parametrize(("spread", "circled"), [(0.01, True), (0.5, False)])
+def test_a_crossing_is_circled_if_the_intervals_beside_it_are_disjoint(tmp_path, spread, circled):
+    noise = 1 + spread * np.linspace(-1, 1, 9)
+    medians = {("h30-b10", "loop"): 1.0, ("h30-b10", "matrix"): 1.4, ("h30-b100", "loop"): 1.4, ("h30-b100", "matrix"): 1.0}
+    times = {case: list(median * noise) for case, median in medians.items()}
+    (by_size,) = figures(written(tmp_path / "a.csv", times))["throughput-by-batch-size"]
+    assert any("matrix\novertakes loop" in text for text in texts(by_size)) == circled
