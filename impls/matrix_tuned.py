@@ -1,4 +1,21 @@
-"""matrix.py without what costs time beside the arithmetic: new arrays, short calls, and the interpreter."""
+"""matrix.py, tuned: every result goes into an array that exists already, and Python stays out of a step.
+
+The gain of each trick: the epoch without it, divided by the epoch with all of them, on one processor of an AMD EPYC (results/tricks).
+
+    without                                                    nielsen    wide   large
+    all of them (matrix.py)                                       1.88    1.40    1.25
+    all of them except for images as rows                         1.92    1.35    1.25
+    the tape: Python runs the step for each mini-batch            1.74    1.06    1.00
+    the tape and the buffers: each operation makes an array       1.17    1.03    1.22
+    the bias as a row of w                                        1.24    0.98    0.99
+    the padding of the layers                                     1.07    1.00    1.00
+    one subtraction for all layers                                1.01    1.00    1.00
+    eta/m in delta_L instead of in the gradient                   1.04    1.00    1.01
+    gathering several mini-batches at once                        1.04    1.00    1.00
+    mode="clip" for gathering                                     1.10    1.05    1.02
+    1/2 and 1 as arrays                                           1.13    1.01    1.00
+    arrays that start on cache lines                              1.02    1.00    1.00
+"""
 
 from __future__ import annotations
 
