@@ -7,7 +7,8 @@ As in loop.py, each example passes forward and backward, and its gradient is add
   instruction, no sum runs across a vector, and the partial sums stay in registers.
 - The step adds the gradient directly to the weights, after it has computed all deltas of the mini-batch.
 
-On one Sapphire Rapids core, `nielsen` takes 0.22 of JAX's time and 0.24 of `matrix`'s (results/intel-xeon-2-core/versus.md).
+On one core of an AMD EPYC, `nielsen` takes 0.22 of the time of JAX and 0.25 of the time of `matrix_tuned`
+(results/amd-epyc-2-core/versus.md).
 The dense products would take about as long at the core's peak rate; the products of the pixels that are not 0 would take a fifth of that.
 The rest is memory traffic: each pixel reads two vectors of weights from the second-level cache, and the step writes them back.
 """

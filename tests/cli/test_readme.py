@@ -12,7 +12,7 @@ from bench.__main__ import _parser
 from bench.options import declare
 from bench.plot.drawings import ladder, one_step
 from bench.stats import intervals
-from bench.text.numbers import duration_interval, times_interval
+from bench.text.numbers import digits, duration_interval, times_interval
 from impls.testing import check_trainer
 from tests.support.commands import QUICK, ROOT, bench
 
@@ -38,6 +38,15 @@ def test_table_shows_the_committed_runs():
         for trainer, line in table.items():
             expected = _cell(epochs[trainer], epochs["loop"], trainer) if trainer in epochs else ""
             assert line.split(" | ")[1:][position].strip(" |") == expected, f"{workload} {trainer}"
+
+
+def test_speedups_above_the_table_are_those_of_the_committed_runs():
+    claims = README.split("](results/ladder.png)")[1].split("##")[0].replace("\n", " ").split("On two cores")
+    for claim, machine in zip(claims, (H200, REFERENCE), strict=True):
+        rows = records.read([machine / "main.csv"]).query("workload == 'nielsen'")
+        epochs = dict(tuple(rows.groupby("trainer")["seconds"]))
+        speedups = [digits(intervals.ratio(epochs["loop"], seconds).value) for seconds in epochs.values()]
+        assert set(re.findall(r"[\d.]+(?=x)", claim)) <= set(speedups), claim
 
 
 def _cell(seconds, loop, trainer):
