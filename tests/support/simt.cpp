@@ -1,10 +1,10 @@
-// Plays CUDA kernels on one CPU thread. Every thread of a grid is a fiber that runs until it has to wait; who goes next is the
-// schedule's choice, in order or shuffled, so that a result which depends on it comes out different. A barrier can be left out.
+// Emulator of CUDA kernels on one CPU thread. Every thread of a grid is a fiber that runs until it must wait. The schedule then chooses
+// the next fiber, in order or at random. So a result that depends on the order differs between schedules. A barrier can be left out.
 //
-// Of launches that may overlap (programmatic dependent launch), a grid begins as soon as every block of the one before it has called
-// launch_dependents or has ended, if no more than AT_ONCE are running: before that one waited for its own predecessor, if it calls first.
+// With programmatic dependent launch, a grid starts when every block of the grid before it has called launch_dependents or has ended, if
+// fewer than AT_ONCE grids are running. The grid before it may then still wait for its own predecessor.
 
-#define REAL float  // of no consequence here
+#define REAL float  // not used here
 #include "simt.h"
 #undef meet
 #undef meet_some
@@ -20,14 +20,14 @@ namespace simt {
 
 Thread* current;
 jmp_buf scheduler;
-std::vector<std::unique_ptr<Grid>> grids;  // to be played, in the order of their launches
+std::vector<std::unique_ptr<Grid>> grids;  // waiting to run, in the order of their launches
 std::vector<Parcel> under_way;
-std::vector<Parcel> copies;  // from device memory to shared memory, that have not arrived yet
-bool moved;  // did anything happen but waiting?
+std::vector<Parcel> copies;  // from device memory to shared memory, not arrived yet
+bool moved;  // whether anything happened except for waiting
 
 Fiber& fiber() { return *static_cast<Fiber*>(current); }
 
-// The contexts of <ucontext.h> begin a fiber; they ask the kernel for the signal mask every time, so from then on it is jumps.
+// <ucontext.h> starts a fiber. A switch of its contexts is a system call, so later switches are longjmps.
 [[gnu::noinline]] void resume(Fiber& fiber) {
     current = &fiber;
     if (_setjmp(scheduler)) return;
@@ -72,7 +72,7 @@ void meet_some(int number, int which, int threads) {
 void launch_dependents() {
     fiber().home->launches_dependents = true;
     stir();
-    yield();  // what this thread does next may come after the dependents have begun
+    yield();  // the dependents may start before the next operation of this thread
 }
 
 void wait_for_predecessor(int number) {
@@ -103,7 +103,7 @@ void make(const Copy& copy) {
         std::memset(copy.to, 0, copy.bytes);
 }
 
-// A copy is made as early as it can be in schedules of odd seeds, and as late in the others.
+// A copy is made as early as possible with odd seeds, and as late as possible with even seeds.
 void copy_async(void* to, const void* from, int bytes, bool exists) {
     const Copy copy{to, from, bytes, exists, fiber().batch};
     stir();
@@ -137,7 +137,7 @@ void end_if_complete(Phase& phase) {
     }
 }
 
-// Change the barrier by a number of bytes and of arrivals.
+// Add bytes and arrivals to the barrier.
 void change(Barrier& barrier, int bytes, int arrivals) {
     stir();
     Phase phase;
@@ -197,7 +197,7 @@ void enter() {
     yield();
 }
 
-// Make the grid's blocks, and add its threads to the fibers.
+// Create the grid's blocks, and add its threads to the fibers.
 void begin(Grid& grid, std::vector<std::unique_ptr<Fiber>>& fibers) {
     constexpr size_t STACK = 32 * 1024;
     const Launch& launch = grid.launch;
@@ -207,7 +207,7 @@ void begin(Grid& grid, std::vector<std::unique_ptr<Fiber>>& fibers) {
     for (int i = 0; i < count; i++) {
         auto block = std::make_unique<Block>();
         block->living = launch.threads;
-        block->memory.assign(launch.shared_bytes + 16, 0xff);  // not a number, until it is written
+        block->memory.assign(launch.shared_bytes + 16, 0xff);  // NaN until a thread writes it
         grid.memories.push_back(block->memory.data() + (16 - reinterpret_cast<size_t>(block->memory.data()) % 16) % 16);
         block->gate.needed = launch.threads;
         block->warps.resize((launch.threads + 31) / 32);
@@ -237,7 +237,7 @@ bool lets_the_next_begin(const Grid& grid) {
     return true;
 }
 
-// Begin all grids that may.
+// Start all grids that can start.
 void begin_grids(std::vector<std::unique_ptr<Fiber>>& fibers) {
     constexpr int AT_ONCE = 4;
     int running = 0;
@@ -257,13 +257,13 @@ int play_grids() {
         bool ended = false;
         if (shuffled) dice.shuffle(fibers), dice.shuffle(under_way), dice.shuffle(copies);
         for (auto& grid : grids)
-            for (auto& block : grid->blocks) block->asleep = shuffled && dice.below(2);  // so that some blocks get ahead of others
+            for (auto& block : grid->blocks) block->asleep = shuffled && dice.below(2);  // so some blocks get ahead of others
         for (auto& fiber : fibers) {
             if (fiber->home->asleep) continue;
             if (!fiber->waits()) resume(*fiber), ended |= fiber->done;
             if (!under_way.empty() && (!shuffled || dice.below(8) == 0)) deliver(under_way.back()), under_way.pop_back();
         }
-        // A copy arrives as late as it can: when nothing else moves.
+        // A copy arrives as late as possible: when nothing else happens.
         while (!moved && !copies.empty()) deliver(copies.back()), copies.pop_back();
         idle = moved || !under_way.empty() ? 0 : idle + 1;
         if (idle == 64) return 1;

@@ -1,5 +1,5 @@
-// What a kernel finds in place of a GPU where tests/support/simt.cpp plays it. Takes the place of impls/kernels/hardware.cuh.
-// Next to nothing of the standard library is here: its headers take as long to compile as the kernels.
+// Replacement of impls/kernels/hardware.cuh for the emulator, tests/support/simt.cpp.
+// It uses almost nothing of the standard library, whose headers take as long to compile as the kernels.
 
 #include <utility>
 
@@ -12,9 +12,9 @@
 struct Launch {
     int grid[3];
     int threads, shared_bytes;
-    int followed;   // may the next launch begin before this one has ended? then both are played when that is launched
-    unsigned seed;  // of the schedule; 0: in order
-    int without;    // the barrier, or wait for the kernel before, to leave out, counted in the order of the text, or -1
+    int followed;   // whether the next launch may start before this one has ended; both then run when the next one is launched
+    unsigned seed;  // seed of the schedule; 0: in order
+    int without;    // the barrier, or wait for the predecessor, to leave out, numbered in the order of the text; -1: none
 };
 
 namespace simt {
@@ -25,18 +25,18 @@ struct Index {
 
 struct Thread {
     Index index, block, size;
-    unsigned char* shared;  // the memory of its block
+    unsigned char* shared;  // shared memory of its block
 };
 
 using Barrier = unsigned long long;
 
 extern Thread* current;
 
-// Returns 0, or 1 if the threads wait for what never comes.
+// Returns 0, or 1 after a deadlock.
 int play(const Launch& launch, void (*kernel)(void**), void** arguments);
 
 void yield();
-void stir();  // something happened that another thread may wait for
+void stir();  // reports an event that another thread may wait for
 void barrier(int number);
 void meet(int number);
 void meet_some(int number, int which, int threads);
@@ -66,7 +66,7 @@ void call(void (*kernel)(Arguments...), void** arguments) {
 
 }  // namespace simt
 
-// The C function `name`, that launches a kernel with arguments given by their addresses.
+// Defines the C function `name`, which launches a kernel. The arguments are given by their addresses.
 #define PLAY(name, ...)                                                                                      \
     extern "C" int name(const Launch* launch, void** arguments) {                                            \
         return simt::play(*launch, [](void** arguments) { simt::call(__VA_ARGS__, arguments); }, arguments); \
@@ -100,7 +100,7 @@ T __shfl_xor_sync(unsigned, T value, int mask) {
     return static_cast<T>(simt::exchange(value, mask));
 }
 
-// What hardware.cuh defines.
+// The definitions of hardware.cuh.
 
 using Real = REAL;
 
@@ -110,7 +110,7 @@ inline Real reciprocal(Real x) { return 1 / x; }
 
 inline int uniform(int value) { return value; }
 inline void reconverge() {}
-inline unsigned cycle(unsigned last) { return last + 1; }  // every reading is one cycle after the last
+inline unsigned cycle(unsigned last) { return last + 1; }  // every reading is one cycle after the previous one
 
 template <class Layout>
 Layout& shared_memory() {

@@ -1,4 +1,4 @@
-// What simt.cpp knows of a launch: its grids, blocks, warps and threads, and what is under way between them.
+// State of a launch in simt.cpp: grids, blocks, warps, threads, and the copies between them.
 
 #include <setjmp.h>
 #include <ucontext.h>
@@ -9,7 +9,7 @@
 
 namespace simt {
 
-struct Gate {  // where `needed` threads wait for each other
+struct Gate {  // a barrier for `needed` threads
     int needed, here = 0;
     unsigned generation = 0;
 };
@@ -21,10 +21,10 @@ struct Warp {
 
 struct Block {
     bool asleep = false, launches_dependents = false;
-    int living;  // threads
+    int living;  // number of threads that have not ended
     std::vector<unsigned char> memory;
     Gate gate;
-    std::map<int, Gate> gates;  // of some of the threads, by their numbers
+    std::map<int, Gate> gates;  // barriers of some of the threads, by number
     std::vector<Warp> warps;
 };
 
@@ -32,14 +32,14 @@ struct Grid {
     Launch launch;
     void (*body)(void**);
     void** arguments;
-    Grid* predecessor;  // with which it may overlap, or null
+    Grid* predecessor;  // the grid that it may overlap with, or null
     bool begun = false, done = false;
     std::vector<std::unique_ptr<Block>> blocks;
-    std::vector<unsigned char*> memories;  // of the blocks
+    std::vector<unsigned char*> memories;  // shared memory of the blocks
     Gate cluster;
 };
 
-struct Copy {  // from device memory to shared memory, or zeros
+struct Copy {  // a copy from device memory, or of zeros, to shared memory
     void* to;
     const void* from;
     int bytes;
@@ -50,35 +50,35 @@ struct Copy {  // from device memory to shared memory, or zeros
 struct Fiber : Thread {
     Grid* grid;
     Block* home;
-    const Gate* gate = nullptr;  // where it waits, since that generation
+    const Gate* gate = nullptr;  // the barrier where it waits, and its generation
     unsigned generation = 0;
-    int turn = 0;  // which of its warp's two buffers it uses next
+    int turn = 0;  // the next of its warp's two buffers
     bool begun = false, done = false;
     std::unique_ptr<char[]> stack;
     ucontext_t start;
-    jmp_buf left;  // where it waits
+    jmp_buf left;  // the point where it waits
 
-    bool for_predecessor = false;  // it waits for that
-    std::vector<Copy> copies;      // under way, the oldest first
-    int batch = 0;                 // of copies: how many came before this one
+    bool for_predecessor = false;  // whether it waits for the predecessor
+    std::vector<Copy> copies;      // not finished, the oldest first
+    int batch = 0;                 // number of earlier batches of copies
 
     bool waits() const { return (gate && gate->generation == generation) || (for_predecessor && !grid->predecessor->done); }
     Warp& warp() { return home->warps[index.x / 32]; }
 };
 
-// An mbarrier, as the PTX manual describes it, for one arrival a phase.
+// An mbarrier of the PTX manual with one arrival per phase.
 struct Phase {
-    int bytes;       // expected and not yet arrived; below 0 when they come before they are expected
-    short arrivals;  // still to come
-    short parity;    // of the phase under way
+    int bytes;       // expected and not arrived; negative if they arrive before they are expected
+    short arrivals;  // not arrived yet
+    short parity;    // of the current phase
 };
 static_assert(sizeof(Phase) == sizeof(Barrier));
 
-struct Parcel {  // what was sent to shared memory and has not arrived yet
+struct Parcel {  // data sent to shared memory that has not arrived
     unsigned char* to;
     Barrier* barrier;
     unsigned char bytes[16];
-    const unsigned char* from = nullptr;  // or where it is read when it arrives: what lies there by then is what comes
+    const unsigned char* from = nullptr;  // or the address to read from at its arrival
 };
 
 struct Dice {  // Marsaglia's xorshift
