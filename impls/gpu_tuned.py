@@ -27,7 +27,7 @@ class GpuTuned(OnGpu, MatrixTuned):
         self._cost_derivative_kernel = kernel("T a, T y, T rate", "T delta", "delta = (a - y) * rate", "cost_derivative")
         self._sigmoid_prime_kernel = kernel("T above, T a", "T delta", "delta = above * (a * (T(1) - a))", "times_sigmoid_prime")
         super()._setup(data)
-        # A step of each size compiles every kernel and wakes cuBLAS, so that no epoch pays for it. `load` then sets the weights.
+        # A step of each size compiles every kernel and initialises cuBLAS before the first epoch. `load` then sets the weights.
         self._parameters.flat[...] = 0
         for m in self._batches:
             self._epoch(np.arange(m))

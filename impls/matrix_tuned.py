@@ -127,11 +127,11 @@ class MatrixTuned(Trainer):
         xp.multiply(delta, work, out=delta)
 
     def _mini_batch(self, size: int, steps: int) -> MiniBatch:
-        """Return what so many steps of a mini-batch of that size need."""
+        """Return the buffers and tapes for that many steps of a mini-batch of that size."""
         mine = self._share(size)
         m = mine.stop - mine.start
         widths = self._parameters.widths
-        # Gathered a few at a time: as many as the cache holds, one at least.
+        # One gather fetches as many mini-batches as the cache holds, and at least one.
         ahead = min(max(self.cache // (widths[0] * self.dtype.itemsize * max(m, 1)), 1), steps, _MOST_AHEAD)
         x, y = self._empty(ahead, m, widths[0]), self._empty(ahead, m, widths[-1])
         layers = self._layers(m, self.xp.array(self.learning_rate / size, self.dtype))
@@ -155,11 +155,11 @@ class MatrixTuned(Trainer):
         return array
 
     def _empty(self, *shape: int) -> Any:
-        """Return an array of the library's, its values not set."""
+        """Return an uninitialised array of the library."""
         return aligned.empty(shape, self.dtype)
 
     def _gather(self, rows: Any, examples: Any, out: Any) -> None:
-        """Copy rows[examples] into out. The mode spares NumPy a buffer; the order has been checked already."""
+        """Copy rows[examples] into out. With mode="clip" NumPy needs no buffer; `train_epoch` has checked the order."""
         rows.take(examples, axis=0, out=out, mode="clip")
 
     def _to_host(self, array: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What the trainers on CuPy arrays have in common: the library, the device, and how the host waits for it."""
+"""Base class of the trainers on CuPy arrays: the library, the device, and the synchronisation with it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from impls.trainer import Trainer
 
 try:
     import cupy
-except ImportError:  # an extra; `unavailable` tells the user
+except ImportError:  # an optional library; `unavailable` names the extra
     cupy = None
 
 

@@ -22,7 +22,7 @@ class Tape:
         self._calls: list[Call] = []
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        """Return what notes a call of the library's function of that name. Its result is `out`, its last argument by position too."""
+        """Return a function that notes a call of the library's function of that name, with `out` as the last positional argument."""
         function = getattr(self._xp, name)
         return lambda *arguments, out: self.note(function, *arguments, out)
 

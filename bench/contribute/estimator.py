@@ -16,7 +16,6 @@ from bench.machine.roofline import epoch_work
 from bench.workload import Workload
 from impls import Splits, load_trainer, unavailable
 
-_SLOWEST = 3  # times loop's epoch: the slowest trainer, torch_gpu on nielsen, takes 2.4 times as long as loop
 _GUESS = 10  # assumed speedup over loop of a trainer without measurements
 _TRIED = ("nielsen", "wide", "large")  # workloads on which a trial of loop precedes the stages
 _TRIAL_EXAMPLES = 100
@@ -47,7 +46,8 @@ class Estimator:
 
         The model: an epoch costs a fixed time per step, per operation, and per weight that a step changes. Compared with a measured
         workload, each of the three counts grows by a factor, and the epoch grows by at most the largest one. This gives an upper bound
-        for each measured workload. Another bound is _SLOWEST times the epoch of loop. The estimate is the lowest bound.
+        for each measured workload. Another bound is the epoch of loop, times the largest measured ratio to loop if
+        that is above 1. The estimate is the lowest bound.
         """
         measured = {name: seconds for (name, other), seconds in self.seconds.items() if other == trainer}
         if trainer == BASELINE:
@@ -58,8 +58,9 @@ class Estimator:
             return measured[workload.name]
         cost = self._cost(workload, trainer)
         bounds = [seconds * float(np.max(cost / self._cost(self.workloads[name], trainer))) for name, seconds in measured.items()]
-        if trainer != BASELINE and (self.trials or any(name == BASELINE for _, name in self.seconds)):
-            bounds.append(_SLOWEST * self.epoch(workload, BASELINE))
+        if trainer != BASELINE and (loop := {**self.trials, **{name: s for (name, other), s in self.seconds.items() if other == BASELINE}}):
+            ratios = [seconds / loop[name] for name, seconds in measured.items() if name in loop]
+            bounds.append(max(1.0, *ratios) * self.epoch(workload, BASELINE) if ratios else float("inf"))
         return min(bounds)
 
     def fastest(self, count: int, *, on: Sequence[str], without: Sequence[str] = ()) -> list[str]:

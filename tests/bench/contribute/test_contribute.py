@@ -113,14 +113,14 @@ def test_estimates_from_the_first_stages_match_the_grid_of_the_reference_machine
     before = replace(measured, seconds={key: seconds for key, seconds in medians.items() if not key[0].startswith("h")})
     pairs = zip(grid.seconds(grid.cases(before), before, None), grid.seconds(grid.cases(before), measured, None), strict=True)
     for case, (estimate, right) in zip(grid.cases(before), pairs, strict=True):
-        assert 0.5 * right < estimate < 5 * right, case.title  # an upper bound: in a large cache, changed weights cost little
+        assert 0.5 * right < estimate < 2.5 * right, case.title
 
 
 def test_from_a_large_network_alone_no_trainer_is_estimated_far_slower_than_loop():
     workloads = {one.name: one for stage in stages() for one in stage.workloads}
     large = {("large", "matrix"): 1.1, ("large", "loop"): 15.0}  # `large` has a hundredth of the steps of `nielsen`
     estimator = Estimator(dict.fromkeys(["loop", "matrix"], "cpu"), workloads, 50_000, large, {"nielsen": 1.3, "large": 15.0})
-    assert estimator.epoch(workloads["nielsen"], "matrix") < 5 * 1.3
+    assert estimator.epoch(workloads["nielsen"], "matrix") <= 1.3
 
 
 @pytest.mark.parametrize(
