@@ -2,44 +2,66 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from impls.dataset import Dataset
-from impls.matrix_tuned import MatrixTuned
+from impls.flat_parameters import FlatParameters
+from impls.matrix_tuned import Layers, MatrixTuned
 from impls.on_gpu import OnGpu
 from impls.tape import Tape
+
+_BLOCK = 512  # threads of a block of an elementwise kernel; with CuPy's 128, a GPU starts blocks more slowly than they finish
 
 
 class GpuTuned(OnGpu, MatrixTuned):
     """`MatrixTuned` with `xp = cupy`.
 
     A step of a small network costs its launches, not its arithmetic. So each chain of elementwise operations is one kernel here,
-    written as one assignment over elements of type T.
+    written as one assignment over elements of type T. Such a kernel can add a bias at no cost, so there is no padding.
+    Shapes: a_l, z_l, delta_l (m, n_l); w_l, nabla_w_l (n_{l-1}, n_l); b_l, nabla_b_l (1, n_l).
     """
 
     cache = 1 << 28  # so that few gathers are launched
+    _layout = FlatParameters
 
     def _setup(self, data: Dataset) -> None:
-        kernel = self.xp.ElementwiseKernel
-        self._sigmoid_kernel = kernel("T z", "T a", "a = T(0.5) * tanh(T(0.5) * z) + T(0.5)", "sigmoid")
-        self._cost_derivative_kernel = kernel("T a, T y, T rate", "T delta", "delta = (a - y) * rate", "cost_derivative")
-        self._sigmoid_prime_kernel = kernel("T above, T a", "T delta", "delta = above * (a * (T(1) - a))", "times_sigmoid_prime")
+        self._activation = self._kernel("sigmoid", "T z, T b", "a = T(0.5) * tanh(T(0.5) * (z + b)) + T(0.5)")
+        self._output_delta = self._kernel("output_delta", "T a, T y, T rate", "delta = rate * (a - y) * (a * (T(1) - a))")
+        self._hidden_delta = self._kernel("hidden_delta", "T above, T a", "delta = above * (a * (T(1) - a))")
+        self._descent = self._kernel("descent", "T old, T nabla", "new = old - nabla")
+        self._ones = self.xp.asarray(np.ones((1, self.batch_size), self.dtype))
         super()._setup(data)
         # A step of each size compiles every kernel and initialises cuBLAS before the first epoch. `load` then sets the weights.
         self._parameters.flat[...] = 0
         for m in self._batches:
             self._epoch(np.arange(m))
 
-    def _sigmoid(self, xp: Tape, z: Any) -> None:
-        xp.note(self._sigmoid_kernel, z, z)
+    def _update_mini_batch(self, xp: Tape, x: Any, y: Any, layers: Layers) -> None:
+        self._backprop(xp, x, y, layers)
+        xp.note(self._descent, self._parameters.flat, self._gradient.flat, self._parameters.flat)
 
-    def _cost_derivative(self, xp: Tape, a: Any, y: Any, rate: Any, out: Any) -> None:
-        xp.note(self._cost_derivative_kernel, a, y, rate, out)
+    def _backprop(self, xp: Tape, x: Any, y: Any, layers: Layers) -> None:
+        """Fill the gradient of eta/m sum C_x."""
+        w, b, nabla_w, nabla_b = self._parameters.w, self._parameters.b, self._gradient.w, self._gradient.b
+        a, delta, ones = [x, *layers.a], [None, *layers.delta], self._ones[:, : len(x)]
+        for layer in range(len(w)):
+            xp.dot(a[layer], w[layer], out=a[layer + 1])
+            xp.note(self._activation, a[layer + 1], b[layer], a[layer + 1])
+        xp.note(self._output_delta, a[-1], y, layers.rate, delta[-1])  # BP1
+        for layer in range(len(w), 0, -1):
+            xp.dot(a[layer - 1].T, delta[layer], out=nabla_w[layer - 1])  # BP4, summed over the examples
+            xp.dot(ones, delta[layer], out=nabla_b[layer - 1])  # BP3, likewise
+            if layer > 1:
+                xp.dot(delta[layer], w[layer - 1].T, out=delta[layer - 1])
+                xp.note(self._hidden_delta, delta[layer - 1], a[layer - 1], delta[layer - 1])  # BP2
 
-    def _times_sigmoid_prime(self, xp: Tape, delta: Any, a: Any) -> None:
-        xp.note(self._sigmoid_prime_kernel, delta, a, delta)
+    def _kernel(self, name: str, arguments: str, assignment: str) -> Any:
+        """Return a function of these arguments and of the array that the assignment changes."""
+        result = "T " + assignment.split(" = ")[0]
+        return partial(self.xp.ElementwiseKernel(arguments, result, assignment, name), block_size=_BLOCK)
 
     def _empty(self, *shape: int) -> Any:
         return self.xp.empty(shape, self.dtype)  # starts on a multiple of 512 bytes

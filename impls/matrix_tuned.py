@@ -49,14 +49,15 @@ class MatrixTuned(Trainer):
     """The array library."""
     cache: ClassVar[int] = 1 << 18
     """Bytes of images that are gathered at once, if that is more than one mini-batch: a part of a processor's second-level cache."""
+    _layout: ClassVar[Any] = PaddedParameters
 
     def _setup(self, data: Dataset) -> None:
         xp, m, pixels, outputs = self.xp, self.batch_size, self.layers[0], self.layers[-1]
-        self._parameters, self._gradient = (PaddedParameters(self.layers, self._empty) for _ in range(2))
+        self._parameters, self._gradient = (self._layout(self.layers, self._empty) for _ in range(2))
         widths = self._parameters.widths
         self._x, self._y = self._zeros(self.examples, widths[0]), self._zeros(self.examples, widths[-1])  # (n, N_0), (n, N_L)
         self._x[:, :pixels] = xp.asarray(data.images, dtype=self.dtype)
-        self._x[:, pixels] = 1
+        self._x[:, pixels : pixels + 1] = 1  # the unit that is always 1, if the layout has one
         self._y[:, :outputs] = xp.asarray(data.one_hot(outputs, self.dtype))
         # As arrays of the right dtype, because NumPy takes twice as long over a Python number as over a small array.
         self._half, self._one = np.array(0.5, self.dtype), np.array(1, self.dtype)

@@ -61,11 +61,12 @@ class DeviceArray(np.ndarray):
     def set(self, host):
         """Copy asynchronously from host memory. The caller must keep that memory alive until the copy has run."""
         assert (host.dtype, host.shape) == (self.dtype, self.shape)
-        there = weakref.ref(host)
+        owner = weakref.ref(host.base if isinstance(host.base, np.ndarray) else host)
+        bytes_there = (ctypes.c_char * host.nbytes).from_address(host.ctypes.data)
 
         def copy():
-            assert there() is not None, "the host memory was freed before the asynchronous copy ran"
-            self.view(np.ndarray)[...] = there()
+            assert owner() is not None, "the host memory was freed before the asynchronous copy ran"
+            self.view(np.ndarray)[...] = np.frombuffer(bytes_there, self.dtype).reshape(self.shape)
 
         start(copy)
 
@@ -137,7 +138,7 @@ class Device:
             assert f"T {result}" == outputs
             self.name = name
 
-        def __call__(self, *arrays):
+        def __call__(self, *arrays, block_size=128):
             _on_device(*arrays)
             Device.launches.append(self.name)
             *inputs, out = (array.view(np.ndarray) for array in arrays)
