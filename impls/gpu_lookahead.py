@@ -179,7 +179,7 @@ class LookaheadFit(NamedTuple):
         # The structs of lookahead_layout.cuh
         message, record = m * units, LEAD * m * line + line
         parts, deltas = (LEAD + 1) * (blocks - 1) * message, DELTAS * message
-        conductor = parts + RECORDS * record + deltas + m * ceil_divide(outputs, quad) * quad + message + (m + outputs) * lanes
+        conductor = parts + RECORDS * record + deltas + m * ceil_divide(outputs, quad) * quad + 2 * message + (m + outputs) * lanes
         images, sums = (LEAD + AHEAD + 1) * m * quads * SIDE * quad, 2 * units * (SIDE * (m // 2 * 2 + 1) + 4)
         worker = deltas + images + sums + deltas
         barriers = 8 * (LEAD + AHEAD + RECORDS + DELTAS + 1)

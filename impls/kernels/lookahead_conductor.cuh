@@ -1,17 +1,24 @@
-// The conductor. Each of its first EXAMPLES warps computes delta_1 of one example from z_1; the other threads are the helpers.
-constexpr int HELPERS = THREADS - 32 * EXAMPLES;
+// The conductor. Each of its first EXAMPLES warps computes delta_1 of one example from z_1: the chain, which the other warps must not delay.
+// During step k the finishers finish step k - 1, and the starters start step k + 1.
+constexpr int STARTERS = (THREADS / 32 - EXAMPLES) / 2 * 32, FINISHERS = THREADS - 32 * EXAMPLES - STARTERS;
+static_assert(STARTERS > 0 && FINISHERS > 0, "the conductor has warps of each kind");
 
-constexpr int AT_ONCE = 2;  // examples, or outputs, that a helper computes at once from the same reads
+// Examples, or outputs, that a thread computes at once from the same reads: so many that a warp's threads finish in one go, and at most 4.
+constexpr int at_once(int warps_of_work, int threads) {
+    const int each = whole(warps_of_work, threads / 32);
+    return each < 4 ? each : 4;
+}
 
-// Compute z_1 of step k without the last correction, as soon as all workers have sent their parts. The helpers call this.
-__device__ inline void begin_early(Conductor& mine, int k, int helper) {
+// Compute z_1 of step k without the last correction, as soon as all workers have sent their parts. The starters call this.
+__device__ inline void begin_early(Conductor& mine, int k, int starter) {
+    constexpr int AT_ONCE = at_once(whole(EXAMPLES * UNITS, 32), STARTERS);
     const int slot = k % (LEAD + 1);
-    if (helper == 0) arrive(mine.arrived[slot], WORKERS * MESSAGE * sizeof(Real));
+    if (starter == 0) arrive(mine.arrived[slot], WORKERS * MESSAGE * sizeof(Real));
     wait(mine.arrived[slot], k / (LEAD + 1) % 2);
     wait(mine.recorded[k % RECORDS], k / RECORDS % 2);
     const Record& record = mine.records[k % RECORDS];
 #pragma unroll 1
-    for (int i = helper; i < whole(EXAMPLES, AT_ONCE) * UNITS; i += HELPERS) {
+    for (int i = starter; i < whole(EXAMPLES, AT_ONCE) * UNITS; i += STARTERS) {
         const int u = i % UNITS, first = i / UNITS * AT_ONCE;
         Real z[AT_ONCE] = {}, late[AT_ONCE] = {};
 #pragma unroll
@@ -30,25 +37,25 @@ __device__ inline void begin_early(Conductor& mine, int k, int helper) {
         }
 #pragma unroll
         for (int p = 0; p < AT_ONCE; p++)
-            if (first + p < EXAMPLES) mine.early[first + p][u] = z[p] - late[p];
+            if (first + p < EXAMPLES) mine.early[k % 2][first + p][u] = z[p] - late[p];
     }
 }
 
-// Send delta_1 of step k to every worker, with one bulk copy each. The last helper warps do this, because they have no sums to compute.
-__device__ inline void send_delta1(Conductor& mine, int k, int helper) {
-    constexpr int WARPS = HELPERS / 32, EARLY = whole(whole(EXAMPLES, AT_ONCE) * UNITS, 32), SENDERS = WARPS > EARLY ? WARPS - EARLY : 1;
-    if (helper % 32 > 0 || helper / 32 < WARPS - SENDERS) return;
+// Send delta_1 of step k to every worker, with one bulk copy each. The finishers call this.
+__device__ inline void send_delta1(Conductor& mine, int k, int finisher) {
+    if (finisher % 32 > 0) return;
     Worker& there = shared_memory<Worker>();
     fence_bulk();
 #pragma unroll 1
-    for (int worker = helper / 32 - (WARPS - SENDERS); worker < WORKERS; worker += SENDERS)
+    for (int worker = finisher / 32; worker < WORKERS; worker += FINISHERS / 32)
         send_bulk(there.delta1[k % DELTAS], mine.delta1[k % DELTAS], MESSAGE * sizeof(Real), there.arrived[k % DELTAS], 1 + worker);
 }
 
-// w_2 -> w_2 - delta_2 a_1^T (BP4). The helpers call this.
-__device__ inline void descend_w2(Conductor& mine, int helper) {
+// w_2 -> w_2 - delta_2 a_1^T (BP4). The finishers call this.
+__device__ inline void descend_w2(Conductor& mine, int finisher) {
+    constexpr int AT_ONCE = at_once(OUTPUTS * ROUNDS, FINISHERS);
 #pragma unroll 1
-    for (int i = helper; i < whole(OUTPUTS, AT_ONCE) * LANES; i += HELPERS) {
+    for (int i = finisher; i < whole(OUTPUTS, AT_ONCE) * LANES; i += FINISHERS) {
         const int u = i % LANES, first = i / LANES * AT_ONCE;
         Real nabla[AT_ONCE] = {};
 #pragma unroll
@@ -71,8 +78,9 @@ __device__ inline void ask_for_record(Conductor& mine, const Record* records, in
 
 __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n, Real rate, Real last_rate) {
     Conductor& mine = shared_memory<Conductor>();
-    const int t = threadIdx.x, lane = t % 32, warp = uniform(t / 32), helper = t - 32 * EXAMPLES, steps = whole(n, EXAMPLES);
-    const bool helps = warp >= EXAMPLES;
+    const int t = threadIdx.x, lane = t % 32, warp = uniform(t / 32), steps = whole(n, EXAMPLES);
+    const int finisher = t - 32 * EXAMPLES, starter = finisher - FINISHERS;
+    const bool finishes = warp >= EXAMPLES, starts = warp >= EXAMPLES + FINISHERS / 32;
 #pragma unroll 1
     for (int i = t; i < OUTPUTS * LANES; i += THREADS) {
         const int o = i / LANES, u = i % LANES;
@@ -84,9 +92,9 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
         for (auto& barrier : mine.recorded) initialise(barrier);
     }
     meet();
-    if (helper == HELPERS - 32)
+    if (finisher == 0)
         for (int k = 0; k < min(RECORDS - 1, steps); k++) ask_for_record(mine, records, k);
-    if (helps) begin_early(mine, 0, helper);
+    if (starts) begin_early(mine, 0, starter);
     __syncthreads();
 
     // The outputs that this lane finishes for its warp's example; -1 for none
@@ -97,66 +105,70 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
 
     Clocks clocks;
     for (int k = 0; k <= steps; k++) {
-        // Compute a_1. At the same time the helpers finish the previous step.
-        Real a[ROUNDS], label;
-        if (helps) {
-            if (k > 0) descend_w2(mine, helper);
-            if (helper == HELPERS - 32 && k + RECORDS - 1 < steps) ask_for_record(mine, records, k + RECORDS - 1);
-        } else if (k < steps) {
-            const Record& record = mine.records[k % RECORDS];
-            label = record.labels[warp];
+        if (starts) {
+            if (k + 1 < steps) begin_early(mine, k + 1, starter);
+            clocks.end(0), clocks.end(1), clocks.end(2);
+        } else {
+            // Compute a_1. At the same time the finishers change w_2.
+            Real a[ROUNDS], label;
+            if (finishes) {
+                if (k > 0) descend_w2(mine, finisher);
+                if (finisher == 0 && k + RECORDS - 1 < steps) ask_for_record(mine, records, k + RECORDS - 1);
+            } else if (k < steps) {
+                const Record& record = mine.records[k % RECORDS];
+                label = record.labels[warp];
 #pragma unroll
-            for (int round = 0; round < ROUNDS; round++) {
-                const int u = lane + 32 * round;
-                Real z = 0;
-                if (u < UNITS) {
-                    z = mine.early[warp][u];
-                    if (k > 0)
+                for (int round = 0; round < ROUNDS; round++) {
+                    const int u = lane + 32 * round;
+                    Real z = 0;
+                    if (u < UNITS) {
+                        z = mine.early[k % 2][warp][u];
+                        if (k > 0)
 #pragma unroll
-                        for (int e = 0; e < EXAMPLES; e++) z -= mine.delta1[(k - 1) % DELTAS][e][u] * record.gram[0][warp][e];
+                            for (int e = 0; e < EXAMPLES; e++) z -= mine.delta1[(k - 1) % DELTAS][e][u] * record.gram[0][warp][e];
+                    }
+                    a[round] = sigmoid(z);  // in all lanes, to avoid a branch
+                    if (u >= HIDDEN) a[round] = u == HIDDEN;
                 }
-                a[round] = sigmoid(z);  // in all lanes, to avoid a branch
-                if (u >= HIDDEN) a[round] = u == HIDDEN;
             }
-        }
-        clocks.end(0);
-        __syncthreads();
-        clocks.end(1);
+            clocks.end(0);
+            meet_some(1, THREADS - STARTERS);
+            clocks.end(1);
 
-        // Compute the outputs, delta_2 and delta_1. At the same time the helpers start the next step.
-        if (helps) {
-            if (k > 0) send_delta1(mine, k - 1, helper);
-            if (k + 1 < steps) begin_early(mine, k + 1, helper);
-        } else if (k < steps) {
-            Real w[ROUNDS][OUTPUTS], z[OUTPUTS] = {};
+            // Compute the outputs, delta_2 and delta_1. At the same time the finishers send the previous delta_1.
+            if (finishes) {
+                if (k > 0) send_delta1(mine, k - 1, finisher);
+            } else if (k < steps) {
+                Real w[ROUNDS][OUTPUTS], z[OUTPUTS] = {};
 #pragma unroll
-            for (int round = 0; round < ROUNDS; round++)
+                for (int round = 0; round < ROUNDS; round++)
 #pragma unroll
-                for (int o = 0; o < OUTPUTS; o++) {
-                    w[round][o] = mine.w2[o][lane + 32 * round];
-                    z[o] += w[round][o] * a[round];
+                    for (int o = 0; o < OUTPUTS; o++) {
+                        w[round][o] = mine.w2[o][lane + 32 * round];
+                        z[o] += w[round][o] * a[round];
+                    }
+                sum_over_warp<OUTPUTS>(z, lane);
+                const Real eta_over_m = k < steps - 1 ? rate : last_rate;
+                const bool live = k < steps - 1 || warp < last;
+#pragma unroll
+                for (int slot = 0; slot < slots(OUTPUTS); slot++) {
+                    const int o = outputs[slot];
+                    const Real out = sigmoid(z[slot]), y = label == o;
+                    if (o >= 0) mine.delta2[warp][o] = live ? eta_over_m * (out - y) * out * (1 - out) : Real(0);  // BP1
                 }
-            sum_over_warp<OUTPUTS>(z, lane);
-            const Real eta_over_m = k < steps - 1 ? rate : last_rate;
-            const bool live = k < steps - 1 || warp < last;
+                __syncwarp();
 #pragma unroll
-            for (int slot = 0; slot < slots(OUTPUTS); slot++) {
-                const int o = outputs[slot];
-                const Real out = sigmoid(z[slot]), y = label == o;
-                if (o >= 0) mine.delta2[warp][o] = live ? eta_over_m * (out - y) * out * (1 - out) : Real(0);  // BP1
+                for (int round = 0; round < ROUNDS; round++) {
+                    const int u = lane + 32 * round;
+                    Real delta = 0;
+#pragma unroll
+                    for (int o = 0; o < OUTPUTS; o++) delta += w[round][o] * mine.delta2[warp][o];
+                    if (u < UNITS) mine.delta1[k % DELTAS][warp][u] = delta * a[round] * (1 - a[round]);  // BP2; 0 in the padding
+                    mine.a1[warp][u] = a[round];
+                }
             }
-            __syncwarp();
-#pragma unroll
-            for (int round = 0; round < ROUNDS; round++) {
-                const int u = lane + 32 * round;
-                Real delta = 0;
-#pragma unroll
-                for (int o = 0; o < OUTPUTS; o++) delta += w[round][o] * mine.delta2[warp][o];
-                if (u < UNITS) mine.delta1[k % DELTAS][warp][u] = delta * a[round] * (1 - a[round]);  // BP2; 0 in the padding
-                mine.a1[warp][u] = a[round];
-            }
+            clocks.end(2);
         }
-        clocks.end(2);
         __syncthreads();
         clocks.end(3);
     }

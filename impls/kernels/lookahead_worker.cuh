@@ -1,6 +1,6 @@
 // The workers. The first COMPUTING threads multiply, each for QUAD units and QUADS quads of pixels; the other threads add and load.
 constexpr int COMPUTING = UNITS / QUAD * SIDE, ADDING = THREADS - COMPUTING;
-static_assert(HELPERS > 0 && ADDING > 0, "a block has threads of both kinds");
+static_assert(ADDING > 0, "a block has threads of both kinds");
 
 using Weights = Real[QUADS][QUAD][QUAD];
 

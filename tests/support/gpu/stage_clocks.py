@@ -27,7 +27,8 @@ FUSED = ("forward, shuffles", "barrier 1", "z_1 to a_1", "barrier 2", "z_2, send
 # The stages of lookahead_conductor.cuh and lookahead_worker.cuh, for each kind of warp
 LOOKAHEAD = {
     "conductor, chain": ("z_1 to a_1", "barrier 1", "outputs, delta_1", "barrier 2"),
-    "conductor, helpers": ("w_2", "barrier 1", "send delta_1; next z_1", "barrier 2"),
+    "conductor, finishers": ("w_2", "barrier 1", "send delta_1", "barrier 2"),
+    "conductor, starters": ("next z_1", "none", "none", "barrier 2"),
     "workers, products": ("forward", "barrier", "wait for delta_1", "w_1"),
     "workers, adders": ("none", "barrier", "none", "add, send, ask for images"),
 }
@@ -102,7 +103,9 @@ def clocked_lookahead(lookahead):
             spent = self.clocks() / steps
             pair_of_quads = 2 * 16 // self.dtype.itemsize  # hidden units that a warp multiplies
             products = -(-self.layers[1] // pair_of_quads)
-            kinds = (spent[0, : self._m], spent[0, self._m :], spent[1:, :products], spent[1:, products:])
+            starters = (self._fit.threads // 32 - self._m) // 2
+            chain, finishers, starters = np.split(spent[0], (self._m, len(spent[0]) - starters))
+            kinds = (chain, finishers, starters, spent[1:, :products], spent[1:, products:])
             return {kind: Clocks.of(each, names, self._fit) for each, (kind, names) in zip(kinds, LOOKAHEAD.items(), strict=True)}
 
     return Clocked
