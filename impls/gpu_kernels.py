@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from impls.dataset import Dataset
-from impls.gpu_tuned import GpuTuned
 from impls.network import Network
+from impls.on_gpu import OnGpu
 from impls.trainer import Order
 
 KERNELS = Path(__file__).parent / "kernels"
@@ -21,8 +21,8 @@ def ceil_divide(count: int, part: int) -> int:
     return -(-count // part)
 
 
-class GpuKernels(GpuTuned):
-    """`GpuTuned` with CUDA C++ from impls/kernels instead of the array operations.
+class GpuKernels(OnGpu):
+    """Trains with CUDA C++ from impls/kernels instead of array operations.
 
     On the device, row-major, in the network's dtype: images (n, n_0); for each layer w (n_l, n_{l-1}) and b (1, n_l). Also on the
     device, as 32-bit integers: the epoch's order (n,).
