@@ -43,10 +43,10 @@ class GpuKernels(OnGpu):
     def network(self) -> Network:
         return Network([self._to_host(w) for w in self._w], [self._to_host(b).T for b in self._b])
 
-    def _send(self, order: Order) -> None:
-        """Start to copy the epoch's order to the device, from a pinned buffer that stays allocated until the copy is done."""
-        self._host_order[...] = order
-        self._order.set(self._host_order)
+    def _send(self, order: Order, begin: int = 0, end: int | None = None) -> None:
+        """Start to copy order[begin:end] to the device, from a pinned buffer that stays allocated until the copy is done."""
+        self._host_order[begin:end] = order[begin:end]
+        self._order[begin:end].set(self._host_order[begin:end])
 
     def _compiled(self, files: tuple[str, ...], kernels: tuple[str, ...], **sizes: int) -> list[Any]:
         """Compile files of impls/kernels for the device, as one text, and return the kernels.

@@ -99,14 +99,15 @@ class GpuLookahead(GpuKernels):
     def _epoch(self, order: Order) -> None:
         fit, n, first = self._fit, self.examples, min(self.first_steps * self._m, self.examples)
         with self._stream:
-            self._send(order)
+            self._send(order, 0, first)
             self._launch_preparation(fit, 0, first)
             self._begun.record(self._stream)
             self._launch_training(fit, 0, first)
         if first == n:
             return
-        self._beside.wait_event(self._begun)
         with self._beside:
+            self._send(order, first, n)
+            self._beside.wait_event(self._begun)
             self._launch_preparation(fit, first, n)
             self._prepared.record(self._beside)
         self._stream.wait_event(self._prepared)
