@@ -152,7 +152,7 @@ __global__ void __launch_bounds__(32 * NARROW_WARPS, 1)
 // The forward pass of the last layer, then its delta (BP1), times eta/m, then the delta of the layer below (BP2), if there is one.
 // A block processes one example, or, if there are many, several that share the reads of w. In the forward pass, a warp computes one output
 // at a time, and a lane reads AHEAD elements of each line at once. In the backward pass, a thread computes one unit of the layer below at
-// a time, and reads OUTPUTS of its weights at once, from the L1 cache if they fit.
+// a time, and reads OUTPUTS of its weights at once: for its first unit before the forward pass, because that read needs no result of it.
 template <int EXAMPLES>
 __global__ void __launch_bounds__(32 * OUTPUT_WARPS, 1)
     output(const Real* below, int below_is_images, MiniBatch batch, const Real* y, const Real* w, const Real* b, Real* __restrict__ delta,
@@ -171,26 +171,31 @@ __global__ void __launch_bounds__(32 * OUTPUT_WARPS, 1)
     const int example = batch.examples()[finishes ? i : first];
     wait_for_predecessor();
 
+    Real a[EXAMPLES], column[OUTPUTS];  // activations of a unit of the layer below, and its weights to OUTPUTS outputs
+    auto read_unit = [&](int j, int from) {
+#pragma unroll
+        for (int e = 0; e < EXAMPLES; e++) a[e] = a_below[e][j];
+        const Real* at = w + place(from, n_below, j);
+#pragma unroll
+        for (int o = 0; o < OUTPUTS; o++, at += n_below) column[o] = from + o < n ? *at : Real(0);
+    };
+    if (delta_below && threadIdx.x < n_below) read_unit(threadIdx.x, 0);
+
     for (int o = warp; o < n; o += warps) {
         const Real desired = y[place(example, n, o)], bias = b[o];
         Real z[EXAMPLES] = {};
         add_products<AHEAD>(z, a_below, {w + place(o, n_below, 0)}, n_below);
         sum_over_warp<EXAMPLES>(z, lane);
-        const Real a = sigmoid(z[0] + bias), value = finishes ? eta_over_m * (a - desired) * a * (1 - a) : Real(0);
+        const Real out = sigmoid(z[0] + bias), value = finishes ? eta_over_m * (out - desired) * out * (1 - out) : Real(0);
         if (summed_here >= 0) deltas[o][summed_here] = value;
         if (finishes) delta[place(i, n, o)] = value;
     }
     if (!delta_below) return;
     __syncthreads();
     for (int j = threadIdx.x; j < n_below; j += blockDim.x) {
-        Real a[EXAMPLES], sum[EXAMPLES] = {};
-#pragma unroll
-        for (int e = 0; e < EXAMPLES; e++) a[e] = a_below[e][j];
+        Real sum[EXAMPLES] = {};
         for (int from = 0; from < n; from += OUTPUTS) {
-            Real column[OUTPUTS];
-            const Real* at = w + place(from, n_below, j);
-#pragma unroll
-            for (int o = 0; o < OUTPUTS; o++, at += n_below) column[o] = from + o < n ? *at : Real(0);
+            if (j >= blockDim.x || from > 0) read_unit(j, from);
 #pragma unroll
             for (int o = 0; o < OUTPUTS; o++)
 #pragma unroll
