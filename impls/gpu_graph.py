@@ -125,7 +125,6 @@ class GpuGraph(GpuKernels):
     def _epoch(self, order: Order) -> None:
         with self._stream:
             self._send(order)
-            self._start.fill(0)
             for graph, times in self._graphs:
                 for _ in range(times):
                     graph.launch()
@@ -150,7 +149,7 @@ class GpuGraph(GpuKernels):
             self._launch(launch)
 
     def _advance(self, examples: int) -> None:
-        self._launch(Launch("advance", (1,), 1, 0, (self._start, np.int32(examples))))
+        self._launch(Launch("advance", (1,), 1, 0, (self._start, np.int32(examples), np.int32(self.examples))))
 
     def _launch(self, launch: Launch) -> None:
         """Launch a kernel, with programmatic dependent launch if the device supports it and the driver has not refused it."""

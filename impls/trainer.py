@@ -94,7 +94,8 @@ class Trainer(ABC):
         order = np.asarray(order)
         if order.shape != (self.examples,) or order.dtype.kind not in "iu":
             raise InputError(f"order: shape {order.shape}, dtype {order.dtype}; give {self.examples} integers")
-        if order.min() < 0 or order.max() >= self.examples:
+        unsigned = order.view(order.dtype.str.replace("i", "u"))  # a negative index becomes a large one
+        if unsigned.max() >= self.examples:
             raise InputError(f"order: indices {order.min()}..{order.max()}; they must be in 0..{self.examples - 1}")
         self._epoch(order)
         self._synchronize()

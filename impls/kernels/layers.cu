@@ -208,9 +208,10 @@ __global__ void __launch_bounds__(32 * OUTPUT_WARPS, 1)
     }
 }
 
-// The last kernel of a replay: move the start past these examples.
-__global__ void advance(int* start, int examples) {
+// The last kernel of a replay: move the start past these examples; after the last of the n examples, back to 0 for the next epoch.
+__global__ void advance(int* start, int examples, int n) {
     launch_dependents();
     wait_for_predecessor();
-    *start += examples;
+    const int next = *start + examples;
+    *start = next < n ? next : 0;
 }
