@@ -31,7 +31,7 @@ class GpuTuned(OnGpu, MatrixTuned):
         self._activation = self._kernel("sigmoid", "T z, T b", "a = T(0.5) * tanh(T(0.5) * (z + b)) + T(0.5)")
         self._output_delta = self._kernel("output_delta", "T a, T y, T rate", "delta = rate * (a - y) * (a * (T(1) - a))")
         self._hidden_delta = self._kernel("hidden_delta", "T above, T a", "delta = above * (a * (T(1) - a))")
-        self._descent = self._kernel("descent", "T old, T nabla", "new = old - nabla")
+        self._descent = self._kernel("descent", "T w, T nabla", "descended = w - nabla")
         self._ones = self.xp.asarray(np.ones((1, self.batch_size), self.dtype))
         super()._setup(data)
         # A step of each size compiles every kernel and initialises cuBLAS before the first epoch. `load` then sets the weights.
