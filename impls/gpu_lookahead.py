@@ -12,7 +12,7 @@ from impls.gpu_kernels import GpuKernels, ceil_divide
 from impls.trainer import Order
 
 LEAD = 3  # steps between the weights of a product and the weights of the step that uses it
-HELPERS = 8  # warps of the conductor, in addition to one for each example
+HELPERS = (10, 8)  # warps of the conductor in addition to one for each example, in order of preference
 ADDERS = 3  # smallest number of a worker's warps that do not multiply
 MOST = 32  # largest mini-batch
 SIDE, AHEAD, RECORDS, DELTAS = 16, 4, 4, 4  # as in lookahead_layout.cuh
@@ -172,15 +172,17 @@ class LookaheadFit(NamedTuple):
         inputs, line = ceil_divide(pixels + 1, quad) * quad, ceil_divide(m, quad) * quad
         units, lanes = ceil_divide(hidden, 2 * quad) * 2 * quad, ceil_divide(hidden + 1, 32) * 32
         quads = ceil_divide(ceil_divide(inputs // quad, blocks - 1), SIDE)  # of pixels, for each thread of a worker
-        threads = 32 * max(m + HELPERS, units // quad * SIDE // 32 + ADDERS)
-        registers = 65536 // threads // 8 * 8
-        if threads > 1024 or 4 * quads * quad + 64 > registers:
+        warps = (max(m + helpers, units // quad * SIDE // 32 + ADDERS) for helpers in HELPERS)
+        most = min(65536 // (4 * quads * quad + 64), 1024)  # threads with enough registers for the weights and the rest
+        threads = next((32 * count for count in warps if 32 * count <= most), None)
+        if threads is None:
             raise Unsupported(f"gpu_lookahead: {pixels}-{hidden}-{outputs}, batch {m}, does not fit the registers; use gpu_graph")
 
         # The structs of lookahead_layout.cuh
         message, record = m * units, LEAD * m * line + line
         parts, deltas = (LEAD + 1) * (blocks - 1) * message, DELTAS * message
-        conductor = parts + RECORDS * record + deltas + m * ceil_divide(outputs, quad) * quad + 2 * message + (m + outputs) * lanes
+        delta2 = m * ceil_divide(outputs, quad) * quad + outputs * line
+        conductor = parts + RECORDS * record + deltas + delta2 + 2 * message + (m + outputs) * lanes
         images, sums = (LEAD + AHEAD + 1) * m * quads * SIDE * quad, 2 * units * (SIDE * (m // 2 * 2 + 1) + 4)
         worker = deltas + images + sums + deltas
         barriers = 8 * (LEAD + AHEAD + RECORDS + DELTAS + 1)

@@ -85,7 +85,7 @@ __device__ inline void copy(Pixels& to, const Pixels& from) {
 __global__ void TOGETHER __launch_bounds__(THREADS, 1)
     epoch(const Real* __restrict__ images, const int* __restrict__ labels, const int* __restrict__ order, Real* w1, Real* b1, Real* w2,
           Real* b2, void* board, int n, int batch_size, Real eta) {
-    Shared& shared = shared_memory<Shared>();
+    Shared& shared = in_register(shared_memory<Shared>());
     const int t = threadIdx.x, own = blockIdx.x * UNITS;  // the first of this block's hidden units
     const int spare = THREADS - 1 - t;  // the thread's index from the last: small tasks use the last threads, larger ones the first
     const int steps = (n + batch_size - 1) / batch_size;

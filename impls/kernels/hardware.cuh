@@ -30,6 +30,16 @@ __device__ Layout& shared_memory() {
     return *reinterpret_cast<Layout*>(bytes);
 }
 
+// Keep the address of a structure in shared memory in a register. In a cluster, the compiler would compute it from the block's rank before
+// each use, and reading the rank takes as long as a load.
+template <class Layout>
+__device__ inline Layout& in_register(Layout& shared) {
+    void* start = &shared;
+    asm volatile("" : "+l"(start));
+    __builtin_assume(__isShared(start));  // so that loads and stores remain those of shared memory
+    return *static_cast<Layout*>(start);
+}
+
 __device__ inline unsigned address(const void* shared) { return static_cast<unsigned>(__cvta_generic_to_shared(shared)); }
 
 // Read the multiprocessor's clock after this thread has passed all earlier barriers and waits. A read of shared memory enforces that.

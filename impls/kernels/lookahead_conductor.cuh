@@ -30,7 +30,7 @@ __device__ inline void begin_early(Conductor& mine, int k, int starter) {
             if (before > k) break;
 #pragma unroll
             for (int e = 0; e < EXAMPLES; e++) {
-                const Real delta = mine.delta1[(k - before) % DELTAS][e][u];
+                const Real delta = mine.delta1[(k + DELTAS - before) % DELTAS][e][u];
 #pragma unroll
                 for (int p = 0; p < AT_ONCE; p++) late[p] += delta * record.gram[before - 1][min(first + p, EXAMPLES - 1)][e];
             }
@@ -62,7 +62,7 @@ __device__ inline void descend_w2(Conductor& mine, int finisher) {
         for (int e = 0; e < EXAMPLES; e++) {
             const Real a = mine.a1[e][u];
 #pragma unroll
-            for (int p = 0; p < AT_ONCE; p++) nabla[p] += mine.delta2[e][first + p] * a;
+            for (int p = 0; p < AT_ONCE; p++) nabla[p] += mine.delta2_by_output[min(first + p, OUTPUTS - 1)][e] * a;
         }
 #pragma unroll
         for (int p = 0; p < AT_ONCE; p++)
@@ -77,7 +77,7 @@ __device__ inline void ask_for_record(Conductor& mine, const Record* records, in
 }
 
 __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n, Real rate, Real last_rate) {
-    Conductor& mine = shared_memory<Conductor>();
+    Conductor& mine = in_register(shared_memory<Conductor>());
     const int t = threadIdx.x, lane = t % 32, warp = uniform(t / 32), steps = whole(n, EXAMPLES);
     const int finisher = t - 32 * EXAMPLES, starter = finisher - FINISHERS;
     const bool finishes = warp >= EXAMPLES, starts = warp >= EXAMPLES + FINISHERS / 32;
@@ -86,7 +86,6 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
         const int o = i / LANES, u = i % LANES;
         mine.w2[o][u] = u < HIDDEN ? w2[o * HIDDEN + u] : u == HIDDEN ? b2[o] : Real(0);
     }
-    zero(mine.delta2);
     if (t == 0) {
         for (auto& barrier : mine.arrived) initialise(barrier);
         for (auto& barrier : mine.recorded) initialise(barrier);
@@ -110,24 +109,26 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
             clocks.end(0), clocks.end(1), clocks.end(2);
         } else {
             // Compute a_1. At the same time the finishers change w_2.
-            Real a[ROUNDS], label;
+            Real a[ROUNDS], label, eta_over_m;
             if (finishes) {
                 if (k > 0) descend_w2(mine, finisher);
                 if (finisher == 0 && k + RECORDS - 1 < steps) ask_for_record(mine, records, k + RECORDS - 1);
             } else if (k < steps) {
                 const Record& record = mine.records[k % RECORDS];
                 label = record.labels[warp];
+                eta_over_m = k < steps - 1 ? rate : warp < last ? last_rate : Real(0);  // 0 for an example beyond the last mini-batch
 #pragma unroll
                 for (int round = 0; round < ROUNDS; round++) {
                     const int u = lane + 32 * round;
-                    Real z = 0;
+                    Real z[2] = {};  // two sums, each in half the time
                     if (u < UNITS) {
-                        z = mine.early[k % 2][warp][u];
+                        z[0] = mine.early[k % 2][warp][u];
                         if (k > 0)
 #pragma unroll
-                            for (int e = 0; e < EXAMPLES; e++) z -= mine.delta1[(k - 1) % DELTAS][e][u] * record.gram[0][warp][e];
+                            for (int e = 0; e < EXAMPLES; e++)
+                                z[e % 2] -= mine.delta1[(k + DELTAS - 1) % DELTAS][e][u] * record.gram[0][warp][e];
                     }
-                    a[round] = sigmoid(z);  // in all lanes, to avoid a branch
+                    a[round] = sigmoid(z[0] + z[1]);  // in all lanes, to avoid a branch
                     if (u >= HIDDEN) a[round] = u == HIDDEN;
                 }
             }
@@ -148,22 +149,22 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
                         z[o] += w[round][o] * a[round];
                     }
                 sum_over_warp<OUTPUTS>(z, lane);
-                const Real eta_over_m = k < steps - 1 ? rate : last_rate;
-                const bool live = k < steps - 1 || warp < last;
 #pragma unroll
                 for (int slot = 0; slot < slots(OUTPUTS); slot++) {
                     const int o = outputs[slot];
                     const Real out = sigmoid(z[slot]), y = label == o;
-                    if (o >= 0) mine.delta2[warp][o] = live ? eta_over_m * (out - y) * out * (1 - out) : Real(0);  // BP1
+                    const Real delta = eta_over_m * (out - y) * out * (1 - out);  // BP1
+                    if (o >= 0) mine.delta2[warp][o] = mine.delta2_by_output[o][warp] = delta;
                 }
                 __syncwarp();
 #pragma unroll
                 for (int round = 0; round < ROUNDS; round++) {
                     const int u = lane + 32 * round;
-                    Real delta = 0;
+                    Real sum[2] = {};
 #pragma unroll
-                    for (int o = 0; o < OUTPUTS; o++) delta += w[round][o] * mine.delta2[warp][o];
-                    if (u < UNITS) mine.delta1[k % DELTAS][warp][u] = delta * a[round] * (1 - a[round]);  // BP2; 0 in the padding
+                    for (int o = 0; o < OUTPUTS; o++) sum[o % 2] += w[round][o] * mine.delta2[warp][o];
+                    const Real delta = (sum[0] + sum[1]) * a[round] * (1 - a[round]);  // BP2; 0 in the padding
+                    if (u < UNITS) mine.delta1[k % DELTAS][warp][u] = delta;
                     mine.a1[warp][u] = a[round];
                 }
             }

@@ -27,6 +27,7 @@ struct Conductor {
     Record records[RECORDS];
     alignas(16) Real delta1[DELTAS][EXAMPLES][UNITS];
     alignas(16) Real delta2[EXAMPLES][whole(OUTPUTS, QUAD) * QUAD];
+    alignas(16) Real delta2_by_output[OUTPUTS][LINE];  // the same, transposed, so that each of its two readers reads whole lines
     Real early[2][EXAMPLES][UNITS];  // z_1 of this step and the next one, without the correction for the step before
     Real a1[EXAMPLES][LANES], w2[OUTPUTS][LANES];
     Barrier arrived[LEAD + 1], recorded[RECORDS];

@@ -102,7 +102,7 @@ __device__ inline void ask_for_images(Worker& mine, const Real* images, const in
 }
 
 __device__ inline void work(const Real* images, const int* order, const Record* records, Real* w1, Real* b1, int n) {
-    Worker& mine = shared_memory<Worker>();
+    Worker& mine = in_register(shared_memory<Worker>());
     const int t = threadIdx.x, warp = uniform(t / 32), steps = whole(n, EXAMPLES);
     const int first = (blockIdx.x - 1) * SLICE, unit = unit_quad() * QUAD;  // first quad of the block, first unit of the thread
     const int loader = warp - COMPUTING / 32;

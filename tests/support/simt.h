@@ -117,6 +117,11 @@ Layout& shared_memory() {
     return *reinterpret_cast<Layout*>(simt::current->shared);
 }
 
+template <class Layout>
+Layout& in_register(Layout& shared) {
+    return shared;
+}
+
 inline void fence_bulk() {}
 
 using simt::arrive, simt::Barrier, simt::commit_copies, simt::copy_bulk, simt::initialise, simt::launch_dependents,
