@@ -13,7 +13,7 @@ from impls.matrix_tuned import Layers, MatrixTuned
 from impls.on_gpu import OnGpu
 from impls.tape import Tape
 
-_BLOCK = 512  # threads of a block of an elementwise kernel; with CuPy's 128, a GPU starts blocks more slowly than they finish
+_BLOCK = 256  # threads of a block of an elementwise kernel; with CuPy's 128, a GPU starts blocks more slowly than they finish
 
 
 class GpuTuned(OnGpu, MatrixTuned):
@@ -21,7 +21,7 @@ class GpuTuned(OnGpu, MatrixTuned):
 
     A step of a small network costs its launches, not its arithmetic. So each chain of elementwise operations is one kernel here,
     written as one assignment over elements of type T. Such a kernel can add a bias at no cost, so there is no padding.
-    Shapes: a_l, z_l, delta_l (m, n_l); w_l, nabla_w_l (n_{l-1}, n_l); b_l, nabla_b_l (1, n_l).
+    Shapes: a_l, z_l, delta_l (m, n_l); w_l, nabla_w_l (n_l, n_{l-1}); b_l, nabla_b_l (1, n_l).
     """
 
     cache = 1 << 28  # so that few gathers are launched
@@ -48,14 +48,14 @@ class GpuTuned(OnGpu, MatrixTuned):
         w, b, nabla_w, nabla_b = self._parameters.w, self._parameters.b, self._gradient.w, self._gradient.b
         a, delta, ones = [x, *layers.a], [None, *layers.delta], self._ones[:, : len(x)]
         for layer in range(len(w)):
-            xp.dot(a[layer], w[layer], out=a[layer + 1])
+            xp.dot(a[layer], w[layer].T, out=a[layer + 1])
             xp.note(self._activation, a[layer + 1], b[layer], a[layer + 1])
         xp.note(self._output_delta, a[-1], y, layers.rate, delta[-1])  # BP1
         for layer in range(len(w), 0, -1):
-            xp.dot(a[layer - 1].T, delta[layer], out=nabla_w[layer - 1])  # BP4, summed over the examples
+            xp.dot(delta[layer].T, a[layer - 1], out=nabla_w[layer - 1])  # BP4, summed over the examples
             xp.dot(ones, delta[layer], out=nabla_b[layer - 1])  # BP3, likewise
             if layer > 1:
-                xp.dot(delta[layer], w[layer - 1].T, out=delta[layer - 1])
+                xp.dot(delta[layer], w[layer - 1], out=delta[layer - 1])
                 xp.note(self._hidden_delta, delta[layer - 1], a[layer - 1], delta[layer - 1])  # BP2
 
     def _kernel(self, name: str, arguments: str, assignment: str) -> Any:

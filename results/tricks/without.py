@@ -2,12 +2,12 @@
 # Experiments, each as short as it can be; measure.py beside this runs them.
 """`matrix_tuned` without one of its tricks each, for `versus`."""
 
+from itertools import pairwise
 from unittest.mock import patch
 
 import numpy as np
 
 import impls
-from impls.flat_parameters import FlatParameters
 from impls.matrix import Matrix
 from impls.matrix_tuned import MatrixTuned
 from impls.padded_parameters import PaddedParameters
@@ -138,10 +138,30 @@ class ClipMode(MatrixTuned):
         rows.take(examples, axis=0, out=out)
 
 
+class Separate:
+    """The place of PaddedParameters: w_l (n_{l-1}, n_l) and b_l (n_l,), no padding."""
+
+    def __init__(self, layers, empty):
+        shapes = list(pairwise(layers))
+        self.widths, self.flat = list(layers), empty(sum((below + 1) * n for below, n in shapes))
+        self.w, self.b, end = [], [], 0
+        for below, n in shapes:
+            self.w.append(self.flat[end : end + below * n].reshape(below, n))
+            self.b.append(self.flat[end + below * n : end + (below + 1) * n])
+            end += (below + 1) * n
+
+    def set(self, network, asarray):
+        for mine, given in zip((*self.w, *self.b), (*network.weights, *(b[:, 0] for b in network.biases)), strict=True):
+            mine[...] = given.T
+
+    def network(self, to_host):
+        return impls.Network([w.T for w in self.w], [b[:, np.newaxis] for b in self.b])
+
+
 class BiasRow(MatrixTuned):
     """The bias is added, and its gradient summed, by calls of their own."""
 
-    _layout = FlatParameters
+    _layout = Separate
 
     def _backprop(self, xp, x, y, layers):
         w, b, nabla_w, nabla_b = self._parameters.w, self._parameters.b, self._gradient.w, self._gradient.b
@@ -154,7 +174,7 @@ class BiasRow(MatrixTuned):
         for layer in range(len(w), 0, -1):
             self._times_sigmoid_prime(xp, delta[layer], a[layer])
             xp.dot(a[layer - 1].T, delta[layer], out=nabla_w[layer - 1])
-            xp.note(np.add.reduce, delta[layer], 0, None, nabla_b[layer - 1][0])
+            xp.note(np.add.reduce, delta[layer], 0, None, nabla_b[layer - 1])
             if layer > 1:
                 xp.dot(delta[layer], w[layer - 1].T, out=delta[layer - 1])
 
