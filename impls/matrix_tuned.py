@@ -68,7 +68,8 @@ class MatrixTuned(Trainer):
         self._parameters.set(network, self.xp.asarray)
 
     def network(self) -> Network:
-        return self._parameters.network(self._to_host)
+        network: Network = self._parameters.network(self._to_host)
+        return network
 
     def _epoch(self, order: Order) -> None:
         order = self.xp.asarray(order)

@@ -102,3 +102,11 @@ def test_before_hopper_or_cuda_12_3_the_kernels_of_gpu_graph_do_not_overlap(capa
 def test_after_one_refusal_of_the_driver_gpu_graph_launches_without_overlap(monkeypatch):
     assert dependent(Refused, monkeypatch) == set()
     assert Refused.asked == 1
+
+
+@pytest.mark.parametrize(("hidden", "batch_size", "percent"), [(100, 100, 40), (1000, 1000, 50)])
+def test_the_l1_cache_gets_the_memory_that_tiles_do_not_need(hidden, batch_size, percent, monkeypatch):
+    monkeypatch.setitem(Device.cuda.Device.attributes, "MultiProcessorCount", 132)
+    data = Dataset(np.zeros((batch_size, 784)), np.zeros(batch_size, int), classes=10)
+    trainer = UnbuiltGraph(Network.scaled([784, hidden, 10]), data, batch_size=batch_size, learning_rate=1.0)
+    assert {kernel.preferred_shared_memory_carveout for kernel in trainer._kernels.values()} == {percent}
