@@ -133,7 +133,7 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
                 }
             }
             clocks.end(0);
-            meet_some(1, THREADS - STARTERS);
+            meet_some(2, THREADS - STARTERS);
             clocks.end(1);
 
             // Compute the outputs, delta_2 and delta_1. At the same time the finishers send the previous delta_1.
