@@ -13,7 +13,7 @@ from bench.workload import WORKLOADS, Workload, grid
 
 EPOCHS = 30  # per learning curve, as in the book
 _LEARNERS = 3
-_MAPPED = {"cpu": 1, "gpu": 2}  # trainers per device in the grid, besides loop and matrix; without a GPU, two on the CPU
+_MAPPED = {"cpu": 1, "gpu": 2}  # trainers per device in the grid, besides matrix; without a GPU, two on the CPU
 
 # Seconds, from runs on the machines in results/: 12 cases of nielsen and wide took 1.2 s each, in addition to their epochs.
 _START = 4.0  # to import the libraries of a process
@@ -95,7 +95,9 @@ def stages(examples: int | None = None) -> list[Stage]:
         Stage("book", "how fast do the three fastest trainers learn?", "book.csv", named[:1], _learners, epochs=EPOCHS),
         Stage("huge", "how fast is a GPU on the largest network?", "huge.csv", jobs(WORKLOADS["huge"]), _on_gpu),
         Stage("grid", "which trainer is fastest at each mini-batch size and width?", "grid.csv", jobs(*cells), _mapped, shortens=True),
+        # loop takes longer than all other trainers together, and is the fastest nowhere.
         Stage("large-loop", "how slow is loop with 1,000 hidden units?", "large.csv", large, _only_loop),
+        Stage("grid-loop", "how slow is loop at each mini-batch size and width?", "grid.csv", jobs(*cells), _only_loop, shortens=True),
     ]
     return [stage for stage in every if stage.workloads]
 
@@ -113,13 +115,13 @@ def _learners(estimator: Estimator) -> list[str]:
 
 
 def _mapped(estimator: Estimator) -> list[str]:
-    always = [name for name in (BASELINE, "matrix") if name in estimator.devices]
+    always = [name for name in ("matrix",) if name in estimator.devices]
     counts = _MAPPED if "gpu" in estimator.devices.values() else {"cpu": 2}
     fastest = [
         name
         for kind, count in counts.items()
         for name in estimator.fastest(
-            count, on=["nielsen", "wide"], without=[*always, *(name for name, device in estimator.devices.items() if device != kind)]
+            count, on=["nielsen", "wide"], without=[BASELINE, *always, *(name for name, device in estimator.devices.items() if device != kind)]
         )
     ]
     return always + fastest
