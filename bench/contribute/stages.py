@@ -115,16 +115,13 @@ def _learners(estimator: Estimator) -> list[str]:
 
 
 def _mapped(estimator: Estimator) -> list[str]:
-    always = [name for name in ("matrix",) if name in estimator.devices]
-    counts = _MAPPED if "gpu" in estimator.devices.values() else {"cpu": 2}
-    fastest = [
-        name
-        for kind, count in counts.items()
-        for name in estimator.fastest(
-            count, on=["nielsen", "wide"], without=[BASELINE, *always, *(name for name, device in estimator.devices.items() if device != kind)]
-        )
-    ]
-    return always + fastest
+    devices = estimator.devices
+    counts = _MAPPED if "gpu" in devices.values() else {"cpu": 2}
+    mapped = {"matrix"}
+    for kind, count in counts.items():
+        others = [name for name, device in devices.items() if device != kind or name in (BASELINE, "matrix")]
+        mapped.update(estimator.fastest(count, on=["nielsen", "wide"], without=others))
+    return [name for name in devices if name in mapped]
 
 
 def _on_gpu(estimator: Estimator) -> list[str]:
