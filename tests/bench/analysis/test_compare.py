@@ -236,7 +236,7 @@ def test_the_map_shows_the_fastest_trainer_and_the_speedups(tmp_path, capsys):
     for text in (
         "a, float32: ",
         "b, float32: ",
-        "gpu over matrix",
+        "best GPU over best CPU",
         ">10.0x<",
         ">0.0100x<",
         ">gpu<",
