@@ -28,7 +28,7 @@ class GpuLookahead(GpuKernels):
     """Trains with kernels/lookahead.cu, for one hidden layer and small mini-batches, on a cluster of blocks (compute capability 9.0).
 
     One block computes delta from z, step by step. The other blocks keep the first layer's weights in registers, each for a slice of the
-    pixels, and multiply ahead of it. On an H100 `nielsen` takes 4.6 ms an epoch with 14 blocks, 4.8 with 16 and 5.2 with 8.
+    pixels, and multiply ahead of it. On an H100, 14 blocks were faster than 8 or 16.
     Raises Unsupported if the device is older, or if the network or the mini-batch does not fit the registers and the shared memory.
 
     Also on the device: images (n, inputs), each with a 1 after its pixels; labels (n,), as 32-bit integers; and for each step the
