@@ -3,9 +3,10 @@
 constexpr int STARTERS = (THREADS / 32 - EXAMPLES) / 2 * 32, FINISHERS = THREADS - 32 * EXAMPLES - STARTERS;
 static_assert(STARTERS > 0 && FINISHERS > 0, "the conductor has warps of each kind");
 
-// Examples, or outputs, that a thread computes at once from the same reads: so many that a warp's threads finish in one go, and at most 4.
-constexpr int at_once(int warps_of_work, int threads) {
-    const int each = whole(warps_of_work, threads / 32);
+// Return the number of examples, or outputs, that a thread computes at once from the same reads, at most 4. With one at once, the work would
+// need `warps` warps. With the result, these threads finish it in one iteration if they can.
+constexpr int at_once(int warps, int threads) {
+    const int each = whole(warps, threads / 32);
     return each < 4 ? each : 4;
 }
 
@@ -70,6 +71,57 @@ __device__ inline void descend_w2(Conductor& mine, int finisher) {
     }
 }
 
+// Compute a_1 of this warp's example in step k; a lane has every 32nd unit. The chain calls this.
+__device__ inline void activate(const Conductor& mine, int k, int example, int lane, Real (&a)[ROUNDS]) {
+#pragma unroll
+    for (int round = 0; round < ROUNDS; round++) {
+        const int u = lane + 32 * round;
+        Real z[2] = {};  // two sums, each in half the time
+        if (u < UNITS) {
+            z[0] = mine.early[k % 2][example][u];
+            if (k > 0)
+#pragma unroll
+                for (int e = 0; e < EXAMPLES; e++)
+                    z[e % 2] -= mine.delta1[(k + DELTAS - 1) % DELTAS][e][u] * mine.records[k % RECORDS].gram[0][example][e];
+        }
+        a[round] = sigmoid(z[0] + z[1]);  // in all lanes, to avoid a branch
+        if (u >= HIDDEN) a[round] = u == HIDDEN;
+    }
+}
+
+// Compute delta_2 and delta_1 of this warp's example in step k. The chain calls this.
+// label: of the example; eta_over_m: 0 for an example that does not count; outputs: those that this lane finishes, -1 for none
+__device__ inline void backpropagate(Conductor& mine, int k, int example, int lane, const Real (&a)[ROUNDS], Real label, Real eta_over_m,
+                                     const int (&outputs)[slots(OUTPUTS)]) {
+    Real w[ROUNDS][OUTPUTS], z[OUTPUTS] = {};
+#pragma unroll
+    for (int round = 0; round < ROUNDS; round++)
+#pragma unroll
+        for (int o = 0; o < OUTPUTS; o++) {
+            w[round][o] = mine.w2[o][lane + 32 * round];
+            z[o] += w[round][o] * a[round];
+        }
+    sum_over_warp<OUTPUTS>(z, lane);
+#pragma unroll
+    for (int slot = 0; slot < slots(OUTPUTS); slot++) {
+        const int o = outputs[slot];
+        const Real out = sigmoid(z[slot]), y = label == o;
+        const Real delta = eta_over_m * (out - y) * out * (1 - out);  // BP1
+        if (o >= 0) mine.delta2[example][o] = mine.delta2_by_output[o][example] = delta;
+    }
+    __syncwarp();
+#pragma unroll
+    for (int round = 0; round < ROUNDS; round++) {
+        const int u = lane + 32 * round;
+        Real sum[2] = {};
+#pragma unroll
+        for (int o = 0; o < OUTPUTS; o++) sum[o % 2] += w[round][o] * mine.delta2[example][o];
+        const Real delta = (sum[0] + sum[1]) * a[round] * (1 - a[round]);  // BP2; 0 in the padding
+        if (u < UNITS) mine.delta1[k % DELTAS][example][u] = delta;
+        mine.a1[example][u] = a[round];
+    }
+}
+
 // Start to copy the record of step k. One thread calls this.
 __device__ inline void ask_for_record(Conductor& mine, const Record* records, int k) {
     arrive(mine.recorded[k % RECORDS], sizeof(Record));
@@ -96,8 +148,7 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
     if (starts) begin_early(mine, 0, starter);
     __syncthreads();
 
-    // The outputs that this lane finishes for its warp's example; -1 for none
-    int outputs[slots(OUTPUTS)];
+    int outputs[slots(OUTPUTS)];  // that this lane finishes for its warp's example; -1 for none
 #pragma unroll
     for (int slot = 0; slot < slots(OUTPUTS); slot++) outputs[slot] = summed<OUTPUTS>(lane, slot);
     const int last = n - (steps - 1) * EXAMPLES;  // examples of the last mini-batch
@@ -108,65 +159,22 @@ __device__ inline void conduct(const Record* records, Real* w2, Real* b2, int n,
             if (k + 1 < steps) begin_early(mine, k + 1, starter);
             clocks.end(0), clocks.end(1), clocks.end(2);
         } else {
-            // Compute a_1. At the same time the finishers change w_2.
             Real a[ROUNDS], label, eta_over_m;
             if (finishes) {
                 if (k > 0) descend_w2(mine, finisher);
                 if (finisher == 0 && k + RECORDS - 1 < steps) ask_for_record(mine, records, k + RECORDS - 1);
             } else if (k < steps) {
-                const Record& record = mine.records[k % RECORDS];
-                label = record.labels[warp];
-                eta_over_m = k < steps - 1 ? rate : warp < last ? last_rate : Real(0);  // 0 for an example beyond the last mini-batch
-#pragma unroll
-                for (int round = 0; round < ROUNDS; round++) {
-                    const int u = lane + 32 * round;
-                    Real z[2] = {};  // two sums, each in half the time
-                    if (u < UNITS) {
-                        z[0] = mine.early[k % 2][warp][u];
-                        if (k > 0)
-#pragma unroll
-                            for (int e = 0; e < EXAMPLES; e++)
-                                z[e % 2] -= mine.delta1[(k + DELTAS - 1) % DELTAS][e][u] * record.gram[0][warp][e];
-                    }
-                    a[round] = sigmoid(z[0] + z[1]);  // in all lanes, to avoid a branch
-                    if (u >= HIDDEN) a[round] = u == HIDDEN;
-                }
+                label = mine.records[k % RECORDS].labels[warp];
+                eta_over_m = k < steps - 1 ? rate : warp < last ? last_rate : Real(0);
+                activate(mine, k, warp, lane, a);
             }
             clocks.end(0);
             meet_some(2, THREADS - STARTERS);
             clocks.end(1);
-
-            // Compute the outputs, delta_2 and delta_1. At the same time the finishers send the previous delta_1.
             if (finishes) {
                 if (k > 0) send_delta1(mine, k - 1, finisher);
             } else if (k < steps) {
-                Real w[ROUNDS][OUTPUTS], z[OUTPUTS] = {};
-#pragma unroll
-                for (int round = 0; round < ROUNDS; round++)
-#pragma unroll
-                    for (int o = 0; o < OUTPUTS; o++) {
-                        w[round][o] = mine.w2[o][lane + 32 * round];
-                        z[o] += w[round][o] * a[round];
-                    }
-                sum_over_warp<OUTPUTS>(z, lane);
-#pragma unroll
-                for (int slot = 0; slot < slots(OUTPUTS); slot++) {
-                    const int o = outputs[slot];
-                    const Real out = sigmoid(z[slot]), y = label == o;
-                    const Real delta = eta_over_m * (out - y) * out * (1 - out);  // BP1
-                    if (o >= 0) mine.delta2[warp][o] = mine.delta2_by_output[o][warp] = delta;
-                }
-                __syncwarp();
-#pragma unroll
-                for (int round = 0; round < ROUNDS; round++) {
-                    const int u = lane + 32 * round;
-                    Real sum[2] = {};
-#pragma unroll
-                    for (int o = 0; o < OUTPUTS; o++) sum[o % 2] += w[round][o] * mine.delta2[warp][o];
-                    const Real delta = (sum[0] + sum[1]) * a[round] * (1 - a[round]);  // BP2; 0 in the padding
-                    if (u < UNITS) mine.delta1[k % DELTAS][warp][u] = delta;
-                    mine.a1[warp][u] = a[round];
-                }
+                backpropagate(mine, k, warp, lane, a, label, eta_over_m, outputs);
             }
             clocks.end(2);
         }
