@@ -11,7 +11,7 @@ import pytest
 
 from bench.measure import summary
 from bench.measure.case import Case
-from bench.measure.pytest_internals import Terminal, compares_with_nothing, has_colours, hide_benchmark_table, parameter
+from bench.measure.pytest_internals import Terminal, compares_with_nothing, has_colours, hide_benchmark_table, parameter, set_exit_code
 from bench.measure.run import Run, prepare
 from bench.measure.stash import RUN, WATCHDOG
 from bench.measure.watchdog import Watchdog
@@ -142,26 +142,29 @@ def _case(item: pytest.Item) -> Case | None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """Rename the CSV and draw the charts, even if cases failed. If the run did not finish all cases, keep the partial file."""
+    """Rename the CSV, even if cases failed. If the run did not finish all cases, keep the partial file."""
     run = session.config.stash.get(RUN, None)
     if run is not None and WATCHDOG in session.config.stash:
-        stopped = bool(run.unfinished())
-        run.close(stopped=stopped)
-        if not stopped:
-            session.config.stash[WATCHDOG].rest("charts")
-            try:
-                run.draw()
-            except KeyboardInterrupt:
-                session.exitstatus = pytest.ExitCode.INTERRUPTED
+        run.close(stopped=bool(run.unfinished()))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Print the tables. Then draw the charts of a finished run, and print their names."""
     run = config.stash.get(RUN, None)
     if run is None:
         return
+    colours = has_colours(terminalreporter)
     terminalreporter.ensure_newline()
-    terminalreporter.write(summary.text(run, colours=has_colours(terminalreporter)))
+    terminalreporter.write(summary.text(run, colours=colours))
+    if WATCHDOG in config.stash and not run.unfinished():
+        config.stash[WATCHDOG].rest("charts")
+        warnings, files = len(run.warnings), len(run.files)
+        try:
+            run.draw()
+        except KeyboardInterrupt:
+            set_exit_code(config, pytest.ExitCode.INTERRUPTED)
+        terminalreporter.write(summary.notes(run.warnings[warnings:], run.files[files:], colours=colours))
 
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:

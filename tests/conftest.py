@@ -20,6 +20,11 @@ for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_T
 few_digits.write()
 
 
+def pytest_configure(config):
+    """Make each warning an error in the tests. In a measurement, a warning of a user's plugin or library must not end the run."""
+    config.getini("filterwarnings").insert(0, "error")
+
+
 SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM") if hasattr(signal, name)]
 
 

@@ -62,6 +62,12 @@ def has_colours(terminalreporter: Any) -> bool:
     return bool(terminalreporter._tw.hasmarkup)
 
 
+def set_exit_code(config: pytest.Config, code: int) -> None:
+    """Set the exit code of the run, while the terminal prints its summary."""
+    session: Any = config.pluginmanager.getplugin("session")
+    session.exitstatus = code
+
+
 def hide_benchmark_table(config: pytest.Config) -> None:
     """Prevent pytest-benchmark from printing its table."""
     config.option.benchmark_quiet = True

@@ -76,13 +76,13 @@ class Run:
             self.warnings.append(f"{error}; {lost} lost, the others are in {writer.partial}" if writer.written else f"{error}")
 
     def draw(self) -> None:
-        """Draw the charts of a closed run, if the options ask for them. A failure causes a warning."""
+        """Draw the charts of a closed run, if the options ask for them. A failure of any kind causes a warning: the rows count more."""
         if self.files and self.options.charts:
-            from bench.plot import charts
-
             try:
+                from bench.plot import charts
+
                 self.files += charts.draw(self.files)
-            except (InputError, OSError) as error:
+            except Exception as error:
                 self.warnings.append(f"charts: not drawn ({error})")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -24,7 +24,7 @@ _NEVER_CUT = 1000  # columns: wide enough that rich does not truncate a table; t
 def text(run: Run, *, colours: bool) -> str:
     """Return a table per workload, the reasons for missing rows, the warnings, the machine and the files."""
     output = io.StringIO()
-    console = Console(file=output, width=_NEVER_CUT, force_terminal=colours, highlight=False, emoji=False)
+    console = _console(output, colours)
     for workload in run.options.workloads:
         cases = [case for case in run.cases if case.workload == workload and run.recorder.of(case)]
         if cases:
@@ -39,14 +39,29 @@ def text(run: Run, *, colours: bool) -> str:
             console.print(f"[{style}]{kind}[/] {escape(names)}: ", end="")
             console.print(reason, markup=False, soft_wrap=True)
     few = [case for case in run.cases if 0 < len(run.recorder.of(case)) < FEWEST]
-    notes = [f"a 95 % interval needs {FEWEST} rounds; with fewer, the table shows the minimum and the maximum"] if few else []
+    too_few = [f"a 95 % interval needs {FEWEST} rounds; with fewer, the table shows the minimum and the maximum"] if few else []
     disturbed = noise.format_lines(noise.detect(run.recorder.table()), with_run=False)
-    for warning in (*run.warnings, *disturbed, *notes):
+    output.write(notes([*run.warnings, *disturbed, *too_few], [], colours=colours))
+    for line in machine_lines(run):
+        console.print(line, markup=False, soft_wrap=True)
+    output.write(notes([], run.files, colours=colours))
+    return "".join(f"{line.rstrip()}\n" for line in output.getvalue().splitlines())
+
+
+def notes(warnings: Iterable[str], files: Iterable[Path], *, colours: bool) -> str:
+    """Return a line for each warning and each file."""
+    output = io.StringIO()
+    console = _console(output, colours)
+    for warning in warnings:
         console.print("[bold yellow]warning[/]: ", end="")
         console.print(warning, markup=False, soft_wrap=True)
-    for line in (*machine_lines(run), *map(_nearby, run.files)):
-        console.print(line, markup=False, soft_wrap=True)
-    return "".join(f"{line.rstrip()}\n" for line in output.getvalue().splitlines())
+    for file in files:
+        console.print(_nearby(file), markup=False, soft_wrap=True)
+    return output.getvalue()
+
+
+def _console(output: io.StringIO, colours: bool) -> Console:
+    return Console(file=output, width=_NEVER_CUT, force_terminal=colours, highlight=False, emoji=False)
 
 
 def machine_lines(run: Run) -> list[str]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +54,13 @@ def subtitle(rows: pd.DataFrame) -> str:
     return f"{hardware} · {counted(row['threads'], 'thread')} · {row['dtype']} · {data}"
 
 
-def in_use() -> AbstractContextManager[None]:
-    """Return a context manager that applies this style to drawing and saving."""
-    return mpl.rc_context(_STYLE)
+@contextmanager
+def in_use() -> Iterator[None]:
+    """Apply this style, and Matplotlib's defaults for the rest, to drawing and saving. A user's matplotlibrc has no effect."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(_STYLE)
+        yield
 
 
 def save(figures: Iterable[tuple[str, Figure]], directory: Path) -> list[Path]:

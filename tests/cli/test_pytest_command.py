@@ -242,3 +242,32 @@ def test_bad_input_is_a_usage_error_in_one_line(tmp_path):
     assert re.match("ERROR: .*trainer 'matrx'.* matrix", error)
     assert "Traceback" not in output.stdout + output.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_the_environment_of_a_notebook_and_a_plugin_that_warns_do_not_disturb_a_run(tmp_path):
+    """A backend that is not installed, a style that needs LaTeX, Python without assertions, a cache that cannot be written."""
+    (tmp_path / "matplotlibrc").write_text("text.usetex: True\n")
+    (tmp_path / "warning_plugin.py").write_text(
+        "import warnings\n\ndef pytest_configure(config):\n    warnings.warn(DeprecationWarning('set an option'))\n"
+    )
+    (tmp_path / "a file").touch()
+    settings = {"MPLBACKEND": "module://not.installed", "MATPLOTLIBRC": str(tmp_path), "PYTHONOPTIMIZE": "1", "PYTHONPATH": str(tmp_path)}
+    output = run(
+        *("pytest", "bench", "--benchmark-only", "-p", "warning_plugin", "-o", f"cache_dir={tmp_path / 'a file' / 'cache'}"),
+        *(*QUICK, "--trainers", "matrix", "--results", tmp_path / "results"),
+        env={**os.environ, **settings},
+    )
+    assert output.returncode == 0, output.stdout + output.stderr
+    assert len(list((tmp_path / "results").glob("*-epoch-time.svg"))) == 1
+
+
+def test_the_table_comes_before_the_charts_and_stays_if_they_fail(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text(
+        "import matplotlib.figure\n\ndef fail(*arguments, **options):\n    raise RuntimeError('no fonts')\n\n"
+        "matplotlib.figure.Figure.savefig = fail\n"
+    )
+    output = bench(*QUICK, "--trainers", "matrix", "--results", tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert output.returncode == 0
+    table, charts = output.stdout.index("trainer "), output.stdout.index("warning: charts: not drawn (no fonts)")
+    assert table < charts
+    assert len(rows_of(tmp_path)) == 3
