@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import metadata
+from pathlib import Path
 
 from bench.commands import COMMANDS
 from bench.commands.console import print_messages, refuse
@@ -19,8 +20,15 @@ from impls import InputError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    _find_modules_here()
     with reader_may_leave("stdout"), reader_may_leave("stderr"):
         return _run(arguments)
+
+
+def _find_modules_here() -> None:
+    """Let trainers be imported from the current directory, whether the command is `epochbench` or `python -m bench`."""
+    if not sys.flags.safe_path and not {"", str(Path.cwd())} & set(sys.path):
+        sys.path.insert(0, str(Path.cwd()))
 
 
 def _run(arguments: Sequence[str] | None) -> int:

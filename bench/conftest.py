@@ -38,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     _stop_as_by_ctrl_c(config)
+    _refuse_plugins_that_slow_down(config)
     _refuse_to_compare_with_nothing(config)
     try:
         options = parse(vars(config.option), results=config.rootpath / "results" / "local")
@@ -56,6 +57,14 @@ def _stop_as_by_ctrl_c(config: pytest.Config) -> None:
     config.add_cleanup(catch(stop, "SIGTERM", "SIGHUP"))
 
 
+def _refuse_plugins_that_slow_down(config: pytest.Config) -> None:
+    """Raise UsageError if several cases would run at once, or if coverage would trace them: the times would be wrong."""
+    if processes := getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError(f"-n {processes}: cases that run at once slow each other down; run pytest bench without -n")
+    if getattr(config.option, "cov_source", None) and not getattr(config.option, "no_cov", False):
+        raise pytest.UsageError("--cov: coverage slows Python code down; run pytest bench without --cov")
+
+
 def _refuse_to_compare_with_nothing(config: pytest.Config) -> None:
     """Raise UsageError before the run if --benchmark-compare-fail has no stored run; pytest-benchmark reports this only at the end."""
     if storage := compares_with_nothing(config):
@@ -66,12 +75,15 @@ def _refuse_to_compare_with_nothing(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    return summary.machine_lines(config.stash[RUN])
+    return summary.machine_lines(config.stash[RUN]) if RUN in config.stash else []
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each case its test. If pytest came across this directory during collection (`pytest .`), there is no run, and no case."""
     if "case" in metafunc.fixturenames:
-        metafunc.parametrize("case", metafunc.config.stash[RUN].cases, ids=str)
+        run = metafunc.config.stash.get(RUN, None)
+        skipped = [pytest.param(None, marks=pytest.mark.skip("name this directory to measure: pytest bench"), id="no case")]
+        metafunc.parametrize("case", run.cases if run else skipped, ids=str)
 
 
 @pytest.fixture(scope="session")
@@ -89,7 +101,9 @@ def watchdog(request: pytest.FixtureRequest) -> Watchdog:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Start the watchdog for the selected cases."""
     config, terminal = session.config, Terminal(session.config)
-    run = config.stash[RUN]
+    run = config.stash.get(RUN, None)
+    if run is None:
+        return
     run.cases = [case for case in map(_case, session.items) if case and not config.option.collectonly]
     if not run.cases:
         return
@@ -102,7 +116,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 def pytest_enter_pdb(config: pytest.Config) -> None:
     """Disable the step timeout while the debugger is active."""
-    config.stash[WATCHDOG].rest("in the debugger")
+    if WATCHDOG in config.stash:
+        config.stash[WATCHDOG].rest("in the debugger")
 
 
 @pytest.hookimpl(wrapper=True)

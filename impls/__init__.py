@@ -97,10 +97,13 @@ def unavailable(name: str) -> str | None:
     """Return why the trainer cannot run on this machine, with the command that fixes it, or None if it can run."""
     try:
         kind = load_trainer(name)
-        with _warnings_are_not_errors():
-            return kind.unavailable()
     except Unsupported as reason:
         return str(reason)
+    try:
+        with _warnings_are_not_errors():
+            return kind.unavailable()
+    except Exception as error:  # a library may raise anything when it looks for a device
+        return f"{name}: the search for its device failed: {type(error).__name__}: {error}"
 
 
 def load_trainer(name: str) -> type[Trainer]:

@@ -55,6 +55,30 @@ def test_trainers_lists_every_trainer_with_the_reason_if_unavailable(capsys, mon
     assert json.loads(capsys.readouterr().out)["loop"] is None
 
 
+def test_a_library_that_fails_when_it_looks_for_a_device_costs_its_trainer_only(capsys, monkeypatch):
+    def no_answer():
+        raise AssertionError("an environment variable names a device that is not there")
+
+    monkeypatch.setattr("impls.mpi.Mpi.unavailable", no_answer)
+    assert main(["trainers"]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert lines["loop"] == "available"
+    assert lines["mpi"].endswith("AssertionError: an environment variable names a device that is not there")
+
+
+def test_the_installed_command_imports_trainers_from_the_current_directory(tmp_path):
+    (tmp_path / "mine.py").write_text("from impls.matrix import Matrix\n\nclass Mine(Matrix):\n    pass\n")
+    installed = "import sys; sys.path.remove(''); sys.path.append(sys.argv.pop(1)); from bench.__main__ import main; sys.exit(main())"
+    output = subprocess.run(
+        [sys.executable, "-c", installed, str(ROOT), *map(str, TRAIN), "--trainer", "mine:Mine", "--no-charts", "--results", "results"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert output.returncode == 0, output.stderr
+
+
 @pytest.mark.parametrize(
     ("installed", "version"), [({"epochbench": "1.2"}, "1.2"), ({}, "unknown (not installed)")], ids=["installed", "a clone"]
 )

@@ -271,3 +271,16 @@ def test_the_table_comes_before_the_charts_and_stays_if_they_fail(tmp_path):
     table, charts = output.stdout.index("trainer "), output.stdout.index("warning: charts: not drawn (no fonts)")
     assert table < charts
     assert len(rows_of(tmp_path)) == 3
+
+
+def test_several_processes_at_once_are_refused():
+    output = run(*BENCH, *QUICK, "--trainers", "matrix", "-n", "2")
+    assert output.returncode == 4
+    assert "-n 2: cases that run at once slow each other down; run pytest bench without -n" in output.stderr
+
+
+def test_pytest_finds_no_case_if_it_comes_across_the_directory(tmp_path):
+    output = run("pytest", ".", "-p", "no:cacheprovider", "--ignore=tests", "--ignore=results", "-rs")
+    assert output.returncode == 0, output.stdout + output.stderr
+    assert "1 skipped" in output.stdout
+    assert "name this directory to measure: pytest bench" in output.stdout
