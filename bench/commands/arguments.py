@@ -26,7 +26,8 @@ def share(text: str) -> float:
     except ValueError:
         fraction = 0.0
     if not 0 < fraction <= 1:
-        raise argparse.ArgumentTypeError(f"{text}: must be a fraction above 0, up to 1, such as 0.95 or 95%")
+        given = f"{fraction:g} % is {fraction / 100:g} or {fraction:g}%" if 1 < fraction <= 100 else "10 % is 0.1 or 10%"
+        raise argparse.ArgumentTypeError(f"{text}: must be a fraction above 0, up to 1; {given}")
     return fraction
 
 

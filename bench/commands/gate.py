@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from bench.commands.console import PAIRS_SHOWN, print_files, refuse
 from bench.gate import MARGIN, SECONDS
 from bench.options import declare, parse
 from bench.system.progress import progress
+from bench.text.numbers import plain
 from impls import InputError
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ def run(given: argparse.Namespace) -> int:
     report = gate(options, base=given.base, margin=given.margin, seconds=given.seconds)
     progress("")
     print(report.json() if given.json else report.text())
+    if report.not_judged and os.environ.get("GITHUB_ACTIONS"):
+        print(f"::warning title=epochbench gate::NOT JUDGED: {plain(report.not_judged)}", file=sys.stderr if given.json else sys.stdout)
     if given.summary:
         _summarize(given.summary, report.markdown(), at_the_end=False)
     if os.environ.get("GITHUB_STEP_SUMMARY"):

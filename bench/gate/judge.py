@@ -13,12 +13,13 @@ import impls
 from bench import records
 from bench.gate import MARGIN, SECONDS
 from bench.gate.changed_trainers import changed, merge_base
+from bench.gate.missing_trainers import reject_missing
 from bench.gate.rule import AFRESH, Stages, decide
 from bench.gate.verdict import Report, Verdict, Word
 from bench.machine.identity import describe
 from bench.options import Options
 from bench.paired import duel
-from bench.paired.checkout import commit, home, working_tree
+from bench.paired.checkout import commit, has_impls, home, unchanged, working_tree
 from bench.paired.contender import Contender, ContenderError, contender
 from bench.paired.pair import Pair, pair_rows
 from bench.paired.sequential import interval_at
@@ -45,9 +46,12 @@ def gate(options: Options, *, base: str | None, margin: float = MARGIN, seconds:
         raise InputError(f"--workload {names}: gate takes one workload, not {len(options.workloads)}")
     home()  # raises if the running code is another copy than the checkout that is compared
     revision = commit(base) if base else merge_base()
+    if not options.trainers and not has_impls():
+        raise InputError("--trainers: this repository has no impls/, so name the trainers to judge, such as --trainers my_module:MyTrainer")
     trainers = options.trainers or changed(revision)
     for trainer in trainers:
         impls.locate(trainer)  # rejects an unknown name
+        reject_missing(trainer, revision)
     records.check_writable(options.results)
     run_id, machine = records.new_id(datetime.now(UTC)), describe(options.machine).machine
     writer = records.Writer(options.results / f"{run_id}-gate-{machine}.csv")
@@ -76,6 +80,8 @@ def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: 
     begin = time.monotonic()
     stages: Stages = {}
     verdict = Verdict(trainer, "not reached", stages=stages)
+    if unchanged(base, ours=trainer in impls.TRAINERS):
+        return replace(verdict, word="unchanged", reason="the same code as the base's, so nothing was measured")
     threads = options.threads or 1  # one thread is less noisy, and most slowdowns appear with one thread too
     try:
         with scratch_dir() as directory:

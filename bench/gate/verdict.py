@@ -17,9 +17,12 @@ from bench.text.tables import Table
 
 # broken          the working tree crashes or computes a wrong result
 # not comparable  the base crashes or computes a wrong result
+# unchanged       both have the same code, so nothing was measured
 # absent          neither supports this machine
 # not reached     the gate ended before a decision
-Word = Decision | Literal["broken", "not comparable", "absent", "not reached"]
+Word = Decision | Literal["broken", "not comparable", "unchanged", "absent", "not reached"]
+
+WITHOUT_DECISION = ("undecided", "not comparable", "not reached")
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,12 @@ class Report:
         words = {verdict.word for verdict in self.verdicts}
         if words & {"slower", "broken"}:
             return 1
-        return 3 if strict and words & {"undecided", "not comparable", "not reached"} else 0
+        return 3 if strict and words & set(WITHOUT_DECISION) else 0
+
+    @property
+    def not_judged(self) -> str:
+        """The trainers without a decision, each with its verdict; empty if there are none."""
+        return ", ".join(f"{verdict.trainer} ({verdict.word})" for verdict in self.verdicts if verdict.word in WITHOUT_DECISION)
 
     def json(self) -> str:
         """Return the report as one JSON object; an unknown end of an interval is null."""
@@ -110,11 +118,13 @@ class Report:
 
     def text(self) -> str:
         """Return the report as text for a terminal."""
-        return "\n".join([self._table("").text(), *([str(self.csv)] if self.csv else [])])
+        first = [f"NOT JUDGED: {plain(self.not_judged)}"] if self.not_judged else []
+        return "\n".join([*first, self._table("").text(), *([str(self.csv)] if self.csv else [])])
 
     def markdown(self) -> str:
         """Return the report as Markdown for a pull request."""
-        return self._table("epochbench gate: ").markdown() + "\n"
+        first = f"**NOT JUDGED: {plain(self.not_judged)}**\n\n" if self.not_judged else ""
+        return first + self._table("epochbench gate: ").markdown() + "\n"
 
     def _table(self, title: str) -> Table:
         notes = [v.reason if v.reason.startswith(v.trainer) else f"{v.trainer}: {v.reason}" for v in self.verdicts if v.reason]

@@ -23,6 +23,11 @@ def home() -> Path:
     return running
 
 
+def has_impls() -> bool:
+    """Return whether the checkout has trainers of its own in impls/. Raises InputError outside a checkout."""
+    return (_root() / "impls" / "trainer.py").is_file()
+
+
 def run_git(*arguments: str) -> str:
     """Run a git command in the checkout and return its output. Raises InputError outside a checkout or if the command fails."""
     return git.run(_root(), *arguments).decode(errors="replace")
@@ -53,6 +58,15 @@ def working_tree(*, ours: bool = False) -> str:
     except InputError:
         return "the working tree"
     return f"{head} with changes" if changed else head
+
+
+def unchanged(revision: str, *, ours: bool) -> bool:
+    """Return whether the working tree's code of a trainer is that of the revision. ours: whether the trainer is one of impls/"""
+    if ours and _checkout() != home():  # the installed package
+        return False
+    paths = ["impls"] if ours else ["."]
+    differ = run_git("diff", "--name-only", "-z", revision, "--", *paths)
+    return not (differ + run_git("ls-files", "--others", "--exclude-standard", "-z", "--", *paths))
 
 
 def lay_out(directory: Path, revision: str | None, *, ours: bool) -> None:

@@ -114,8 +114,11 @@ def test_a_base_never_imports_from_the_working_tree(tmp_path):
     git(tmp_path, "commit", "--quiet", "-m", "main")
     (tmp_path / "src").mkdir()
     (tmp_path / "src" / "newer.py").write_text("from impls.matrix import Matrix\n\n\nclass Newer(Matrix):\n    pass\n")
-    output = run_gate(tmp_path, "--trainers", "newer:Newer", *QUICK, PYTHONPATH=os.pathsep.join([str(ROOT), str(tmp_path / "src")]))
+    paths = os.pathsep.join([str(ROOT), str(tmp_path / "src")])
+    output = run_gate(tmp_path, "--trainers", "newer:Newer", *QUICK, PYTHONPATH=paths, GITHUB_ACTIONS="true")
     assert output.returncode == 0, output.stderr
+    assert output.stdout.startswith("NOT JUDGED: newer:Newer (not comparable)\n")
+    assert "::warning title=epochbench gate::NOT JUDGED: newer:Newer (not comparable)\n" in output.stdout
     assert re.search(r"^newer:Newer +not comparable", output.stdout, re.MULTILINE)
     assert "not from the revision under test" in output.stdout
 
@@ -125,6 +128,51 @@ def test_without_changed_trainers_there_is_no_verdict(repository):
     output = run_gate(repository)
     assert output.returncode == 0
     assert "no trainer's code differs" in output.stdout
+
+
+MINE = "from impls.matrix import Matrix\n\n\nclass Mine(Matrix):\n    pass\n"
+
+
+@pytest.mark.parametrize(("name", "what"), [("mine:Min", "has Min in mine"), ("mime:Mine", "has a module mime")])
+def test_a_name_that_neither_side_has_is_rejected(tmp_path, name, what):
+    own_repository(tmp_path, MINE)
+    output = run_gate(tmp_path, "--trainers", name, *QUICK, PYTHONPATH=str(ROOT))
+    assert output.returncode == 2
+    assert re.fullmatch(rf"epochbench: --trainers {name}: neither the working tree nor \w+ {what}; correct the name\n", output.stderr)
+
+
+def test_a_repository_without_impls_must_name_its_trainers(tmp_path):
+    own_repository(tmp_path, MINE)
+    output = run_gate(tmp_path, PYTHONPATH=str(ROOT))
+    assert output.returncode == 2
+    assert "name the trainers to judge, such as --trainers my_module:MyTrainer" in output.stderr
+
+
+def test_the_same_code_is_not_measured(tmp_path):
+    mine = own_repository(tmp_path, MINE)
+    output = run_gate(tmp_path, "--trainers", "mine:Mine", *QUICK, PYTHONPATH=str(ROOT))
+    assert output.returncode == 0, output.stderr
+    assert re.search(r"^mine:Mine +unchanged +- +0 ", output.stdout, re.MULTILINE)
+    mine.write_text(MINE + "\n")
+    git(tmp_path, "commit", "--quiet", "-a", "-m", "an empty line")
+    git(tmp_path, "checkout", "--quiet", "-b", "change")
+    (tmp_path / "new.py").touch()
+    assert not re.search(
+        "unchanged", run_gate(tmp_path, "--trainers", "mine:Mine", *QUICK[:2], "--seconds", "3", PYTHONPATH=str(ROOT)).stdout
+    )
+
+
+def test_the_reports_begin_with_the_trainers_without_a_decision():
+    report = Report("base", "head", 0.01, [Verdict("loop", "not slower"), Verdict("matrix", "undecided")], None)
+    assert report.text().startswith("NOT JUDGED: matrix (undecided)\n")
+    assert report.markdown().startswith("**NOT JUDGED: matrix (undecided)**\n\n")
+    assert not Report("base", "head", 0.01, [Verdict("loop", "not slower")], None).not_judged
+
+
+def test_a_margin_in_percent_is_explained(capsys):
+    with pytest.raises(SystemExit):
+        main(["gate", "--margin", "5"])
+    assert "must be a fraction above 0, up to 1; 5 % is 0.05 or 5%" in capsys.readouterr().err
 
 
 BROKEN = {
@@ -199,7 +247,7 @@ class Stops(Matrix):
 """
     base = re.sub("_epoch", "unused", head)
     mine = own_repository(tmp_path, base)
-    mine.write_text(head + "\nclass Newer(Matrix):\n    pass\n")
+    mine.write_text(head + "\nclass Newer(Matrix):\n    pass\n\nclass Never(Matrix):\n    pass\n")
     trainers = f"mine:{first},mine:Stops,mine:Never"
     output = run_gate(tmp_path, "--trainers", trainers, "--summary", "summary.md", *QUICK, PYTHONPATH=str(ROOT))
     assert output.returncode == code
