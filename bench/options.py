@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _DECLARED: dict[str, dict[str, Any]] = {
     "--trainers": {
         "metavar": "NAME,...",
-        "help": "run these trainers; module:Class runs your own code (default: all; train: matrix; scale: mpi; gate: those changed)",
+        "help": "run these trainers; module:Class runs your own code (default: {})",
     },
     "--workload": {
         "metavar": "NAME,...",
         "action": "append",
-        "help": "train on nielsen, wide, large, deep or huge; repeatable (default: nielsen,wide; train, versus, gate: nielsen)",
+        "help": "train on these of nielsen, wide, large, deep and huge (default: {})",
     },
     "--batch-size": {"metavar": "N,...", "help": "benchmark a grid instead of --workload: mini-batch sizes (default with --hidden: 10)"},
     "--hidden": {
@@ -31,14 +31,14 @@ _DECLARED: dict[str, dict[str, Any]] = {
         "help": "benchmark a grid instead of --workload: widths of the hidden layer (default with --batch-size: 30)",
     },
     "--dtype": {"choices": ("float32", "float64"), "default": "float32", "help": "set the dtype of all arithmetic (default: float32)"},
-    "--examples": {"metavar": "N", "help": "train on the first N images (default: all; versus, gate: chosen to keep epochs near 20 ms)"},
+    "--examples": {"metavar": "N", "help": "train on the first N images (default: {})"},
     "--rounds": {"metavar": "N", "help": "time N rounds per case (default: as many as fit into 5 s, from 5 to 40)"},
     "--warm-up": {"metavar": "S", "help": "warm up for S seconds and at least one epoch before the rounds (default: 0.5)"},
     "--patience": {
         "metavar": "S",
         "help": "set the timeout per step in seconds (default: at least 120 for the first epoch, 30 for later ones)",
     },
-    "--threads": {"metavar": "N", "help": "limit every trainer to N threads, and pin it to N processors (default: all; gate: 1)"},
+    "--threads": {"metavar": "N", "help": "limit every trainer to N threads, and pin it to N processors (default: {})"},
     "--seed": {"metavar": "N", "default": "0", "help": "seed the initial weights and the order of the examples (default: 0)"},
     "--data": {"metavar": "DIR", "help": "train on the four IDX files in DIR, gzipped or not (default: the embedded MNIST)"},
     "--require": {"metavar": "NAME,...", "help": "fail, rather than skip, a case of these trainers that cannot run"},
@@ -47,6 +47,8 @@ _DECLARED: dict[str, dict[str, Any]] = {
     "--no-charts": {"action": "store_true", "help": "write only the CSV"},
 }
 _ALIASES = {"--trainers": ("--trainer",)}
+_DEFAULTS = {"--trainers": "all", "--workload": ",".join(DEFAULT_WORKLOADS), "--examples": "all", "--threads": "all"}  # as help texts
+_ONE_WORKLOAD = {"metavar": "NAME", "help": "train on nielsen, wide, large, deep or huge (default: {})"}
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,17 @@ class Options:
         return mnist() if self.data is None else read_directory(self.data)
 
 
-def declare(add: Callable[..., Any], *names: str) -> None:
+def declare(add: Callable[..., Any], *names: str, one_workload: bool = False, defaults: Mapping[str, str] | None = None) -> None:
     """Declare the named options, or all options if no names are given.
 
-    add: the `add_argument` of an argparse parser, or the `addoption` of a pytest option group
+    add           the `add_argument` of an argparse parser, or the `addoption` of a pytest option group
+    one_workload  whether the command takes a single workload
+    defaults      help texts of the command's own defaults, by option
     """
     for name in names or _DECLARED:
-        add(*_ALIASES.get(name, ()), name, dest=_destination(name), **_DECLARED[name])
+        declared = _DECLARED[name] | (_ONE_WORKLOAD if one_workload and name == "--workload" else {})
+        declared["help"] = declared["help"].replace("{}", ({**_DEFAULTS, **(defaults or {})}).get(name, ""))
+        add(*_ALIASES.get(name, ()), name, dest=_destination(name), **declared)
 
 
 def parse(

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.commands.arguments import JOB, Commands, seconds, share
+from bench.commands.arguments import JOB, SHORT_EPOCHS, Commands, seconds, share
 from bench.commands.console import PAIRS_SHOWN, print_files, refuse
 from bench.gate import MARGIN, SECONDS
 from bench.options import declare, parse
@@ -25,7 +25,14 @@ if TYPE_CHECKING:
 def add_parser(commands: Commands) -> None:
     """Declare the command's arguments."""
     parser = commands.add_parser("gate", help="test if the working tree is slower than its base")
-    declare(parser.add_argument, "--trainers", *JOB, "--data", "--threads", "--results", "--machine", "--no-charts")
+    names = ("--trainers", *JOB, "--data", "--threads", "--results", "--machine", "--no-charts")
+    defaults = {
+        "--trainers": "those whose code differs",
+        "--workload": "nielsen",
+        "--examples": SHORT_EPOCHS,
+        "--threads": "1",
+    }
+    declare(parser.add_argument, *names, one_workload=True, defaults=defaults)
     parser.add_argument("--base", metavar="REVISION", help="compare with this revision (default: merge base with main)")
     parser.add_argument(
         "--margin", type=share, default=MARGIN, metavar="SHARE", help=f"set the smallest slowdown to report (default: {MARGIN:.0%}%)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench.commands.arguments import JOB, Commands, seconds, variable
+from bench.commands.arguments import JOB, SHORT_EPOCHS, Commands, seconds, variable
 from bench.commands.console import PAIRS_SHOWN, print_files, refuse
 from bench.options import declare, parse
 from bench.system.progress import progress
@@ -16,7 +16,8 @@ def add_parser(commands: Commands) -> None:
     parser = commands.add_parser("versus", help="compare two contenders on this machine: which is faster, and by how much")
     for name in "AB":
         parser.add_argument(name.lower(), metavar=name, help="trainer or module:Class, optionally with @revision")
-    declare(parser.add_argument, *JOB, "--data", "--threads", "--machine")
+    defaults = {"--workload": "nielsen", "--examples": SHORT_EPOCHS}
+    declare(parser.add_argument, *JOB, "--data", "--threads", "--machine", one_workload=True, defaults=defaults)
     parser.add_argument("--seconds", type=seconds, default=60.0, metavar="S", help="limit the time to S seconds (default: 60)")
     for name in "ab":
         parser.add_argument(f"--{name}-python", metavar="EXE", help=f"run {name.upper()} with this interpreter (default: the current one)")

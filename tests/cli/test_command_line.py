@@ -227,7 +227,7 @@ def test_plot_is_deterministic(trained, tmp_path):
         (["train", "--trainer", "lop"], "trainer 'lop'.* loop"),
         (["train", "--workload", "nielsen,wide"], "train .*one workload"),
         (["train", "--epochs", "0"], "--epochs 0"),
-        (["train", "--until", "soon"], "--until: soon: .*fraction.* 95%"),
+        (["train", "--until", "soon"], "--until: soon: .*fraction.* 10%"),
         (["train", "--results", "LICENSE"], "--results LICENSE: .*writ"),
         (["train", "--examples", "5"], "workload nielsen: batch size 10 .*5 examples"),
         (["tarin"], "'tarin'"),
