@@ -9,10 +9,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import metadata
-from pathlib import Path
 
 from bench.commands import COMMANDS
 from bench.commands.console import print_messages, refuse
+from bench.system import own_code
 from bench.system.signals import Stopped, listen
 from bench.system.streams import reader_may_leave
 from impls import InputError
@@ -20,15 +20,9 @@ from impls import InputError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    _find_modules_here()
+    own_code.find_modules_here()
     with reader_may_leave("stdout"), reader_may_leave("stderr"):
         return _run(arguments)
-
-
-def _find_modules_here() -> None:
-    """Let trainers be imported from the current directory, whether the command is `epochbench` or `python -m bench`."""
-    if not sys.flags.safe_path and not {"", str(Path.cwd())} & set(sys.path):
-        sys.path.insert(0, str(Path.cwd()))
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -50,7 +44,7 @@ def _run(arguments: Sequence[str] | None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="epochbench",
-        description="Analyse results and compare revisions. To run benchmarks: pytest bench --benchmark-only",
+        description="Time trainers of a neural network, analyse results, and compare revisions.",
         formatter_class=argparse.RawDescriptionHelpFormatter,  # the default would break the line at a command's hyphens
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {_version()}")

@@ -11,11 +11,20 @@ import pytest
 
 from bench.measure import summary
 from bench.measure.case import Case
-from bench.measure.pytest_internals import Terminal, compares_with_nothing, has_colours, hide_benchmark_table, parameter, set_exit_code
+from bench.measure.pytest_internals import (
+    Terminal,
+    compares_with_nothing,
+    has_colours,
+    hide_benchmark_table,
+    parameter,
+    remove_empty_storage,
+    set_exit_code,
+)
 from bench.measure.run import Run, prepare
 from bench.measure.stash import RUN, WATCHDOG
 from bench.measure.watchdog import Watchdog
 from bench.options import declare, parse
+from bench.system import own_code
 from bench.system.progress import LOGGER, show_with
 from bench.system.signals import catch
 from impls import InputError
@@ -25,6 +34,7 @@ _OUR_TABLE_SUFFICES = ("--benchmark-only", "--benchmark-disable", "--benchmark-s
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    own_code.find_modules_here()
     declare(parser.getgroup("epochbench", "epochbench: workloads, trainers and output").addoption)
 
 
@@ -33,6 +43,10 @@ def pytest_configure(config: pytest.Config) -> None:
     given = [str(argument) for argument in config.invocation_params.args]
     if not any(argument.startswith("--benchmark-") and argument not in _OUR_TABLE_SUFFICES for argument in given):
         hide_benchmark_table(config)
+    for shown in ("default::pytest_benchmark.logger.PytestBenchmarkWarning", "ignore:Benchmark fixture was not used at all"):
+        config.addinivalue_line(
+            "filterwarnings", shown
+        )  # no stored run, or one of another machine; and a case that failed before it was timed
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -41,7 +55,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     _refuse_plugins_that_slow_down(config)
     _refuse_to_compare_with_nothing(config)
     try:
-        options = parse(vars(config.option), results=config.rootpath / "results" / "local")
+        options = parse(vars(config.option), results=config.invocation_params.dir / "results" / "local")
         config.stash[RUN] = prepare(options, kind="timing")
     except InputError as error:
         raise pytest.UsageError(str(error)) from None
@@ -82,7 +96,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give each case its test. If pytest came across this directory during collection (`pytest .`), there is no run, and no case."""
     if "case" in metafunc.fixturenames:
         run = metafunc.config.stash.get(RUN, None)
-        skipped = [pytest.param(None, marks=pytest.mark.skip("name this directory to measure: pytest bench"), id="no case")]
+        skipped = [pytest.param(None, marks=pytest.mark.skip("to measure, use epochbench run, or pytest bench in a clone"), id="no case")]
         metafunc.parametrize("case", run.cases if run else skipped, ids=str)
 
 
@@ -180,6 +194,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         except KeyboardInterrupt:
             set_exit_code(config, pytest.ExitCode.INTERRUPTED)
         terminalreporter.write(summary.notes(run.warnings[warnings:], run.files[files:], colours=colours))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    remove_empty_storage(config)
 
 
 def pytest_benchmark_update_machine_info(config: pytest.Config, machine_info: dict[str, Any]) -> None:

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from impls.errors import InputError, Unsupported, unknown
+from impls.extras import install
 
 if TYPE_CHECKING:
     from impls.dataset import Dataset, Splits, mnist, read_directory, read_idx
@@ -120,7 +121,7 @@ def load_trainer(name: str) -> type[Trainer]:
             kind = getattr(importlib.import_module(module_name), class_name)
     except (Exception, SystemExit) as error:  # another author's module may raise anything at import
         if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
-            raise Unsupported(f"{error.name} is not installed: pip install '.[{EXTRAS[error.name]}]'") from error
+            raise Unsupported(f"{error.name} is not installed: {install(EXTRAS[error.name])}") from error
         ours = isinstance(error, ImportError) and (error.name or "").partition(".")[0] == __name__
         if name in TRAINERS and not ours and isinstance(error, (ImportError, OSError, RuntimeError)):  # from a library
             raise Unsupported(f"{name}: a library does not load: {type(error).__name__}: {error}") from error

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import mpi4py
 
 from impls.dataset import Dataset
+from impls.extras import install
 from impls.matrix_tuned import Layers, MatrixTuned
 from impls.tape import Tape
 
@@ -42,7 +43,7 @@ class Mpi(MatrixTuned):
         try:
             from mpi4py import MPI  # noqa: F401 (loads the library without initialising it)
         except (ImportError, RuntimeError) as error:
-            return f"mpi4py: no MPI library ({str(error).splitlines()[0]}); pip install '.[mpi]', or load your cluster's MPI module"
+            return f"mpi4py: no MPI library ({str(error).splitlines()[0]}); {install('mpi')}, or load your cluster's MPI module"
         return None
 
     @classmethod

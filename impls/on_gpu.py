@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from impls.extras import install
 from impls.trainer import Trainer
 
 try:
@@ -22,7 +23,7 @@ class OnGpu(Trainer):
     @classmethod
     def unavailable(cls) -> str | None:
         if cupy is None:
-            return "CuPy is not installed: pip install '.[gpu]' (CUDA 13) or '.[gpu-cuda12]'"
+            return f"CuPy is not installed: {install('gpu')} (CUDA 13), or {install('gpu-cuda12')}"
         if not cupy.cuda.is_available():
             return "CuPy finds no CUDA device: `nvidia-smi` must list one, with a driver for CuPy's CUDA version"
         return None

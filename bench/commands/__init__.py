@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bench.commands import check, compare, contribute, fleet, gate, machine, plot, report, scale, train, trainers, versus
+from bench.commands import check, compare, contribute, fleet, gate, machine, plot, report, run, scale, train, trainers, versus
 
-COMMANDS = (plot, compare, check, report, train, contribute, versus, gate, scale, fleet, machine, trainers)  # in the order of --help
+COMMANDS = (run, plot, compare, check, report, train, contribute, versus, gate, scale, fleet, machine, trainers)  # in the order of --help

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -79,6 +80,14 @@ def compares_with_nothing(config: pytest.Config) -> str | None:
     if session is not None and session.compare_fail and not session.compared_mapping:
         return str(session.storage)
     return None
+
+
+def remove_empty_storage(config: pytest.Config) -> None:
+    """Remove the directory that pytest-benchmark makes for stored runs, if the run stored nothing there."""
+    session: Any = getattr(config, "_benchmarksession", None)
+    if path := getattr(getattr(session, "storage", None), "path", None):
+        with suppress(OSError):  # it does not exist, or has files
+            Path(path).rmdir()
 
 
 def timed_seconds(benchmark: Any) -> Sequence[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,3 +16,12 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
     if ROOT.name in ("site-packages", "dist-packages"):  # importable anyway; in PYTHONPATH it would shadow the standard library
         return dict(given)
     return {**given, "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), given.get("PYTHONPATH"))))}
+
+
+def find_modules_here() -> None:
+    """Let trainers be imported from the current directory, whatever command was started. Call it after this suite's packages are imported:
+    the directory may have a bench/ or an impls/ of its own.
+    """
+    here = str(Path.cwd())
+    if not {"", here} & set(sys.path):
+        sys.path.insert(0, here)

@@ -16,6 +16,7 @@ import numpy as np
 from jax import experimental
 
 from impls.dataset import Dataset
+from impls.extras import install
 from impls.network import Network
 from impls.trainer import Order, Trainer
 
@@ -29,7 +30,7 @@ class JaxCpu(Trainer):
 
     library = "jax"
     platform: ClassVar[str] = "cpu"
-    mend: ClassVar[str] = "pip install '.[peers]'"
+    mend: ClassVar[str] = install("peers")
 
     @classmethod
     def unavailable(cls) -> str | None:

@@ -283,4 +283,4 @@ def test_pytest_finds_no_case_if_it_comes_across_the_directory(tmp_path):
     output = run("pytest", ".", "-p", "no:cacheprovider", "--ignore=tests", "--ignore=results", "-rs")
     assert output.returncode == 0, output.stdout + output.stderr
     assert "1 skipped" in output.stdout
-    assert "name this directory to measure: pytest bench" in output.stdout
+    assert "to measure, use epochbench run, or pytest bench in a clone" in output.stdout

@@ -5,7 +5,6 @@ import math
 import os
 import re
 import shutil
-import subprocess
 import sys
 
 import pytest
@@ -16,16 +15,10 @@ from bench.gate.verdict import Report, Verdict
 from bench.paired.pair import Pair
 from bench.stats.intervals import Interval
 from impls import TRAINERS
-from tests.support.commands import ROOT, command
-from tests.support.few_digits import FEW_DIGITS
+from tests.support.commands import ROOT
+from tests.support.gate import QUICK, git, own_repository, run_gate
 
 BACKPROP = " " * 8 + "gradients = self._backprop(self._x[examples].T, self._y[examples].T)\n"
-QUICK = ("--examples", "500", "--seconds", "20", "--data", str(FEW_DIGITS))
-
-
-def git(repository, *arguments):
-    who = ["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"]
-    return subprocess.run(["git", *who, *arguments], cwd=repository, check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture
@@ -43,16 +36,6 @@ def repository(tmp_path):
     return clone
 
 
-def own_repository(directory, module):
-    """Make a repository that contains only mine.py and return that file."""
-    mine = directory / "mine.py"
-    mine.write_text(module)
-    git(directory, "init", "--quiet", "-b", "main")
-    git(directory, "add", ".")
-    git(directory, "commit", "--quiet", "-m", "main")
-    return mine
-
-
 def change(repository, old=BACKPROP, new=BACKPROP * 3, file="matrix.py"):
     """Replace a text in a file of impls. By default, matrix.py then computes the gradient three times."""
     file = repository / "impls" / file
@@ -67,11 +50,6 @@ def state(repository):
         git(repository, *words)
         for words in (("status", "--porcelain"), ("diff",), ("diff", "--cached"), ("stash", "list"), ("worktree", "list"))
     ]
-
-
-def run_gate(repository, *arguments, **environment):
-    env = {name: value for name, value in os.environ.items() if name != "GITHUB_STEP_SUMMARY"} | environment
-    return command("gate", *arguments, cwd=repository, env=env)
 
 
 @pytest.mark.live
@@ -128,51 +106,6 @@ def test_without_changed_trainers_there_is_no_verdict(repository):
     output = run_gate(repository)
     assert output.returncode == 0
     assert "no trainer's code differs" in output.stdout
-
-
-MINE = "from impls.matrix import Matrix\n\n\nclass Mine(Matrix):\n    pass\n"
-
-
-@pytest.mark.parametrize(("name", "what"), [("mine:Min", "has Min in mine"), ("mime:Mine", "has a module mime")])
-def test_a_name_that_neither_side_has_is_rejected(tmp_path, name, what):
-    own_repository(tmp_path, MINE)
-    output = run_gate(tmp_path, "--trainers", name, *QUICK, PYTHONPATH=str(ROOT))
-    assert output.returncode == 2
-    assert re.fullmatch(rf"epochbench: --trainers {name}: neither the working tree nor \w+ {what}; correct the name\n", output.stderr)
-
-
-def test_a_repository_without_impls_must_name_its_trainers(tmp_path):
-    own_repository(tmp_path, MINE)
-    output = run_gate(tmp_path, PYTHONPATH=str(ROOT))
-    assert output.returncode == 2
-    assert "name the trainers to judge, such as --trainers my_module:MyTrainer" in output.stderr
-
-
-def test_the_same_code_is_not_measured(tmp_path):
-    mine = own_repository(tmp_path, MINE)
-    output = run_gate(tmp_path, "--trainers", "mine:Mine", *QUICK, PYTHONPATH=str(ROOT))
-    assert output.returncode == 0, output.stderr
-    assert re.search(r"^mine:Mine +unchanged +- +0 ", output.stdout, re.MULTILINE)
-    mine.write_text(MINE + "\n")
-    git(tmp_path, "commit", "--quiet", "-a", "-m", "an empty line")
-    git(tmp_path, "checkout", "--quiet", "-b", "change")
-    (tmp_path / "new.py").touch()
-    assert not re.search(
-        "unchanged", run_gate(tmp_path, "--trainers", "mine:Mine", *QUICK[:2], "--seconds", "3", PYTHONPATH=str(ROOT)).stdout
-    )
-
-
-def test_the_reports_begin_with_the_trainers_without_a_decision():
-    report = Report("base", "head", 0.01, [Verdict("loop", "not slower"), Verdict("matrix", "undecided")], None)
-    assert report.text().startswith("NOT JUDGED: matrix (undecided)\n")
-    assert report.markdown().startswith("**NOT JUDGED: matrix (undecided)**\n\n")
-    assert not Report("base", "head", 0.01, [Verdict("loop", "not slower")], None).not_judged
-
-
-def test_a_margin_in_percent_is_explained(capsys):
-    with pytest.raises(SystemExit):
-        main(["gate", "--margin", "5"])
-    assert "must be a fraction above 0, up to 1; 5 % is 0.05 or 5%" in capsys.readouterr().err
 
 
 BROKEN = {

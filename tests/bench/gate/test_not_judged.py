@@ -1,0 +1,54 @@
+"""What `gate` says and returns if it judges nothing: wrong names, the same code, verdicts without a decision."""
+
+import re
+
+import pytest
+
+from bench.__main__ import main
+from bench.gate.verdict import Report, Verdict
+from tests.support.commands import ROOT
+from tests.support.gate import QUICK, git, own_repository, run_gate
+
+MINE = "from impls.matrix import Matrix\n\n\nclass Mine(Matrix):\n    pass\n"
+
+
+@pytest.mark.parametrize(("name", "what"), [("mine:Min", "has Min in mine"), ("mime:Mine", "has a module mime")])
+def test_a_name_that_neither_side_has_is_rejected(tmp_path, name, what):
+    own_repository(tmp_path, MINE)
+    output = run_gate(tmp_path, "--trainers", name, *QUICK, PYTHONPATH=str(ROOT))
+    assert output.returncode == 2
+    assert re.fullmatch(rf"epochbench: --trainers {name}: neither the working tree nor \w+ {what}; correct the name\n", output.stderr)
+
+
+def test_a_repository_without_impls_must_name_its_trainers(tmp_path):
+    own_repository(tmp_path, MINE)
+    output = run_gate(tmp_path, PYTHONPATH=str(ROOT))
+    assert output.returncode == 2
+    assert "name the trainers to judge, such as --trainers my_module:MyTrainer" in output.stderr
+
+
+def test_the_same_code_is_not_measured(tmp_path):
+    mine = own_repository(tmp_path, MINE)
+    output = run_gate(tmp_path, "--trainers", "mine:Mine", *QUICK, PYTHONPATH=str(ROOT))
+    assert output.returncode == 0, output.stderr
+    assert re.search(r"^mine:Mine +unchanged +- +0 ", output.stdout, re.MULTILINE)
+    mine.write_text(MINE + "\n")
+    git(tmp_path, "commit", "--quiet", "-a", "-m", "an empty line")
+    git(tmp_path, "checkout", "--quiet", "-b", "change")
+    (tmp_path / "new.py").touch()
+    assert not re.search(
+        "unchanged", run_gate(tmp_path, "--trainers", "mine:Mine", *QUICK[:2], "--seconds", "3", PYTHONPATH=str(ROOT)).stdout
+    )
+
+
+def test_the_reports_begin_with_the_trainers_without_a_decision():
+    report = Report("base", "head", 0.01, [Verdict("loop", "not slower"), Verdict("matrix", "undecided")], None)
+    assert report.text().startswith("NOT JUDGED: matrix (undecided)\n")
+    assert report.markdown().startswith("**NOT JUDGED: matrix (undecided)**\n\n")
+    assert not Report("base", "head", 0.01, [Verdict("loop", "not slower")], None).not_judged
+
+
+def test_a_margin_in_percent_is_explained(capsys):
+    with pytest.raises(SystemExit):
+        main(["gate", "--margin", "5"])
+    assert "must be a fraction above 0, up to 1; 5 % is 0.05 or 5%" in capsys.readouterr().err
