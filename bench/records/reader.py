@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.records.formula import escape, unescape
-from bench.records.schema import COLUMNS, FIELDS, HEADERS, RENAMED, RENAMED_IN, SCHEMA, Field
+from bench.records.layout import layout, lines
+from bench.records.schema import COLUMNS, FIELDS, HEADERS, RENAMED, RENAMED_IN, Field
 from bench.records.writer import PARTIAL
 from impls.errors import InputError
 
@@ -31,6 +32,11 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u206
 _LONGEST = 1000  # characters of a cell; the suite writes about a hundred
 _LEAST, _MOST = 1e-30, 1e30  # of a number that is not 0: measurements are far within these bounds, and their ratios and sums are finite
 _TRAINER = COLUMNS.index("trainer")
+# Texts that a spreadsheet rewrites: a date in another form, digits as a number such as 1.23E+11.
+_FORMS = {
+    "started_at": (re.compile(r"\d{4}-\d\d-\d\d(T.*)?"), "a date such as 2026-01-31T12:00:00+00:00; a spreadsheet may have rewritten it"),
+    "commit": (re.compile(r"[0-9a-f]*"), "a commit in hexadecimal digits; a spreadsheet may have rewritten it"),
+}
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)  # float() also accepts spaces, underscores and names
 
 
@@ -43,7 +49,7 @@ def files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         inside = [path]
         if path.is_dir():
-            finished = (file for file in path.rglob("*.csv") if not file.name.endswith(PARTIAL))
+            finished = (file for pattern in ("*.csv", "*.csv.gz") for file in path.rglob(pattern) if not file.name.endswith(PARTIAL))
             inside = sorted(file for file in finished if file.is_file() and _of_a_run(file))  # opening a named pipe would block
             if not inside:
                 raise InputError(f"{path}: contains no CSV of a run; choose another directory")
@@ -52,9 +58,12 @@ def files(paths: Sequence[Path]) -> list[Path]:
 
 
 def _of_a_run(path: Path) -> bool:
-    """Return whether the file starts like the CSV of a run. `versus`, `gate` and other commands write other tables beside them."""
-    with path.open("rb") as file:
-        return file.read(7) == b"schema,"
+    """Return whether the file has the header of a run, or of one with a mistake. Other commands write other tables beside them."""
+    try:
+        header = next(csv.reader(lines(path)), [])
+    except (InputError, UnicodeDecodeError, csv.Error, OSError):
+        return False
+    return "schema" in set(re.split(r"[,;\t|]", ",".join(header)))
 
 
 def read(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None] | None = None) -> pd.DataFrame:
@@ -86,67 +95,65 @@ def read(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None] | 
 
 
 def _read(path: Path) -> list[Cells]:
-    lines, rows = [], []
+    numbers, rows = [], []
     renamed: set[str] = set()
+    for number, schema, row in _rows(path):
+        if schema < RENAMED_IN and row[_TRAINER] in RENAMED:
+            renamed.add(row[_TRAINER])
+            row[_TRAINER] = RENAMED[row[_TRAINER]]
+        numbers.append(number)
+        rows.append(row)
+    for name in sorted(renamed):
+        LOG.warning(f"{path}: renamed trainer {name} to {RENAMED[name]}, its name since schema {RENAMED_IN} of the CSV")
+    return [_typed(cells, field, path, numbers) for field, cells in zip(FIELDS, zip(*rows, strict=True), strict=True)]
+
+
+def _rows(path: Path) -> Iterator[tuple[int, int, list[str]]]:
+    """Yield the rows of a file: the number of the line, the schema, and the cells in the order of `COLUMNS`.
+
+    A concatenation of files has several headers. A spreadsheet may add rows of empty cells. Raises InputError if there are no other rows.
+    """
+    empty = True
     try:
-        reader = csv.reader(_lines(path), strict=True)
-        schema = _schema(path, next(reader, []))
-        for row in reader:
-            if row[:2] == ["schema", "run_id"]:  # the header of the next concatenated file
-                schema = _schema(path, row, reader.line_num)
+        reader = csv.reader(lines(path), strict=True)
+        here = layout(path, next(reader, []))
+        for cells in reader:
+            if not any(cells):
                 continue
-            columns = len(HEADERS[schema])
-            if len(row) != columns:
-                raise InputError(f"{path}, line {reader.line_num}: {len(row)} cells instead of {columns}; the row is broken")
-            if row[0] != str(schema):
+            if "schema" in cells and "run_id" in cells:
+                here = layout(path, cells, reader.line_num)
+                continue
+            if len(cells) != here.width:
+                raise InputError(f"{path}, line {reader.line_num}: {len(cells)} cells instead of {here.width}; the row is broken")
+            row = here.row(cells)
+            if row[0] != str(here.schema):
                 raise InputError(
-                    f"{path}, line {reader.line_num}: schema {_shown(row[0])} under the header of schema {schema}; the row is broken"
+                    f"{path}, line {reader.line_num}: schema {_shown(row[0])} under the header of schema {here.schema}; the row is broken"
                 )
-            if schema < RENAMED_IN and row[_TRAINER] in RENAMED:
-                renamed.add(row[_TRAINER])
-                row[_TRAINER] = RENAMED[row[_TRAINER]]
-            lines.append(reader.line_num)
-            rows.append(row + [""] * (len(COLUMNS) - columns))
+            empty = False
+            yield reader.line_num, here.schema, row
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text ({error.reason}); choose a CSV of this suite") from error
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: {error}; the row is broken") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from error
-    if not rows:
+    if empty:
         raise InputError(f"{path}: contains no rows")
-    for name in sorted(renamed):
-        LOG.warning(f"{path}: renamed trainer {name} to {RENAMED[name]}, its name since schema {RENAMED_IN} of the CSV")
-    return [_typed(cells, field, path, lines) for field, cells in zip(FIELDS, zip(*rows, strict=True), strict=True)]
-
-
-def _lines(path: Path) -> Iterator[str]:
-    """Yield a file's lines. In a partial file, leave out an incomplete last line."""
-    with path.open("rb") as file:
-        for line in file:
-            if line.endswith(b"\n") or not path.name.endswith(PARTIAL):
-                yield line.decode()
 
 
 def neutral(path: Path) -> str:
-    """Return the text of a CSV that `read` accepts, with formulas escaped as the writer does."""
+    """Return the text of a CSV that `read` accepts, with formulas escaped as the writer does, as a file of its own schema."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(
-        [escape(unescape(cell)) if field.type is str else cell for cell, field in zip(row, FIELDS, strict=False)]
-        for row in csv.reader(_lines(path))
-    )
+    writer = csv.writer(out, lineterminator="\n")
+    last = 0
+    for _, schema, row in _rows(path):
+        if schema != last:
+            writer.writerow(HEADERS[schema])
+            last = schema
+        cells = zip(row, FIELDS, strict=True)
+        writer.writerow([escape(unescape(cell)) if field.type is str else cell for cell, field in cells][: len(HEADERS[schema])])
     return out.getvalue()
-
-
-def _schema(path: Path, header: list[str], line: int = 1) -> int:
-    """Return the schema of the header."""
-    for schema, columns in HEADERS.items():
-        if header == list(columns):
-            return schema
-    missing = [name for name in HEADERS[1] if name not in header]
-    if missing:
-        raise InputError(f"{path}: line {line} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; choose a CSV of this suite")
-    raise InputError(f"{path}: line {line} is not a header of schema 1 to {SCHEMA}; check the names and the order of its columns")
 
 
 def _typed(cells: Sequence[str], field: Field, path: Path, lines: Sequence[int]) -> Cells:
@@ -173,6 +180,9 @@ def _value(cell: str, field: Field) -> str | bool | float | int:
     if field.type is str:
         if _CONTROL.search(cell):
             raise ValueError("a single line of text")
+        form, expected = _FORMS.get(field.name, (None, ""))
+        if form and not form.fullmatch(cell):
+            raise ValueError(expected)
         return sys.intern(unescape(cell))  # all rows share one copy in memory
     if field.type is bool:
         if cell not in ("", "0", "1"):

@@ -1,14 +1,17 @@
 """The CSV: round trip, errors for broken files, complete rows after a kill."""
 
+import gzip
 import re
 import subprocess
 import sys
 import time
 from contextlib import suppress
 from dataclasses import astuple, fields, replace
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -146,14 +149,52 @@ def test_a_row_that_cannot_be_written_leaves_the_file_unchanged(tmp_path):
     assert len(records.read([writer.partial])) == 1
 
 
+SAVED_AGAIN = {
+    "with a byte order mark": lambda raw: b"\xef\xbb\xbf" + raw,
+    "with CRLF": lambda raw: raw.replace(b"\n", b"\r\n"),
+    "with empty rows": lambda raw: raw + b"," * (len(COLUMNS) - 1) + b"\n\n",
+    "by pandas, with an index and in another order": lambda raw: (
+        pd.read_csv(BytesIO(raw), dtype=str, keep_default_na=False)[sorted(COLUMNS)].to_csv().encode()
+    ),
+    "gzipped": gzip.compress,
+}
+
+
+@pytest.mark.parametrize("how", SAVED_AGAIN)
+def test_a_file_that_was_saved_again_is_the_same_file(csv, tmp_path, how):
+    again = tmp_path / "again" / f"a.csv{'.gz' * (how == 'gzipped')}"
+    again.parent.mkdir()
+    again.write_bytes(SAVED_AGAIN[how](csv.read_bytes()))
+    pd.testing.assert_frame_equal(records.read(records.files([again.parent])), records.read([csv]))
+    assert records.neutral(again) == records.neutral(csv)
+
+
+def test_broken_and_very_large_compressed_files_are_rejected(csv, tmp_path, monkeypatch):
+    packed = tmp_path / "packed.csv.gz"
+    packed.write_bytes(gzip.compress(csv.read_bytes())[:-9])
+    with pytest.raises(InputError, match="the compressed data is broken"):
+        records.read([packed])
+    monkeypatch.setattr("bench.records.layout._MOST_UNPACKED", 100)
+    packed.write_bytes(gzip.compress(csv.read_bytes()))
+    with pytest.raises(InputError, match="unpacks to more than"):
+        records.read([packed])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda text: text.replace("seconds,", "", 1), "line 1 lacks the column seconds"),
         (
-            lambda text: text.replace("schema,run_id", "run_id,schema", 1),
-            f"line 1 is not a header of schema 1 to {SCHEMA}",
+            lambda text: text.replace("schema,run_id", "schema,schema,run_id", 1),
+            f"line 1 is not a header of schema 1 to {SCHEMA}; it repeats a column",
         ),
+        (lambda text: text.replace("schema,run_id", "run_id,schema", 1), f"line 2: schema 'r1' under the header of schema {SCHEMA}"),
+        (lambda text: text.replace(",", ";"), ": its cells are separated by semicolons; save it as a CSV with commas"),
+        (
+            lambda text: text.replace("2026-01-01T00:00:00+00:00", "01.01.26 00:00", 1),
+            "column started_at: '01.01.26 00:00' is not a date such",
+        ),
+        (lambda text: text.replace(",abc,", ",1.23E+11,", 1), "column commit: '1.23E+11' is not a commit in hexadecimal digits"),
         (lambda text: text.replace(f"\n{SCHEMA},r1", "\n9,r1", 1), f"line 2: schema '9' under the header of schema {SCHEMA}"),
         (lambda text: text.replace("0.1234567", "fast", 1), "line 2, column seconds: 'fast' is not a finite number"),
         (lambda text: text.replace("0.1234567", "-1", 1), "line 2, column seconds: '-1' is not a finite number, 0 or more"),
