@@ -77,7 +77,7 @@ def _unknown_code(table: pd.DataFrame) -> Iterator[str]:
     if table["dirty"].any():
         yield "column dirty: the code was changed since its commit or is in no commit, so it is not reproducible; use a clean commit"
     if (table["commit"] == "").any():
-        yield "column commit: empty, so the measured code is unknown; benchmark in a git clone"
+        yield "column commit: empty, so the measured code is unknown; benchmark in a git clone in which `git status` works"
 
 
 def _personal(table: pd.DataFrame) -> Iterator[str]:

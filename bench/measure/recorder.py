@@ -17,6 +17,7 @@ from bench.machine.identity import Machine, versioned
 from bench.machine.load import Shares
 from bench.machine.roofline import Peaks, Work, epoch_work
 from bench.measure.case import Case
+from bench.measure.provenance import Code
 from bench.records import Row, WriteError
 from bench.records.schema import FIELDS
 from bench.text.numbers import duration
@@ -33,24 +34,20 @@ _IMPOSSIBLE = 10
 
 @dataclass(frozen=True)
 class RunColumns:
-    """Columns that all rows of a run share.
-
-    dirty  for each trainer, whether its code differs from the commit, or None if that is unknown
-    """
+    """Columns that all rows of a run, or of a trainer, share. code: of each trainer"""
 
     run_id: str
     started_at: str
-    commit: str
     kind: Literal["timing", "training"]
     dataset: str
     threads: int
     machine: Machine
-    dirty: Mapping[str, bool | None]
+    code: Mapping[str, Code]
 
     def of(self, trainer: str) -> dict[str, Any]:
         """Return the columns of the trainer's rows, by name."""
-        run = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "machine"}
-        return run | asdict(self.machine) | {"dirty": self.dirty[trainer]}
+        run: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(self) if one.name not in ("machine", "code")}
+        return run | asdict(self.machine) | self.code[trainer]._asdict()
 
 
 @dataclass(frozen=True)

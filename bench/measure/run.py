@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,12 +13,13 @@ from bench.machine.identity import Machine, describe
 from bench.measure.case import Case, absent
 from bench.measure.inputs import Inputs
 from bench.measure.outcomes import Outcomes
+from bench.measure.provenance import provenance
 from bench.measure.recorder import Recorder, RunColumns
 from bench.options import Options
 from bench.records import WriteError
-from bench.system import git, launcher, own_code
+from bench.system import launcher
 from bench.text.numbers import counted
-from impls import TRAINERS, InputError, load_trainer
+from impls import InputError
 
 
 @dataclass
@@ -104,42 +103,22 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
     machine = describe(options.machine)
     now = datetime.now(UTC)
     run_id = records.new_id(now)
-    commit, dirty = _provenance(trainers)
+    code, warnings = provenance(trainers)
     columns = RunColumns(
         run_id=run_id,
         started_at=now.isoformat(timespec="seconds"),
-        commit=commit,
         kind=kind,
         dataset=inputs.splits.training.name,
         threads=threads,
         machine=machine,
-        dirty=dirty,
+        code=code,
     )
     narrow = (checked := blas.check_kernels()) and checked.warning()
     recorder = Recorder(
         columns,
         records.Writer(options.results / f"{run_id}-{kind}-{machine.machine}.csv"),
         clock.measure(),
-        warnings=[narrow] if narrow else [],
+        warnings=[*warnings, *([narrow] if narrow else [])],
     )
     cases = [Case(workload, name, reason) for workload in options.workloads for name, reason in trainers.items()]
     return Run(options, cases, inputs, Outcomes(), recorder)
-
-
-def _provenance(trainers: Mapping[str, str | None]) -> tuple[str, dict[str, bool | None]]:
-    """Return the commit of this package's checkout, and whether each trainer's code differs from that commit.
-
-    trainers  reason why each trainer cannot run here, or None
-
-    Outside a checkout, the commit is empty and every other value is None.
-    """
-    try:
-        if not (state := git.own_state()):
-            return "", dict.fromkeys(trainers)
-        commit, changed = state
-        mine = {name: load_trainer(name).__module__ for name, absent in trainers.items() if name not in TRAINERS and not absent}
-        files = {name: getattr(sys.modules[module], "__file__", None) for name, module in mine.items()}
-        strange = [name for name, file in files.items() if not (file and git.holds(own_code.ROOT, Path(file)))]
-    except InputError:
-        return "", dict.fromkeys(trainers)
-    return commit, {name: changed or name in strange for name in trainers}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from impls import InputError
 
 _CODE = ("*.py", "bench", "impls")  # untracked files that may be run
 _NOT_RESULTS = ":!results"
+# As `git rev-parse --local-env-vars` lists them, without those of the configuration
+_OF_A_REPOSITORY = {
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_NAMESPACE", "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE"),
+    *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_REPLACE_REF_BASE", "GIT_IMPLICIT_WORK_TREE"),
+}
 
 
 def own_state() -> tuple[str, bool] | None:
@@ -27,6 +33,16 @@ def state(root: Path) -> tuple[str, bool]:
     return run(root, "rev-parse", "--short=12", "HEAD").decode().strip(), bool(differing or added)
 
 
+def root_of(file: Path) -> Path | None:
+    """Return the root of the checkout that contains the file: its nearest parent that contains .git; None if there is none."""
+    return next((directory for directory in file.resolve().parents if (directory / ".git").exists()), None)
+
+
+def ignores(root: Path, file: Path) -> bool:
+    """Return whether git ignores the file in the checkout at `root`."""
+    return not holds(root, file) and not run(root, "ls-files", "--others", "--exclude-standard", "--", str(file.resolve()))
+
+
 def holds(root: Path, file: Path) -> bool:
     """Return whether git tracks the file in the checkout at `root`."""
     return file.resolve().is_relative_to(root) and bool(run(root, "ls-files", "--", str(file.resolve())))
@@ -34,9 +50,11 @@ def holds(root: Path, file: Path) -> bool:
 
 def run(root: Path, *arguments: str) -> bytes:
     """Run a git command in `root` and return its output. Raises InputError if it fails."""
+    # A git hook sets variables such as GIT_DIR, which name another repository.
+    environment = {name: value for name, value in os.environ.items() if name not in _OF_A_REPOSITORY}
     command = ["git", "--no-optional-locks", "-C", str(root), *arguments]  # without the option, git may write the index
     try:
-        return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
+        return subprocess.run(command, capture_output=True, check=True, timeout=60, env=environment).stdout
     except FileNotFoundError:
         raise InputError("git: not installed; install it to read revisions") from None
     except subprocess.TimeoutExpired as error:

@@ -200,7 +200,7 @@ def test_terminal_escapes_in_file_names_are_not_printed(tmp_path, capsys):
 
 def test_rich_markup_in_a_name_is_not_interpreted(tmp_path, mnist):
     case = Case(named("nielsen"), "[/]", "gone [bold]")
-    columns = RunColumns("id", "", "", "timing", "mnist", 1, describe("box"), {})
+    columns = RunColumns("id", "", "timing", "mnist", 1, describe("box"), {})
     recorder = Recorder(columns, records.Writer(tmp_path / "run.csv"), clock.measure())
     run = Run(parse({}, results=tmp_path), [case], Inputs(lambda: mnist), Outcomes(skipped={case: "gone [bold]"}), recorder)
     assert "skipped [/]: gone [bold]" in summary.text(run, colours=False)

@@ -8,6 +8,7 @@ from bench.machine.identity import describe
 from bench.machine.load import Shares
 from bench.machine.roofline import Peaks, epoch_work
 from bench.measure.case import Case
+from bench.measure.provenance import Code
 from bench.measure.recorder import Epochs, Recorder, RunColumns
 from bench.records import Writer
 from bench.verify.contract import ContractError
@@ -23,7 +24,7 @@ def record(directory, times_the_floor):
     workload = WORKLOADS["nielsen"]
     data = Dataset(np.ones((20, 784)), np.zeros(20, int), classes=10)
     trainer = Matrix(workload.network(data), data, batch_size=10, learning_rate=3.0)
-    columns = RunColumns("run", "2026-01-01T00:00:00+00:00", "", "timing", "mnist", 1, describe("here"), {"matrix": None})
+    columns = RunColumns("run", "2026-01-01T00:00:00+00:00", "timing", "mnist", 1, describe("here"), {"matrix": Code("", None)})
     recorder = Recorder(columns, Writer(directory / "run.csv"), Clock(tick=1e-9, reading=1e-9))
     seconds = times_the_floor * epoch_work((784, 30, 10), 20, 4).flops / PEAKS.flops
     epochs = Epochs([seconds] * 3, [0.9] * 3, 0.0, Shares(0.0, 0.0))
