@@ -21,7 +21,8 @@ from impls.errors import InputError, Unsupported, unknown
 from impls.extras import install
 
 if TYPE_CHECKING:
-    from impls.dataset import Dataset, Splits, mnist, read_directory, read_idx
+    from impls.dataset import Dataset, Splits, mnist, read_directory
+    from impls.idx import read_idx
     from impls.network import Network
     from impls.trainer import Trainer
 
@@ -64,8 +65,9 @@ TRAINERS = {
 
 # The other public names, with their modules. They are imported on first use, because a command's --help does not need NumPy.
 _LAZY = {
-    **dict.fromkeys(("Dataset", "Splits", "mnist", "read_directory", "read_idx"), "impls.dataset"),
+    **dict.fromkeys(("Dataset", "Splits", "mnist", "read_directory"), "impls.dataset"),
     "Network": "impls.network",
+    "read_idx": "impls.idx",
     "Trainer": "impls.trainer",
 }
 

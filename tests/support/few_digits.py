@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-from impls.dataset import DATA, read_idx
+from impls.dataset import DATA
+from impls.idx import read_idx
 
 FEW_DIGITS = Path(__file__).parents[2] / ".pytest_cache" / "d" / "few-digits"  # `pytest --cache-clear` empties it
 _COUNTS = {"train": 2400, "t10k": 500}  # five sixths of "train" become training data, the rest validation data
