@@ -40,7 +40,8 @@ _DECLARED: dict[str, dict[str, Any]] = {
     },
     "--threads": {"metavar": "N", "help": "limit every trainer to N threads, and pin it to N processors (default: {})"},
     "--seed": {"metavar": "N", "default": "0", "help": "seed the initial weights and the order of the examples (default: 0)"},
-    "--data": {"metavar": "DIR", "help": "train on the four IDX files in DIR, gzipped or not (default: the embedded MNIST)"},
+    "--data": {"metavar": "DIR", "help": "train on the four IDX files in DIR, or in a zip archive (default: the embedded MNIST)"},
+    "--split": {"metavar": "NAME", "help": "choose this dataset if DIR has several, such as letters"},
     "--require": {"metavar": "NAME,...", "help": "fail, rather than skip, a case of these trainers that cannot run"},
     "--results": {"metavar": "DIR", "help": "write the CSV and the charts to DIR (default: results/local)"},
     "--machine": {"metavar": "NAME", "help": "name this machine in the results (default: its processor, cores and GPU)"},
@@ -62,6 +63,7 @@ class Options:
     patience: int | None
     threads: int | None
     data: Path | None
+    split: str | None
     require: tuple[str, ...]
     results: Path
     machine: str | None
@@ -71,7 +73,7 @@ class Options:
         """Load the data."""
         from impls import mnist, read_directory
 
-        return mnist() if self.data is None else read_directory(self.data)
+        return mnist() if self.data is None else read_directory(self.data, self.split)
 
 
 def declare(add: Callable[..., Any], *names: str, one_workload: bool = False, defaults: Mapping[str, str] | None = None) -> None:
@@ -128,6 +130,7 @@ def parse(
         patience=_number("--patience", value("--patience")),
         threads=_number("--threads", value("--threads")),
         data=Path(value("--data")) if value("--data") else None,
+        split=value("--split"),
         require=require,
         results=Path(value("--results")) if value("--results") else results,
         machine=value("--machine"),

@@ -6,7 +6,6 @@ The loader uses no internet connection and no pickle, and allocates no more memo
 from __future__ import annotations
 
 import hashlib
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from impls.errors import InputError
-from impls.idx import checksum, read_idx
+from impls.idx import checksum
+from impls.idx_files import find
 from impls.network import Array
 
 DATA = Path(__file__).parent / "data"
@@ -28,13 +28,6 @@ MNIST_SHA256 = {
     "t10k-labels": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
 }
 
-# Fashion-MNIST uses MNIST's file names. EMNIST puts the name of its split first, and uses "test" instead of "t10k".
-_FILE_NAMES = {
-    "train-images": r"train-images[-.]idx3-ubyte(\.gz)?$",
-    "train-labels": r"train-labels[-.]idx1-ubyte(\.gz)?$",
-    "t10k-images": r"(t10k|test)-images[-.]idx3-ubyte(\.gz)?$",
-    "t10k-labels": r"(t10k|test)-labels[-.]idx1-ubyte(\.gz)?$",
-}
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -107,16 +100,18 @@ def mnist() -> Splits:
     return splits
 
 
-def read_directory(directory: Path) -> Splits:
-    """Read a dataset from the four IDX files of a directory. They may be gzipped, and have MNIST's or EMNIST's names.
+def read_directory(directory: Path, split: str | None = None) -> Splits:
+    """Read a dataset from the four IDX files of a directory, or of a zip archive. They may be gzipped.
+
+    split  which dataset, if there are several; see `idx_files.find`
 
     The last sixth of the training images becomes the validation set, as in the book, which splits MNIST's 60,000.
     Raises InputError, with the name of the file, if one is missing, ambiguous or damaged, or does not match the others.
     """
-    if not directory.is_dir():
+    if not directory.exists():
         raise InputError(f"{directory}: not a directory; give a directory with the four IDX files")
-    files = {part: _find(directory, part) for part in _FILE_NAMES}
-    arrays = {part: read_idx(path) for part, path in files.items()}
+    files = find(directory, split)
+    arrays = {part: file.read() for part, file in files.items()}
     sums = {part: checksum(array) for part, array in arrays.items()}
     if directory == DATA:
         for part, digest in sums.items():
@@ -130,6 +125,8 @@ def read_directory(directory: Path) -> Splits:
     def dataset(images: str, labels: str) -> Dataset:
         x, y = arrays[images], arrays[labels]
         for part, array, dimensions in ((images, x, 3), (labels, y, 1)):
+            if array.ndim == 4 and dimensions == 3:
+                raise InputError(f"{files[part]}: an array of shape {array.shape}; convert colour images to grey ones, (n, height, width)")
             if array.ndim != dimensions:
                 raise InputError(f"{files[part]}: an array of shape {array.shape}; it needs {dimensions} dimensions")
         if len(x) != len(y):
@@ -143,13 +140,3 @@ def read_directory(directory: Path) -> Splits:
     kept = len(train) - len(train) // 6
     held_back = Dataset(train.images[kept:], train.labels[kept:], classes, name) if kept < len(train) else train
     return Splits(train.first(kept), held_back, test)
-
-
-def _find(directory: Path, part: str) -> Path:
-    matching = sorted(path for path in directory.iterdir() if re.search(_FILE_NAMES[part], path.name))
-    if not matching:
-        name = f"{part}-idx{3 if part.endswith('images') else 1}-ubyte"
-        raise InputError(f"{directory}: no {name} or {name}.gz; add it, or give a directory with the four IDX files")
-    if len(matching) > 1:
-        raise InputError(f"{directory}: several files for {part}: {', '.join(path.name for path in matching)}; keep one")
-    return matching[0]

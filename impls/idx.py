@@ -8,6 +8,7 @@ import math
 import zlib
 from io import BufferedIOBase
 from pathlib import Path
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,49 +20,97 @@ _SHRUNK_AT_MOST = 100  # ratio of the unpacked size to the file size
 _ALWAYS_ALLOWED = 1 << 26  # bytes, for any file
 _PART = 1 << 17  # bytes of one read
 
+_TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}  # IDX's codes of the types of numbers
+_UNSIGNED_BYTE, _INTEGER = 0x08, 0x0C
+
+
+class Bytes(NamedTuple):
+    """Limits on what a file may unpack to: `plain` if it is not gzipped, `gzipped` if it is."""
+
+    plain: int
+    gzipped: int
+
+    @classmethod
+    def unpacked_from(cls, size: int) -> Bytes:
+        """Return the limits of compressed data of that many bytes."""
+        most = max(size * _SHRUNK_AT_MOST, _ALWAYS_ALLOWED)
+        return cls(most, most)
+
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     """Read an array of unsigned bytes from an IDX file, which may be gzipped.
 
     IDX: two zero bytes, the type (8: unsigned byte), the number of dimensions, each dimension as a big-endian 32-bit integer,
     then the data, row-major. The function compares these sizes with the file before it reads data, and unpacks no more than they say.
+    QMNIST's labels are 32-bit integers in eight columns. Of these the function returns the first, the class, as bytes.
     Raises InputError, with the name of the file and the problem.
     """
     try:
         if not path.is_file():  # reading a pipe could block forever
             raise InputError(f"{path}: not a file; give an IDX file")
+        size = path.stat().st_size
         with path.open("rb") as raw:
-            gzipped = raw.read(2) == b"\x1f\x8b"
-            raw.seek(0)
-            if not gzipped:
-                return _read_content(path, raw, path.stat().st_size)
-            with gzip.open(raw) as content:
-                return _read_content(path, content, max(path.stat().st_size * _SHRUNK_AT_MOST, _ALWAYS_ALLOWED))
-    except (OSError, EOFError, zlib.error) as error:
+            return read_stream(raw, str(path), Bytes(size, Bytes.unpacked_from(size).gzipped))
+    except OSError as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
 
 
-def _read_content(path: Path, content: BufferedIOBase, at_most: int) -> npt.NDArray[np.uint8]:
-    magic = content.read(4)
-    if len(magic) < 4 or magic[:3] != b"\x00\x00\x08" or not 1 <= magic[3] <= 4:
-        raise InputError(f"{path}: starts with 0x{magic.hex()}; IDX labels start with 0x00000801, IDX images with 0x00000803")
-    sizes = content.read(4 * magic[3])
-    if len(sizes) < 4 * magic[3]:
-        raise InputError(f"{path}: ends inside its header; download it again")
+def read_stream(raw: IO[bytes], name: str, most: Bytes) -> npt.NDArray[np.uint8]:
+    """Do the work of `read_idx` on an open file. name: in messages"""
+    try:
+        gzipped = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        if not gzipped:
+            return _read_content(name, raw, most.plain)
+        with gzip.open(raw) as content:
+            return _read_content(name, content, most.gzipped)
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"{name}: cannot be read: {error}") from error
+
+
+def _read_content(name: str, content: IO[bytes] | BufferedIOBase, at_most: int) -> npt.NDArray[np.uint8]:
+    dtype, dimensions = _type(name, content.read(4))
+    sizes = content.read(4 * dimensions)
+    if len(sizes) < 4 * dimensions:
+        raise InputError(f"{name}: ends inside its header; download it again")
     shape = tuple(int(n) for n in np.frombuffer(sizes, ">u4"))
-    expected = math.prod(shape)
+    expected = math.prod(shape) * dtype.itemsize
     if expected > at_most:
-        raise InputError(f"{path}: too small for the {' x '.join(map(str, shape))} bytes in its header; download it again")
+        raise InputError(f"{name}: too small for the {' x '.join(map(str, shape))} {_unit(dtype)} in its header; download it again")
     if not expected:
-        raise InputError(f"{path}: empty: its header says {' x '.join(map(str, shape))}; give a file with data")
+        raise InputError(f"{name}: empty: its header says {' x '.join(map(str, shape))}; give a file with data")
     data = bytearray()  # grows with the data that exist, so a false header allocates nothing
     while len(data) < expected and (part := content.read(min(_PART, expected - len(data)))):
         data += part
     if len(data) < expected:
-        raise InputError(f"{path}: truncated: {len(data):,} bytes of the {expected:,} in its header; download it again")
+        raise InputError(f"{name}: truncated: {len(data):,} bytes of the {expected:,} in its header; download it again")
     if content.read(1):
-        raise InputError(f"{path}: oversized: more than the {expected:,} bytes in its header; download it again")
-    return np.frombuffer(data, np.uint8).reshape(shape)
+        raise InputError(f"{name}: oversized: more than the {expected:,} bytes in its header; download it again")
+    array = np.frombuffer(data, dtype).reshape(shape)
+    return array if dtype == np.uint8 else _classes(name, array)
+
+
+def _type(name: str, magic: bytes) -> tuple[np.dtype[Any], int]:
+    """Return the type of the numbers and the number of dimensions, or raise InputError with what the file is instead."""
+    if magic[:1] == b"<":
+        raise InputError(f"{name}: an HTML or XML page, such as a server's error message; download the file again")
+    if len(magic) < 4 or magic[:2] != b"\x00\x00" or magic[2] not in _TYPES or not 1 <= magic[3] <= 4:
+        raise InputError(f"{name}: starts with 0x{magic.hex()}; IDX labels start with 0x00000801, IDX images with 0x00000803")
+    if magic[2] == _UNSIGNED_BYTE or (magic[2] == _INTEGER and magic[3] <= 2):
+        return np.dtype(_TYPES[magic[2]]), magic[3]
+    raise InputError(f"{name}: {_unit(np.dtype(_TYPES[magic[2]]))}; convert them to unsigned bytes, for images from 0 to 255")
+
+
+def _unit(dtype: np.dtype[Any]) -> str:
+    return "bytes" if dtype == np.uint8 else f"numbers of type {dtype.newbyteorder('=')}"
+
+
+def _classes(name: str, array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Return the classes of labels that are integers, (n,) or QMNIST's (n, 8), as bytes."""
+    classes = array if array.ndim == 1 else array[:, 0]
+    if classes.min() < 0 or classes.max() > 255:
+        raise InputError(f"{name}: classes from {classes.min()} to {classes.max()}; they must be from 0 to 255")
+    return classes.astype(np.uint8)
 
 
 def checksum(array: npt.NDArray[np.uint8]) -> str:

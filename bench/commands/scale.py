@@ -13,7 +13,7 @@ from bench.options import declare, parse
 def add_parser(commands: Commands) -> None:
     """Declare the command's arguments."""
     parser = commands.add_parser("scale", help="under mpiexec: time an epoch over 1, 2, 4, ... ranks, and predict it for more")
-    names = ("--trainers", *JOB, "--rounds", "--data", "--threads", "--results", "--machine", "--no-charts")
+    names = ("--trainers", *JOB, "--rounds", "--data", "--split", "--threads", "--results", "--machine", "--no-charts")
     declare(parser.add_argument, *names, defaults={"--trainers": "mpi"})
     parser.set_defaults(run=run, interrupted=ROWS_KEPT)
 
