@@ -25,7 +25,7 @@ def pytest_configure(config):
     config.getini("filterwarnings").insert(0, "error")
 
 
-SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM") if hasattr(signal, name)]
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGALRM", "SIGUSR2") if hasattr(signal, name)]
 
 
 @pytest.fixture(scope="session", autouse=True)

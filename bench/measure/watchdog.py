@@ -16,6 +16,7 @@ from typing import BinaryIO, cast
 from bench.machine.roofline import epoch_work
 from bench.measure.case import Case
 from bench.measure.run import Run
+from bench.measure.watchdog_process import OVERDUE
 from bench.system import json_lines, own_code
 from bench.system.progress import progress
 from bench.text.numbers import counted
@@ -96,7 +97,7 @@ class Watchdog:
             progress(f"{run.prefix(case)}  {what}")
 
         self._tell(case=case.title, waiting=[other.title for other in run.cases if other not in (case, *run.outcomes.finished)])
-        alarm = signal.signal(signal.SIGALRM, self._interrupt) if hasattr(signal, "SIGALRM") else None
+        before = signal.signal(OVERDUE, self._interrupt) if OVERDUE else None
         try:
             yield doing
         except _Overdue as location:
@@ -107,8 +108,8 @@ class Watchdog:
             raise BrokenOffError(f"exits the interpreter with exit code {error.code or 0}") from error
         finally:
             self.rest("recording")
-            if alarm is not None:
-                signal.signal(signal.SIGALRM, alarm)
+            if OVERDUE:
+                signal.signal(OVERDUE, before)
 
     def rest(self, doing: str) -> None:
         """Start a step without a timeout."""

@@ -27,6 +27,7 @@ from bench.system import json_lines
 
 TICK = 0.5  # seconds between two checks. Messages do not wake this process earlier, because the run is timing epochs
 GRACE = 10.0  # maximum seconds from the signal to the end of the step
+OVERDUE = getattr(signal, "SIGUSR2", None)  # the signal; not SIGALRM, which pytest-timeout uses. Windows has neither
 
 
 class RunState:
@@ -62,11 +63,11 @@ def main(pid: int) -> None:
             if run.status() != psutil.STATUS_STOPPED:  # a process stopped by Ctrl-Z does not hang
                 waited += TICK
             allowed = state.now.get("seconds") or float("inf")
-            if waited > allowed + (min(GRACE, allowed) if hasattr(signal, "SIGALRM") else 0):
+            if waited > allowed + (min(GRACE, allowed) if OVERDUE else 0):
                 hung = True
                 run.kill()
-            elif waited > allowed:
-                run.send_signal(signal.SIGALRM)
+            elif waited > allowed and OVERDUE:
+                run.send_signal(OVERDUE)
     state.silent.wait(2 * TICK)  # the last messages may be unread, and a child of the run may keep the pipe open
     cause = "it hung in code outside Python and had to be killed" if hung else "killed, crashed, or exited"
     if _killed_for_memory() > killed:

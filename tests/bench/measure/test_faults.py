@@ -1,5 +1,6 @@
 """Faulty trainers: the run names each with its reason, and still measures the others."""
 
+import os
 import re
 import sys
 
@@ -35,7 +36,7 @@ def faults(tmp_path_factory):
 @pytest.mark.parametrize("name", REASONS)
 def test_the_run_names_a_faulty_trainer_and_its_reason(faults, name):
     if name == "HangsWhileTimed" and sys.platform == "win32":
-        pytest.skip("Windows has no SIGALRM")
+        pytest.skip("Windows has no SIGUSR2")
     failure = rf"^FAILED (\S+, )*{WRONG}:{name}(, \S+)*: {REASONS[name]}"  # one line names all trainers with the same reason
     assert re.search(failure, faults[0].stdout, re.MULTILINE), faults[0].stdout
 
@@ -49,6 +50,20 @@ def test_the_run_measures_the_other_trainers(faults):
 def test_a_warning_of_a_library_is_printed_and_is_not_a_failure(faults):
     assert "the driver is old" in faults[0].stderr
     assert "and slow" in faults[0].stdout
+
+
+@posix
+def test_a_timeout_of_another_plugin_fires(tmp_path):
+    """As pytest-timeout does: a timer, and a handler that fails the test."""
+    (tmp_path / "timeout_plugin.py").write_text(
+        "import signal, pytest\n\ndef pytest_runtest_call(item):\n"
+        "    signal.signal(signal.SIGALRM, lambda *_: pytest.fail('it took too long'))\n    signal.alarm(2)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    options = ("-p", "timeout_plugin", "--trainers", f"{WRONG}:HangsWhileTimed", "--results", tmp_path / "results")
+    output = bench(*QUICK, "--patience", "60", *options, env=environment)
+    assert output.returncode == 1
+    assert f"FAILED {WRONG}:HangsWhileTimed: it took too long" in output.stdout
 
 
 # --- faults that end the process ----------------------------------------------------------------------------------------------------
