@@ -14,12 +14,13 @@ from bench.commands import COMMANDS
 from bench.commands.console import print_messages, refuse
 from bench.system import own_code
 from bench.system.signals import Stopped, listen
-from bench.system.streams import reader_may_leave
+from bench.system.streams import reader_may_leave, reopen_closed
 from impls import InputError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    reopen_closed()
     own_code.find_modules_here()
     with reader_may_leave("stdout"), reader_may_leave("stderr"):
         return _run(arguments)

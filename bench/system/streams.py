@@ -1,4 +1,4 @@
-"""Standard streams that ignore a broken pipe, as in `bench ... | head`: the exit code of the command does not change."""
+"""Standard streams that are closed, as in `bench ... >&-`, or break, as in `bench ... | head`: the exit code does not change."""
 
 from __future__ import annotations
 
@@ -7,6 +7,20 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
+
+
+def reopen_closed() -> None:
+    """Connect closed standard streams to the null device. Otherwise the next file that is opened would take their place.
+
+    Processes that this one starts inherit them.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # it gets the lowest free number, which is this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 (it stays open)
 
 
 @contextmanager

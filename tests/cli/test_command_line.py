@@ -144,6 +144,14 @@ def test_a_closed_stdout_does_not_change_the_exit_code(tmp_path, widths):
     assert process.returncode == 1
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows shells cannot close a stream")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_do_not_change_the_exit_code(tmp_path, closed):
+    csv = written(tmp_path / "a.csv", {("nielsen", "matrix"): [0.1] * 5})
+    shell = f'"{sys.executable}" -m bench compare "{csv}" {closed}'
+    assert subprocess.run(["sh", "-c", shell], cwd=ROOT, capture_output=True, check=False).returncode == 0
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system does not have /dev/full")
 def test_a_full_disk_is_exit_code_2_and_a_one_line_error(tmp_path):
     csv = written(tmp_path / "a.csv", {("nielsen", "matrix"): 1.0})
