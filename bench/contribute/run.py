@@ -28,7 +28,7 @@ def contribute(request: Request, *, plan: Sequence[Stage] | None = None) -> int:
     """
     countdown, options = Countdown(60 * request.minutes), request.options
     progress("detecting the hardware")
-    machine, threads = describe(options.machine), options.threads or affinity.available()
+    machine, threads = describe(options.machine), options.threads or affinity.default_threads()
     if threads > affinity.available():
         raise InputError(f"--threads {threads}: this process may run on {affinity.available()} processors; give fewer")
     meter = Meter()

@@ -11,6 +11,7 @@ import os
 import psutil
 import threadpoolctl
 
+from bench.machine.cpu_quota import cpu_quota
 from impls.errors import InputError
 
 # OpenMP, OpenBLAS, MKL, Accelerate and Numba read these when they are loaded.
@@ -22,14 +23,20 @@ def available() -> int:
     return len(processors())
 
 
+def default_threads() -> int:
+    """Return the number of processors that this process may keep busy: those it may run on, or fewer if a container has a CPU quota."""
+    quota = cpu_quota()
+    return available() if quota is None else max(1, min(available(), int(quota)))
+
+
 def limit_threads(threads: int | None = None) -> int:
-    """Pin this process to its first `threads` processors (None: all that it may use), and limit the libraries to as many threads.
+    """Pin this process to its first `threads` processors (None: `default_threads`), and limit the libraries to as many threads.
 
     threadpoolctl limits the libraries that are already loaded, the environment limits later ones. macOS has no pinning, so only the
     thread counts are set there. Returns the number of threads. Raises InputError if there are not enough processors.
     """
     most = available()
-    threads = most if threads is None else threads
+    threads = default_threads() if threads is None else threads
     if not 1 <= threads <= most:
         raise InputError(f"--threads {threads}: this process may run on {most} processors; give 1 to {most}")
     pin(processors()[:threads])

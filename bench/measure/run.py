@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench import records
-from bench.machine import affinity, blas, clock
+from bench.machine import affinity, blas, clock, cpu_quota
 from bench.machine.identity import Machine, describe
 from bench.measure.case import Case, absent
 from bench.measure.inputs import Inputs
@@ -113,12 +113,14 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
         machine=machine,
         code=code,
     )
-    narrow = (checked := blas.check_kernels()) and checked.warning()
+    kernels = blas.check_kernels()
+    for warning in (kernels.warning() if kernels else None, cpu_quota.warning(threads, cpu_quota.cpu_quota())):
+        warnings += [warning] if warning else []
     recorder = Recorder(
         columns,
         records.Writer(options.results / f"{run_id}-{kind}-{machine.machine}.csv"),
         clock.measure(),
-        warnings=[*warnings, *([narrow] if narrow else [])],
+        warnings=warnings,
     )
     cases = [Case(workload, name, reason) for workload in options.workloads for name, reason in trainers.items()]
     return Run(options, cases, inputs, Outcomes(), recorder)

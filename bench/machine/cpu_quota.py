@@ -1,0 +1,53 @@
+"""The CPU time that a container's control group allows, in processors, such as 0.5 with docker --cpus=0.5."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from bench.text.numbers import counted
+
+_GROUPS, _MOUNT = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
+
+
+def cpu_quota(groups: Path = _GROUPS, mount: Path = _MOUNT) -> float | None:
+    """Return the smallest quota of this process's control groups and their parents, in processors; None if there is none.
+
+    groups  the process's groups, a line each: NUMBER:CONTROLLERS:PATH, without controllers for version 2
+    mount   of the groups' file systems. In a container its root may be the group itself, which PATH then names wrongly
+    """
+    try:
+        lines = groups.read_text().splitlines()
+    except OSError:  # not Linux
+        return None
+    quotas = []
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        for root in (mount / controllers, mount / "cpu") if controllers else (mount, mount / "unified"):
+            group = root / path.lstrip("/")
+            above = [directory for directory in (group, *group.parents) if directory == root or root in directory.parents]
+            quotas += [quota for directory in above for quota in _quotas(directory)]
+    return min(quotas, default=None)
+
+
+def _quotas(directory: Path) -> Iterator[float]:
+    """Yield the quota of a group, of version 2 or 1, if it has one."""
+    with suppress(OSError, ValueError):  # no such file, or "max"
+        quota, period = (directory / "cpu.max").read_text().split()
+        yield int(quota) / int(period)
+    with suppress(OSError, ValueError):
+        quota = int((directory / "cpu.cfs_quota_us").read_text())
+        if quota > 0:  # -1: none
+            yield quota / int((directory / "cpu.cfs_period_us").read_text())
+
+
+def warning(threads: int, quota: float | None) -> str | None:
+    """Return what a quota does to measurements with so many threads; None if it does nothing."""
+    if quota is None or quota >= threads:
+        return None
+    fix = f"give --threads {int(quota)}, or raise it" if quota >= 1 else "raise it"
+    stops = f"a CPU quota of {quota:g} processors stops {counted(threads, 'busy thread')} again and again"
+    return f"{stops}, so long epochs look slower than short ones; {fix}"
