@@ -36,12 +36,12 @@ def cpu_quota(groups: Path = _GROUPS, mount: Path = _MOUNT) -> float | None:
 def _quotas(directory: Path) -> Iterator[float]:
     """Yield the quota of a group, of version 2 or 1, if it has one."""
     with suppress(OSError, ValueError):  # no such file, or "max"
-        quota, period = (directory / "cpu.max").read_text().split()
-        yield int(quota) / int(period)
+        allowed, period = map(int, (directory / "cpu.max").read_text().split())
+        yield allowed / period
     with suppress(OSError, ValueError):
-        quota = int((directory / "cpu.cfs_quota_us").read_text())
-        if quota > 0:  # -1: none
-            yield quota / int((directory / "cpu.cfs_period_us").read_text())
+        allowed = int((directory / "cpu.cfs_quota_us").read_text())
+        if allowed > 0:  # -1: none
+            yield allowed / int((directory / "cpu.cfs_period_us").read_text())
 
 
 def warning(threads: int, quota: float | None) -> str | None:
