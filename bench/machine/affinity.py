@@ -45,6 +45,11 @@ def limit_threads(threads: int | None = None) -> int:
     return threads
 
 
+def thread_variables() -> dict[str, str]:
+    """Return the thread counts in the environment, which `limit_threads` replaces."""
+    return {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
+
+
 def processors() -> list[int]:
     """Return the numbers of the processors that this process may run on."""
     process = psutil.Process()

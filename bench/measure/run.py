@@ -94,6 +94,7 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
     """
     if launcher.ranks() > ranks:
         raise InputError(f"mpiexec: this process is one of {launcher.ranks()} ranks; only scale and fleet run under mpiexec")
+    given = affinity.thread_variables()
     threads = affinity.limit_threads(options.threads)
     trainers = {name: absent(name) for name in options.trainers}
     inputs = Inputs(options.splits)
@@ -113,6 +114,8 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
         machine=machine,
         code=code,
     )
+    if ignored := [f"{name}={number}" for name, number in given.items() if number != str(threads)]:
+        warnings.append(f"{', '.join(ignored)}: not used; every trainer may use {counted(threads, 'thread')}; give --threads N instead")
     kernels = blas.check_kernels()
     for warning in (kernels.warning() if kernels else None, cpu_quota.warning(threads, cpu_quota.cpu_quota())):
         warnings += [warning] if warning else []

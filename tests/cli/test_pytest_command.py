@@ -273,6 +273,12 @@ def test_the_table_comes_before_the_charts_and_stays_if_they_fail(tmp_path):
     assert len(rows_of(tmp_path)) == 3
 
 
+def test_thread_counts_in_the_environment_that_are_not_used_are_named(tmp_path):
+    environment = {**os.environ, "OMP_NUM_THREADS": "7", "MKL_NUM_THREADS": "1"}
+    output = bench(*QUICK, "--trainers", "matrix", "--no-charts", "--results", tmp_path, env=environment)
+    assert "warning: OMP_NUM_THREADS=7: not used; every trainer may use 1 thread; give --threads N instead" in output.stdout
+
+
 def test_several_processes_at_once_are_refused():
     output = run(*BENCH, *QUICK, "--trainers", "matrix", "-n", "2")
     assert output.returncode == 4
