@@ -203,7 +203,11 @@ def _compiled(name: str, *, parallel: bool) -> Any:
     name = f"{name}_{hashlib.sha256(imported).hexdigest()[:8]}"
     function = FunctionType(_epoch.__code__, globals(), name)
     function.__qualname__ = name
-    return njit(cache=True, parallel=parallel, error_model="numpy")(function)
+    options = {"parallel": parallel, "error_model": "numpy"}
+    try:
+        return njit(cache=True, **options)(function)
+    except RuntimeError:  # it can write no directory for its cache (NUMBA_CACHE_DIR names another), so each process compiles
+        return njit(**options)(function)
 
 
 serial, parallel = _compiled("_serial", parallel=False), _compiled("_parallel", parallel=True)
