@@ -13,13 +13,13 @@ from impls import TRAINERS, InputError, load_trainer
 
 
 class Code(NamedTuple):
-    """The code of a trainer. commit: empty if unknown; dirty: whether the code differs from the commit, None if unknown."""
+    """The code of a trainer. commit: empty if unknown; dirty: whether the code is in no commit, None if unknown."""
 
     commit: str
     dirty: bool | None
 
 
-_UNKNOWN = Code("", None)
+_UNKNOWN, _IN_NO_COMMIT = Code("", None), Code("", True)
 
 
 def provenance(trainers: Mapping[str, str | None]) -> tuple[dict[str, Code], list[str]]:
@@ -35,9 +35,11 @@ def provenance(trainers: Mapping[str, str | None]) -> tuple[dict[str, Code], lis
             states[root] = git.state(root)
         except InputError as error:
             warnings.append(f"the rows name no commit: {' '.join(str(error).split())}")
-    code = dict.fromkeys(trainers, _UNKNOWN)
+    code = {name: _UNKNOWN if absent or name in TRAINERS else _IN_NO_COMMIT for name, absent in trainers.items()}
     for name, (root, file) in places.items():
-        if root in states and not git.ignores(root, file):  # git ignores, for example, a library in ./.venv
+        if root not in states:
+            code[name] = _UNKNOWN
+        elif not git.ignores(root, file):  # git ignores, for example, a library in ./.venv
             commit, changed = states[root]
             code[name] = Code(commit, changed or not git.holds(root, file))
     return code, warnings
