@@ -8,7 +8,7 @@ import math
 import zlib
 from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,19 +24,6 @@ _TYPES = {0x08: "u1", 0x09: "i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: "
 _UNSIGNED_BYTE, _INTEGER = 0x08, 0x0C
 
 
-class Bytes(NamedTuple):
-    """Limits on what a file may unpack to: `plain` if it is not gzipped, `gzipped` if it is."""
-
-    plain: int
-    gzipped: int
-
-    @classmethod
-    def unpacked_from(cls, size: int) -> Bytes:
-        """Return the limits of compressed data of that many bytes."""
-        most = max(size * _SHRUNK_AT_MOST, _ALWAYS_ALLOWED)
-        return cls(most, most)
-
-
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     """Read an array of unsigned bytes from an IDX file, which may be gzipped.
 
@@ -48,22 +35,27 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     try:
         if not path.is_file():  # reading a pipe could block forever
             raise InputError(f"{path}: not a file; give an IDX file")
-        size = path.stat().st_size
         with path.open("rb") as raw:
-            return read_stream(raw, str(path), Bytes(size, Bytes.unpacked_from(size).gzipped))
+            return read_stream(raw, str(path), path.stat().st_size)
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error}") from error
 
 
-def read_stream(raw: IO[bytes], name: str, most: Bytes) -> npt.NDArray[np.uint8]:
-    """Do the work of `read_idx` on an open file. name: in messages"""
+def read_stream(raw: IO[bytes], name: str, size: int, *, compressed: bool = False) -> npt.NDArray[np.uint8]:
+    """Do the work of `read_idx` on an open file.
+
+    name        in messages
+    size        bytes that it takes on disk
+    compressed  whether it is compressed there, as in a zip archive, besides being gzipped
+    """
+    unpacked = max(size * _SHRUNK_AT_MOST, _ALWAYS_ALLOWED)
     try:
         gzipped = raw.read(2) == b"\x1f\x8b"
         raw.seek(0)
         if not gzipped:
-            return _read_content(name, raw, most.plain)
+            return _read_content(name, raw, unpacked if compressed else size)
         with gzip.open(raw) as content:
-            return _read_content(name, content, most.gzipped)
+            return _read_content(name, content, unpacked)
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{name}: cannot be read: {error}") from error
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from impls.errors import InputError
-from impls.idx import Bytes, read_idx, read_stream
+from impls.idx import read_idx, read_stream
 
 # Fashion-MNIST has MNIST's file names. EMNIST and QMNIST put a name of their own first, and have "test" instead of "t10k".
 _NAMES = {
@@ -52,7 +52,7 @@ class IdxFile:
             return read_idx(self.path)
         try:
             with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as content:
-                return read_stream(content, str(self), Bytes.unpacked_from(archive.getinfo(self.member).compress_size))
+                return read_stream(content, str(self), archive.getinfo(self.member).compress_size, compressed=True)
         except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # RuntimeError: it has a password
             raise InputError(f"{self}: cannot be read: {error}") from error
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from bench.paired.checkout import home, run_git
+from bench.paired.checkout import differing, home, run_git
 from impls import TRAINERS, InputError
 
 
@@ -34,9 +34,7 @@ def changed(base: str) -> list[str]:
     The code of a trainer is its file, the files of impls that it imports, and its registered class. A file that is not Python, such as a
     kernel's source, belongs to the trainers whose code contains its name.
     """
-    listed = run_git("diff", "--name-only", "--no-renames", "-z", base, "--", "impls")  # both names of a renamed file
-    listed += run_git("ls-files", "--others", "--exclude-standard", "-z", "--", "impls")
-    differ = {Path(name) for name in listed.split("\0") if name}
+    differ = differing(base, "impls")
     others = {path.name for path in differ if path.suffix != ".py"}
     before = _registered(base) if Path("impls/__init__.py") in differ else TRAINERS
     names = []

@@ -64,9 +64,14 @@ def unchanged(revision: str, *, ours: bool) -> bool:
     """Return whether the working tree's code of a trainer is that of the revision. ours: whether the trainer is one of impls/"""
     if ours and _checkout() != home():  # the installed package
         return False
-    paths = ["impls"] if ours else ["."]
-    differ = run_git("diff", "--name-only", "-z", revision, "--", *paths)
-    return not (differ + run_git("ls-files", "--others", "--exclude-standard", "-z", "--", *paths))
+    return not differing(revision, "impls" if ours else ".")
+
+
+def differing(revision: str, path: str) -> set[Path]:
+    """Return the files under a path that differ from the revision, or are new, relative to the root. A renamed file counts as two."""
+    listed = run_git("diff", "--name-only", "--no-renames", "-z", revision, "--", path)
+    listed += run_git("ls-files", "--others", "--exclude-standard", "-z", "--", path)
+    return {Path(name) for name in listed.split("\0") if name}
 
 
 def lay_out(directory: Path, revision: str | None, *, ours: bool) -> None:
@@ -110,6 +115,5 @@ def _root() -> Path:
 
 
 def _checkout() -> Path | None:
-    """Return the root of the checkout: the current directory, or its nearest parent, that contains .git; None if there is none."""
-    here = Path.cwd().resolve()
-    return next((directory for directory in (here, *here.parents) if (directory / ".git").exists()), None)
+    """Return the root of the checkout of the current directory; None if there is none."""
+    return git.root_of(Path.cwd())

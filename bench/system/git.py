@@ -33,9 +33,10 @@ def state(root: Path) -> tuple[str, bool]:
     return run(root, "rev-parse", "--short=12", "HEAD").decode().strip(), bool(differing or added)
 
 
-def root_of(file: Path) -> Path | None:
-    """Return the root of the checkout that contains the file: its nearest parent that contains .git; None if there is none."""
-    return next((directory for directory in file.resolve().parents if (directory / ".git").exists()), None)
+def root_of(place: Path) -> Path | None:
+    """Return the root of the checkout of a file or directory: the nearest directory that contains .git; None if there is none."""
+    place = place.resolve()
+    return next((directory for directory in (place, *place.parents) if (directory / ".git").exists()), None)
 
 
 def ignores(root: Path, file: Path) -> bool:

@@ -21,7 +21,7 @@ from bench.measure.train import train
 from bench.options import parse
 from impls import TRAINERS, InputError, Unsupported
 from impls.matrix import Matrix
-from tests.support.commands import ROOT, command
+from tests.support.commands import ROOT, command, installed
 from tests.support.few_digits import FEW_DIGITS
 from tests.support.rows import written
 
@@ -66,14 +66,7 @@ def test_a_library_that_fails_when_it_looks_for_a_device_costs_its_trainer_only(
 
 def test_the_installed_command_imports_trainers_from_the_current_directory(tmp_path):
     (tmp_path / "mine.py").write_text("from impls.matrix import Matrix\n\nclass Mine(Matrix):\n    pass\n")
-    installed = "import sys; sys.path.remove(''); sys.path.append(sys.argv.pop(1)); from bench.__main__ import main; sys.exit(main())"
-    output = subprocess.run(
-        [sys.executable, "-c", installed, str(ROOT), *map(str, TRAIN), "--trainer", "mine:Mine", "--no-charts", "--results", "results"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    output = installed(*TRAIN, "--trainer", "mine:Mine", "--no-charts", "--results", "results", cwd=tmp_path)
     assert output.returncode == 0, output.stderr
 
 

@@ -55,6 +55,17 @@ def _cell(seconds, loop, trainer):
     return f"{median}<br>({interval}" if trainer == "loop" else f"{median}<br>**{speedup}** {bounds}"
 
 
+def test_the_printed_table_is_that_of_the_committed_run():
+    rows = records.read([REFERENCE / "main.csv"]).query("workload == 'nielsen'")
+    epochs = dict(tuple(rows.groupby("trainer")["seconds"]))
+    printed = re.findall(r"^(loop|matrix|matrix_tuned) {2,}(.*?) {2,}(\d+) {2,}[\d,]+ {2,}(.*?) {2,}", README, re.MULTILINE)
+    assert len(printed) == 3
+    for trainer, epoch, rounds, speedup in printed:
+        seconds = epochs[trainer]
+        assert (epoch, int(rounds)) == (duration_interval(intervals.median(seconds)), len(seconds))
+        assert speedup == ("1" if trainer == "loop" else times_interval(intervals.ratio(epochs["loop"], seconds)))
+
+
 def test_figures_of_the_gate_are_those_of_the_committed_study():
     figures = (ROOT / "results" / "gate" / "figures.md").read_text(encoding="utf-8")
     summary = figures.split("\n\n")[0]

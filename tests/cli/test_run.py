@@ -1,15 +1,9 @@
 """`epochbench run` in a directory of a user: a package, tests and a pytest configuration of their own."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from bench import records
-from tests.support.commands import QUICK, ROOT
-
-INSTALLED = "import sys; sys.path.remove(''); sys.path.append(sys.argv.pop(1)); from bench.__main__ import main; sys.exit(main())"
+from tests.support.commands import QUICK, installed
 
 
 @pytest.fixture
@@ -26,8 +20,7 @@ def project(tmp_path):
 
 def epochbench(directory, *arguments):
     """Run the installed command, which does not have the current directory on its path."""
-    command = [sys.executable, "-c", INSTALLED, str(ROOT), "run", *map(str, arguments)]
-    return subprocess.run(command, cwd=directory, env=os.environ, capture_output=True, text=True, check=False)
+    return installed("run", *arguments, cwd=directory)
 
 
 def test_a_run_neither_disturbs_the_directory_nor_is_disturbed(project):

@@ -52,6 +52,13 @@ def own_processor(command: Sequence[str | Path]) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
+def installed(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run the installed command, which does not have the current directory on its path."""
+    program = "import sys; sys.path.remove(''); sys.path.append(sys.argv.pop(1)); from bench.__main__ import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, str(ROOT), *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+
+
 BENCH = ("pytest", "bench", "-p", "no:cacheprovider")
 
 
