@@ -2,14 +2,17 @@
 
 The epoch times of two processes of the same code differ by about one percent as long as the processes live, because their memory
 layouts differ. Within a process, the time drifts with the machine. So the unit of measurement is the pair: one new process of each
-contender, and a few rounds in which each trains one epoch, in random order. A disturbance affects both epochs of a round, and the
+contender, and some rounds in which each trains one epoch, in random order. A disturbance affects both epochs of a round, and the
 differences between processes average out over the pairs. While one process trains, the other is suspended, because idle threads of a
 runtime may spin on its processors.
+
+On a quiet machine a few rounds are enough, and new processes tell more than further rounds. On a busy one, rounds differ by tens of
+percent, and a pair goes on until their median is known to 1 %. Recorded on a busy virtual machine, pairs of 40 rounds in place of 6
+spread by 0.6 % in place of 3.4 %, and took 2.5 times as long.
 """
 
 from __future__ import annotations
 
-import math
 import random
 import sys
 import time
@@ -24,7 +27,7 @@ from bench.machine import affinity
 from bench.paired.contender import Contender, ContenderError
 from bench.paired.job_size import short_rounds, write_job
 from bench.paired.memory_layout import MemoryLayout
-from bench.paired.pair import Pair
+from bench.paired.pair import Pair, ratio_error
 from bench.paired.worker_client import Worker
 from bench.verify.contract import ContractError, check_finite, check_repeats
 from bench.verify.epoch_job import EpochJob
@@ -34,7 +37,9 @@ from bench.workload import Workload
 from impls import Network, Splits
 
 READY = 120.0  # timeout in seconds for loading libraries and compiling
-ROUNDS = 6  # per pair. More rounds add little: the spread between pairs exceeds the error of the median over rounds
+ROUNDS = range(6, 41)  # per pair, an even number
+_PRECISE = 0.01  # error of the median of a pair's ratios, with which no more rounds are needed
+_SECONDS = 2.0  # of a pair's rounds, after which there are no more: some pairs must fit into the time budget
 STEPS = "steps.npz"  # the verification job, in the duel's directory
 
 
@@ -78,18 +83,26 @@ class Duel:
                 worker.first_epoch(self.patience)  # warm-up: touches memory and fills caches
                 firsts[name] = worker.network(self._file(name), self.patience)
                 worker.suspend()
-            order = "".join(random.choice(("ab", "ba")) for _ in range(math.ceil(ROUNDS / 2)))[:ROUNDS]  # AB BA or BA AB
-            seconds: dict[str, list[float]] = {"a": [], "b": []}
-            for first in order:
-                for name in (first, "b" if first == "a" else "a"):
-                    worker = workers[name]
-                    worker.resume()
-                    seconds[name].append(worker.epoch(self.patience))
-                    worker.suspend()
+            order, seconds = self._rounds(workers)
             self._check(workers, firsts)
         for name, left in self.left_behind.items():
             left.update(workers[name].left_behind)
         return Pair(tuple(seconds["a"]), tuple(seconds["b"]), order, time.monotonic() - begin)
+
+    def _rounds(self, workers: Mapping[str, Worker]) -> tuple[str, dict[str, list[float]]]:
+        """Train epochs in turn. Return for each round the contender that trained first, and the seconds of both contenders' epochs."""
+        order, seconds = "", {"a": list[float](), "b": list[float]()}
+        begin = time.monotonic()
+        while len(order) < ROUNDS[-1]:
+            if len(order) >= ROUNDS[0] and (ratio_error(seconds["a"], seconds["b"]) < _PRECISE or time.monotonic() - begin > _SECONDS):
+                break
+            for first in random.choice(("ab", "ba")):
+                order += first
+                for name in (first, "b" if first == "a" else "a"):
+                    workers[name].resume()
+                    seconds[name].append(workers[name].epoch(self.patience))
+                    workers[name].suspend()
+        return order, seconds
 
     def _check(self, workers: Mapping[str, Worker], firsts: Mapping[str, Network]) -> None:
         """Raise ContenderError if a last epoch does not reproduce the first, or the contenders' results differ by more than rounding."""
