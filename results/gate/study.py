@@ -1,8 +1,8 @@
 """Error rates of the gate: the recording behind README.md in this folder, and the figures made from it.
 
-    python results/gate/study.py record   writes pairs.csv and stored.csv; half an hour on two cores
-    python results/gate/study.py live     writes live.csv; another half hour
-    python results/gate/study.py report   writes figures.md from the three files
+    python results/gate/study.py record   writes sizes.csv, pairs.csv and stored.csv; an hour on two busy cores, less on idle ones
+    python results/gate/study.py live     writes live.csv, with the slowdowns of sizes.csv; half an hour
+    python results/gate/study.py report   writes figures.md from the three other files; ten minutes
 
 The study plants slowdowns in the steps of `matrix` (bench/gate/planted_slowdowns.py has the kinds). It records ten pairs of each
 condition in turn, so that slow and fast phases of the machine affect all conditions.
@@ -46,9 +46,9 @@ Condition = tuple[str, float, str]  # kind of slowdown, its size, state of the m
 TRAINER = "matrix"
 METHODS = dict(zip(KINDS, ("_update_mini_batch", "_backprop") * 3, strict=True))  # called once per mini-batch
 LEVELS = (0.02, 0.03, 0.05)
-TURNS, A_TURN = 6, 10  # 60 pairs per condition; four times as many of unchanged code
+TURNS, A_TURN = 4, 10  # 40 pairs per condition; four times as many of unchanged code
 TRIALS = 10_000  # drawn trials of unchanged code; a tenth as many of each slowdown
-LIVE, LIVE_LEVEL = 30, 0.03
+LIVE, LIVE_LEVEL = 8, 0.03
 
 
 @contextmanager
@@ -89,14 +89,21 @@ class Planted:
 UNCHANGED = Planted("none", 0.0)
 
 
-def planted(match: Duel, levels: Sequence[float]) -> list[Planted]:
-    """Measure the size of a unit of every kind; return every kind at every level."""
-    found = []
-    for kind in KINDS:
-        nothing, unit = shares(match, TRAINER, METHODS[kind], kind)
-        print(f"{kind}: empty wrapper {nothing:.2%} of an epoch, one unit per step {unit:.2%}", flush=True)
-        found += [Planted(kind, level, max(level - nothing, 0) / unit) for level in levels]
-    return found
+def measure_sizes(match: Duel) -> None:
+    """Write sizes.csv: for every kind, the slowdown of an empty wrapper around its method and of each unit per call, as shares of an epoch."""
+    with (HERE / "sizes.csv").open("w", newline="") as file:
+        sizes = csv.writer(file, lineterminator="\n")
+        sizes.writerow(["kind", "empty_wrapper", "unit"])
+        for kind in KINDS:
+            nothing, unit = shares(match, TRAINER, METHODS[kind], kind)
+            sizes.writerow([kind, f"{nothing:.5f}", f"{unit:.5f}"])
+            print(f"{kind}: empty wrapper {nothing:.2%} of an epoch, one unit per step {unit:.2%}", flush=True)
+
+
+def planted(levels: Sequence[float]) -> list[Planted]:
+    """Return every kind at every level, with the sizes of sizes.csv."""
+    sizes = {row["kind"]: (float(row["empty_wrapper"]), float(row["unit"])) for row in _read("sizes.csv")}
+    return [Planted(kind, level, max(level - nothing, 0) / unit) for kind, (nothing, unit) in sizes.items() for level in levels]
 
 
 def stored_median(match: Duel, subject: Planted) -> float:
@@ -114,12 +121,13 @@ def stored_median(match: Duel, subject: Planted) -> float:
 
 
 def record() -> None:
-    """Write pairs.csv and stored.csv."""
+    """Write sizes.csv, pairs.csv and stored.csv."""
     with prepared() as match, (HERE / "pairs.csv").open("w", newline="") as one, (HERE / "stored.csv").open("w", newline="") as other:
         pairs, medians = csv.writer(one, lineterminator="\n"), csv.writer(other, lineterminator="\n")
         pairs.writerow(["kind", "slower", "busy", "turn", "pair_seconds", "order", "a_microseconds", "b_microseconds"])
         medians.writerow(["kind", "slower", "busy", "turn", "median_seconds"])
-        slowdowns = planted(match, LEVELS)
+        measure_sizes(match)
+        slowdowns = planted(LEVELS)
         (five,) = [slowdown for slowdown in slowdowns if (slowdown.kind, slowdown.level) == ("added-pass", 0.05)]
         conditions = [(UNCHANGED, "")] * 4 + [(slowdown, "") for slowdown in slowdowns]
         conditions += list(product((UNCHANGED, five), ("busy", "busy on our core")))
@@ -140,7 +148,7 @@ def live() -> None:
     with prepared() as match, (HERE / "live.csv").open("w", newline="") as file:
         trials = csv.writer(file, lineterminator="\n")
         trials.writerow(["kind", "slower", "trial", "verdict", "ratio", "low", "high", "pairs", "seconds"])
-        subjects = [UNCHANGED, *planted(match, [LIVE_LEVEL])]
+        subjects = [UNCHANGED, *planted([LIVE_LEVEL])]
         for trial in range(LIVE):
             for subject in subjects:
                 word, ratio, stages = decide(subject.subject(match).pairs(), margin=MARGIN, seconds=SECONDS)
