@@ -19,9 +19,11 @@ def merge_base() -> str:
         try:
             return run_git("merge-base", "HEAD", tip).strip()
         except InputError as error:
-            raise InputError(
-                f"--base: no merge base with {main} in this clone; run git fetch --unshallow (actions/checkout: fetch-depth: 0)"
-            ) from error
+            if run_git("rev-parse", "--is-shallow-repository").strip() == "true":
+                fix = "this clone is shallow, so run git fetch --unshallow (actions/checkout: fetch-depth: 0)"
+            else:
+                fix = "give --base REVISION"
+            raise InputError(f"--base: HEAD and {main} have no common commit in this clone; {fix}") from error
     run_git("rev-parse", "HEAD")  # raises outside a git repository
     raise InputError(
         "--base: no main branch in this clone; give --base REVISION, or run git fetch origin main:main (actions/checkout: fetch-depth: 0)"

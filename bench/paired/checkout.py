@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import tarfile
 from pathlib import Path
@@ -11,6 +12,9 @@ import impls
 from bench.system import git
 from impls import InputError
 
+THEIRS = "theirs"
+_A_TRAINERS_BASE = Path("impls", "trainer.py")  # a package impls without it is another one of that name
+
 
 def home() -> Path:
     """Return the directory that contains the running bench/ and impls/.
@@ -18,14 +22,14 @@ def home() -> Path:
     Raises InputError if the current directory is in a checkout with another impls/. The user probably wants to measure that code.
     """
     running, checkout = Path(impls.__file__).resolve().parent.parent, _checkout()
-    if checkout and (checkout / "impls" / "trainer.py").is_file() and not checkout.samefile(running):
+    if checkout and (checkout / _A_TRAINERS_BASE).is_file() and not checkout.samefile(running):
         raise InputError(f"{checkout}: the running code is from {running}; run python -m bench in {checkout}")
     return running
 
 
 def has_impls() -> bool:
     """Return whether the checkout has trainers of its own in impls/. Raises InputError outside a checkout."""
-    return (_root() / "impls" / "trainer.py").is_file()
+    return (_root() / _A_TRAINERS_BASE).is_file()
 
 
 def run_git(*arguments: str) -> str:
@@ -39,10 +43,20 @@ def commit(revision: str) -> str:
         return run_git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}").strip()
     except InputError as error:
         if run_git("rev-parse", "--is-shallow-repository").strip() == "true":
-            remedy = f"this clone is shallow, so run git fetch --unshallow or git fetch --depth=1 origin {revision}"
+            remedy = f"this clone is shallow, so run {_fetch(revision)}"
         else:
             remedy = "run git fetch origin, or choose one from git log --oneline"
         raise InputError(f"{revision}: unknown revision; {remedy}") from error
+
+
+def _fetch(revision: str) -> str:
+    """Return the command that fetches a revision into a shallow clone."""
+    name = revision.removeprefix("origin/")
+    if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", revision):
+        return f"git fetch --depth=1 origin {revision}"
+    if re.fullmatch(r"[0-9a-f]{4,}|.*([~^:@]|\.\.).*|HEAD", revision):  # only a complete history has what it stands for
+        return "git fetch --unshallow"
+    return f"git fetch --depth=1 origin {name}:{f'refs/remotes/{revision}' if name != revision else name}"
 
 
 def working_tree(*, ours: bool = False) -> str:
@@ -79,8 +93,9 @@ def lay_out(directory: Path, revision: str | None, *, ours: bool) -> None:
 
     revision  the commit to take the trainer's code from; None: the running impls/
     ours      whether the trainer is one of impls/: then only the commit's impls/ is copied. The code of another trainer may be
-              anywhere, so the commit's whole tree is copied, with the running impls/ if the tree has none. Without a revision, the
-              worker imports such a trainer from the current directory.
+              anywhere, so the commit's whole tree is copied to the subdirectory THEIRS, which may have packages bench and impls of
+              its own; impls/ is the running one if the tree has none with trainers. Without a revision, the worker imports such a
+              trainer from the current directory.
     Does not write to the repository: no worktree, no change to index or stash. Raises InputError if git cannot read the commit.
     """
     caches, running = shutil.ignore_patterns("__pycache__"), home()
@@ -91,8 +106,9 @@ def lay_out(directory: Path, revision: str | None, *, ours: bool) -> None:
             raise InputError(f"{revision}: cannot read {'impls/' if ours else 'files'} of this commit: {error}") from error
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             tar.extraction_filter = _inside
-            tar.extractall(directory)
-        shutil.rmtree(directory / "bench", ignore_errors=True)
+            tar.extractall(directory / THEIRS)
+        if (directory / THEIRS / _A_TRAINERS_BASE).is_file():
+            (directory / THEIRS / "impls").rename(directory / "impls")
     shutil.copytree(running / "bench", directory / "bench", ignore=caches)
     if not (directory / "impls").is_dir():
         shutil.copytree(running / "impls", directory / "impls", ignore=caches)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.paired.checkout import commit, lay_out, working_tree
+from bench.paired.checkout import THEIRS, commit, lay_out, working_tree
 from impls import TRAINERS, InputError, locate
 
 
@@ -21,6 +21,7 @@ class Contender:
     source   the directory with the bench/ and impls/ that the worker runs
     code     a name for that code: a commit, or the working tree
     pinned   whether all code is from that commit: the worker must not import from the working tree
+    modules  the directory to import the trainer from, if it is not one of impls/
     python   its interpreter
     env      environment variables, in addition to those of this process
     """
@@ -30,6 +31,7 @@ class Contender:
     source: Path
     code: str
     pinned: bool
+    modules: Path
     python: str = sys.executable
     env: Mapping[str, str] = field(default_factory=dict)
 
@@ -68,4 +70,5 @@ def contender(name: str, directory: Path, *, python: str | None = None, env: Map
     revised = commit(revision) if at else None
     lay_out(directory, revised, ours=trainer in TRAINERS)
     code = revised[:12] if revised else working_tree(ours=trainer in TRAINERS)
-    return Contender(name, trainer, directory, code, bool(revised), executable, dict(env or {}))
+    modules = directory / THEIRS if revised else Path.cwd()
+    return Contender(name, trainer, directory, code, bool(revised), modules, executable, dict(env or {}))

@@ -39,7 +39,7 @@ from impls import Network, Splits
 READY = 120.0  # timeout in seconds for loading libraries and compiling
 ROUNDS = range(6, 41)  # per pair, an even number
 _PRECISE = 0.01  # error of the median of a pair's ratios, with which no more rounds are needed
-_SECONDS = 2.0  # of a pair's rounds, after which there are no more: some pairs must fit into the time budget
+_SHARE, _SECONDS = 1 / 45, 2.0  # of the time budget, and at most so long: after this time a pair has no more rounds
 STEPS = "steps.npz"  # the verification job, in the duel's directory
 
 
@@ -50,6 +50,7 @@ class Duel:
     title        one line that describes the job
     start        the initial network of each epoch
     patience     timeout of a request in seconds
+    enough       seconds of rounds after which a pair ends, however noisy they are: several pairs must fit into the time budget
     facts        for "a" and "b": versions, BLAS kernels, threads
     left_behind  for "a" and "b": names of child processes that outlived the worker and were killed
     """
@@ -61,6 +62,7 @@ class Duel:
     start: Network
     threads: int
     patience: float
+    enough: float
     facts: Mapping[str, dict[str, Any]]
     left_behind: Mapping[str, set[str]]
 
@@ -94,7 +96,7 @@ class Duel:
         order, seconds = "", {"a": list[float](), "b": list[float]()}
         begin = time.monotonic()
         while len(order) < ROUNDS[-1]:
-            if len(order) >= ROUNDS[0] and (ratio_error(seconds["a"], seconds["b"]) < _PRECISE or time.monotonic() - begin > _SECONDS):
+            if len(order) >= ROUNDS[0] and (ratio_error(seconds["a"], seconds["b"]) < _PRECISE or time.monotonic() - begin > self.enough):
                 break
             for first in random.choice(("ab", "ba")):
                 order += first
@@ -155,7 +157,7 @@ def prepare(
     data = workload.data(splits)
     network = workload.network(data)
     title = workload.title(network.layers, len(data))
-    return Duel(a, b, title, job, network, threads, patience, facts, {"a": set(), "b": set()})
+    return Duel(a, b, title, job, network, threads, patience, min(_SHARE * seconds, _SECONDS), facts, {"a": set(), "b": set()})
 
 
 def start(contender: Contender, directory: Path, threads: int) -> None:

@@ -1,4 +1,4 @@
-"""Worker process that trains on request: `python -m bench.paired.worker TRAINER JOB THREADS PINNED`.
+"""Worker process that trains on request: `python -m bench.paired.worker TRAINER JOB THREADS PINNED MODULES`.
 
 It reads requests from standard input and writes replies to standard output, one JSON object per line:
 
@@ -7,9 +7,9 @@ It reads requests from standard input and writes replies to standard output, one
     {"do": "perturb"}            train another epoch, which differs only by rounding      {}
     {"do": "save", "to": FILE}   write the weights and biases to FILE                     {}
 
-PINNED is True or False. If True, the trainer's module must be in the working directory. After loading the trainer, the worker sends an
-unrequested first reply with its versions, BLAS and device. Instead of any reply, it may send {"error": message}, or {"absent": reason} if
-the trainer cannot run on this machine. It exits at the end of its input.
+PINNED is True or False. If True, the trainer's module must be in the working directory. MODULES is the directory of a user's modules.
+After loading the trainer, the worker sends an unrequested first reply with its versions, BLAS and device. Instead of any reply, it may
+send {"error": message}, or {"absent": reason} if the trainer cannot run on this machine. It exits at the end of its input.
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ import numpy as np
 
 import impls
 from bench.machine import affinity, identity
-from bench.system import json_lines, process_tree
+from bench.system import json_lines, own_code, process_tree
 from bench.verify.epoch_job import EpochJob, write_network
 from bench.verify.pending import observe
 from bench.verify.rounding import perturbed
 
 
-def main(trainer: str, job: Path, threads: int, *, pinned: bool) -> None:
+def main(trainer: str, job: Path, threads: int, modules: Path, *, pinned: bool) -> None:
     """Serve until the input or the parent process ends; on Linux, exit with the parent even while suspended."""
     process_tree.end_with_parent()
+    own_code.share_names(modules, modules / "src")
     with _private_pipes() as (requests, replies):
         reply = partial(json_lines.send, replies)
         try:
@@ -104,4 +105,4 @@ def _private_pipes() -> Iterator[tuple[BinaryIO, BinaryIO]]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), pinned=sys.argv[4] == "True")
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[5]), pinned=sys.argv[4] == "True")

@@ -26,7 +26,7 @@ class Worker:
     def __init__(self, contender: Contender, job: Path, threads: int, layout: MemoryLayout | None = None) -> None:
         self.contender = contender
         layout = layout or MemoryLayout()
-        arguments = contender.trainer, str(job), str(threads), str(contender.pinned)
+        arguments = contender.trainer, str(job), str(threads), str(contender.pinned), str(contender.modules)
         try:
             self._child = Child(
                 [*layout.prefix, contender.python, "-m", "bench.paired.worker", *arguments],
@@ -146,6 +146,8 @@ class Worker:
 def _environment(contender: Contender, layout: MemoryLayout) -> dict[str, str]:
     environment = {**without_launcher(os.environ), **layout.env, **contender.env}
     environment.pop("PYTHONSAFEPATH", None)  # Python must find the copied code in the working directory
-    theirs = contender.source if contender.pinned else Path.cwd()
-    paths = contender.env.get("PYTHONPATH"), str(theirs), str(theirs / "src"), os.environ.get("PYTHONPATH")
-    return {**environment, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    given = (paths.get("PYTHONPATH", "").split(os.pathsep) for paths in (contender.env, os.environ))
+    # Absolute, because the worker runs in another directory
+    first, last = ([str(Path(path).absolute()) for path in paths if path] for paths in given)
+    theirs = str(contender.modules), str(contender.modules / "src")
+    return {**environment, "PYTHONPATH": os.pathsep.join([*first, *theirs, *last])}

@@ -1,4 +1,4 @@
-"""Location of this suite's code, and an environment in which a child process can import it."""
+"""Location of this suite's code, and how it and a user's modules are found, even if both have packages called bench or impls."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+
+import bench
+import impls
 
 ROOT = Path(__file__).resolve().parents[2]  # the directory that contains the package bench: in a checkout, its root
 IN_CHECKOUT = (ROOT / "pyproject.toml").is_file()
@@ -22,6 +25,18 @@ def find_modules_here() -> None:
     """Let trainers be imported from the current directory, whatever command was started. Call it after this suite's packages are imported:
     the directory may have a bench/ or an impls/ of its own.
     """
-    here = str(Path.cwd())
+    try:
+        here = str(Path.cwd())
+    except FileNotFoundError:  # the directory was deleted
+        return
     if not {"", here} & set(sys.path):
         sys.path.insert(0, here)
+    share_names(Path(here))
+
+
+def share_names(*directories: Path) -> None:
+    """Let the modules of a user's package bench or impls in these directories be imported too, where this suite has none of that name."""
+    for package in (bench, impls):
+        for theirs in (directory / package.__name__ for directory in directories):
+            if theirs.is_dir() and str(theirs) not in package.__path__ and not theirs.samefile(package.__path__[0]):
+                package.__path__.append(str(theirs))

@@ -90,7 +90,7 @@ UNCHANGED = Planted("none", 0.0)
 
 
 def measure_sizes(match: Duel) -> None:
-    """Write sizes.csv: for every kind, the slowdown of an empty wrapper around its method and of each unit per call, as shares of an epoch."""
+    """Write sizes.csv: per kind, the slowdown of an empty wrapper around its method and of each unit per call, in shares of an epoch."""
     with (HERE / "sizes.csv").open("w", newline="") as file:
         sizes = csv.writer(file, lineterminator="\n")
         sizes.writerow(["kind", "empty_wrapper", "unit"])

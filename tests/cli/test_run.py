@@ -9,12 +9,14 @@ from tests.support.commands import QUICK, installed
 @pytest.fixture
 def project(tmp_path):
     """Return a directory with a trainer, and with everything that could disturb pytest or the imports."""
-    (tmp_path / "mine.py").write_text("from impls.matrix import Matrix\n\nclass Mine(Matrix):\n    pass\n")
+    imports = "from impls.matrix import Matrix\nfrom impls.sizes import SIZE\nimport bench.sizes\nassert bench.sizes.SIZE == SIZE == 1\n"
+    (tmp_path / "mine.py").write_text(f"{imports}\nclass Mine(Matrix):\n    pass\n")
     (tmp_path / "conftest.py").write_text("def pytest_addoption(parser):\n    parser.addoption('--seed')\n")
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --an-option-of-another-plugin\n")
     for package in ("bench", "impls", "tests"):
         (tmp_path / package).mkdir()
         (tmp_path / package / "__init__.py").write_text(f"raise ImportError('this is the {package} of the user')\n")
+        (tmp_path / package / "sizes.py").write_text("SIZE = 1\n")
     return tmp_path
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from bench.__main__ import main
 from bench.gate.verdict import Report, Verdict
-from tests.support.commands import ROOT
+from tests.support.commands import ROOT, installed
 from tests.support.gate import QUICK, git, own_repository, run_gate
 
 MINE = "from impls.matrix import Matrix\n\n\nclass Mine(Matrix):\n    pass\n"
@@ -52,3 +52,20 @@ def test_a_margin_in_percent_is_explained(capsys):
     with pytest.raises(SystemExit):
         main(["gate", "--margin", "5"])
     assert "must be a fraction above 0, up to 1; 5 % is 0.05 or 5%" in capsys.readouterr().err
+
+
+def test_a_repository_may_have_packages_called_bench_and_impls(tmp_path):
+    """Its own modules are found beside this suite's, in the working tree and at the base."""
+    for package in ("bench", "impls", "src"):
+        (tmp_path / package).mkdir()
+    for module in ("bench/__init__.py", "impls/__init__.py"):
+        (tmp_path / module).write_text("raise ImportError('the suite has a package of this name')\n")
+    for module in ("bench/size.py", "impls/sizes.py", "src/more.py"):
+        (tmp_path / module).write_text("SIZE = 1\n")
+    mine = own_repository(tmp_path, "import bench.size, impls.sizes, more\n" + MINE)
+    git(tmp_path, "checkout", "--quiet", "-b", "change")
+    mine.write_text(mine.read_text() + "    changed = True\n")
+    job = ("--trainers", "mine:Mine", "--base", "main", *QUICK[:2], "--seconds", "5", *QUICK[4:])
+    output = installed("gate", *job, cwd=tmp_path)
+    assert output.returncode in (0, 1, 3), output.stderr
+    assert re.search(r"^mine:Mine +(not slower|undecided|slower) ", output.stdout, re.MULTILINE), output.stdout

@@ -104,11 +104,11 @@ def test_the_path_of_an_interpreter_may_be_relative(tmp_path):
 def answer(*ratios, **others):
     """Return the answer of versus for pairs with those ratios."""
     one, other = (
-        Contender(name, name, Path(), "abc", pinned=False, env=env)
+        Contender(name, name, Path(), "abc", pinned=False, modules=Path(), env=env)
         for name, env in (("loop", {"SOME": "thing"}), ("matrix", {}))
     )
     facts = {"threads": 1, "numpy": "2"}
-    match = duel.Duel(one, other, "a job", Path(), None, 1, 60.0, {"a": facts, "b": facts}, {"a": {"cat"}, "b": set()})
+    match = duel.Duel(one, other, "a job", Path(), None, 1, 60.0, 2.0, {"a": facts, "b": facts}, {"a": {"cat"}, "b": set()})
     measured = list(pairs(ratios))
     return Answer(match, interval_at(measured, 1), measured, **others)
 
