@@ -15,6 +15,7 @@ def add_parser(commands: Commands) -> None:
     parser = commands.add_parser("scale", help="under mpiexec: time an epoch over 1, 2, 4, ... ranks, and predict it for more")
     names = ("--trainers", *JOB, "--rounds", "--data", "--split", "--threads", "--results", "--machine", "--no-charts")
     declare(parser.add_argument, *names, defaults={"--trainers": "mpi"})
+    parser.add_argument("--oversubscribe", action="store_true", help="also measure more ranks than there are processors (minutes)")
     parser.set_defaults(run=run, interrupted=ROWS_KEPT)
 
 
@@ -23,4 +24,6 @@ def run(given: argparse.Namespace) -> int:
     from bench.mpi.ranks import supervised
     from bench.mpi.scaling import scale
 
-    return supervised(lambda: scale(lambda: parse(given, results=Path("results/local"), trainers=["mpi"])))
+    return supervised(
+        lambda: scale(lambda: parse(given, results=Path("results/local"), trainers=["mpi"]), oversubscribe=given.oversubscribe)
+    )

@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from bench.machine import affinity
@@ -122,8 +122,8 @@ def hosts(ranks: Any) -> int:
     return len(set(ranks.allgather(platform.node())))
 
 
-def pin_share(ranks: Any) -> bool:
-    """Pin this rank to its share of its host's processors. Return whether every rank has at least one exclusive processor.
+def pin_share(ranks: Any) -> int:
+    """Pin this rank to its share of its host's processors. Return how many ranks, from the first on, share no processor.
 
     If the launcher has bound the ranks to separate processors, they keep those. Else each rank gets an equal part of the common processors.
     If there are fewer processors than ranks, several ranks share a processor.
@@ -132,7 +132,17 @@ def pin_share(ranks: Any) -> bool:
     here = [processors for host, processors in ranks.allgather((platform.node(), mine)) if host == platform.node()]
     position = [rank for rank, host in enumerate(ranks.allgather(platform.node())) if host == platform.node()].index(ranks.rank)
     affinity.pin(share(here, position))
-    return all(ranks.allgather(len(here) <= len(set().union(*here))))
+    return apart(ranks.allgather([(platform.node(), processor) for processor in affinity.processors()]))
+
+
+def apart(used: Sequence[Iterable[tuple[str, int]]]) -> int:
+    """Return how many ranks, from the first on, share no processor. used: for each rank, its (host, processor) pairs"""
+    taken: set[tuple[str, int]] = set()
+    for count, mine in enumerate(map(set, used)):
+        if mine & taken:
+            return count
+        taken |= mine
+    return len(used)
 
 
 def share(available: Sequence[Sequence[int]], position: int) -> list[int]:

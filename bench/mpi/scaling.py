@@ -58,16 +58,33 @@ class ScalingCase:
         return kind.over(self.members)
 
 
-def scale(asked: Callable[[], Options]) -> int:
-    """Measure on all ranks, record on the first, and return the exit code: 1 if a trainer fails verification or breaks its contract."""
+def scale(asked: Callable[[], Options], *, oversubscribe: bool) -> int:
+    """Measure on all ranks, record on the first, and return the exit code: 1 if a trainer fails verification or breaks its contract.
+
+    oversubscribe  whether to measure more ranks than have processors of their own. They take minutes, because a waiting rank uses its
+                   processor
+    """
     every = ranks.started("scale")
     if every.rank:
         LOG.disabled = True  # only the first rank prints
     options = ranks.on_all_ranks(every, asked)
-    exclusive_cores = ranks.pin_share(every)
+    fitting = ranks.pin_share(every)
+    most = ranks.on_all_ranks(every, lambda: every.size if oversubscribe else _most(fitting))
     run = ranks.on_all_ranks(every, lambda: _prepared(options, every.size))
-    processors = ", each with its own processors" if exclusive_cores else "; they share processors, so more ranks cannot be faster"
+    processors = ", each with its own processors" if fitting == every.size else "; they share processors, so more ranks cannot be faster"
     LOG.info(f"{counted(every.size, 'rank')} of {counted(run.threads, 'thread')} on {counted(ranks.hosts(every), 'host')}{processors}")
+    if most < every.size:
+        LOG.info(f"measures up to {counted(most, 'rank')}, which have processors of their own; --oversubscribe measures all, in minutes")
+    measuring = every.rank < most
+    members = every.Split(int(not measuring))
+    code = _measured(run, members) if measuring else 0
+    ranks.quiet_barrier(every)
+    return int(every.bcast(code))
+
+
+def _measured(run: Run, every: Any) -> int:
+    """Measure on these ranks, record on the first, and return the exit code."""
+    options = run.options
     groups = {size: every.Split(0 if every.rank < size else 1) for size in doublings(every.size)}
     for trainer in options.trainers:
         cast(Any, load_trainer(trainer)).choose_device(every)
@@ -90,6 +107,13 @@ def scale(asked: Callable[[], Options]) -> int:
     for line in (*run.warnings, *run.files):
         LOG.info(str(line))
     return int(every.bcast(bool(run.outcomes.failed)))
+
+
+def _most(fitting: int) -> int:
+    """Return the largest number of ranks to measure. Raises InputError if two ranks share a processor."""
+    if fitting < 2:
+        raise InputError("mpiexec: all ranks share one processor; start them on more, or give --oversubscribe")
+    return fitting
 
 
 def _devices(options: Options) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tests of the commands scale and fleet under mpiexec: their measurements, errors and exit codes. Tests of the cost model."""
+"""Tests of the commands scale and fleet under mpiexec: their measurements, errors and exit codes."""
 
 import os
 import re
@@ -13,9 +13,9 @@ from bench.analysis.compare import compare
 from bench.analysis.history import history
 from bench.analysis.timings import timings
 from bench.analysis.validate import check
-from bench.mpi.cost_model import Compute, Link, Model
+from bench.machine import affinity
 from bench.mpi.fleet import slow_hosts
-from bench.mpi.ranks import share
+from bench.mpi.ranks import apart, share
 from bench.options import declare, parse, spelled
 from bench.plot.charts import draw
 from bench.records import Writer
@@ -44,7 +44,7 @@ def scaled(tmp_path_factory, third_party):
     """Run scale over two ranks, with a correct trainer and wrong ones. Return its output and its directory."""
     results = tmp_path_factory.mktemp("scaled")
     names = "third_party:Alone,third_party:Hasty,mpi,third_party:Deaf"
-    job = (*JOB, "--examples", "2000", "--trainers", names, "--results", results)
+    job = (*JOB, "--examples", "2000", "--trainers", names, "--results", results, "--oversubscribe")  # one processor is enough
     return mpiexec(2, "-m", "bench", "scale", *job, env=third_party), results
 
 
@@ -109,7 +109,7 @@ def test_scale_draws_the_same_scaling_chart_as_plot(scaled, tmp_path):
 def test_a_dead_rank_is_named_ends_the_others_and_finished_cases_stay(third_party, tmp_path, trainer, end):
     if end.endswith("SIGKILL") and not hasattr(os, "fork"):
         pytest.skip("without os.fork a rank has no supervisor")
-    job = ("--workload", "nielsen", "--examples", "400", "--rounds", "1", "--data", FEW_DIGITS, "--results", tmp_path)
+    job = ("--workload", "nielsen", "--examples", "400", "--rounds", "1", "--data", FEW_DIGITS, "--results", tmp_path, "--oversubscribe")
     output = mpiexec(2, "-m", "bench", "scale", *job, "--trainers", f"third_party:{trainer}", env=third_party)
     assert output.returncode != 0
     assert re.search(rf"epochbench: rank 1 on \S+ {end}; .*\*\.partial\.csv", output.stderr)
@@ -242,38 +242,6 @@ def test_each_number_of_ranks_is_a_separate_configuration(both, tmp_path):
     assert [file.stem for file in draw([both], tmp_path)] == ["both-scaling", "both-scaling~2"] * 2, "one chart per run"
 
 
-# Cost model
-
-
-def test_an_allreduce_takes_the_time_of_thakurs_formula():
-    link = Link(alpha=1.0, beta=1e-6)
-    assert link.allreduce(1, 8) == 0
-    assert link.allreduce(4, 8) == pytest.approx(2 * (1 + 8e-6))  # recursive doubling
-    assert link.allreduce(4, 1_000_000) == pytest.approx(2 * 2 * 1 + 2 * 3 / 4 * 1)  # reduce-scatter and allgather
-    assert link.allreduce(5, 8) == pytest.approx(3 * (1 + 8e-6))
-
-
-def test_a_fit_to_times_of_the_model_recovers_its_parameters():
-    link, compute = Link(5e-6, 2e-9), Compute(2e-5, 3e-7)
-    times = [(ranks, size, link.allreduce(ranks, size)) for ranks in (2, 4) for size in (8, 1024, 100_000)]
-    link = Link.fitted(times)
-    assert (link.alpha, link.beta) == pytest.approx((5e-6, 2e-9), rel=1e-9)
-    steps = Compute.fitted([(share, compute.seconds(share)) for share in (1, 5, 10)])
-    assert (steps.fixed, steps.example) == pytest.approx((2e-5, 3e-7), rel=1e-9)
-    falling = Compute.fitted([(1, 2.0), (10, 1.0)])
-    assert min(falling.fixed, falling.example) == 0, "no cost is negative"
-
-
-def test_an_epoch_is_the_sum_of_its_steps_and_enough_is_where_doubling_saves_too_little():
-    model = Model(Compute(1.0, 0.5), Link(0.25, 0.0), gradient=100_000, examples=23)
-    # two steps of 10 and one of 3
-    assert model.epoch(1, 10) == pytest.approx(2 * (1 + 5) + (1 + 1.5))
-    assert model.epoch(4, 10) == pytest.approx(2 * (1 + 1.5) + (1 + 0.5) + 3 * 4 * 0.25)
-    assert model.epoch(4, 10) < 0.95 * model.epoch(2, 10) < 0.95**2 * model.epoch(1, 10)
-    assert model.epoch(8, 10) > 0.95 * model.epoch(4, 10)
-    assert model.enough(10) == 4
-
-
 @pytest.mark.parametrize(
     ("available", "shares"),
     [
@@ -286,3 +254,36 @@ def test_an_epoch_is_the_sum_of_its_steps_and_enough_is_where_doubling_saves_too
 )
 def test_each_rank_gets_its_share_of_the_processors(available, shares):
     assert [share(available, rank) for rank in range(len(available))] == shares
+
+
+@pytest.mark.parametrize(
+    ("used", "count"),
+    [
+        ([[("a", 0)], [("a", 1)]], 2),
+        ([[("a", 0)], [("a", 1)], [("a", 0)], [("a", 1)]], 2),
+        ([[("a", 0)], [("b", 0)]], 2),  # on two hosts
+        ([[("a", 0)], [("a", 0)]], 1),
+        ([[("a", 0), ("a", 1)], [("a", 1), ("a", 2)], [("a", 3)]], 1),
+    ],
+)
+def test_ranks_fit_until_two_share_a_processor(used, count):
+    assert apart(used) == count
+
+
+@needs_mpi
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity") or affinity.available() < 2, reason="needs to be pinned to two processors")
+def test_scale_measures_more_ranks_than_processors_only_if_asked(tmp_path):
+    before = affinity.processors()
+    for number, measured in ((2, 2), (1, 0)):
+        os.sched_setaffinity(0, before[:number])  # for the processes that this thread starts
+        try:
+            output = mpiexec(3, "-m", "bench", "scale", *JOB, "--results", tmp_path / str(number))
+        finally:
+            os.sched_setaffinity(0, before)
+        if measured:
+            assert output.returncode == 0, output.stderr
+            assert of(tmp_path / str(number))["ranks"].max() == measured
+            assert "measures up to 2 ranks, which have processors of their own; --oversubscribe measures all" in output.stdout
+        else:
+            assert output.returncode == 2
+            assert "mpiexec: all ranks share one processor; start them on more, or give --oversubscribe" in output.stderr
