@@ -19,17 +19,24 @@ def add_parser(commands: Commands) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print the machine's columns, its clock, and a warning if its BLAS uses the wrong kernels."""
-    from bench.machine import blas, clock
+    """Print the machine's columns, its clock, and warnings: of restrictions of this process, and if its BLAS uses the wrong kernels."""
+    from bench.machine import affinity, blas, clock
     from bench.machine.identity import describe
+    from bench.machine.restrictions import restrictions
 
     machine, checked, ticking = describe(given.machine), blas.check_kernels(), clock.measure()
+    restricted = restrictions(affinity.default_threads())
     warning = checked.warning() if checked else None
     if given.json:
-        checks = {"clock": asdict(ticking), "blas_check": asdict(checked) if checked else None, "warning": warning}
+        checks = {
+            "clock": asdict(ticking),
+            "blas_check": asdict(checked) if checked else None,
+            "warning": warning,
+            "restrictions": restricted,
+        }
         print(json.dumps({**asdict(machine), **checks}))
         return 0
     print(Table("", ("", ""), [*machine.lines(), ("clock", str(ticking))]).text())
-    if warning:
-        print(f"warning: {warning}")
+    for line in (*restricted, *([warning] if warning else [])):
+        print(f"warning: {line}")
     return 0

@@ -6,31 +6,16 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from bench.machine.control_groups import GROUPS, MOUNT, directories
 from bench.text.numbers import counted
 
-_GROUPS, _MOUNT = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 
-
-def cpu_quota(groups: Path = _GROUPS, mount: Path = _MOUNT) -> float | None:
+def cpu_quota(groups: Path = GROUPS, mount: Path = MOUNT) -> float | None:
     """Return the smallest quota of this process's control groups and their parents, in processors; None if there is none.
 
-    groups  the process's groups, a line each: NUMBER:CONTROLLERS:PATH, without controllers for version 2
-    mount   of the groups' file systems. In a container its root may be the group itself, which PATH then names wrongly
+    groups, mount  as for `control_groups.directories`
     """
-    try:
-        lines = groups.read_text().splitlines()
-    except OSError:  # not Linux
-        return None
-    quotas = []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        for root in (mount / controllers, mount / "cpu") if controllers else (mount, mount / "unified"):
-            group = root / path.lstrip("/")
-            above = [directory for directory in (group, *group.parents) if directory == root or root in directory.parents]
-            quotas += [quota for directory in above for quota in _quotas(directory)]
-    return min(quotas, default=None)
+    return min((quota for directory in directories("cpu", groups, mount) for quota in _quotas(directory)), default=None)
 
 
 def _quotas(directory: Path) -> Iterator[float]:

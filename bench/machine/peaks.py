@@ -8,10 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from bench.machine import memory
 from bench.machine.roofline import Peaks
 
 _PRODUCT = 1536  # rows of the square matrices, enough for BLAS to reach its peak
-_COPIED = 1 << 28  # bytes, more than the caches of most processors
+_COPIED, _LEAST_COPIED = 1 << 28, 1 << 25  # bytes, more than the caches of most processors; in a small container, of some
 ROUNDS = 5
 _ROUNDS_AGAIN = 2
 
@@ -22,7 +23,8 @@ def measure(device: str, dtype: str) -> Peaks:
         from bench.machine import peaks_gpu
 
         return peaks_gpu.measure(dtype)
-    source = np.ones(_COPIED // 2, np.uint8)
+    copied = min(_COPIED, max(_LEAST_COPIED, memory.allowed().free // 4))  # a container ends a process that takes more than is free
+    source = np.ones(copied // 2, np.uint8)
     target = np.empty_like(source)
     return Peaks(flops=_flops(dtype, ROUNDS), bytes=2 * source.nbytes / shortest(lambda: np.copyto(target, source)))
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Literal
 
 from bench import records
-from bench.machine import affinity, blas, clock, cpu_quota
+from bench.machine import affinity, blas, clock
 from bench.machine.identity import Machine, describe
+from bench.machine.restrictions import restrictions
 from bench.measure.case import Case, absent
 from bench.measure.inputs import Inputs
 from bench.measure.outcomes import Outcomes
@@ -95,6 +96,7 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
     if launcher.ranks() > ranks:
         raise InputError(f"mpiexec: this process is one of {launcher.ranks()} ranks; only scale and fleet run under mpiexec")
     given = affinity.thread_variables()
+    restricted = restrictions(options.threads or affinity.default_threads()) if ranks == 1 else []  # ranks are pinned already
     threads = affinity.limit_threads(options.threads)
     trainers = {name: absent(name) for name in options.trainers}
     inputs = Inputs(options.splits)
@@ -105,6 +107,7 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
     now = datetime.now(UTC)
     run_id = records.new_id(now)
     code, warnings = provenance(trainers)
+    warnings += restricted
     columns = RunColumns(
         run_id=run_id,
         started_at=now.isoformat(timespec="seconds"),
@@ -116,9 +119,8 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
     )
     if ignored := [f"{name}={number}" for name, number in given.items() if number != str(threads)]:
         warnings.append(f"{', '.join(ignored)}: not used; every trainer may use {counted(threads, 'thread')}; give --threads N instead")
-    kernels = blas.check_kernels()
-    for warning in (kernels.warning() if kernels else None, cpu_quota.warning(threads, cpu_quota.cpu_quota())):
-        warnings += [warning] if warning else []
+    if (kernels := blas.check_kernels()) and (warning := kernels.warning()):
+        warnings.append(warning)
     recorder = Recorder(
         columns,
         records.Writer(options.results / f"{run_id}-{kind}-{machine.machine}.csv"),

@@ -1,0 +1,35 @@
+"""What a run says of a process that does not have the whole machine."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from bench.machine import affinity
+from bench.machine.restrictions import restrictions
+from tests.support.commands import ROOT
+
+SHOW = """
+import os, resource
+from bench.machine import affinity
+os.sched_setaffinity(0, affinity.processors()[:1])
+os.nice(5)
+resource.setrlimit(resource.RLIMIT_AS, (1 << 31, 1 << 31))
+from bench.machine.restrictions import restrictions
+print(*restrictions(1), sep="\\n")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs sched_setaffinity")
+def test_every_restriction_is_named():
+    output = subprocess.run([sys.executable, "-c", SHOW], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    if (os.cpu_count() or 1) > 1:
+        assert output.pop(0) == f"affinity: this process may run on 1 of {os.cpu_count()} processors; taskset or a launcher decided that"
+    assert output[0] == f"nice {os.nice(0) + 5}: other programs run before this one; start it without nice"
+    assert output[-1].startswith("memory: this process may take 2 of ")
+
+
+@pytest.mark.skipif(affinity.available() != os.cpu_count(), reason="the tests themselves may not run on every processor")
+def test_all_processors_are_no_restriction():
+    assert not any(line.startswith("affinity") for line in restrictions(1))
