@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from collections.abc import Generator
 from types import FrameType
 from typing import Any
@@ -20,6 +21,7 @@ from bench.measure.pytest_internals import (
     remove_empty_storage,
     set_exit_code,
 )
+from bench.measure.refused_plugins import refusal
 from bench.measure.run import Run, prepare
 from bench.measure.stash import RUN, WATCHDOG
 from bench.measure.watchdog import Watchdog
@@ -52,7 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     _stop_as_by_ctrl_c(config)
-    _refuse_plugins_that_slow_down(config)
+    if refused := refusal(config):
+        raise pytest.UsageError(refused)
     _refuse_to_compare_with_nothing(config)
     try:
         options = parse(vars(config.option), results=config.invocation_params.dir / "results" / "local")
@@ -69,14 +72,6 @@ def _stop_as_by_ctrl_c(config: pytest.Config) -> None:
         raise KeyboardInterrupt(f"stopped by {signal.Signals(number).name}")
 
     config.add_cleanup(catch(stop, "SIGTERM", "SIGHUP"))
-
-
-def _refuse_plugins_that_slow_down(config: pytest.Config) -> None:
-    """Raise UsageError if several cases would run at once, or if coverage would trace them: the times would be wrong."""
-    if processes := getattr(config.option, "numprocesses", None):
-        raise pytest.UsageError(f"-n {processes}: cases that run at once slow each other down; run pytest bench without -n")
-    if getattr(config.option, "cov_source", None) and not getattr(config.option, "no_cov", False):
-        raise pytest.UsageError("--cov: coverage slows Python code down; run pytest bench without --cov")
 
 
 def _refuse_to_compare_with_nothing(config: pytest.Config) -> None:
@@ -119,6 +114,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if run is None:
         return
     run.cases = [case for case in map(_case, session.items) if case and not config.option.collectonly]
+    if repeated := [case for case, count in Counter(run.cases).items() if count > 1]:
+        raise pytest.UsageError(f"{repeated[0]}: collected several times; run each case once, and give --rounds N for more rounds")
     if not run.cases:
         return
     show_with(terminal)
@@ -143,6 +140,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         return report
     run = item.config.stash[RUN]
     skipped, failed = run.outcomes.skipped, run.outcomes.failed
+    failed.pop(case, None)  # a plugin may run a failed case again
     if report.skipped and isinstance(report.longrepr, tuple):
         skipped[case] = report.longrepr[2].removeprefix("Skipped: ")
         if case.trainer in run.options.require:
@@ -160,7 +158,7 @@ def pytest_report_teststatus(report: pytest.CollectReport | pytest.TestReport, c
     """Leave out pytest's letter for a case, because the case has a line of its own."""
     if "test_epoch[" not in report.nodeid or config.option.verbose or (report.when != "call" and report.passed):
         return None
-    return report.outcome, "", ""
+    return report.outcome, "", report.outcome.upper()  # the word for the summary of failures
 
 
 def _case(item: pytest.Item) -> Case | None:

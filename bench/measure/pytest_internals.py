@@ -21,7 +21,7 @@ class Terminal(logging.Handler):
         super().__init__()
         self._reporter: Any = config.pluginmanager.getplugin("terminalreporter")
         self._capture: Any = config.pluginmanager.getplugin("capturemanager")
-        self._verbose = bool(config.option.verbose)
+        self._verbose = bool(getattr(config.option, "verbose", 0))  # an option of the terminal plugin
 
     @property
     def is_interactive(self) -> bool:

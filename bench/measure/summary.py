@@ -26,8 +26,8 @@ def text(run: Run, *, colours: bool) -> str:
     output = io.StringIO()
     console = _console(output, colours)
     for workload in run.options.workloads:
-        cases = [case for case in run.cases if case.workload == workload and run.recorder.of(case)]
-        if cases:
+        timed = {case.trainer: case for case in run.cases if case.workload == workload and run.recorder.of(case)}
+        if cases := [timed[name] for name in run.options.trainers if name in timed]:  # a plugin may have run them in another order
             output.write(f"\n{_table(run, cases).text(colours=colours)}\n")
     console.print()
     for kind, style, noted in (

@@ -279,12 +279,6 @@ def test_thread_counts_in_the_environment_that_are_not_used_are_named(tmp_path):
     assert "warning: OMP_NUM_THREADS=7: not used; every trainer may use 1 thread; give --threads N instead" in output.stdout
 
 
-def test_several_processes_at_once_are_refused():
-    output = run(*BENCH, *QUICK, "--trainers", "matrix", "-n", "2")
-    assert output.returncode == 4
-    assert "-n 2: cases that run at once slow each other down; run pytest bench without -n" in output.stderr
-
-
 def test_pytest_finds_no_case_if_it_comes_across_the_directory(tmp_path):
     output = run("pytest", ".", "-p", "no:cacheprovider", "--ignore=tests", "--ignore=results", "-rs")
     assert output.returncode == 0, output.stdout + output.stderr
