@@ -1,4 +1,4 @@
-"""Flags for noisy cases: CPU time taken by other processes or virtual machines, a machine that slowed down, drift.
+"""Flags for noisy cases: CPU time taken by other processes or virtual machines, a machine that slowed down, drift, a trainer far behind.
 
 Shares of CPU time up to 5 % are not flagged, because two runs on an idle machine sometimes differ by as much. In the runs recorded
 for results/, steady cases drifted by up to 11 %. Noisy cases, and cases of a trainer that did slow down during training, drifted by
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _TAKEN = 0.05  # of the CPU time, taken by others
 _DRIFTED = 0.10  # of the median epoch, from the first round to the last
 _SLOWED = 0.75  # of the peak in the run; next to ten busy processes on two cores, half of the measurements were above 0.8
+# Far beyond every measurement in results/: PyTorch took 100 times as long as loop when its threads waited for a busy processor.
+_BEHIND_LOOP, _BEHIND_FASTEST = 10, 1000
 _LISTED = 6
 TITLE = "Noisy cases"
 
@@ -40,11 +42,13 @@ def detect(table: pd.DataFrame) -> list[Disturbance]:
         return []
     at_best = table.groupby(["run_id", "device", "dtype", "ranks"], sort=False)["peak_flops"].transform("max")
     table = table.assign(speed=table["flops_after"] / at_best)
-    keys = ["machine", "run_id", "ranks", "workload", "trainer", "kind", *(name for name in records.JOB if name != "workload")]
+    keys = ["machine", "run_id", "workload", "kind", *(name for name in records.JOB if name != "workload")]
     disturbances = []
-    for case, rows in table.groupby(keys, sort=False):
-        machine, run_id, _, workload, trainer, *_ = tuple[Any, ...](case)
-        disturbances += [Disturbance(machine, run_id, workload, trainer, cause, amount) for cause, amount in _causes(rows)]
+    for job, rows in table.groupby(keys, sort=False):
+        machine, run_id, workload, *_ = tuple[Any, ...](job)
+        for (trainer, _), mine in rows.groupby(["trainer", "ranks"], sort=False):
+            causes = [*_causes(mine), *_far_behind(mine, rows)]
+            disturbances += [Disturbance(machine, run_id, workload, str(trainer), cause, amount) for cause, amount in causes]
     return disturbances
 
 
@@ -71,3 +75,14 @@ def _causes(rows: pd.DataFrame) -> Iterator[tuple[str, float]]:
     drift = trend.drift(rows.sort_values("round")["seconds"].to_numpy())
     if abs(drift) > _DRIFTED:
         yield f"drift: epochs became {'slower' if drift > 0 else 'faster'} from first to last", abs(drift)
+
+
+def _far_behind(mine: pd.DataFrame, everyone: pd.DataFrame) -> Iterator[tuple[str, float]]:
+    """Yield (cause, amount) if epochs take so long that the trainer must have waited, compared with loop, or else the fastest."""
+    medians = everyone.groupby("trainer")["seconds"].median()
+    if "loop" in medians:
+        whose, reference, times = "loop", medians["loop"], _BEHIND_LOOP
+    else:
+        whose, reference, times = "the fastest trainer", medians.min(), _BEHIND_FASTEST
+    if (amount := mine["seconds"].median() / reference) > times:
+        yield f"took over {times:,} times as long as {whose} (its epoch in percent of that one's)", amount
