@@ -15,6 +15,7 @@ import importlib
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from impls.errors import InputError, Unsupported, unknown
@@ -93,6 +94,8 @@ def locate(name: str) -> tuple[str, str]:
     module, colon, class_name = TRAINERS.get(name, name).partition(":")
     if not colon:
         raise unknown("trainer", name, TRAINERS, otherwise=", or give module:Class")
+    if module.endswith(".py"):
+        raise InputError(f"trainer {name!r}: names a file; give its module, {module.removesuffix('.py').replace('/', '.')}:{class_name}")
     return module, class_name
 
 
@@ -120,7 +123,7 @@ def load_trainer(name: str) -> type[Trainer]:
     module_name, class_name = locate(name)
     try:
         with _warnings_are_not_errors():
-            kind = getattr(importlib.import_module(module_name), class_name)
+            kind = attrgetter(class_name)(importlib.import_module(module_name))  # "Outer.Inner" is a class in a class
     except (Exception, SystemExit) as error:  # another author's module may raise anything at import
         if isinstance(error, ModuleNotFoundError) and error.name in EXTRAS:
             raise Unsupported(f"{error.name} is not installed: {install(EXTRAS[error.name])}") from error

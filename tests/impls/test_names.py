@@ -1,0 +1,18 @@
+"""Names of trainers of one's own, module:Class."""
+
+import pytest
+
+from impls import InputError, load_trainer, locate
+
+
+def test_a_class_may_be_inside_another_class(tmp_path, monkeypatch):
+    (tmp_path / "nested.py").write_text("from impls.matrix import Matrix\n\nclass Outer:\n    class Inner(Matrix):\n        pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert load_trainer("nested:Outer.Inner").__qualname__ == "Outer.Inner"
+    with pytest.raises(InputError, match=r"^trainer 'nested:Outer\.Other': cannot be imported: .* has no attribute 'Other'$"):
+        load_trainer("nested:Outer.Other")
+
+
+def test_a_file_in_place_of_a_module_is_refused_with_the_name_of_the_module():
+    with pytest.raises(InputError, match=r"^trainer 'lib/mine\.py:Mine': names a file; give its module, lib\.mine:Mine$"):
+        locate("lib/mine.py:Mine")
