@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import records
-from bench.analysis import noise
+from bench.analysis import namesakes, noise
 from bench.analysis.crossovers import Crossing, crossings
 from bench.analysis.timings import Configuration, JobKey, Timings, timings
 from bench.stats.intervals import Interval, Sample
@@ -21,6 +21,11 @@ from impls.errors import unknown
 
 # Per fact: what a difference in it means for a comparison.
 _THEREFORE = {
+    **dict.fromkeys(("cpu", "cpu_id", "caches"), "trainers on the CPU differ because of the processor"),
+    "cores": "trainers on the CPU may differ because of the number of cores",
+    "memory_gib": "none, if the training fits into memory; it needs less than 1 GiB",
+    "gpu": "trainers on the GPU differ because of it",
+    "system_model": "trainers may differ because of the computer or the kind of virtual machine",
     "threads": "no trainer is comparable; rerun with the same --threads",
     "ranks": "no trainer is comparable; rerun with the same number of ranks",
     "blas": "matrix and other trainers on NumPy may differ because of the BLAS",
@@ -174,7 +179,7 @@ class Comparison:
         ]
         notes = list(self._alone())
         if not rows:
-            notes = ["none: threads, BLAS, versions and commit are the same", *notes]
+            notes = ["none: hardware, threads, BLAS, versions and commit are the same", *notes]
         return Table(
             "Other differences",
             ["", *(configuration.label for configuration in self.timings.configurations), "effect"],
@@ -203,7 +208,7 @@ def compare(paths: Sequence[Path], *, baseline: str | None, broken: Callable[[Pa
     broken    called with each file that cannot be read, and its error; the file is then skipped. None: raise the error
     Raises InputError if a file cannot be read, if there are no timed rounds, or if the baseline is unknown.
     """
-    times = timings(records.read(records.files(paths), broken=broken))
+    times = timings(namesakes.read(records.files(paths), broken=broken))
     if not times.configurations:
         raise InputError("CSV: no timed rounds, only training; measure with pytest bench --benchmark-only")
     return comparison(times, baseline=baseline)
@@ -247,7 +252,7 @@ def _differences(times: Timings) -> Iterator[Difference]:
         if len(set(values.values())) > 1:
             yield Difference(fact, values, _THEREFORE[fact])
     leading = list(_THEREFORE)
-    facts = sorted(records.FACTS, key=lambda fact: leading.index(fact) if fact in leading else len(leading))
+    facts = sorted((*records.HARDWARE, *records.FACTS), key=lambda fact: leading.index(fact) if fact in leading else len(leading))
     for fact in (*facts, *(f"library of {trainer}" for trainer in times.trainers())):
         values = {
             configuration: times.facts[configuration, fact]

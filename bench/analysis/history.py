@@ -1,4 +1,8 @@
-"""History of each machine's trainers over its commits, with the changes in speed (`python -m bench compare --over-time`)."""
+"""History of each machine's trainers over its commits, with the changes in speed (`python -m bench compare --over-time`).
+
+A commit is compared with earlier ones in the same environment only: the same libraries and drivers on the same kind of virtual machine.
+So a new version of Python is marked, and not taken for a change of the code.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,10 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench import records
-from bench.analysis import noise
+from bench.analysis import namesakes, noise
 from bench.analysis.noise import Disturbance
 from bench.analysis.timings import RUN_TO_RUN_TOLERANCE, JobKey, RoundSeconds, grouped, ladder
 from bench.stats.intervals import Interval, Sample
@@ -18,13 +22,27 @@ from bench.text.tables import Table
 from impls import InputError
 
 _REMEMBERED = 100  # the maximum number of runs since the last change to compare a commit with
+_GPU_ONLY = ("gpu_driver", "cuda")
+_ENVIRONMENT = ("library", *(fact for fact in records.FACTS if fact not in ("commit", "dirty", "numpy")))
+
+Environment = tuple[str, ...]  # the values of _ENVIRONMENT; empty: unknown, or without effect on the trainer
+
+
+class _Runs(NamedTuple):
+    """The runs of a trainer at a commit in one environment: the start of the first, and the seconds of each."""
+
+    commit: str
+    started_at: str
+    environment: Environment
+    seconds: list[RoundSeconds]
 
 
 @dataclass(frozen=True)
 class Point:
-    """A trainer's epoch time at a commit, over all runs of that commit.
+    """A trainer's epoch time at a commit, over all runs of that commit in one environment.
 
-    change  speedup over the runs since the last change; None if the speed did not change
+    change  speedup over the runs since the last change; None if the speed did not change, or there is no such run in this environment
+    marks   what differs in the environment from that of the point before, such as "python: CPython 3.11.7 to CPython 3.12.1"
     """
 
     commit: str
@@ -32,11 +50,12 @@ class Point:
     epoch: Interval
     runs: int
     change: Interval | None
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Course:
-    """A trainer on one job and machine, with a point per commit, oldest first."""
+    """A trainer on one job and machine, with a point per commit and environment, oldest first."""
 
     machine: str
     threads: int
@@ -86,15 +105,24 @@ class History:
         return tables
 
 
-def commits(courses: Sequence[Course]) -> list[tuple[str, str]]:
-    """Return (start, commit) of every point, oldest first."""
-    return sorted({(point.started_at, point.commit) for course in courses for point in course.points})
+def commits(courses: Sequence[Course]) -> dict[tuple[str, str], list[str]]:
+    """Return the marks of each (start, commit) of any point, oldest first."""
+    marks: dict[tuple[str, str], dict[str, None]] = {}
+    for course in courses:
+        for point in course.points:
+            marks.setdefault((point.started_at, point.commit), {}).update(dict.fromkeys(point.marks))
+    return {place: list(marks[place]) for place in sorted(marks)}
 
 
 def _table(title: str, courses: Sequence[Course]) -> Table:
-    shown = [{point.commit: _shown(point) for point in course.points} for course in courses]
-    rows = [[started_at[:10], commit, *(points.get(commit, "-") for points in shown)] for started_at, commit in commits(courses)]
-    return Table(title, ["date", "commit", *(course.trainer for course in courses)], rows)
+    shown = [{(point.started_at, point.commit): _shown(point) for point in course.points} for course in courses]
+    places = commits(courses)
+    marked = any(places.values())
+    rows = [
+        [started_at[:10], commit, *(points.get((started_at, commit), "-") for points in shown), *(["\n".join(marks)] if marked else [])]
+        for (started_at, commit), marks in places.items()
+    ]
+    return Table(title, ["date", "commit", *(course.trainer for course in courses), *(["new there"] if marked else [])], rows)
 
 
 def _shown(point: Point) -> str:
@@ -112,40 +140,58 @@ def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None]
     broken  called with each file that cannot be read, and its error; the file is then skipped. None: raise the error
     Raises InputError if a file cannot be read.
     """
-    table = records.read(records.files(paths), broken=broken)
+    table = namesakes.read(records.files(paths), broken=broken)
     rows = table[table["kind"] == "timing"].sort_values("started_at", kind="stable")
     rows = rows.assign(commit=rows["commit"].where(rows["commit"] != "", "unknown") + rows["dirty"].map({True: " changed", False: ""}))
+    rows = rows.assign(**{name: rows[name].where(rows["device"] == "gpu", "") for name in _GPU_ONLY})
     case_columns = ["machine", "threads", "ranks", *records.JOB, "trainer"]
     begun = rows.groupby(["machine", "commit"])["started_at"].min().to_dict()
-    courses: dict[tuple[Any, ...], dict[str, list[RoundSeconds]]] = {}
-    for (*where, commit, _), seconds in grouped(rows, [*case_columns, "commit", "run_id"]):
-        courses.setdefault(tuple(where), {}).setdefault(commit, []).append(seconds)
-    followed = []
-    for (machine, threads, ranks, *job, trainer), by_commit in courses.items():
-        if len(by_commit) > 1:
-            samples = [(commit, begun[machine, commit], runs) for commit, runs in by_commit.items()]
-            followed.append(
-                Course(machine, int(threads), int(ranks), JobKey(*job), trainer, _points(sorted(samples, key=lambda sample: sample[1])))
-            )
+    courses: dict[tuple[Any, ...], dict[tuple[str, Environment], _Runs]] = {}
+    for key, seconds in grouped(rows, [*case_columns, "commit", *_ENVIRONMENT, "started_at", "run_id"]):
+        case, (commit, *environment, started_at, _) = key[: len(case_columns)], key[len(case_columns) :]
+        points = courses.setdefault(case, {})
+        place = commit, tuple(environment)
+        if place not in points:
+            first = all(commit != other for other, _ in points)
+            points[place] = _Runs(commit, begun[case[0], commit] if first else started_at, tuple(environment), [])
+        points[place].seconds.append(seconds)
+    followed = [
+        Course(machine, int(threads), int(ranks), JobKey(*job), trainer, _points(sorted(points.values(), key=lambda runs: runs.started_at)))
+        for (machine, threads, ranks, *job, trainer), points in courses.items()
+        if len({commit for commit, _ in points}) > 1
+    ]
     order = ladder(course.trainer for course in followed)
     courses_in_order = sorted(followed, key=lambda c: (c.machine, c.threads, c.ranks, c.job.width or 0, c.job, order.index(c.trainer)))
     return History(courses_in_order, noise.detect(rows))
 
 
-def _points(samples: Sequence[tuple[str, str, list[RoundSeconds]]]) -> tuple[Point, ...]:
-    """Return the points, each with its change from the runs since the last change.
+def _points(samples: Sequence[_Runs]) -> tuple[Point, ...]:
+    """Return the points, each with its change from the runs in its environment since the last change.
 
     A point has a change if its interval and theirs do not overlap, and the medians differ by more than RUN_TO_RUN_TOLERANCE.
     """
     points: list[Point] = []
-    since: list[RoundSeconds] = []
-    for commit, started_at, runs in samples:
+    earlier: list[tuple[Environment, list[RoundSeconds]]] = []  # the runs since the last change in each environment
+    last: Environment = ()
+    for commit, started_at, environment, runs in samples:
         now, change = Sample(runs), None
+        since = next((known for where, known in earlier if not _marks(where, environment)), None)
+        if since is None:
+            earlier.append((environment, since := []))
         before = Sample(since) if since else now
         if max(before.value / now.value, now.value / before.value) > RUN_TO_RUN_TOLERANCE:
             low, high = before.interval()[1:]
             if now.interval().low > high or now.interval().high < low:
-                change, since = before.over(now), []
-        since = [*since, *runs][-_REMEMBERED:]
-        points.append(Point(commit, started_at, now.interval(), len(runs), change))
+                change = before.over(now)
+                since.clear()
+        since.extend(runs)
+        del since[:-_REMEMBERED]
+        points.append(Point(commit, started_at, now.interval(), len(runs), change, _marks(last, environment) if points else ()))
+        last = environment
     return tuple(points)
+
+
+def _marks(before: Environment, now: Environment) -> tuple[str, ...]:
+    """Return a mark for every value that differs. An unknown value does not differ."""
+    values = zip(_ENVIRONMENT, before, now, strict=True)
+    return tuple(f"{name}: {one} to {other}" for name, one, other in values if one and other and one != other)

@@ -88,7 +88,7 @@ class Timings:
     configurations: tuple[Configuration, ...]
     epochs: Mapping[tuple[Configuration, JobKey, str], Sample]
     rows: Mapping[tuple[Configuration, JobKey, str], Mapping[Any, Any]]
-    facts: Mapping[tuple[Configuration, str], tuple[str, ...]]  # values of every fact in `records.FACTS` and of "library of TRAINER"
+    facts: Mapping[tuple[Configuration, str], tuple[str, ...]]  # values of `records.HARDWARE` and FACTS, and of "library of TRAINER"
     disturbed: Sequence[Disturbance]
 
     @cached_property
@@ -214,9 +214,12 @@ def _facts(rows: pd.DataFrame, of: Mapping[tuple[Any, ...], Configuration]) -> d
     facts: dict[tuple[Configuration, str], dict[str, None]] = {}
     for *key, trainer, library in rows[[*_RUN_COLUMNS, "trainer", "library"]].drop_duplicates().itertuples(index=False):
         facts.setdefault((of[tuple(key)], f"library of {trainer}"), {})[library] = None
-    for machine, threads, ranks, run, *values in rows[[*_RUN_COLUMNS, *records.FACTS]].drop_duplicates().itertuples(index=False):
+    names = (*records.HARDWARE, *records.FACTS)
+    for machine, threads, ranks, run, *values in rows[[*_RUN_COLUMNS, *names]].drop_duplicates().itertuples(index=False):
         configuration = of[machine, threads, ranks, run]
-        for fact, value in zip(records.FACTS, values, strict=True):
+        for fact, value in zip(names, values, strict=True):
+            if value == "" and fact in records.LATER:
+                continue
             shown = ("yes" if value else "no") if fact == "dirty" else str(value)
             facts.setdefault((configuration, fact), {})[shown] = None
     return {key: tuple(values) for key, values in facts.items()}

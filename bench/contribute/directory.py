@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # The rows of a directory have the same values in these columns: the same code, machine and setup.
-CONFIGURATION = ("machine", "cpu", "cores", "gpu", "threads", *(fact for fact in records.FACTS if fact != "dirty"))
+CONFIGURATION = ("machine", "threads", *(name for name in (*records.HARDWARE, *records.FACTS) if name not in ("memory_gib", "dirty")))
 _CSVS = ("main.csv", "large.csv", "book.csv", "huge.csv", "grid.csv")
 _UNFINISHED = "unfinished"
 _CASE = ["workload", "trainer"]  # the columns of the key of a case

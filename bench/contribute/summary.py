@@ -42,9 +42,10 @@ def text(campaign: Campaign, *, warnings: Sequence[str], complaints: Sequence[st
 
 
 def _machine(row: pd.Series[Any]) -> str:
+    cpu = f"{row['cpu']} ({row['microarchitecture']})" if row["microarchitecture"] else row["cpu"]
     gpu = f"{row['gpu']} ({_number(row['gpu_memory_gib'])} GiB), driver {row['gpu_driver']}, CUDA {row['cuda']}" if row["gpu"] else "no GPU"
     facts = {
-        "machine": f"{row['cpu']}, {counted(row['cores'], 'core')}, {_number(row['memory_gib'])} GiB of memory; {gpu}; {row['os']}",
+        "machine": f"{cpu}, {counted(row['cores'], 'core')}, {_number(row['memory_gib'])} GiB of memory; {gpu}; {row['os']}",
         "software": f"{row['python']}, NumPy {row['numpy']} on {row['blas']} with {row['blas_kernels'] or 'unknown'} kernels",
         "threads": str(row["threads"]),
         "code": (f"commit {row['commit']}" if row["commit"] else "no commit") + (", changed since then" if row["dirty"] else ""),

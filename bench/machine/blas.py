@@ -11,7 +11,8 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-from bench.machine.identity import blas, cpu_info
+from bench.machine.identity import blas
+from bench.machine.processor import cpu_info
 
 VARIABLE = "OPENBLAS_CORETYPE"
 

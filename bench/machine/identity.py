@@ -1,4 +1,4 @@
-"""Description of this machine: its identity (processor, cores, GPU) and its state (versions, BLAS and its kernels, driver).
+"""Description of this machine: its identity (processor, cores, memory, GPU) and its state (versions, BLAS and its kernels, driver).
 
 This module reads no host name, user name or path, so a result cannot contain one.
 """
@@ -8,14 +8,17 @@ from __future__ import annotations
 import platform
 import re
 import sys
+import unicodedata
 from dataclasses import asdict, dataclass
-from functools import cache
-from typing import Any
 
 import psutil
 
 from bench.machine.gpu import gpu_columns
+from bench.machine.processor import processor
+from bench.machine.system_model import system_model
 from bench.text.numbers import counted
+
+_LONGEST = 80  # bytes of a name; a file name adds the run, and may have 255
 
 
 @dataclass(frozen=True)
@@ -34,13 +37,18 @@ class Machine:
     blas: str
     blas_kernels: str
     cuda: str
+    cpu_id: str
+    microarchitecture: str
+    caches: str
+    system_model: str
     gpu_memory_gib: float | None = None
     gpu_clock_mhz: float | None = None
 
     @property
     def title(self) -> str:
         """The name, with processor, cores and GPU in parentheses."""
-        return f"{self.machine} ({self.cpu}, {counted(self.cores, 'core')}, {self.gpu or 'no GPU'})"
+        cpu = f"{self.cpu}, {self.microarchitecture}" if self.microarchitecture else self.cpu
+        return f"{self.machine} ({cpu}, {counted(self.cores, 'core')}, {self.gpu or 'no GPU'})"
 
     def lines(self) -> list[tuple[str, str]]:
         """Return (label, value) pairs to print."""
@@ -51,11 +59,11 @@ def describe(name: str | None = None) -> Machine:
     """Describe this machine. name: its name in results (None: a short name from processor, cores and GPU)."""
     import numpy
 
-    cpu, cores, gpu = _cpu(), psutil.cpu_count(logical=False) or psutil.cpu_count() or 1, gpu_columns()
+    cpu, cores, gpu = processor(), psutil.cpu_count(logical=False) or psutil.cpu_count() or 1, gpu_columns()
     blas_name, blas_kernels = blas()
     return Machine(
-        machine=slug(name) if name else slug(f"{cpu} {cores}-core {gpu['gpu']}"),
-        cpu=cpu,
+        machine=slug(name) if name else slug(f"{cpu.kind} {cores}-core {gpu['gpu']}"),
+        cpu=cpu.name,
         cores=cores,
         memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
         os=f"{platform.system()} {platform.machine()}",
@@ -63,13 +71,20 @@ def describe(name: str | None = None) -> Machine:
         numpy=numpy.__version__,
         blas=blas_name,
         blas_kernels=blas_kernels,
+        cpu_id=cpu.id,
+        microarchitecture=cpu.microarchitecture,
+        caches=cpu.caches,
+        system_model=system_model(),
         **gpu,
     )
 
 
 def slug(text: str) -> str:
-    """Return text as a short name of lower-case letters, digits and hyphens, safe as a file name anywhere."""
-    name = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:60].rstrip("-") or "machine"
+    """Return text as a short name of lower-case letters, digits and hyphens, safe as a file name anywhere. Letters may be of any script."""
+    for _ in range(2):  # once may leave letters that it changes again
+        text = unicodedata.normalize("NFKC", text.casefold())
+    name = re.sub(r"[\W_]+", "-", text).strip("-")
+    name = name.encode()[:_LONGEST].decode(errors="ignore").rstrip("-") or "machine"
     return f"machine-{name}" if re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", name) else name  # reserved for devices on Windows
 
 
@@ -90,18 +105,3 @@ def blas() -> tuple[str, str]:
 def versioned(library: str) -> str:
     """Return the name of a library, with its version if it is loaded and has one."""
     return f"{library} {getattr(sys.modules.get(library), '__version__', '')}".strip()
-
-
-@cache
-def cpu_info() -> dict[str, Any]:
-    """Return cpuinfo's description of the processor, with "brand_raw", its name, and "flags", its instruction sets."""
-    import cpuinfo  # a dependency of pytest-benchmark
-
-    return dict(cpuinfo.get_cpu_info())
-
-
-def _cpu() -> str:
-    brand = str(cpu_info().get("brand_raw") or platform.processor() or platform.machine())
-    # "Intel(R) Xeon(R) Platinum 8488C CPU @ 2.40GHz" -> "Intel Xeon Platinum 8488C"; "AMD EPYC 9R14 96-Core Processor" -> "AMD EPYC 9R14"
-    brand = re.sub(r"\((R|TM|tm)\)|@.*$|\b(CPU|Processor|\d+-Core)\b", " ", brand)
-    return " ".join(brand.split())

@@ -14,6 +14,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bench import records
+from bench.analysis import namesakes
 from bench.analysis.crossovers import grids
 from bench.analysis.timings import BASELINE, timings
 from bench.machine.identity import slug
@@ -38,7 +39,7 @@ def draw(paths: Sequence[Path], directory: Path | None = None) -> list[Path]:
     If there is a single CSV, the names of the charts begin with its name.
     """
     paths = records.files(paths)
-    table = records.read(paths)
+    table = namesakes.read(paths)
     directory = paths[0].parent if directory is None else directory
     records.check_writable(directory, option="-o")
     groups = list(table.groupby(["machine", "dataset", "dtype", "threads"], sort=False))

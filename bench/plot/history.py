@@ -18,9 +18,10 @@ def draw(answer: History) -> Figure:
     figure = Figure(figsize=(8.4, 1.0 + 3.0 * len(panels)), layout="constrained")
     figure.suptitle("Epoch time by commit, with changes circled", x=0.01, ha="left", fontsize=12)
     for axis, (title, courses) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
-        positions = {commit: position for position, (_, commit) in enumerate(commits(courses))}
+        places = commits(courses)
+        positions = {place: position for position, place in enumerate(places)}
         for course in courses:
-            x = [positions[point.commit] for point in course.points]
+            x = [positions[point.started_at, point.commit] for point in course.points]
             value, low, high = np.array([point.epoch for point in course.points]).T
             mine = colour(course.trainer)
             axis.errorbar(
@@ -36,10 +37,17 @@ def draw(answer: History) -> Figure:
                         word, (position, point.epoch.value), xytext=(0, 13), textcoords="offset points", ha="center", fontsize=9,
                         fontweight="bold", color=mine, bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1},
                     )  # fmt: skip
+        for position, marks in zip(positions.values(), places.values(), strict=True):
+            if marks:
+                axis.axvline(position - 0.5, color="#888888", ls=":", lw=1.2)
+                axis.annotate(
+                    "\n".join(marks), (position - 0.5, 1), xycoords=("data", "axes fraction"), xytext=(4, -4), textcoords="offset points",
+                    va="top", fontsize=8, color="#555555",
+                )  # fmt: skip
         axis.set_title(title)
         axis.set_yscale("log")
         axis.margins(y=0.2)
-        axis.set_xticks(range(len(positions)), [commit[:20] for commit in positions], rotation=30 if len(positions) > 6 else 0)
+        axis.set_xticks(range(len(positions)), [commit[:20] for _, commit in positions], rotation=30 if len(positions) > 6 else 0)
         low, high = axis.get_ylim()
         axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
         axis.yaxis.set_minor_formatter(NullFormatter() if high > 10 * low else FuncFormatter(lambda y, _: f"{y:g}"))

@@ -24,6 +24,7 @@ class Column:
     meaning   description in one line
     schema    first version of the CSV with this column; new columns are only appended
     job       part of the training job: rows that differ here are never compared
+    hardware  part of the machine's identity: rows of one name that differ here are from different machines
     fact      about the machine's software or the code: may explain why two machines differ
     named     the text may be a name that a person chose
     version   the text is or contains a version
@@ -33,6 +34,7 @@ class Column:
     meaning: str
     schema: int = 1
     job: bool = False
+    hardware: bool = False
     fact: bool = False
     named: bool = False
     version: bool = False
@@ -69,10 +71,10 @@ class Row:
     flops: Annotated[int, Column("floating-point operations of the epoch's matrix products")]
     fraction_of_limit: Annotated[float | None, Column("fraction of the peak: the floor of the epoch over `seconds`")]
     machine: Annotated[str, Column("name of the machine in results", named=True)]
-    cpu: Annotated[str, Column("name of the processor")]
-    cores: Annotated[int, Column("physical cores of the machine")]
-    memory_gib: Annotated[float, Column("memory of the machine")]
-    gpu: Annotated[str, Column("name of the GPU")]
+    cpu: Annotated[str, Column("name of the processor", hardware=True)]
+    cores: Annotated[int, Column("physical cores of the machine", hardware=True)]
+    memory_gib: Annotated[float, Column("memory of the machine", hardware=True)]
+    gpu: Annotated[str, Column("name of the GPU", hardware=True)]
     gpu_driver: Annotated[str, Column("version of its driver", fact=True, version=True)]
     os: Annotated[str, Column("operating system and architecture", fact=True)]
     python: Annotated[str, Column("Python implementation and version", fact=True, version=True)]
@@ -91,6 +93,10 @@ class Row:
     steal: Annotated[float | None, Column("share of the processors' time that other virtual machines took during the case", schema=3)]
     flops_after: Annotated[float | None, Column("peak operations per second right after the case, if measured then", schema=3)]
     implementation: Annotated[str, Column("module and class of the trainer", schema=4, named=True)]
+    cpu_id: Annotated[str, Column("vendor, family, model and stepping of the processor", schema=5, hardware=True)]
+    microarchitecture: Annotated[str, Column("generation of the processor", schema=5)]
+    caches: Annotated[str, Column("data caches of a core, in KiB; the last may be shared", schema=5, hardware=True)]
+    system_model: Annotated[str, Column("maker and model of the computer or the virtual machine", schema=5, fact=True)]
 
 
 # Names of trainers before schema 4, and their names since. Other trainers have the old names now.
@@ -119,4 +125,6 @@ COLUMNS = tuple(field.name for field in FIELDS)
 SCHEMA = max(field.column.schema for field in FIELDS)
 HEADERS = {version: tuple(field.name for field in FIELDS if field.column.schema <= version) for version in range(1, SCHEMA + 1)}
 JOB = tuple(field.name for field in FIELDS if field.column.job)
+HARDWARE = tuple(field.name for field in FIELDS if field.column.hardware)
+LATER = frozenset(field.name for field in FIELDS if field.column.schema > 1)  # empty in older files
 FACTS = tuple(field.name for field in FIELDS if field.column.fact)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import records
-from bench.analysis import noise
+from bench.analysis import namesakes, noise
 from bench.analysis.compare import Comparison, comparison
 from bench.analysis.timings import BASELINE, Configuration, JobKey, Timings, ladder, timings
 from bench.plot.palette import colour
@@ -42,7 +42,7 @@ def report(paths: Sequence[Path], file: Path, *, broken: Callable[[Path, InputEr
         if broken:
             broken(path, error)
 
-    table = records.read(sources, broken=leave_out if broken else None)
+    table = namesakes.read(sources, broken=leave_out if broken else None)
     records.check_writable(file.parent, option="-o")
     page = _page(_figures(table), _raw([source for source in sources if source not in left_out]))
     try:
@@ -118,7 +118,13 @@ def _machines(table: pd.DataFrame, times: Timings) -> Iterator[dict[str, Any]]:
 
 
 def _hardware(row: Mapping[Any, Any]) -> dict[str, Any]:
-    return {"cpu": row["cpu"], "cores": int(row["cores"]), "memory_gib": float(row["memory_gib"]), "gpu": row["gpu"]}
+    return {
+        "cpu": row["cpu"],
+        "microarchitecture": row["microarchitecture"],
+        "cores": int(row["cores"]),
+        "memory_gib": float(row["memory_gib"]),
+        "gpu": row["gpu"],
+    }
 
 
 def _cells(answer: Comparison) -> Iterator[dict[str, Any]]:

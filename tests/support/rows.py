@@ -15,6 +15,7 @@ ROW = Row(
     os="Linux x86_64", python="CPython 3.11.7", numpy="2.4.6", blas="openblas 0.3.31", blas_kernels="SkylakeX", cuda="",
     gpu_memory_gib=None, gpu_clock_mhz=None, bytes=157e6, peak_flops=2e11, peak_bytes=2e10, launch_seconds=None, graph_node_seconds=None,
     load=0.01, steal=0.0, flops_after=2e11, implementation="impls.matrix:Matrix",
+    cpu_id="GenuineIntel-6-143-8", microarchitecture="sapphirerapids", caches="L1d 48K L2 2048K L3 107520K", system_model="virtual machine",
 )  # fmt: skip
 
 Times = Mapping[tuple[str, str], float | Sequence[float]]  # (workload, trainer) -> seconds: typical, or of each round

@@ -54,3 +54,69 @@ def test_one_commit_has_no_history(tmp_path, capsys):
     output = capsys.readouterr()
     assert "two commits" in output.err
     assert "nielsen" not in output.out
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"python": "CPython 3.13.1"}, {"blas": "openblas 0.3.40"}, {"library": "numpy 2.5.0"}, {"system_model": "Amazon EC2 m7i.large"}],
+    ids=lambda columns: next(iter(columns)),
+)
+def test_a_new_environment_is_marked_and_not_blamed_on_a_commit(tmp_path, columns, capsys):
+    commit(tmp_path, 1, 0.100)
+    commit(tmp_path, 2, 0.101)
+    commit(tmp_path, 3, 0.150, **columns)
+    commit(tmp_path, 4, 0.151, **columns)
+    commit(tmp_path, 5, 0.200, **columns)
+    (course,) = history([tmp_path]).courses
+    assert [point.commit for point in course.points if point.marks] == ["c3"]
+    ((name, value),) = columns.items()
+    assert course.points[2].marks[0].startswith(f"{name}: ")
+    assert course.points[2].marks[0].endswith(f" to {value}")
+    assert [point.commit for point in course.points if point.change] == ["c5"], "compared with c3 and c4"
+    assert main(["compare", "--over-time", str(tmp_path), "-o", str(tmp_path / "charts")]) == 0
+    assert f"to {value}" in capsys.readouterr().out
+    assert f"to {value}" in (tmp_path / "charts" / "history.svg").read_text(encoding="utf-8")
+
+
+def test_a_change_is_found_although_the_environments_take_turns(tmp_path):
+    for number in range(1, 9):
+        faster = {"python": "CPython 3.13.1"} if number % 2 else {}
+        commit(tmp_path, number, (0.1 if faster else 0.2) * (2 if number > 4 else 1), **faster)
+    (course,) = history([tmp_path]).courses
+    assert {point.commit: round(point.change.value, 2) for point in course.points if point.change} == {"c5": 0.5, "c6": 0.5}
+    assert all(point.marks for point in course.points[1:])
+
+
+def test_one_commit_in_two_environments_has_two_points(tmp_path):
+    commit(tmp_path, 1, 0.1)
+    commit(tmp_path, 2, 0.2, commit="c1", python="CPython 3.13.1")
+    commit(tmp_path, 3, 0.2, python="CPython 3.13.1")
+    (course,) = history([tmp_path]).courses
+    assert [(point.commit, point.change) for point in course.points] == [("c1", None), ("c1", None), ("c3", None)]
+
+
+def test_a_file_of_an_older_schema_has_no_mark(tmp_path):
+    commit(tmp_path, 1, 0.1, system_model="", cpu_id="")
+    commit(tmp_path, 2, 0.2, system_model="Amazon EC2 m7i.large")
+    (course,) = history([tmp_path]).courses
+    assert [point.marks for point in course.points] == [(), ()]
+    assert course.points[1].change
+
+
+def test_a_driver_marks_the_trainers_on_the_gpu_only(tmp_path):
+    for number, driver in enumerate(("580.1", "590.2"), start=1):
+        row = {"run_id": f"r{number}", "commit": f"c{number}", "started_at": f"2026-01-0{number}T00:00:00+00:00", "gpu_driver": driver}
+        written(tmp_path / f"{number}.csv", {("nielsen", "matrix"): 0.1, ("nielsen", "gpu"): 0.01}, **row)
+    matrix, gpu = history([tmp_path]).courses
+    assert (matrix.trainer, matrix.points[1].marks) == ("matrix", ())
+    assert (gpu.trainer, gpu.points[1].marks) == ("gpu", ("gpu_driver: 580.1 to 590.2",))
+
+
+def test_another_processor_under_the_same_name_is_not_a_slower_commit(tmp_path, capsys):
+    commit(tmp_path, 1, 0.100)
+    commit(tmp_path, 2, 0.130, cpu="Intel Xeon Platinum 8370C", cores=4)
+    assert main(["compare", "--over-time", str(tmp_path)]) == 3
+    assert "slower" not in capsys.readouterr().out
+    commit(tmp_path, 3, 0.100)
+    (course,) = history([tmp_path]).courses
+    assert [point.commit for point in course.points] == ["c1", "c3"]

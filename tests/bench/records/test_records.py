@@ -78,7 +78,7 @@ def test_a_file_of_an_older_schema_is_read_also_concatenated_with_newer_ones(csv
 
 def test_old_names_of_trainers_are_renamed_with_a_warning(csv, tmp_path, caplog):
     older = tmp_path / "older.csv"
-    lines = [line.rpartition(",")[0] for line in csv.read_text(encoding="utf-8").splitlines()]
+    lines = [line.rsplit(",", len(COLUMNS) - len(HEADERS[3]))[0] for line in csv.read_text(encoding="utf-8").splitlines()]
     older.write_text("".join(re.sub(f"^{SCHEMA},", "3,", line) + "\n" for line in lines), encoding="utf-8")
     both = tmp_path / "both.csv"
     both.write_bytes(older.read_bytes() + csv.read_bytes())
