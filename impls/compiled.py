@@ -8,7 +8,7 @@ As in loop.py, each example passes forward and backward, and its gradient is add
 - The step adds the gradient directly to the weights, after it has computed all deltas of the mini-batch.
 
 On one core of an AMD EPYC, `nielsen` takes 0.22 of the time of JAX and 0.25 of the time of `matrix_tuned`
-(results/amd-epyc-2-core/versus.md).
+(results/amd-epyc-zen5-2-core/versus.md).
 The dense products would take about as long at the core's peak rate; the products of the pixels that are not 0 would take a fifth of that.
 The rest is memory traffic: each pixel reads two vectors of weights from the second-level cache, and the step writes them back.
 """

@@ -14,7 +14,7 @@ from bench.stats import intervals
 from bench.text.numbers import digits, duration
 
 WORKLOAD = "nielsen"
-GPU, CPU = "intel-xeon-16-core-nvidia-h200", "amd-epyc-2-core"  # folders of results/
+GPU, CPU = "intel-xeon-16-core-nvidia-h200", "amd-epyc-zen5-2-core"  # folders of results/
 _LEFT_OUT = ("mpi", "mpi_gpu")  # one process of them is matrix_tuned and gpu_tuned again
 
 

@@ -222,7 +222,7 @@ def test_bad_usage_is_one_line(tmp_path, capsys, arguments, facts):
 
 
 def test_a_csv_without_timed_rounds_is_an_error():
-    output = command("compare", ROOT / "results" / "amd-epyc-2-core" / "book.csv")
+    output = command("compare", ROOT / "results" / "amd-epyc-zen5-2-core" / "book.csv")
     assert output.returncode == 2
     assert "no timed rounds" in output.stderr
 

@@ -107,7 +107,7 @@ def test_a_crash_fails_only_one_case(machine, tmp_path):
 
 
 def test_estimates_from_the_first_stages_match_the_grid_of_the_reference_machine():
-    table = records.read([ROOT / "results" / "amd-epyc-2-core" / f"{name}.csv" for name in ("main", "grid")])
+    table = records.read([ROOT / "results" / "amd-epyc-zen5-2-core" / f"{name}.csv" for name in ("main", "grid")])
     medians = table.groupby(["workload", "trainer"])["seconds"].median().to_dict()
     grid = next(stage for stage in stages() if stage.name == "grid")
     workloads = {one.name: one for stage in stages() for one in stage.workloads}

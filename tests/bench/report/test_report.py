@@ -87,10 +87,10 @@ def test_text_of_a_csv_is_never_markup(page):
 
 
 def test_a_csv_with_training_rows_only_makes_a_page(tmp_path):
-    csv = ROOT / "results" / "amd-epyc-2-core" / "book.csv"
+    csv = ROOT / "results" / "amd-epyc-zen5-2-core" / "book.csv"
     assert main(["report", str(csv), "-o", str(tmp_path / "book.html")]) == 0
     figures = json.loads(part(tmp_path / "book.html", "figures"))
-    assert [machine["label"] for machine in figures["machines"]] == ["amd-epyc-2-core"]
+    assert [machine["label"] for machine in figures["machines"]] == ["amd-epyc-zen5-2-core"]
     best = records.read([csv]).groupby("trainer")["accuracy"].max().to_dict()
     assert {curve["trainer"]: max(curve["accuracy"]) for curve in figures["curves"]} == best
 

@@ -41,7 +41,7 @@ def test_more_rounds_make_the_interval_narrower():
 @pytest.fixture(scope="module")
 def recorded():
     """Return the rounds of every case with 40 rounds in the reference run."""
-    rows = records.read([ROOT / "results" / "amd-epyc-2-core" / "main.csv"])
+    rows = records.read([ROOT / "results" / "amd-epyc-zen5-2-core" / "main.csv"])
     return [rounds.to_numpy() for _, rounds in rows.groupby(["workload", "trainer"])["seconds"] if len(rounds) == 40]
 
 
