@@ -61,4 +61,5 @@ def run(root: Path, *arguments: str) -> bytes:
     except subprocess.TimeoutExpired as error:
         raise InputError(f"git {arguments[0]}: timed out after 60 s") from error
     except subprocess.CalledProcessError as error:
-        raise InputError(f"git {' '.join(arguments)}: {error.stderr.decode(errors='replace').strip() or 'failed'}") from error
+        said = " ".join(error.stderr.decode(errors="replace").split())  # its advice has line breaks
+        raise InputError(f"git {' '.join(arguments)}: {said or 'failed'}") from error

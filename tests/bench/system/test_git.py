@@ -57,3 +57,8 @@ def test_holds_is_true_for_files_that_git_tracks(checkout, tmp_path_factory):
 def test_state_raises_outside_a_checkout(tmp_path):
     with pytest.raises(InputError, match="not a git repository"):
         git.state(tmp_path)
+
+
+def test_the_message_of_a_failed_command_is_one_line(checkout):
+    with pytest.raises(InputError, match=r"^git log nothing: fatal: ambiguous argument 'nothing': [^\n]* 'git <command>"):
+        git.run(checkout, "log", "nothing")
