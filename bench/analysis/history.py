@@ -122,7 +122,7 @@ def _table(title: str, courses: Sequence[Course]) -> Table:
         [started_at[:10], commit, *(points.get((started_at, commit), "-") for points in shown), *(["\n".join(marks)] if marked else [])]
         for (started_at, commit), marks in places.items()
     ]
-    return Table(title, ["date", "commit", *(course.trainer for course in courses), *(["new there"] if marked else [])], rows)
+    return Table(title, ["date", "commit", *(course.trainer for course in courses), *(["environment"] if marked else [])], rows)
 
 
 def _shown(point: Point) -> str:

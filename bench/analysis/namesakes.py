@@ -95,7 +95,7 @@ def _runs(rows: pd.DataFrame) -> Iterator[_Hardware]:
         run, *key = tuple[Any, ...](case)
         peaks.setdefault(run, {})[tuple(key)] = measured.max()
     for run, *values in rows.drop_duplicates("run_id")[["run_id", *columns]].itertuples(index=False, name=None):
-        known = {name: value for name, value in zip(columns, values, strict=True) if value != ""}
+        known = {name: value for name, value in zip(columns, values, strict=True) if value not in ("", 0)}
         yield _Hardware(known, peaks.get(run, {}), [run])
 
 

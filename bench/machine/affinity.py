@@ -7,6 +7,7 @@ Pinning is not enough either: other libraries start a thread for every processor
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 import psutil
 import threadpoolctl
@@ -32,8 +33,8 @@ def default_threads() -> int:
 def limit_threads(threads: int | None = None) -> int:
     """Pin this process to its first `threads` processors (None: `default_threads`), and limit the libraries to as many threads.
 
-    threadpoolctl limits the libraries that are already loaded, the environment limits later ones. macOS has no pinning, so only the
-    thread counts are set there. Returns the number of threads. Raises InputError if there are not enough processors.
+    threadpoolctl limits the libraries that are already loaded, the environment limits later ones. Where pinning is not possible, only the
+    thread counts are set. Returns the number of threads. Raises InputError if there are not enough processors.
     """
     most = available()
     threads = default_threads() if threads is None else threads
@@ -51,18 +52,25 @@ def thread_variables() -> dict[str, str]:
 
 
 def processors() -> list[int]:
-    """Return the numbers of the processors that this process may run on."""
+    """Return the numbers of the processors that this process may run on; all of them if the system does not tell."""
     process = psutil.Process()
     if hasattr(process, "cpu_affinity"):
-        return sorted(process.cpu_affinity())
+        with suppress(OSError, psutil.Error):
+            return sorted(process.cpu_affinity())
     return list(range(os.cpu_count() or 1))
 
 
-def pin(numbers: list[int]) -> None:
-    """Pin this process and all its threads to these processors. Does nothing on macOS, which has no pinning."""
+def pin(numbers: list[int]) -> bool:
+    """Pin this process and all its threads to these processors. Return whether the system allows it; macOS has no pinning."""
     process = psutil.Process()
-    if hasattr(os, "sched_setaffinity"):  # Linux pins each thread, so include those that a library has started
-        for thread in process.threads():
-            os.sched_setaffinity(thread.id, numbers)
-    elif hasattr(process, "cpu_affinity"):
-        process.cpu_affinity(numbers)
+    try:
+        if hasattr(os, "sched_setaffinity"):  # Linux pins each thread, so include those that a library has started
+            os.sched_setaffinity(0, numbers)
+            for thread in process.threads():
+                with suppress(ProcessLookupError):  # it has just ended
+                    os.sched_setaffinity(thread.id, numbers)
+        elif hasattr(process, "cpu_affinity"):
+            process.cpu_affinity(numbers)
+    except (OSError, psutil.Error):
+        return False
+    return True

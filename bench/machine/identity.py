@@ -5,14 +5,17 @@ This module reads no host name, user name or path, so a result cannot contain on
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import sys
 import unicodedata
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 import psutil
 
+from bench.machine import memory
 from bench.machine.gpu import gpu_columns
 from bench.machine.processor import processor
 from bench.machine.system_model import system_model
@@ -23,7 +26,7 @@ _LONGEST = 80  # bytes of a name; a file name adds the run, and may have 255
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine columns of the CSV. An empty string means absent or unknown."""
+    """The machine columns of the CSV. An empty string means absent or unknown; so does a memory of 0."""
 
     machine: str
     cpu: str
@@ -59,13 +62,13 @@ def describe(name: str | None = None) -> Machine:
     """Describe this machine. name: its name in results (None: a short name from processor, cores and GPU)."""
     import numpy
 
-    cpu, cores, gpu = processor(), psutil.cpu_count(logical=False) or psutil.cpu_count() or 1, gpu_columns()
+    cpu, cores, gpu, total = processor(), _cores(), gpu_columns(), memory.of_machine().limit
     blas_name, blas_kernels = blas()
     return Machine(
         machine=slug(name) if name else slug(f"{cpu.kind} {cores}-core {gpu['gpu']}"),
         cpu=cpu.name,
         cores=cores,
-        memory_gib=round(psutil.virtual_memory().total / 2**30, 1),
+        memory_gib=round(total / 2**30, 1) if total < sys.maxsize else 0.0,
         os=f"{platform.system()} {platform.machine()}",
         python=f"{platform.python_implementation()} {platform.python_version()}",
         numpy=numpy.__version__,
@@ -77,6 +80,14 @@ def describe(name: str | None = None) -> Machine:
         system_model=system_model(),
         **gpu,
     )
+
+
+def _cores() -> int:
+    """Return the number of physical cores, or of processors if the system does not tell."""
+    with suppress(OSError, psutil.Error):
+        if cores := psutil.cpu_count(logical=False):
+            return cores
+    return os.cpu_count() or 1
 
 
 def slug(text: str) -> str:

@@ -24,16 +24,16 @@ class Meter:
     """Measures the load on the processors that this process may use, from its creation on."""
 
     def __init__(self) -> None:
-        self._begin = _Reading()
+        self._begin = _reading()
 
     def shares(self) -> Shares:
         """Return the shares since the last result, or since creation.
 
         Returns unknown shares, and continues the interval, after less than 0.5 s. Also returns unknown shares if the system does not
-        account for all of the CPU time, as in some containers.
+        tell the CPU time, or not all of it, as in some containers.
         """
-        begin, end = self._begin, _Reading()
-        if end.at - begin.at < _LEAST_SECONDS:
+        begin, end = self._begin, _reading()
+        if begin is None or end is None or end.at - begin.at < _LEAST_SECONDS:
             return Shares()
         self._begin = end
         whole = (end.at - begin.at) * end.processors
@@ -57,3 +57,11 @@ class _Reading:
         self.busy = sum(sum(seconds for name, seconds in times.items() if name not in _AWAY) for times in mine)
         self.stolen = sum(times["steal"] for times in mine) if mine and "steal" in mine[0] else None
         self.own = sum(own[:4])  # this process and the children that it has waited for
+
+
+def _reading() -> _Reading | None:
+    """Return the counters; None if the system does not tell them."""
+    try:
+        return _Reading()
+    except (OSError, psutil.Error):
+        return None

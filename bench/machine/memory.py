@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -27,11 +28,19 @@ class Memory(NamedTuple):
 
 def allowed(groups: Path = GROUPS, mount: Path = MOUNT) -> Memory:
     """Return the smallest limit and the least free memory of all that apply. groups, mount: as for `control_groups.directories`"""
-    machine = psutil.virtual_memory()
-    found = [Memory(machine.total, machine.available), *_address_space()]
+    found = [of_machine(), *_address_space()]
     for directory in directories("memory", groups, mount):
         found += _of_group(directory)
     return Memory(min(one.limit for one in found), max(0, min(one.free for one in found)))
+
+
+def of_machine() -> Memory:
+    """Return the memory of the machine, and what is available; both are very large if the system does not tell."""
+    try:
+        machine = psutil.virtual_memory()
+    except (OSError, psutil.Error):  # a container may hide /proc/meminfo
+        return Memory(sys.maxsize, sys.maxsize)
+    return Memory(machine.total, machine.available)
 
 
 def _of_group(directory: Path) -> Iterator[Memory]:
@@ -43,7 +52,7 @@ def _of_group(directory: Path) -> Iterator[Memory]:
 
 
 def _address_space() -> Iterator[Memory]:
-    with suppress(ImportError, OSError):  # Windows has no such limit
+    with suppress(ImportError, OSError, psutil.Error):  # Windows has no such limit
         import resource
 
         limit, _ = resource.getrlimit(resource.RLIMIT_AS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import secrets
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.records.formula import escape
-from bench.system.files import atomic_write
+from bench.system.files import atomic_write, sync
 from impls.errors import InputError
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ class Writer:
                 left = memoryview(content)
                 while left:  # on a nearly full disk, a write may be incomplete
                     left = left[file.write(left) :]
-                os.fsync(file.fileno())
+                sync(file.fileno())
             except BaseException:
                 file.truncate(size)
                 raise

@@ -134,7 +134,11 @@ class Child:
 
     def _signal_group(self, name: str) -> None:
         if hasattr(os, "killpg"):
-            os.killpg(self._popen.pid, getattr(signal, name))
+            number = getattr(signal, name)
+            try:
+                os.killpg(self._popen.pid, number)
+            except PermissionError:  # macOS, if a process of the group has ended but was not waited for
+                self._popen.send_signal(number)
 
     def _kill(self) -> None:
         self._popen.kill()
@@ -149,8 +153,12 @@ class Child:
 
     def _descendants(self) -> list[psutil.Process]:
         """Return the running processes, except for the child, that have its token in their environment."""
-        descendants = []
-        for process in psutil.Process().children(recursive=True):
+        descendants: list[psutil.Process] = []
+        try:
+            children = psutil.Process().children(recursive=True)
+        except (OSError, psutil.Error):  # a container may hide /proc
+            return descendants
+        for process in children:
             with contextlib.suppress(psutil.Error):  # a process that has ended has no environment
                 if process.pid != self._popen.pid and process.environ().get(_TOKEN) == self._token:
                     descendants.append(process)

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+
+_CANNOT_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EPERM, errno.EACCES}
+
+
+def sync(descriptor: int) -> None:
+    """Write a file's data to its disk. Some network file systems and sandboxes cannot. Raises OSError if the disk fails or is full."""
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
 
 
 def atomic_write(path: Path, content: str | bytes) -> None:
@@ -22,7 +34,7 @@ def atomic_write(path: Path, content: str | bytes) -> None:
         with temporary.open("wb") as file:
             file.write(content)
             file.flush()
-            os.fsync(file.fileno())  # else a power failure after the rename may leave an empty file
+            sync(file.fileno())  # else a power failure after the rename may leave an empty file
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ import ctypes
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 # Options of prctl, from <linux/prctl.h>.
 _PDEATHSIG = 1
@@ -36,4 +37,5 @@ def adopt() -> None:
 
 def _prctl(option: int, value: int) -> None:
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
+        with suppress(OSError, AttributeError):  # a system may not let Python load its C library
+            ctypes.CDLL(None).prctl(option, value, 0, 0, 0)
