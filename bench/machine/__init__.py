@@ -1,1 +1,1 @@
-"""The machine: identity, affinity, BLAS, clock, load, peaks, roofline."""
+"""The machine: identity, restrictions, BLAS, clock, load, peaks, roofline."""
