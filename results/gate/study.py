@@ -179,7 +179,7 @@ def report(trials: int = TRIALS) -> str:
     for row in _read("live.csv"):
         verdicts[row["kind"], float(row["slower"])].append((row["verdict"], float(row["seconds"])))
 
-    found, stored = defaultdict(list), defaultdict(list)  # shares of trials called slower, by level, on an idle machine
+    found, stored = defaultdict(list), defaultdict(list)  # shares of trials called slower and undecided, by level; of stored medians
     conditions = []
     for (kind, level, state), pairs in sorted(recorded.items(), key=lambda item: (item[0][2], item[0][1], item[0][0])):
         rates, exact = (
@@ -188,14 +188,16 @@ def report(trials: int = TRIALS) -> str:
         )
         compared = _compared(medians["none", 0.0, state], medians[kind, level, state])
         if not state:
-            found[level].append(exact.words.get("slower", 0.0) if level else rates.words.get("slower", 0.0))
+            words = exact.words if level else rates.words
+            found[level].append((words.get("slower", 0.0), words.get("undecided", 0.0)))
             stored[level].append(compared)
         shares = [f"{rates.words.get(word, 0):.2%}" for word in ("slower", "not slower", "undecided")]
         conditions.append((_planted_name(kind, level), state or "-", f"{rates.measured:+.2%}", rates.pairs, *shares,
                            f"{rates.seconds:.0f} s", f"{exact.words.get('slower', 0):.2%}", f"{compared:.1%}"))  # fmt: skip
     summary = [
         (f"{level:.0%} slower, {len(shares)} kinds" if level else "unchanged", trials // 10 * len(shares) if level else trials,
-         f"{min(shares):.2%}", f"{np.mean(stored[level]):.1%}")
+         f"{min(slower for slower, _ in shares):.2%}", f"{max(undecided for _, undecided in shares):.2%}",
+         f"{np.mean(stored[level]):.1%}")
         for level, shares in sorted(found.items())
     ]  # fmt: skip
     live = []
@@ -205,7 +207,7 @@ def report(trials: int = TRIALS) -> str:
         live.append((_planted_name(kind, level), len(judged), *counts, f"{np.median(times):.0f} s", f"{max(times):.0f} s"))
     return "\n".join(
         [
-            _table(["code", "trials", "called slower by the gate (worst kind)", "by a stored median and 5 %"], summary),
+            _table(["code", "trials", "called slower (worst kind)", "undecided (worst kind)", "by a stored median and 5 %"], summary),
             _table(["planted", "busy", "measured", "pairs", "called slower", "not slower", "undecided", "median time", "if exactly that",
                      "stored median and 5 %"], conditions),
             _table(["planted, live", "trials", "called slower", "not slower", "undecided", "median time", "longest"], live),
