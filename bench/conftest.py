@@ -15,6 +15,7 @@ from bench.measure.case import Case
 from bench.measure.pytest_internals import (
     Terminal,
     compares_with_nothing,
+    declared_options,
     has_colours,
     hide_benchmark_table,
     parameter,
@@ -37,7 +38,16 @@ _OUR_TABLE_SUFFICES = ("--benchmark-only", "--benchmark-disable", "--benchmark-s
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     own_code.find_modules_here()
-    declare(parser.getgroup("epochbench", "epochbench: workloads, trainers and output").addoption)
+    taken = declared_options(parser)
+
+    def add(*names: str, **attributes: Any) -> None:
+        if both := taken.intersection(names):
+            elsewhere = "another plugin or conftest.py has this option"
+            raise pytest.UsageError(f"{both.pop()}: {elsewhere}; leave that out with -p no:PLUGIN, or use epochbench run")
+        group.addoption(*names, **attributes)
+
+    group = parser.getgroup("epochbench", "epochbench: workloads, trainers and output")
+    declare(add)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -53,6 +53,12 @@ class Terminal(logging.Handler):
         self._reporter.write_line(line)
 
 
+def declared_options(parser: pytest.Parser) -> set[str]:
+    """Return the names of the options that plugins have declared so far."""
+    groups: Any = parser
+    return {name for group in (groups._anonymous, *groups._groups) for option in group.options for name in option.names()}
+
+
 def parameter(item: pytest.Item, name: str) -> Any:
     """Return the value of a test's parameter, or None if the test has no parameter of that name."""
     return item.callspec.params.get(name) if hasattr(item, "callspec") else None

@@ -103,3 +103,11 @@ def test_a_case_that_another_plugin_runs_again_has_one_outcome_and_the_table_its
     assert "FAILED once:Once" not in output.stdout
     rows = [line.split()[0] for line in output.stdout.splitlines() if " ms (" in line]
     assert rows == ["loop", "matrix", "once:Once"]
+
+
+def test_an_option_that_another_plugin_has_too_is_named(tmp_path):
+    (tmp_path / "sower.py").write_text("def pytest_addoption(parser):\n    parser.addoption('--seed')\n")
+    output = bench("-p", "sower", *QUICK, env={**os.environ, "PYTHONPATH": str(tmp_path)})
+    assert output.returncode == 4
+    assert "--seed: another plugin or conftest.py has this option; leave that out with -p no:PLUGIN, or use epochbench run" in output.stderr
+    assert "Traceback" not in output.stderr
