@@ -1,7 +1,7 @@
 """History of each machine's trainers over its commits, with the changes in speed (`python -m bench compare --over-time`).
 
-A commit is compared with earlier ones in the same environment only: the same libraries and drivers on the same kind of virtual machine.
-So a new version of Python is marked, and not taken for a change of the code.
+A commit is compared with earlier ones in the same environment only: the same hardware, libraries and drivers on the same kind of virtual
+machine. So a new processor or a new version of Python is marked, and not taken for a change of the code.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from impls import InputError
 
 _REMEMBERED = 100  # the maximum number of runs since the last change to compare a commit with
 _GPU_ONLY = ("gpu_driver", "cuda")
-_ENVIRONMENT = ("library", *(fact for fact in records.FACTS if fact not in ("commit", "dirty", "numpy")))
+_ENVIRONMENT = ("machine", "library", *(fact for fact in records.FACTS if fact not in ("commit", "dirty", "numpy")))
 
 Environment = tuple[str, ...]  # the values of _ENVIRONMENT; empty: unknown, or without effect on the trainer
 
@@ -38,11 +38,24 @@ class _Runs(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Mark:
+    """A value of the environment that differs from that of the point before."""
+
+    name: str
+    before: str
+    now: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.before} to {self.now}"
+
+
+@dataclass(frozen=True)
 class Point:
     """A trainer's epoch time at a commit, over all runs of that commit in one environment.
 
-    change  speedup over the runs since the last change; None if the speed did not change, or there is no such run in this environment
-    marks   what differs in the environment from that of the point before, such as "python: CPython 3.11.7 to CPython 3.12.1"
+    change       speedup over the runs since the last change; None if the speed did not change, or this environment has no such run
+    environment  number of the environment: points with the same number are compared
+    marks        what differs in the environment from that of the point before
     """
 
     commit: str
@@ -50,12 +63,16 @@ class Point:
     epoch: Interval
     runs: int
     change: Interval | None
-    marks: tuple[str, ...] = ()
+    environment: int
+    marks: tuple[Mark, ...]
 
 
 @dataclass(frozen=True)
 class Course:
-    """A trainer on one job and machine, with a point per commit and environment, oldest first."""
+    """A trainer on one job and machine, with a point per commit and environment, oldest first.
+
+    machine  its name; several machines may have that name, in different environments
+    """
 
     machine: str
     threads: int
@@ -105,9 +122,9 @@ class History:
         return tables
 
 
-def commits(courses: Sequence[Course]) -> dict[tuple[str, str], list[str]]:
+def commits(courses: Sequence[Course]) -> dict[tuple[str, str], list[Mark]]:
     """Return the marks of each (start, commit) of any point, oldest first."""
-    marks: dict[tuple[str, str], dict[str, None]] = {}
+    marks: dict[tuple[str, str], dict[Mark, None]] = {}
     for course in courses:
         for point in course.points:
             marks.setdefault((point.started_at, point.commit), {}).update(dict.fromkeys(point.marks))
@@ -119,7 +136,12 @@ def _table(title: str, courses: Sequence[Course]) -> Table:
     places = commits(courses)
     marked = any(places.values())
     rows = [
-        [started_at[:10], commit, *(points.get((started_at, commit), "-") for points in shown), *(["\n".join(marks)] if marked else [])]
+        [
+            started_at[:10],
+            commit,
+            *(points.get((started_at, commit), "-") for points in shown),
+            *(["\n".join(map(str, marks))] if marked else []),
+        ]
         for (started_at, commit), marks in places.items()
     ]
     return Table(title, ["date", "commit", *(course.trainer for course in courses), *(["environment"] if marked else [])], rows)
@@ -144,8 +166,8 @@ def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None]
     rows = table[table["kind"] == "timing"].sort_values("started_at", kind="stable")
     rows = rows.assign(commit=rows["commit"].where(rows["commit"] != "", "unknown") + rows["dirty"].map({True: " changed", False: ""}))
     rows = rows.assign(**{name: rows[name].where(rows["device"] == "gpu", "") for name in _GPU_ONLY})
-    case_columns = ["machine", "threads", "ranks", *records.JOB, "trainer"]
-    begun = rows.groupby(["machine", "commit"])["started_at"].min().to_dict()
+    case_columns = ["given_name", "threads", "ranks", *records.JOB, "trainer"]
+    begun = rows.groupby(["given_name", "commit"])["started_at"].min().to_dict()
     courses: dict[tuple[Any, ...], dict[tuple[str, Environment], _Runs]] = {}
     for key, seconds in grouped(rows, [*case_columns, "commit", *_ENVIRONMENT, "started_at", "run_id"]):
         case, (commit, *environment, started_at, _) = key[: len(case_columns)], key[len(case_columns) :]
@@ -175,9 +197,10 @@ def _points(samples: Sequence[_Runs]) -> tuple[Point, ...]:
     last: Environment = ()
     for commit, started_at, environment, runs in samples:
         now, change = Sample(runs), None
-        since = next((known for where, known in earlier if not _marks(where, environment)), None)
-        if since is None:
-            earlier.append((environment, since := []))
+        known = next((number for number, (where, _) in enumerate(earlier) if not _marks(where, environment)), len(earlier))
+        if known == len(earlier):
+            earlier.append((environment, []))
+        since = earlier[known][1]
         before = Sample(since) if since else now
         if max(before.value / now.value, now.value / before.value) > RUN_TO_RUN_TOLERANCE:
             low, high = before.interval()[1:]
@@ -186,12 +209,13 @@ def _points(samples: Sequence[_Runs]) -> tuple[Point, ...]:
                 since.clear()
         since.extend(runs)
         del since[:-_REMEMBERED]
-        points.append(Point(commit, started_at, now.interval(), len(runs), change, _marks(last, environment) if points else ()))
+        marks = _marks(last, environment) if points else ()
+        points.append(Point(commit, started_at, now.interval(), len(runs), change, known, marks))
         last = environment
     return tuple(points)
 
 
-def _marks(before: Environment, now: Environment) -> tuple[str, ...]:
+def _marks(before: Environment, now: Environment) -> tuple[Mark, ...]:
     """Return a mark for every value that differs. An unknown value does not differ."""
     values = zip(_ENVIRONMENT, before, now, strict=True)
-    return tuple(f"{name}: {one} to {other}" for name, one, other in values if one and other and one != other)
+    return tuple(Mark(*value) for value in values if value[1] and value[2] and value[1] != value[2])

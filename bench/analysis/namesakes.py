@@ -58,7 +58,10 @@ def read(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None] | 
 
 
 def told_apart(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table with a new name in `machine` where one name stands for several machines: "ci (zen4)" and "ci (zen5)"."""
+    """Return the table with a new name in `machine` where one name stands for several machines: "ci (zen4)" and "ci (zen5)".
+
+    A column `given_name` has the names as they were.
+    """
     names = table["machine"].to_numpy(copy=True)
     for name, rows in table.groupby("machine", sort=False):
         found = _machines(rows)
@@ -71,7 +74,7 @@ def told_apart(table: pd.DataFrame) -> pd.DataFrame:
             of = {run: label for label, machine in zip(labels, found, strict=True) for run in machine.runs}
             mine = (table["machine"] == name).to_numpy()
             names[mine] = rows["run_id"].map(of)
-    return table.assign(machine=names)
+    return table.assign(machine=names, given_name=table["machine"])
 
 
 def _machines(rows: pd.DataFrame) -> list[_Hardware]:
