@@ -42,8 +42,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     def add(*names: str, **attributes: Any) -> None:
         if both := taken.intersection(names):
-            elsewhere = "another plugin or conftest.py has this option"
-            raise pytest.UsageError(f"{both.pop()}: {elsewhere}; leave that out with -p no:PLUGIN, or use epochbench run")
+            fix = "disable it with -p no:NAME; if a conftest.py declares the option, use epochbench run"
+            raise pytest.UsageError(f"{min(both)}: another plugin declares this option; {fix}")
         group.addoption(*names, **attributes)
 
     group = parser.getgroup("epochbench", "epochbench: workloads, trainers and output")

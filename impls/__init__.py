@@ -12,6 +12,7 @@ trainer.network().accuracy(data)
 from __future__ import annotations
 
 import importlib
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -91,12 +92,20 @@ def locate(name: str) -> tuple[str, str]:
 
     Raises InputError for any other name.
     """
+    file, _, in_file = name.rpartition(":")
+    if file.endswith(".py"):
+        raise InputError(f"trainer {name!r}: names a file; give its module, such as {_module_of(file)}:{in_file}")
     module, colon, class_name = TRAINERS.get(name, name).partition(":")
     if not colon:
         raise unknown("trainer", name, TRAINERS, otherwise=", or give module:Class")
-    if module.endswith(".py"):
-        raise InputError(f"trainer {name!r}: names a file; give its module, {module.removesuffix('.py').replace('/', '.')}:{class_name}")
     return module, class_name
+
+
+def _module_of(file: str) -> str:
+    """Return the name of the module in a file. Outside the current directory, it is the name for the file's own directory."""
+    parts = [part for part in re.split(r"[/\\]", file.removesuffix(".py")) if part not in ("", ".")]
+    inside = file[0] not in "/\\" and all(part.isidentifier() for part in parts)
+    return ".".join(parts) if inside else parts[-1]
 
 
 def unavailable(name: str) -> str | None:

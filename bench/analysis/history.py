@@ -24,6 +24,7 @@ from impls import InputError
 _REMEMBERED = 100  # the maximum number of runs since the last change to compare a commit with
 _GPU_ONLY = ("gpu_driver", "cuda")
 _ENVIRONMENT = ("machine", "library", *(fact for fact in records.FACTS if fact not in ("commit", "dirty", "numpy")))
+_SHARED = tuple(name for name in _ENVIRONMENT if name not in ("library", *_GPU_ONLY))  # by the trainers of a run
 
 Environment = tuple[str, ...]  # the values of _ENVIRONMENT; empty: unknown, or without effect on the trainer
 
@@ -167,15 +168,17 @@ def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None]
     rows = rows.assign(commit=rows["commit"].where(rows["commit"] != "", "unknown") + rows["dirty"].map({True: " changed", False: ""}))
     rows = rows.assign(**{name: rows[name].where(rows["device"] == "gpu", "") for name in _GPU_ONLY})
     case_columns = ["given_name", "threads", "ranks", *records.JOB, "trainer"]
-    begun = rows.groupby(["given_name", "commit"])["started_at"].min().to_dict()
+    begun = rows.groupby(["given_name", "commit", *_SHARED])["started_at"].min().to_dict()
     courses: dict[tuple[Any, ...], dict[tuple[str, Environment], _Runs]] = {}
     for key, seconds in grouped(rows, [*case_columns, "commit", *_ENVIRONMENT, "started_at", "run_id"]):
         case, (commit, *environment, started_at, _) = key[: len(case_columns)], key[len(case_columns) :]
         points = courses.setdefault(case, {})
         place = commit, tuple(environment)
         if place not in points:
-            first = all(commit != other for other, _ in points)
-            points[place] = _Runs(commit, begun[case[0], commit] if first else started_at, tuple(environment), [])
+            shared = (value for name, value in zip(_ENVIRONMENT, environment, strict=True) if name in _SHARED)
+            start = begun[case[0], commit, *shared]
+            taken = any(runs.started_at == start for runs in points.values())
+            points[place] = _Runs(commit, started_at if taken else start, tuple(environment), [])
         points[place].seconds.append(seconds)
     followed = [
         Course(machine, int(threads), int(ranks), JobKey(*job), trainer, _points(sorted(points.values(), key=lambda runs: runs.started_at)))
@@ -200,7 +203,8 @@ def _points(samples: Sequence[_Runs]) -> tuple[Point, ...]:
         known = next((number for number, (where, _) in enumerate(earlier) if not _marks(where, environment)), len(earlier))
         if known == len(earlier):
             earlier.append((environment, []))
-        since = earlier[known][1]
+        where, since = earlier[known]
+        earlier[known] = _filled(where, environment), since
         before = Sample(since) if since else now
         if max(before.value / now.value, now.value / before.value) > RUN_TO_RUN_TOLERANCE:
             low, high = before.interval()[1:]
@@ -211,8 +215,13 @@ def _points(samples: Sequence[_Runs]) -> tuple[Point, ...]:
         del since[:-_REMEMBERED]
         marks = _marks(last, environment) if points else ()
         points.append(Point(commit, started_at, now.interval(), len(runs), change, known, marks))
-        last = environment
+        last = _filled(environment, last) if last else environment
     return tuple(points)
+
+
+def _filled(environment: Environment, other: Environment) -> Environment:
+    """Return the environment with the other's values in place of unknown ones."""
+    return tuple(one or another for one, another in zip(environment, other, strict=True))
 
 
 def _marks(before: Environment, now: Environment) -> tuple[Mark, ...]:

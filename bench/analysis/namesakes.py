@@ -1,4 +1,4 @@
-"""Machines with one name, told apart by their hardware, so that the difference between two machines is not taken for one of the code.
+"""Machines with one name, distinguished by their hardware, so that a difference between two machines is not taken for one of the code.
 
 A name may be given by hand, or come from the name of a processor that its successor has too. Older files lack the processor's
 identifier. Two of their runs are from two machines if the measured peaks differ by more than those of one machine do.
@@ -53,11 +53,11 @@ class _Hardware:
 
 
 def read(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None] | None = None) -> pd.DataFrame:
-    """Return the table of `records.read` with machines of one name told apart. Logs a warning with their new names."""
-    return told_apart(records.read(paths, broken=broken))
+    """Return the table of `records.read`, in which machines with one name have new names. Logs a warning with these."""
+    return distinguished(records.read(paths, broken=broken))
 
 
-def told_apart(table: pd.DataFrame) -> pd.DataFrame:
+def distinguished(table: pd.DataFrame) -> pd.DataFrame:
     """Return the table with a new name in `machine` where one name stands for several machines: "ci (zen4)" and "ci (zen5)".
 
     A column `given_name` has the names as they were.
@@ -68,7 +68,7 @@ def told_apart(table: pd.DataFrame) -> pd.DataFrame:
         if len(found) > 1:
             labels = [f"{name} ({label})" if label else str(name) for label in _labels(found)]
             LOG.warning(
-                f"machine {name}: the name stands for {counted(len(found), 'machine')}, told apart as {', '.join(labels)}; "
+                f"machine {name}: the name stands for {counted(len(found), 'machine')}, here called {', '.join(labels)}; "
                 "name each with --machine"
             )
             of = {run: label for label, machine in zip(labels, found, strict=True) for run in machine.runs}
@@ -78,13 +78,14 @@ def told_apart(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _machines(rows: pd.DataFrame) -> list[_Hardware]:
-    """Return the machines behind rows with one name. A run joins the first that it may come from."""
+    """Return the machines behind rows with one name. A run that may come from several is kept with others like it."""
     found: list[_Hardware] = []
-    for run in _runs(rows):
-        for machine in found:
-            if machine.may_be(run):
-                machine.add(run)
-                break
+    for run in sorted(_runs(rows), key=lambda run: "cpu_id" not in run.known):
+        fitting = [machine for machine in found if machine.may_be(run)]
+        if len(fitting) > 1:
+            fitting = [machine for machine in fitting if "cpu_id" not in machine.known]
+        if fitting:
+            fitting[0].add(run)
         else:
             found.append(run)
     return found
@@ -99,6 +100,8 @@ def _runs(rows: pd.DataFrame) -> Iterator[_Hardware]:
         peaks.setdefault(run, {})[tuple(key)] = measured.max()
     for run, *values in rows.drop_duplicates("run_id")[["run_id", *columns]].itertuples(index=False, name=None):
         known = {name: value for name, value in zip(columns, values, strict=True) if value not in ("", 0)}
+        if known.get("cpu", "").isdecimal():  # the number of a processor, on ARM before schema 5
+            del known["cpu"]
         yield _Hardware(known, peaks.get(run, {}), [run])
 
 
@@ -107,7 +110,7 @@ def _same(name: str, one: Any, other: Any) -> bool:
 
 
 def _labels(found: Sequence[_Hardware]) -> list[str]:
-    """Return a short text for each machine: the first column that tells all apart, or all that differ, or the peak."""
+    """Return a short text for each machine: the first column that differs for all, or all columns that differ, or the peak."""
     for name in _SHOWN:
         texts = [_shown(name, machine.known) for machine in found]
         if len(set(texts)) == len(texts):
@@ -117,7 +120,8 @@ def _labels(found: Sequence[_Hardware]) -> list[str]:
     if len(set(texts)) == len(texts):
         return texts
     peaks = [f"{digits(max(machine.peaks.values(), default=0.0) / 1e9)} GFLOP/s" for machine in found]
-    return [", ".join(filter(None, pair)) for pair in zip(texts, peaks, strict=True)]
+    texts = [", ".join(filter(None, pair)) for pair in zip(texts, peaks, strict=True)]
+    return texts if len(set(texts)) == len(texts) else [f"{text}, number {number}" for number, text in enumerate(texts, start=1)]
 
 
 def _shown(name: str, known: Mapping[str, Any]) -> str:

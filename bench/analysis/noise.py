@@ -7,6 +7,7 @@ for results/, steady cases drifted by up to 11 %. Noisy cases, and cases of a tr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,8 +20,9 @@ if TYPE_CHECKING:
 _TAKEN = 0.05  # of the CPU time, taken by others
 _DRIFTED = 0.10  # of the median epoch, from the first round to the last
 _SLOWED = 0.75  # of the peak in the run; next to ten busy processes on two cores, half of the measurements were above 0.8
-# Far beyond every measurement in results/: PyTorch took 100 times as long as loop when its threads waited for a busy processor.
-_BEHIND_LOOP, _BEHIND_FASTEST = 10, 1000
+# PyTorch took 100 times as long as loop, and 40 ms a step, when its threads waited for a busy processor. Undisturbed, the calls of a
+# framework may take over 10 times as long as loop with mini-batches of one image, but 1 ms a step.
+_BEHIND_LOOP, _BEHIND_FASTEST, _STEP_SECONDS = 10, 1000, 0.01
 _LISTED = 6
 TITLE = "Noisy cases"
 
@@ -78,11 +80,12 @@ def _causes(rows: pd.DataFrame) -> Iterator[tuple[str, float]]:
 
 
 def _far_behind(mine: pd.DataFrame, everyone: pd.DataFrame) -> Iterator[tuple[str, float]]:
-    """Yield (cause, amount) if epochs take so long that the trainer must have waited, compared with loop, or else the fastest."""
+    """Yield (cause, amount) if steps take so long that the trainer must have waited, compared with loop, or else the fastest trainer."""
     medians = everyone.groupby("trainer")["seconds"].median()
     if "loop" in medians:
         whose, reference, times = "loop", medians["loop"], _BEHIND_LOOP
     else:
         whose, reference, times = "the fastest trainer", medians.min(), _BEHIND_FASTEST
-    if (amount := mine["seconds"].median() / reference) > times:
-        yield f"took over {times:,} times as long as {whose} (its epoch in percent of that one's)", amount
+    typical, steps = mine["seconds"].median(), math.ceil(mine["examples"].iloc[0] / mine["batch_size"].iloc[0])
+    if typical > times * reference and typical > _STEP_SECONDS * steps:
+        yield f"waited: over {times:,} times as slow as {whose} (its epoch in percent of that trainer's)", typical / reference

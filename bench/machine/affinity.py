@@ -52,7 +52,7 @@ def thread_variables() -> dict[str, str]:
 
 
 def processors() -> list[int]:
-    """Return the numbers of the processors that this process may run on; all of them if the system does not tell."""
+    """Return the numbers of the processors that this process may run on; all of them if the system hides that."""
     process = psutil.Process()
     if hasattr(process, "cpu_affinity"):
         with suppress(OSError, psutil.Error):
@@ -61,16 +61,20 @@ def processors() -> list[int]:
 
 
 def pin(numbers: list[int]) -> bool:
-    """Pin this process and all its threads to these processors. Return whether the system allows it; macOS has no pinning."""
+    """Pin this process and all its threads to these processors. Return whether it is pinned: the system may deny it, and macOS cannot."""
     process = psutil.Process()
     try:
-        if hasattr(os, "sched_setaffinity"):  # Linux pins each thread, so include those that a library has started
+        if hasattr(os, "sched_setaffinity"):  # Linux pins each thread
             os.sched_setaffinity(0, numbers)
-            for thread in process.threads():
-                with suppress(ProcessLookupError):  # it has just ended
-                    os.sched_setaffinity(thread.id, numbers)
         elif hasattr(process, "cpu_affinity"):
             process.cpu_affinity(numbers)
+        else:
+            return False
     except (OSError, psutil.Error):
         return False
+    if hasattr(os, "sched_setaffinity"):
+        with suppress(psutil.Error):  # the list of threads may be hidden
+            for thread in process.threads():  # those that a library has started
+                with suppress(OSError):  # it has just ended
+                    os.sched_setaffinity(thread.id, numbers)
     return True

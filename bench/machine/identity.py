@@ -83,19 +83,22 @@ def describe(name: str | None = None) -> Machine:
 
 
 def _cores() -> int:
-    """Return the number of physical cores, or of processors if the system does not tell."""
+    """Return the number of physical cores, or of processors if the system hides that."""
     with suppress(OSError, psutil.Error):
         if cores := psutil.cpu_count(logical=False):
             return cores
     return os.cpu_count() or 1
 
 
-def slug(text: str) -> str:
-    """Return text as a short name of lower-case letters, digits and hyphens, safe as a file name anywhere. Letters may be of any script."""
+def slug(text: str, ending: str = "") -> str:
+    """Return text as a short name of lower-case letters, digits and hyphens, safe as a file name anywhere. Letters may be of any script.
+
+    ending  added after the text is cut to its length
+    """
     for _ in range(2):  # once may leave letters that it changes again
         text = unicodedata.normalize("NFKC", text.casefold())
     name = re.sub(r"[\W_]+", "-", text).strip("-")
-    name = name.encode()[:_LONGEST].decode(errors="ignore").rstrip("-") or "machine"
+    name = (name.encode()[: _LONGEST - len(ending)].decode(errors="ignore").rstrip("-") or "machine") + ending
     return f"machine-{name}" if re.fullmatch(r"con|prn|aux|nul|com\d|lpt\d", name) else name  # reserved for devices on Windows
 
 

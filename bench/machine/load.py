@@ -29,8 +29,8 @@ class Meter:
     def shares(self) -> Shares:
         """Return the shares since the last result, or since creation.
 
-        Returns unknown shares, and continues the interval, after less than 0.5 s. Also returns unknown shares if the system does not
-        tell the CPU time, or not all of it, as in some containers.
+        Returns unknown shares, and continues the interval, after less than 0.5 s. Also returns unknown shares if the system hides the CPU
+        time, or a part of it, as in some containers.
         """
         begin, end = self._begin, _reading()
         if begin is None or end is None or end.at - begin.at < _LEAST_SECONDS:
@@ -60,7 +60,7 @@ class _Reading:
 
 
 def _reading() -> _Reading | None:
-    """Return the counters; None if the system does not tell them."""
+    """Return the counters; None if the system hides them."""
     try:
         return _Reading()
     except (OSError, psutil.Error):

@@ -35,7 +35,7 @@ def allowed(groups: Path = GROUPS, mount: Path = MOUNT) -> Memory:
 
 
 def of_machine() -> Memory:
-    """Return the memory of the machine, and what is available; both are very large if the system does not tell."""
+    """Return the memory of the machine, and what is available; both are very large if the system hides that."""
     try:
         machine = psutil.virtual_memory()
     except (OSError, psutil.Error):  # a container may hide /proc/meminfo

@@ -1,7 +1,7 @@
 """Names of processor generations by vendor, family and model, for processors that a result may come from.
 
-The name of a processor may not tell: cloud providers shorten it, so a Zen 4 and a Zen 5 both call themselves "AMD EPYC". The features do
-not tell either, because a hypervisor may hide some. The names are those of compilers, such as "zen4" and "sapphirerapids".
+The name of a processor is not enough: cloud providers shorten it, so a Zen 4 and a Zen 5 are both called "AMD EPYC". Neither are its
+features, because a hypervisor may hide some. The names are those of compilers, such as "zen4" and "sapphirerapids".
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _ARM: dict[int, dict[int, str]] = {
         0xD03: "cortex-a53", 0xD07: "cortex-a57", 0xD08: "cortex-a72", 0xD09: "cortex-a73", 0xD0A: "cortex-a75", 0xD0B: "cortex-a76",
         0xD0C: "neoverse-n1", 0xD0D: "cortex-a77", 0xD40: "neoverse-v1", 0xD41: "cortex-a78", 0xD44: "cortex-x1", 0xD46: "cortex-a510",
         0xD47: "cortex-a710", 0xD48: "cortex-x2", 0xD49: "neoverse-n2", 0xD4A: "neoverse-e1", 0xD4F: "neoverse-v2",
-        0xD83: "neoverse-v3", 0xD8E: "neoverse-n3",
+        0xD83: "neoverse-v3ae", 0xD84: "neoverse-v3", 0xD8E: "neoverse-n3",
     },
     0x43: {0x0AF: "thunderx2"},
     0x46: {0x001: "a64fx"},

@@ -102,7 +102,7 @@ def _arm_cores(text: str) -> Iterator[tuple[int, int, str, str]]:
 
 
 def _caches() -> Iterator[tuple[str, int]]:
-    """Yield the name of each data cache of a core, and its size in KiB."""
+    """Yield the name of each data cache of a core, and its size in KiB; none on Windows."""
     for index in sorted(_CACHES.glob("index[0-9]*")):  # Linux
         level, kind, size = (text_of(index / name).strip() for name in ("level", "type", "size"))
         if kind in ("Data", "Unified") and (kib := re.fullmatch(r"(\d+)K", size)):
@@ -110,7 +110,3 @@ def _caches() -> Iterator[tuple[str, int]]:
     for name, key in _MACOS_CACHES.items():
         if (size := sysctl(key)).isdecimal() and int(size):
             yield name, int(size) >> 10
-    if platform.system() == "Windows":
-        for name in ("L2", "L3"):
-            if isinstance(total := cpu_info().get(f"{name.lower()}_cache_size"), int):
-                yield name, total >> 10

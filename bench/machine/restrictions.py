@@ -1,25 +1,35 @@
-"""What keeps this process from the whole machine: processors, priority, CPU quota, memory."""
+"""Restrictions of this process: its processors, its priority, its CPU quota, its memory."""
 
 from __future__ import annotations
 
 import os
 
+import psutil
+
 from bench.machine import affinity, cpu_quota, memory
+from bench.text.numbers import digits
 
 
-def restrictions(threads: int) -> list[str]:
-    """Return a line for each restriction of a process with so many threads. Call it before `affinity.limit_threads`, which adds one."""
+def restrictions(threads: int, *, pinned: bool = False) -> list[str]:
+    """Return a line for each restriction. Call it before `affinity.limit_threads`, which adds one.
+
+    threads  number of threads of this process
+    pinned   whether this program has already chosen the processors of the process, so that they are no restriction
+    """
     found = []
     mine, everything = affinity.available(), os.cpu_count() or 1
-    if not affinity.pin(affinity.processors()):
-        found.append("affinity: the system does not let a process choose its processors, so only the libraries' thread counts are limited")
-    if mine < everything:
-        found.append(f"affinity: this process may run on {mine} of {everything} processors; taskset or a launcher decided that")
+    if not pinned:
+        if hasattr(psutil.Process, "cpu_affinity") and not affinity.pin(affinity.processors()):
+            found.append("affinity: the system does not let a process choose its processors, so only the thread counts are limited")
+        if mine < everything:
+            found.append(f"affinity: this process may run on {mine} of {everything} processors; taskset or a launcher decided that")
     if hasattr(os, "getpriority") and (nice := os.getpriority(os.PRIO_PROCESS, 0)) > 0:
         found.append(f"nice {nice}: other programs run before this one; start it without nice")
     if quota := cpu_quota.warning(threads, cpu_quota.cpu_quota()):
         found.append(quota)
     limit, total = memory.allowed().limit, memory.of_machine().limit
     if limit < total / 2:
-        found.append(f"memory: this process may take {limit / 2**30:.2g} of {total / 2**30:.3g} GiB; a container or ulimit decided that")
+        found.append(
+            f"memory: this process may take {digits(limit / 2**30)} of {digits(total / 2**30)} GiB; a container or ulimit decided that"
+        )
     return found

@@ -11,19 +11,20 @@ _AT_ONCE = "cases that run at once slow each other down"
 _ELSEWHERE = "a case in a process of its own cannot add its rows to the CSV"
 _PROFILED = "a profiler slows Python code down"
 
-# Per option, as pytest names its value: the option, and the reason.
+# Per option, as pytest names its value: the plugin, the option, and the reason.
 _REFUSED = {
-    "numprocesses": ("-n", _AT_ONCE),  # pytest-xdist
-    "workers": ("--workers", _AT_ONCE),  # pytest-parallel
-    "tests_per_worker": ("--tests-per-worker", _AT_ONCE),
-    "parallel_threads": ("--parallel-threads", _AT_ONCE),  # pytest-run-parallel
-    "iterations": ("--iterations", _AT_ONCE),
-    "forked": ("--forked", _ELSEWHERE),  # pytest-forked
-    "cov_source": ("--cov", "coverage slows Python code down"),  # pytest-cov
-    "profile": ("--profile", _PROFILED),  # pytest-profiling
-    "profile_svg": ("--profile-svg", _PROFILED),
-    "memray": ("--memray", _PROFILED),  # pytest-memray
-    "codspeed": ("--codspeed", "it replaces the fixture that times the epochs"),  # pytest-codspeed
+    "numprocesses": ("xdist", "-n", _ELSEWHERE),
+    "tx": ("xdist", "--tx", _ELSEWHERE),
+    "forked": ("pytest_forked", "--forked", _ELSEWHERE),
+    "workers": ("parallel", "--workers", _AT_ONCE),
+    "tests_per_worker": ("parallel", "--tests-per-worker", _AT_ONCE),
+    "parallel_threads": ("run-parallel", "--parallel-threads", _AT_ONCE),
+    "iterations": ("run-parallel", "--iterations", _AT_ONCE),
+    "cov_source": ("pytest_cov", "--cov", "coverage slows Python code down"),
+    "profile": ("profiling", "--profile", _PROFILED),
+    "profile_svg": ("profiling", "--profile-svg", _PROFILED),
+    "memray": ("memray", "--memray", _PROFILED),
+    "codspeed": ("codspeed", "--codspeed", "it replaces the fixture that times the epochs"),
 }
 
 
@@ -32,8 +33,8 @@ def refusal(config: pytest.Config) -> str | None:
     options: dict[str, Any] = vars(config.option)
     once = {name: options.get(name) in (1, "1") for name in ("parallel_threads", "iterations")}
     without_effect = once | {"cov_source": options.get("no_cov")}
-    for name, (option, reason) in _REFUSED.items():
-        if options.get(name) and not without_effect.get(name):
+    for name, (plugin, option, reason) in _REFUSED.items():
+        if options.get(name) and not without_effect.get(name) and config.pluginmanager.hasplugin(plugin):
             return f"{option}: {reason}; run pytest bench without {option}"
     if (tracer := _tracer()) and not options.get("benchmark_disable"):
         return f"{tracer}: it traces this process, which slows Python code down; run without it, or with --benchmark-disable"

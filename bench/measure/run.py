@@ -96,7 +96,7 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
     if launcher.ranks() > ranks:
         raise InputError(f"mpiexec: this process is one of {launcher.ranks()} ranks; only scale and fleet run under mpiexec")
     given = affinity.thread_variables()
-    restricted = restrictions(options.threads or affinity.default_threads()) if ranks == 1 else []  # ranks are pinned already
+    restricted = restrictions(options.threads or affinity.default_threads(), pinned=ranks > 1)
     threads = affinity.limit_threads(options.threads)
     trainers = {name: absent(name) for name in options.trainers}
     inputs = Inputs(options.splits)

@@ -124,7 +124,7 @@ def _hosts(every: Any, machine: str | None) -> tuple[list[Host], Host]:
     for rank, (name, called, _) in enumerate(gathered):
         if name not in hosts:
             number = len(hosts) + 1
-            hosts[name] = Host(number, name, slug(f"{called[:54].rstrip('-')}-{number}"), rank)
+            hosts[name] = Host(number, name, slug(called, ending=f"-{number}"), rank)
     affinity.pin(sorted({processor for name, _, available in gathered if name == platform.node() for processor in available}))
     return list(hosts.values()), hosts[platform.node()]
 

@@ -131,8 +131,9 @@ def pin_share(ranks: Any) -> int:
     mine = affinity.processors()
     here = [processors for host, processors in ranks.allgather((platform.node(), mine)) if host == platform.node()]
     position = [rank for rank, host in enumerate(ranks.allgather(platform.node())) if host == platform.node()].index(ranks.rank)
-    affinity.pin(share(here, position))
-    return apart(ranks.allgather([(platform.node(), processor) for processor in affinity.processors()]))
+    own = share(here, position)
+    affinity.pin(own)
+    return apart(ranks.allgather([(platform.node(), processor) for processor in own]))
 
 
 def apart(used: Sequence[Iterable[tuple[str, int]]]) -> int:

@@ -61,8 +61,8 @@ class ScalingCase:
 def scale(asked: Callable[[], Options], *, oversubscribe: bool) -> int:
     """Measure on all ranks, record on the first, and return the exit code: 1 if a trainer fails verification or breaks its contract.
 
-    oversubscribe  whether to measure more ranks than have processors of their own. They take minutes, because a waiting rank uses its
-                   processor
+    oversubscribe  whether to measure numbers of ranks that must share processors. This takes minutes, because a rank that waits keeps
+                   its processor from one that computes
     """
     every = ranks.started("scale")
     if every.rank:
@@ -71,10 +71,12 @@ def scale(asked: Callable[[], Options], *, oversubscribe: bool) -> int:
     fitting = ranks.pin_share(every)
     most = ranks.on_all_ranks(every, lambda: every.size if oversubscribe else _most(fitting))
     run = ranks.on_all_ranks(every, lambda: _prepared(options, every.size))
-    processors = ", each with its own processors" if fitting == every.size else "; they share processors, so more ranks cannot be faster"
+    processors = ", each with its own processors"
+    if fitting < every.size:
+        processors = "; they share processors, so more ranks cannot be faster"
+        if most < every.size:
+            processors = f"; only the first {most} have processors of their own, so --oversubscribe is needed to measure more"
     LOG.info(f"{counted(every.size, 'rank')} of {counted(run.threads, 'thread')} on {counted(ranks.hosts(every), 'host')}{processors}")
-    if most < every.size:
-        LOG.info(f"measures up to {counted(most, 'rank')}, which have processors of their own; --oversubscribe measures all, in minutes")
     measuring = every.rank < most
     members = every.Split(int(not measuring))
     code = _measured(run, members) if measuring else 0
@@ -112,7 +114,7 @@ def _measured(run: Run, every: Any) -> int:
 def _most(fitting: int) -> int:
     """Return the largest number of ranks to measure. Raises InputError if two ranks share a processor."""
     if fitting < 2:
-        raise InputError("mpiexec: all ranks share one processor; start them on more, or give --oversubscribe")
+        raise InputError("mpiexec: the first two ranks share a processor; start them on separate ones, or give --oversubscribe")
     return fitting
 
 

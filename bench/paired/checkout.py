@@ -56,6 +56,8 @@ def _fetch(revision: str) -> str:
         return f"git fetch --depth=1 origin {revision}"
     if re.fullmatch(r"[0-9a-f]{4,}|.*([~^:@]|\.\.).*|HEAD", revision):  # only a complete history has what it stands for
         return "git fetch --unshallow"
+    if re.fullmatch(r"v?\d[\w.]*", revision):  # the name of a release
+        return f"git fetch --depth=1 origin tag {revision}"
     return f"git fetch --depth=1 origin {name}:{f'refs/remotes/{revision}' if name != revision else name}"
 
 
@@ -109,6 +111,8 @@ def lay_out(directory: Path, revision: str | None, *, ours: bool) -> None:
             tar.extractall(directory / THEIRS)
         if (directory / THEIRS / _A_TRAINERS_BASE).is_file():
             (directory / THEIRS / "impls").rename(directory / "impls")
+        elif ours:
+            raise InputError(f"{revision}: its impls/ has no trainers; name a trainer of that repository, module:Class")
     shutil.copytree(running / "bench", directory / "bench", ignore=caches)
     if not (directory / "impls").is_dir():
         shutil.copytree(running / "impls", directory / "impls", ignore=caches)

@@ -39,7 +39,7 @@ from impls import Network, Splits
 READY = 120.0  # timeout in seconds for loading libraries and compiling
 ROUNDS = range(6, 41)  # per pair, an even number
 _PRECISE = 0.01  # error of the median of a pair's ratios, with which no more rounds are needed
-_SHARE, _SECONDS = 1 / 45, 2.0  # of the time budget, and at most so long: after this time a pair has no more rounds
+_SHARE, _SECONDS = 1 / 45, 2.0  # a pair's rounds end after this share of the time budget, or after these seconds
 STEPS = "steps.npz"  # the verification job, in the duel's directory
 
 

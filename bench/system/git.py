@@ -52,7 +52,7 @@ def holds(root: Path, file: Path) -> bool:
 def run(root: Path, *arguments: str) -> bytes:
     """Run a git command in `root` and return its output. Raises InputError if it fails."""
     # A git hook sets variables such as GIT_DIR, which name another repository.
-    environment = {name: value for name, value in os.environ.items() if name not in _OF_A_REPOSITORY}
+    environment = {name: value for name, value in os.environ.items() if name not in _OF_A_REPOSITORY} | {"LC_ALL": "C"}
     command = ["git", "--no-optional-locks", "-C", str(root), *arguments]  # without the option, git may write the index
     try:
         return subprocess.run(command, capture_output=True, check=True, timeout=60, env=environment).stdout

@@ -12,28 +12,35 @@ from bench.measure.refused_plugins import refusal
 from tests.support.commands import BENCH, QUICK, ROOT, bench, run
 
 
+def configuration(*plugins, **options):
+    """Return pytest's configuration with these plugins and options."""
+    return SimpleNamespace(option=Namespace(**options), pluginmanager=SimpleNamespace(hasplugin=plugins.__contains__))
+
+
 def test_several_processes_at_once_are_refused():
     output = run(*BENCH, *QUICK, "--trainers", "matrix", "-n", "2")
     assert output.returncode == 4
-    assert "-n: cases that run at once slow each other down; run pytest bench without -n" in output.stderr
+    assert "-n: a case in a process of its own cannot add its rows to the CSV; run pytest bench without -n" in output.stderr
 
 
 @pytest.mark.parametrize(
-    ("options", "refused"),
+    ("plugin", "options", "refused"),
     [
-        ({"numprocesses": 1}, "-n"),
-        ({"cov_source": [True]}, "--cov"),
-        ({"cov_source": [True], "no_cov": True}, None),
-        ({"parallel_threads": 1, "iterations": 1}, None),
-        ({"parallel_threads": "auto"}, "--parallel-threads"),
-        ({"forked": True}, "--forked"),
-        ({"codspeed": True}, "--codspeed"),
-        ({"codspeed": False, "profile": False, "numprocesses": None}, None),
+        ("xdist", {"numprocesses": 1}, "-n"),
+        ("xdist", {"numprocesses": None, "tx": ["2*popen"]}, "--tx"),
+        ("pytest_cov", {"cov_source": [True]}, "--cov"),
+        ("pytest_cov", {"cov_source": [True], "no_cov": True}, None),
+        ("run-parallel", {"parallel_threads": 1, "iterations": 1}, None),
+        ("run-parallel", {"parallel_threads": "auto"}, "--parallel-threads"),
+        ("pytest_forked", {"forked": True}, "--forked"),
+        ("codspeed", {"codspeed": True}, "--codspeed"),
+        ("profiling", {"profile": False}, None),
+        ("a conftest.py", {"profile": "staging"}, None),
     ],
     ids=str,
 )
-def test_options_that_change_the_times_are_refused(options, refused):
-    message = refusal(SimpleNamespace(option=Namespace(benchmark_disable=True, **options)))
+def test_options_that_change_the_times_are_refused(plugin, options, refused):
+    message = refusal(configuration(plugin, benchmark_disable=True, **options))
     assert (message and message.partition(":")[0]) == refused
 
 
@@ -48,9 +55,11 @@ def test_a_traced_process_is_refused_unless_nothing_is_timed(switch, code, tmp_p
 
 @pytest.mark.skipif(not hasattr(sys, "monitoring"), reason="Python 3.12 has sys.monitoring")
 def test_a_monitoring_tool_is_refused():
+    if sys.gettrace() or sys.monitoring.get_tool(sys.monitoring.COVERAGE_ID):
+        pytest.skip("the tests themselves are traced")
     sys.monitoring.use_tool_id(sys.monitoring.COVERAGE_ID, "a coverage tool")
     try:
-        message = refusal(SimpleNamespace(option=Namespace(benchmark_disable=False)))
+        message = refusal(configuration(benchmark_disable=False))
     finally:
         sys.monitoring.free_tool_id(sys.monitoring.COVERAGE_ID)
     assert message.startswith("a coverage tool: it traces this process")
@@ -109,5 +118,5 @@ def test_an_option_that_another_plugin_has_too_is_named(tmp_path):
     (tmp_path / "sower.py").write_text("def pytest_addoption(parser):\n    parser.addoption('--seed')\n")
     output = bench("-p", "sower", *QUICK, env={**os.environ, "PYTHONPATH": str(tmp_path)})
     assert output.returncode == 4
-    assert "--seed: another plugin or conftest.py has this option; leave that out with -p no:PLUGIN, or use epochbench run" in output.stderr
+    assert "--seed: another plugin declares this option; disable it with -p no:NAME" in output.stderr
     assert "Traceback" not in output.stderr

@@ -13,6 +13,16 @@ def test_a_class_may_be_inside_another_class(tmp_path, monkeypatch):
         load_trainer("nested:Outer.Other")
 
 
-def test_a_file_in_place_of_a_module_is_refused_with_the_name_of_the_module():
-    with pytest.raises(InputError, match=r"^trainer 'lib/mine\.py:Mine': names a file; give its module, lib\.mine:Mine$"):
-        locate("lib/mine.py:Mine")
+@pytest.mark.parametrize(
+    ("file", "module"),
+    [
+        ("lib/mine.py", "lib.mine"),
+        ("./mine.py", "mine"),
+        ("/home/me/mine.py", "mine"),
+        ("lib\\mine.py", "lib.mine"),
+        ("C:\\lib\\mine.py", "mine"),
+    ],
+)
+def test_a_file_in_place_of_a_module_is_refused_with_the_name_of_the_module(file, module):
+    with pytest.raises(InputError, match=rf": names a file; give its module, such as {module}:Mine$"):
+        locate(f"{file}:Mine")

@@ -122,3 +122,36 @@ def test_another_processor_under_the_same_name_is_marked_and_not_a_slower_commit
     assert str(*course.points[1].marks) == "machine: box (Some CPU) to box (Intel Xeon Platinum 8370C)"
     assert main(["compare", "--over-time", str(tmp_path)]) == 0
     assert "the name stands for 2 machines" in capsys.readouterr().err
+
+
+OLDER = {"system_model": "", "cpu_id": "", "caches": ""}
+
+
+def test_a_value_that_an_older_file_lacks_is_known_from_the_next_one_on(tmp_path):
+    for number, columns in enumerate((OLDER, {"system_model": "m7i.large"}, {"system_model": "m8i.large"}), start=1):
+        commit(tmp_path, number, 0.1 if number < 3 else 0.2, **columns)
+    (course,) = history([tmp_path]).courses
+    assert [point.environment for point in course.points] == [0, 0, 1]
+    assert [(*map(str, point.marks), point.change) for point in course.points][1:] == [
+        (None,), ("system_model: m7i.large to m8i.large", None),
+    ]  # fmt: skip
+
+
+def test_a_file_without_a_value_does_not_hide_a_mark(tmp_path):
+    for number, columns in enumerate(({"system_model": "m7i.large"}, OLDER, {"system_model": "m8i.large"}), start=1):
+        commit(tmp_path, number, 0.1, **columns)
+    (course,) = history([tmp_path]).courses
+    assert [len(point.marks) for point in course.points] == [0, 0, 1]
+
+
+def test_a_mark_stands_in_the_row_of_its_own_run(tmp_path):
+    newer = {"python": "CPython 3.13.1"}
+    rows = [(1, "c0", {}, "matrix"), (1, "c0", {}, "loop"), (2, "c1", {}, "matrix"), (5, "c1", newer, "matrix"), (5, "c1", newer, "loop")]
+    for number, (day, name, columns, trainer) in enumerate(rows):
+        row = {"run_id": f"r{day}", "commit": name, "started_at": f"2026-01-0{day}T00:00:00+00:00", **columns}
+        written(tmp_path / f"{number}.csv", {("nielsen", trainer): 0.1}, **row)
+    loop, matrix = history([tmp_path]).courses
+    assert [point.started_at[:10] for point in loop.points] == ["2026-01-01", "2026-01-05"]
+    assert [(point.started_at[:10], len(point.marks)) for point in matrix.points] == [
+        ("2026-01-01", 0), ("2026-01-02", 0), ("2026-01-05", 1),
+    ]  # fmt: skip

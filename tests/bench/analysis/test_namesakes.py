@@ -1,4 +1,4 @@
-"""Tests of machines with one name: their rows are told apart."""
+"""Tests of machines with one name: their rows are distinguished."""
 
 import logging
 
@@ -61,11 +61,28 @@ def test_an_older_file_joins_the_machine_that_its_peak_fits(names):
     ]  # fmt: skip
 
 
-def test_other_names_stay_and_a_warning_says_what_was_told_apart(names, caplog):
+def test_a_run_that_may_come_from_several_machines_joins_none_of_them(names):
+    unknown = {**OLDER, "threads": 1}
+    for order in ([ZEN5, ZEN4, unknown, unknown], [unknown, ZEN4, unknown, ZEN5]):
+        expected = {"AuthenticAMD-26-2-1": "ci (zen5)", "AuthenticAMD-25-17-1": "ci (zen4)", "": "ci"}
+        assert names(*order) == [expected[run["cpu_id"]] for run in order]
+
+
+def test_the_number_of_a_processor_is_not_its_name(names):
+    assert names({**OLDER, "cpu": "0"}, {"cpu": "neoverse-n1", "cpu_id": "0x41-0xd0c-0x3-1"}) == ["ci", "ci"]
+
+
+def test_machines_with_the_same_label_get_numbers():
+    one, other = namesakes._Hardware({}, {2: 2e11}, ["a"]), namesakes._Hardware({}, {2: 1e11, 1: 2e11}, ["b"])
+    assert not one.may_be(other)
+    assert namesakes._labels([one, other]) == ["200 GFLOP/s, number 1", "200 GFLOP/s, number 2"]
+
+
+def test_other_names_stay_and_a_warning_has_the_new_ones(names, caplog):
     with caplog.at_level(logging.WARNING):
         assert names({**ZEN4, "machine": "box"}, ZEN4, ZEN5) == ["box", "ci (zen4)", "ci (zen5)"]
     (warning,) = caplog.messages
-    assert warning.startswith("machine ci: the name stands for 2 machines, told apart as ci (zen4), ci (zen5)")
+    assert warning.startswith("machine ci: the name stands for 2 machines, here called ci (zen4), ci (zen5)")
 
 
 def test_every_part_of_the_identity_can_tell_two_machines_apart(names):

@@ -1,4 +1,4 @@
-"""A system call that a sandbox denies costs what it is for, and not the run."""
+"""A run goes on without what a sandbox denies or hides."""
 
 import errno
 import os
@@ -7,7 +7,7 @@ import time
 import psutil
 import pytest
 
-from bench.machine import affinity, memory
+from bench.machine import affinity, load, memory
 from bench.machine.identity import describe
 from bench.machine.load import Meter, Shares
 from bench.system import files
@@ -47,7 +47,19 @@ def test_hidden_counters_give_unknown_values(monkeypatch):
     assert machine.memory_gib == 0.0
     assert machine.cores == os.cpu_count()
     assert memory.of_machine().free > 1 << 40
+    monkeypatch.setattr(load, "_LEAST_SECONDS", 0)
     assert Meter().shares() == Shares()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs sched_setaffinity")
+def test_a_process_with_a_hidden_list_of_threads_is_pinned(monkeypatch):
+    monkeypatch.setattr(psutil.Process, "threads", hidden)
+    before = affinity.processors()
+    try:
+        assert affinity.pin(before[:1])
+        assert affinity.processors() == before[:1]
+    finally:
+        affinity.pin(before)
 
 
 @pytest.mark.parametrize(("number", "raised"), [(errno.EINVAL, False), (errno.ENOSYS, False), (errno.EIO, True), (errno.ENOSPC, True)])

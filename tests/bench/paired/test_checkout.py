@@ -21,6 +21,7 @@ def shallow(tmp_path, monkeypatch):
         git(origin, "commit", "--quiet", "--allow-empty", "-m", str(number))
     first, _, last = reversed(git(origin, "log", "--format=%H").split())
     git(origin, "branch", "release/1.0")
+    git(origin, "tag", "-a", "-m", "a release", "v1.0")
     git(origin, "checkout", "--quiet", "-b", "topic")
     git(origin, "commit", "--quiet", "--allow-empty", "-m", "topic")
     git(origin, "config", "uploadpack.allowAnySHA1InWant", "true")  # as GitHub does
@@ -31,13 +32,14 @@ def shallow(tmp_path, monkeypatch):
         "origin/main": last,
         "release/1.0": last,
         "origin/release/1.0": last,
+        "v1.0": last,
         "HEAD~1": last,
         first[:10]: first,
         first: first,
     }
 
 
-@pytest.mark.parametrize("number", range(7))
+@pytest.mark.parametrize("number", range(8))
 def test_the_remedy_in_a_shallow_clone_works_when_typed(shallow, number):
     revision, expected = list(shallow.items())[number]
     with pytest.raises(InputError) as error:

@@ -88,7 +88,7 @@ def test_versus_of_matrix_and_loop(tmp_path):
     assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".png", ".svg"]
     (csv,) = tmp_path.glob("*-versus-*.csv")
     assert csv.read_text().startswith("run_id,machine,job,threads,a,b,stage,pair,round,first,a_seconds")
-    rounds = Counter(row["pair"] for row in DictReader(csv.open()))
+    rounds = Counter(row["pair"] for row in DictReader(csv.read_text().splitlines()))
     assert set(rounds.values()) <= set(duel.ROUNDS[::2])
 
 
