@@ -47,6 +47,12 @@ def test_names_in_other_scripts_stay_different():
     assert slug("Büro") == slug(unicodedata.normalize("NFD", "Büro")) == "büro"
 
 
+def test_the_number_of_a_host_is_not_cut_off():
+    names = [slug("計算機" * 20, ending=f"-{number}") for number in (1, 10)]
+    assert [name.rpartition("-")[2] for name in names] == ["1", "10"]
+    assert max(len(name.encode()) for name in names) <= 80
+
+
 def test_a_long_name_keeps_the_model_of_the_gpu():
     assert slug("AMD Ryzen Threadripper PRO 5995WX 64-core NVIDIA GeForce RTX 4090").endswith("-4090")
 

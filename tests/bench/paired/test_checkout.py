@@ -8,7 +8,7 @@ import pytest
 
 from bench.paired import checkout
 from impls import InputError
-from tests.support.gate import git
+from tests.support.gate import git, own_repository
 
 
 @pytest.fixture
@@ -48,3 +48,13 @@ def test_the_remedy_in_a_shallow_clone_works_when_typed(shallow, number):
     assert remedy
     subprocess.run(shlex.split(remedy[1]), check=True, capture_output=True)
     assert checkout.commit(revision) == expected
+
+
+def test_a_trainer_of_the_suite_is_not_taken_for_the_one_at_a_commit_without_it(tmp_path, monkeypatch):
+    (tmp_path / "impls").mkdir()
+    (tmp_path / "impls" / "other.py").write_text("")
+    own_repository(tmp_path, "")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "copy").mkdir()
+    with pytest.raises(InputError, match=r"^HEAD: its impls/ has no trainers; name a trainer of that repository, module:Class$"):
+        checkout.lay_out(tmp_path / "copy", "HEAD", ours=True)
