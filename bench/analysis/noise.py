@@ -8,8 +8,10 @@ for results/, steady cases drifted by up to 11 %. Noisy cases, and cases of a tr
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from bench import records
 from bench.stats import trend
@@ -44,13 +46,17 @@ def detect(table: pd.DataFrame) -> list[Disturbance]:
         return []
     at_best = table.groupby(["run_id", "device", "dtype", "ranks"], sort=False)["peak_flops"].transform("max")
     table = table.assign(speed=table["flops_after"] / at_best)
-    keys = ["machine", "run_id", "workload", "kind", *(name for name in records.JOB if name != "workload")]
+    job = ["machine", "run_id", "workload", "kind", *(name for name in records.JOB if name != "workload")]
+    medians: dict[tuple[Any, ...], dict[str, float]] = {}
+    by_trainer: dict[Any, float] = table.groupby([*job, "trainer"], sort=False)["seconds"].median().to_dict()
+    for (*key, trainer), median in by_trainer.items():
+        medians.setdefault(tuple(key), {})[trainer] = median
     disturbances = []
-    for job, rows in table.groupby(keys, sort=False):
-        machine, run_id, workload, *_ = tuple[Any, ...](job)
-        for (trainer, _), mine in rows.groupby(["trainer", "ranks"], sort=False):
-            causes = [*_causes(mine), *_far_behind(mine, rows)]
-            disturbances += [Disturbance(machine, run_id, workload, str(trainer), cause, amount) for cause, amount in causes]
+    for case, rows in table.groupby([*job, "trainer", "ranks"], sort=False):
+        *key, trainer, _ = tuple[Any, ...](case)
+        machine, run_id, workload, *_ = key
+        causes = [*_causes(rows), *_far_behind(rows, medians[tuple(key)])]
+        disturbances += [Disturbance(machine, run_id, workload, trainer, cause, amount) for cause, amount in causes]
     return disturbances
 
 
@@ -79,13 +85,12 @@ def _causes(rows: pd.DataFrame) -> Iterator[tuple[str, float]]:
         yield f"drift: epochs became {'slower' if drift > 0 else 'faster'} from first to last", abs(drift)
 
 
-def _far_behind(mine: pd.DataFrame, everyone: pd.DataFrame) -> Iterator[tuple[str, float]]:
+def _far_behind(mine: pd.DataFrame, medians: Mapping[str, float]) -> Iterator[tuple[str, float]]:
     """Yield (cause, amount) if steps take so long that the trainer must have waited, compared with loop, or else the fastest trainer."""
-    medians = everyone.groupby("trainer")["seconds"].median()
     if "loop" in medians:
         whose, reference, times = "loop", medians["loop"], _BEHIND_LOOP
     else:
-        whose, reference, times = "the fastest trainer", medians.min(), _BEHIND_FASTEST
-    typical, steps = mine["seconds"].median(), math.ceil(mine["examples"].iloc[0] / mine["batch_size"].iloc[0])
+        whose, reference, times = "the fastest trainer", min(medians.values()), _BEHIND_FASTEST
+    typical, steps = float(np.median(mine["seconds"].to_numpy())), math.ceil(mine["examples"].iloc[0] / mine["batch_size"].iloc[0])
     if typical > times * reference and typical > _STEP_SECONDS * steps:
         yield f"waited: over {times:,} times as slow as {whose} (its epoch in percent of that trainer's)", typical / reference

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from bench import records
+from bench.machine.affinity import THREAD_VARIABLES
 from tests.support.commands import BENCH, JOB, QUICK, ROOT, bench, run
 from tests.support.few_digits import FEW_DIGITS
 
@@ -274,7 +275,8 @@ def test_the_table_comes_before_the_charts_and_stays_if_they_fail(tmp_path):
 
 
 def test_thread_counts_in_the_environment_that_are_not_used_are_named(tmp_path):
-    environment = {**os.environ, "OMP_NUM_THREADS": "7", "MKL_NUM_THREADS": "1"}
+    others = {name: value for name, value in os.environ.items() if name not in THREAD_VARIABLES}
+    environment = {**others, "OMP_NUM_THREADS": "7", "MKL_NUM_THREADS": "1"}
     output = bench(*QUICK, "--trainers", "matrix", "--no-charts", "--results", tmp_path, env=environment)
     assert "warning: OMP_NUM_THREADS=7: not used; every trainer may use 1 thread; give --threads N instead" in output.stdout
 
