@@ -65,7 +65,8 @@ def busy(state: str) -> Iterator[None]:
     if not state:
         yield
         return
-    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as process:
+    until_we_end = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"  # also if this process is killed
+    with subprocess.Popen([sys.executable, "-c", until_we_end]) as process:
         os.sched_setaffinity(process.pid, {0} if state == "busy on our core" else range(os.cpu_count() or 1))
         try:
             yield
