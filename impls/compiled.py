@@ -69,6 +69,10 @@ class Compiled(Trainer):
     library = "numba"
     skips_zeros = True
 
+    @classmethod
+    def unavailable(cls) -> str | None:
+        return "Numba: NUMBA_DISABLE_JIT turns off compilation; unset it" if numba.config.DISABLE_JIT else None
+
     def _setup(self, data: Dataset) -> None:
         self._padded = padded = [-(-n // LANES) * LANES for n in self.layers[1:]]
         self._m = m = min(self.batch_size, self.examples)

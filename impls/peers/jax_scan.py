@@ -34,6 +34,8 @@ class JaxCpu(Trainer):
 
     @classmethod
     def unavailable(cls) -> str | None:
+        if jax.config.jax_disable_jit:
+            return "JAX: JAX_DISABLE_JIT turns off compilation; unset it"
         try:
             jax.devices(cls.platform)
         except RuntimeError as error:
