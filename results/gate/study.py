@@ -1,8 +1,8 @@
 """Error rates of the gate: the recording behind README.md in this folder, and the figures made from it.
 
-    python results/gate/study.py record   writes sizes.csv, pairs.csv and stored.csv; an hour on two busy cores, less on idle ones
+    python results/gate/study.py record   writes sizes.csv, pairs.csv and stored.csv; an hour on two idle cores
     python results/gate/study.py live     writes live.csv, with the slowdowns of sizes.csv; half an hour
-    python results/gate/study.py report   writes figures.md from the three other files; ten minutes
+    python results/gate/study.py report   writes figures.md from the three other files; one minute
 
 The study plants slowdowns in the steps of `matrix` (bench/gate/planted_slowdowns.py has the kinds). It records ten pairs of each
 condition in turn, so that slow and fast phases of the machine affect all conditions.
@@ -46,7 +46,7 @@ Condition = tuple[str, float, str]  # kind of slowdown, its size, state of the m
 TRAINER = "matrix"
 METHODS = dict(zip(KINDS, ("_update_mini_batch", "_backprop") * 3, strict=True))  # called once per mini-batch
 LEVELS = (0.02, 0.03, 0.05)
-TURNS, A_TURN = 4, 10  # 40 pairs per condition; four times as many of unchanged code
+TURNS, A_TURN = 5, 10  # 50 pairs per condition; four times as many of unchanged code
 TRIALS = 10_000  # drawn trials of unchanged code; a tenth as many of each slowdown
 LIVE, LIVE_LEVEL = 8, 0.03
 
