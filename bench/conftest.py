@@ -28,6 +28,7 @@ from bench.measure.stash import RUN, WATCHDOG
 from bench.measure.watchdog import Watchdog
 from bench.options import declare, parse
 from bench.system import own_code
+from bench.system.own_command import own_command
 from bench.system.progress import LOGGER, show_with
 from bench.system.signals import catch
 from impls import InputError
@@ -42,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
     def add(*names: str, **attributes: Any) -> None:
         if both := taken.intersection(names):
-            fix = "disable it with -p no:NAME; if a conftest.py declares the option, use epochbench run"
+            fix = f"disable it with -p no:NAME; if a conftest.py declares the option, use {own_command()} run"
             raise pytest.UsageError(f"{min(both)}: another plugin declares this option; {fix}")
         group.addoption(*names, **attributes)
 
@@ -89,7 +90,7 @@ def _refuse_to_compare_with_nothing(config: pytest.Config) -> None:
     if storage := compares_with_nothing(config):
         raise pytest.UsageError(
             f"--benchmark-compare-fail: no stored run to compare with in {storage}; store one with --benchmark-autosave, "
-            "then add --benchmark-compare, or compare two revisions with python -m bench gate"
+            f"then add --benchmark-compare, or compare two revisions with {own_command()} gate"
         )
 
 
@@ -101,7 +102,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Give each case its test. If pytest came across this directory during collection (`pytest .`), there is no run, and no case."""
     if "case" in metafunc.fixturenames:
         run = metafunc.config.stash.get(RUN, None)
-        skipped = [pytest.param(None, marks=pytest.mark.skip("to measure, use epochbench run, or pytest bench in a clone"), id="no case")]
+        reason = f"to measure, use {own_command()} run, or pytest bench in a clone"
+        skipped = [pytest.param(None, marks=pytest.mark.skip(reason), id="no case")]
         metafunc.parametrize("case", run.cases if run else skipped, ids=str)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.commands.arguments import Commands, minutes
 from bench.options import declare, parse, spelled
 from bench.system import git, own_code
+from bench.system.own_command import own_command
 from impls import InputError
 
 _MINUTES = 8.0
@@ -38,12 +39,12 @@ def run(given: argparse.Namespace) -> int:
     root = own_code.ROOT
     commit, dirty = _code(allow_dirty=given.allow_dirty)
     options = parse(given, results=_from_here(root / "results") if commit else Path("results"), workloads=["nielsen"])
-    command = ["python", "-m", "bench", "contribute", "--minutes", f"{given.minutes:g}", *(["--allow-dirty"] if given.allow_dirty else [])]
+    arguments = ["contribute", "--minutes", f"{given.minutes:g}", *(["--allow-dirty"] if given.allow_dirty else [])]
     request = Request(
         options=options,
         minutes=given.minutes,
-        command=shlex.join([*command, *spelled(given, without=["--results"])]),
-        resume_command=shlex.join([*command, *spelled(given, without=[])]),
+        command=f"python -m bench {shlex.join([*arguments, *spelled(given, without=['--results'])])}",
+        resume_command=f"{own_command()} {shlex.join([*arguments, *spelled(given, without=[])])}",
         commit=commit,
         dirty=dirty,
         in_checkout=bool(commit) and options.results.resolve().is_relative_to(root),

@@ -14,7 +14,7 @@ from bench.contribute.schedule import CLOSING
 from bench.system.files import atomic_write
 from bench.system.progress import progress
 from bench.text.numbers import about, counted, plain
-from impls import InputError
+from impls import InputError, programs
 
 LOG = logging.getLogger(__name__)
 
@@ -99,7 +99,7 @@ def _report_left_out(campaign: Campaign) -> None:
 def _report_next_steps(campaign: Campaign) -> None:
     path = campaign.directory.path
     LOG.info("\nThe files are complete, plausible and free of personal data. To contribute them, attach them as a zip file to an issue:")
-    LOG.info(f"  python -m zipfile -c {path.name}.zip {path}")
+    LOG.info(f"  {programs.python()} -m zipfile -c {path.name}.zip {path}")
     if campaign.request.in_checkout:
         LOG.info("or open a pull request:")
         LOG.info(f"  git switch -c {path.name} && git add {path} && git commit -m 'results: add {path.name}'")

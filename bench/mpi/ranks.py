@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 from bench.machine import affinity
 from bench.system import launcher, process_tree
 from bench.system.child import describe_exit
-from impls import InputError, unavailable
+from bench.system.own_command import own_command
+from impls import InputError, programs, unavailable
 
 Result = TypeVar("Result")
 
@@ -85,7 +86,7 @@ def started(command: str) -> Any:
     ranks = world()
     if ranks.size < 2:
         raise Refused(
-            f"{command}: needs at least 2 ranks, got 1; run mpiexec -n 2 python -m bench {command}, "
+            f"{command}: needs at least 2 ranks, got 1; run {programs.call('mpiexec') or 'mpiexec'} -n 2 {own_command()} {command}, "
             f"with the mpiexec of the MPI library that mpi4py loaded: {library()}"
         )
     return ranks

@@ -23,6 +23,7 @@ from bench.stats.intervals import Interval
 from bench.system import files
 from impls import InputError
 from impls.extras import install
+from impls.programs import pip
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +56,9 @@ def _page(figures: dict[str, Any], raw: str) -> str:
     try:
         import vl_convert
     except ImportError as error:
-        raise InputError(f"report: the charting library is not installed; {install('report')}, or pip install vl-convert-python") from error
+        raise InputError(
+            f"report: the charting library is not installed; {install('report')}, or {pip()} install vl-convert-python"
+        ) from error
     page = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
     # Only "</script" and "<!--" can end the text of a script element early, so the JSON contains no "<".
     parts = {

@@ -18,6 +18,7 @@ from jax import experimental
 from impls.dataset import Dataset
 from impls.extras import install
 from impls.network import Network
+from impls.programs import pip
 from impls.trainer import Order, Trainer
 
 
@@ -86,7 +87,7 @@ class JaxGpu(JaxCpu):
 
     device = "gpu"
     platform = "gpu"
-    mend = "pip install 'jax[cuda13]' (CUDA 13) or 'jax[cuda12]'"
+    mend = f"{pip()} install 'jax[cuda13]' (CUDA 13) or 'jax[cuda12]'"
 
 
 def _enable_x64(enabled: bool) -> Any:

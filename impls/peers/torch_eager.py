@@ -12,6 +12,7 @@ from torch import nn
 
 from impls.dataset import Dataset
 from impls.network import Network
+from impls.programs import pip
 from impls.trainer import Order, Trainer
 
 
@@ -63,7 +64,9 @@ class TorchGpu(TorchCpu):
             if torch.cuda.is_available():
                 return None
         if torch.version.cuda is None:
-            return f"PyTorch {torch.__version__}: built without CUDA; on Linux, pip install --force-reinstall torch; else see pytorch.org"
+            return (
+                f"PyTorch {torch.__version__}: built without CUDA; on Linux, {pip()} install --force-reinstall torch; else see pytorch.org"
+            )
         why = "".join(f" ({str(warning.message).splitlines()[0]})" for warning in caught)
         return f"PyTorch: no CUDA device{why}; `nvidia-smi` must list one, with a driver for CUDA {torch.version.cuda}"
 

@@ -14,6 +14,7 @@ import pytest
 
 from bench import records
 from bench.machine.affinity import THREAD_VARIABLES
+from bench.system.own_command import own_command
 from tests.support.commands import BENCH, JOB, QUICK, ROOT, bench, run
 from tests.support.few_digits import FEW_DIGITS
 
@@ -285,4 +286,4 @@ def test_pytest_finds_no_case_if_it_comes_across_the_directory(tmp_path):
     output = run("pytest", ".", "-p", "no:cacheprovider", "--ignore=tests", "--ignore=results", "-rs")
     assert output.returncode == 0, output.stdout + output.stderr
     assert "1 skipped" in output.stdout
-    assert "to measure, use epochbench run, or pytest bench in a clone" in output.stdout
+    assert f"to measure, use {own_command()} run, or pytest bench in a clone" in output.stdout

@@ -20,6 +20,7 @@ from bench.options import declare, parse, spelled
 from bench.plot.charts import draw
 from bench.records import Writer
 from bench.system.launcher import without_launcher
+from bench.system.own_command import own_command
 from tests.support.commands import JOB, QUICK, ROOT, command
 from tests.support.few_digits import FEW_DIGITS
 from tests.support.mpi import launcher, mpiexec, needs_mpi
@@ -123,7 +124,7 @@ def test_a_dead_rank_is_named_ends_the_others_and_finished_cases_stay(third_part
 def test_without_mpiexec_the_error_contains_the_command_to_run(name):
     output = command(name)
     assert output.returncode == 2
-    assert re.search(rf"^epochbench: {name}: .* mpiexec -n 2 python -m bench {name}\b", output.stderr, re.MULTILINE)
+    assert re.search(rf"^epochbench: {name}: .*mpiexec -n 2 {re.escape(own_command())} {name}\b", output.stderr, re.MULTILINE)
 
 
 @needs_mpi

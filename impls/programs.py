@@ -1,0 +1,42 @@
+"""How the user calls the programs of this Python environment from the current directory."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+
+def call(name: str) -> str | None:
+    """Return what to type for a program of this environment: its name if the shell finds this one, otherwise its path.
+
+    Returns None if the environment has no such program.
+    """
+    own = shutil.which(name, path=str(Path(sys.executable).parent))
+    if sys.prefix == sys.base_prefix:  # not a virtual environment; a launcher elsewhere, as pyenv's, may stand for its programs
+        own = shutil.which(name)
+    if own is None or shutil.which(name) == own:
+        return own and name
+    try:
+        below = Path(own).relative_to(Path.cwd())
+    except (ValueError, FileNotFoundError):  # elsewhere, or the current directory was deleted
+        return shlex.quote(own)
+    return shlex.quote(str(below)) if len(below.parts) > 1 else shlex.quote(own)
+
+
+def python() -> str:
+    """Return what to type for this interpreter."""
+    return call("python") or call("python3") or shlex.quote(sys.executable)
+
+
+def pip() -> str:
+    """Return what to type for this environment's pip. uv makes environments without pip, and has a pip of its own."""
+    return call("pip") or ("uv pip" if _made_by_uv() else f"{python()} -m pip")
+
+
+def _made_by_uv() -> bool:
+    try:
+        return "\nuv = " in Path(sys.prefix, "pyvenv.cfg").read_text(encoding="utf-8")
+    except OSError:
+        return False
