@@ -56,10 +56,10 @@ def pytest_configure(config: pytest.Config) -> None:
     given = [str(argument) for argument in config.invocation_params.args]
     if not any(argument.startswith("--benchmark-") and argument not in _OUR_TABLE_SUFFICES for argument in given):
         hide_benchmark_table(config)
-    for shown in ("default::pytest_benchmark.logger.PytestBenchmarkWarning", "ignore:Benchmark fixture was not used at all"):
-        config.addinivalue_line(
-            "filterwarnings", shown
-        )  # no stored run, or one of another machine; and a case that failed before it was timed
+    # Show that there is no stored run, or only one of another machine.
+    config.addinivalue_line("filterwarnings", "default::pytest_benchmark.logger.PytestBenchmarkWarning")
+    # Hide that a case failed before it was timed.
+    config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -206,7 +206,7 @@ def _compiled(name: str, *, parallel: bool) -> Any:
     options = {"parallel": parallel, "error_model": "numpy"}
     try:
         return njit(cache=True, **options)(function)
-    except RuntimeError:  # it can write no directory for its cache (NUMBA_CACHE_DIR names another), so each process compiles
+    except RuntimeError:  # no writable directory for the cache (NUMBA_CACHE_DIR sets one), so each process compiles
         return njit(**options)(function)
 
 

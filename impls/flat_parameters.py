@@ -19,7 +19,7 @@ class FlatParameters:
     """
 
     def __init__(self, layers: Sequence[int], empty: Callable[[int], Any]) -> None:
-        """Allocate the array, values not set. empty: returns an array of that many numbers."""
+        """Allocate the array without setting it. empty: returns an array of a given size."""
         self.widths = list(layers)
         shapes = [*((n, below) for below, n in pairwise(layers)), *((1, n) for n in layers[1:])]
         ends = list(accumulate(rows * columns for rows, columns in shapes))

@@ -81,7 +81,7 @@ class GpuGraph(GpuKernels):
     }
     narrow: ClassVar = {"float32": (Narrow(2, 4), Narrow(10, 8)), "float64": (Narrow(2, 4), Narrow(5, 8))}
     # Percent of a multiprocessor's memory to use as shared memory, for one tile and for two; the rest is L1 cache. On an H200 an epoch of
-    # `wide` takes 4.40 ms with the first and 4.81 ms with the second. `large` has two tiles a multiprocessor, and takes 8.23 and 6.98 ms.
+    # `wide` takes 4.40 ms with the first and 4.81 ms with the second. `large`, with two tiles per multiprocessor, takes 8.23 and 6.98 ms.
     carveouts: ClassVar = (40, 50)
     examples_together = 4  # of a block of the kernel `output`, if there are enough blocks to keep the device busy
 

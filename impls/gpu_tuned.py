@@ -41,7 +41,7 @@ class GpuTuned(OnGpu, MatrixTuned):
 
     def _update_mini_batch(self, xp: Tape, x: Any, y: Any, layers: Layers) -> None:
         self._backprop(xp, x, y, layers)
-        xp.note(self._descent, self._parameters.flat, self._gradient.flat, self._parameters.flat)
+        xp.record(self._descent, self._parameters.flat, self._gradient.flat, self._parameters.flat)
 
     def _backprop(self, xp: Tape, x: Any, y: Any, layers: Layers) -> None:
         """Fill the gradient of eta/m sum C_x."""
@@ -49,14 +49,14 @@ class GpuTuned(OnGpu, MatrixTuned):
         a, delta, ones = [x, *layers.a], [None, *layers.delta], self._ones[:, : len(x)]
         for layer in range(len(w)):
             xp.dot(a[layer], w[layer].T, out=a[layer + 1])
-            xp.note(self._activation, a[layer + 1], b[layer], a[layer + 1])
-        xp.note(self._output_delta, a[-1], y, layers.rate, delta[-1])  # BP1
+            xp.record(self._activation, a[layer + 1], b[layer], a[layer + 1])
+        xp.record(self._output_delta, a[-1], y, layers.rate, delta[-1])  # BP1
         for layer in range(len(w), 0, -1):
             xp.dot(delta[layer].T, a[layer - 1], out=nabla_w[layer - 1])  # BP4, summed over the examples
             xp.dot(ones, delta[layer], out=nabla_b[layer - 1])  # BP3, likewise
             if layer > 1:
                 xp.dot(delta[layer], w[layer - 1], out=delta[layer - 1])
-                xp.note(self._hidden_delta, delta[layer - 1], a[layer - 1], delta[layer - 1])  # BP2
+                xp.record(self._hidden_delta, delta[layer - 1], a[layer - 1], delta[layer - 1])  # BP2
 
     def _kernel(self, name: str, arguments: str, assignment: str) -> Any:
         """Return a function of these arguments and of the array that the assignment changes."""

@@ -62,8 +62,8 @@ def find(place: Path, split: str | None = None) -> dict[str, IdxFile]:
 
     split  the beginning of their names, or its end, if the place has several datasets: "letters" for emnist-letters-train-images-...
 
-    The files that are the fewest directories below the place count. Several with the same content are one. Raises InputError if a file
-    is missing or ambiguous, or if there are several datasets and no split.
+    If several files match, those in the fewest directories below the place are used; of these, files with the same content count as one.
+    Raises InputError if a file is missing or ambiguous, or if there are several datasets and no split.
     """
     found: dict[str, list[tuple[str, IdxFile]]] = {part: [] for part in _NAMES}
     for file in _in_archive(place) if place.is_file() else _in_directory(place):

@@ -1,4 +1,4 @@
-"""A mini-batch at a time: loop.py with the loop over examples gone. What differs between the two files is the lesson."""
+"""A mini-batch at a time: loop.py without the loop over examples. The difference between the two files is the point of this project."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Matrix(Trainer):
             activations.append(sigmoid(self.xp.dot(w, activations[-1]) + b))
         a = activations[-1]
         delta: Array = (a - y) * a * (1 - a)  # BP1; sigmoid'(z) = a (1 - a)
-        # BP4 and BP3: the product adds up the examples' gradients, as its terms are one for each column
+        # BP4 and BP3: the product sums the examples' gradients, because each column contributes one term
         gradients: list[tuple[Array, Array]] = [(self.xp.dot(delta, activations[-2].T), delta.sum(axis=1, keepdims=True))]
         for layer in range(len(self._weights) - 2, -1, -1):
             a = activations[layer + 1]

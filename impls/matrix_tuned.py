@@ -1,4 +1,4 @@
-"""matrix.py, tuned: every result goes into an array that exists already, and Python stays out of a step.
+"""matrix.py, tuned: every result goes into an array that exists already, and a step runs hardly any Python between NumPy's calls.
 
 The gain of each trick: the epoch without it, divided by the epoch with all of them, on one processor of an AMD EPYC (results/tricks).
 
@@ -42,7 +42,7 @@ class MatrixTuned(Trainer):
     Shapes: a_l, z_l, delta_l (m, N_l); w_l and nabla_w_l (N_{l-1}, N_l), where N_l is the width of layer l with its padding.
 
     Because the arrays are always the same, so are the calls: a step runs once, with a `Tape` in place of the array library, and an
-    epoch makes the calls that the tape noted.
+    epoch replays the calls on the tape.
     """
 
     xp: ClassVar[Any] = np
@@ -59,7 +59,7 @@ class MatrixTuned(Trainer):
         self._x[:, :pixels] = xp.asarray(data.images, dtype=self.dtype)
         self._x[:, pixels : pixels + 1] = 1  # the unit that is always 1, if the layout has one
         self._y[:, :outputs] = xp.asarray(data.one_hot(outputs, self.dtype))
-        # As arrays of the right dtype, because NumPy takes twice as long over a Python number as over a small array.
+        # As arrays of the right dtype, because an operation with a Python number takes NumPy twice as long as one with a small array.
         self._half, self._one = np.array(0.5, self.dtype), np.array(1, self.dtype)
         whole, last = divmod(self.examples, m)
         self._batches = {size: self._mini_batch(size, steps) for size, steps in ((m, whole), (last, 1)) if size and steps}
@@ -87,7 +87,7 @@ class MatrixTuned(Trainer):
             play(batch.steps[: len(rows)])
 
     def _share(self, m: int) -> slice:
-        """Return which of a mini-batch's m examples are this trainer's to compute: all."""
+        """Return the slice of a mini-batch's m examples that this trainer computes: all of them."""
         return slice(0, m)
 
     def _update_mini_batch(self, xp: Tape, x: Any, y: Any, layers: Layers) -> None:
@@ -104,8 +104,10 @@ class MatrixTuned(Trainer):
         # eta/m is multiplied in here, where the array is smallest: every delta and nabla_w below is linear in this one.
         self._cost_derivative(xp, a[-1], y, layers.rate, out=delta[-1])
         for layer in range(len(w), 0, -1):
-            self._times_sigmoid_prime(xp, delta[layer], a[layer])  # BP1 and BP2 end alike
-            xp.dot(a[layer - 1].T, delta[layer], out=nabla_w[layer - 1])  # BP4, summed over the examples; BP3 where a is always 1
+            self._times_sigmoid_prime(xp, delta[layer], a[layer])  # the last factor of BP1 and BP2
+            xp.dot(
+                a[layer - 1].T, delta[layer], out=nabla_w[layer - 1]
+            )  # BP4, summed over the examples; BP3 in the row of the unit that is always 1
             if layer > 1:
                 xp.dot(delta[layer], w[layer - 1].T, out=delta[layer - 1])  # BP2
 
@@ -170,9 +172,9 @@ class MatrixTuned(Trainer):
 
 @dataclass(frozen=True)
 class MiniBatch:
-    """A trainer's share of a mini-batch, m examples: all of them, or those that fall to it.
+    """A trainer's share of a mini-batch, m examples: all of them, or its rank's part.
 
-    x, y   (k, m, N_0) and (k, m, N_L): where the images of the next k mini-batches are gathered, and what is desired of them
+    x, y   (k, m, N_0) and (k, m, N_L): buffers for the images of the next k mini-batches, and for their desired outputs
     steps  k tapes, a step on each of these
     """
 
@@ -183,7 +185,7 @@ class MiniBatch:
 
 @dataclass(frozen=True)
 class Layers:
-    """The buffers of all layers but the images, for m examples.
+    """The buffers of all layers except for the input, for m examples.
 
     a      a_1 .. a_L, (m, N_l) each; a_l is z_l until its sigmoid is taken
     delta  delta_1 .. delta_L, (m, N_l) each, times eta/m

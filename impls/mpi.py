@@ -103,7 +103,7 @@ class Mpi(MatrixTuned):
         """Compute the gradient, summed over the ranks."""
         super()._backprop(xp, x, y, layers)
         if not self._alone:
-            xp.note(self._allreduce, self._gradient.flat)
+            xp.record(self._allreduce, self._gradient.flat)
 
     def _allreduce(self, array: Any) -> None:
         """Replace an array of the array library by its sum over the ranks. Later operations on the array see the sum."""

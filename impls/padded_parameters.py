@@ -34,7 +34,7 @@ class PaddedParameters:
     """
 
     def __init__(self, layers: Sequence[int], empty: Callable[[int], Any], *, multiple: int = 8) -> None:
-        """Allocate the array, values not set. empty: returns an array of that many numbers; multiple: of which each width is one."""
+        """Allocate the array without setting it. empty: returns an array of a given size; multiple: every width is a multiple of this."""
         self._layers = layers
         self.widths = [-(-(n + 1) // multiple) * multiple for n in layers]
         shapes = list(pairwise(self.widths))

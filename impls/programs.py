@@ -1,4 +1,4 @@
-"""How the user calls the programs of this Python environment from the current directory."""
+"""Shell commands that start the programs of this Python environment from the current directory."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 def call(name: str) -> str | None:
-    """Return what to type for a program of this environment: its name if the shell finds this one, otherwise its path.
+    """Return the command that starts a program of this environment: its name if the shell finds this one, otherwise its path.
 
     Returns None if the environment has no such program.
     """
     own = shutil.which(name, path=str(Path(sys.executable).parent))
-    if sys.prefix == sys.base_prefix:  # not a virtual environment; a launcher elsewhere, as pyenv's, may stand for its programs
+    if sys.prefix == sys.base_prefix:  # not a virtual environment; PATH may lead to a launcher in another directory, such as a pyenv shim
         own = shutil.which(name)
     if own is None or shutil.which(name) == own:
         return own and name
@@ -26,12 +26,12 @@ def call(name: str) -> str | None:
 
 
 def python() -> str:
-    """Return what to type for this interpreter."""
+    """Return the command that starts this interpreter."""
     return call("python") or call("python3") or shlex.quote(sys.executable)
 
 
 def pip() -> str:
-    """Return what to type for this environment's pip. uv makes environments without pip, and has a pip of its own."""
+    """Return the command that starts pip for this environment. An environment made by uv has no pip: then it is `uv pip`."""
     return call("pip") or ("uv pip" if _made_by_uv() else f"{python()} -m pip")
 
 

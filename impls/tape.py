@@ -1,4 +1,4 @@
-"""A list of calls that is made once and played many times."""
+"""A list of calls that is recorded once and replayed many times."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
 
 class Tape:
-    """Stands in for an array library: notes each call of its functions, and makes none until `play`.
+    """Stands in for an array library: records each call of its functions instead of making it. `play` makes the calls.
 
     tape = Tape(np)
-    tape.add(a, b, out=c)  # notes the call
-    play([tape])           # c = a + b, with what is in a and b by then
+    tape.add(a, b, out=c)  # records the call
+    play([tape])           # c = a + b, with the current contents of a and b
     """
 
     def __init__(self, xp: Any) -> None:
@@ -22,12 +22,12 @@ class Tape:
         self._calls: list[Call] = []
 
     def __getattr__(self, name: str) -> Callable[..., None]:
-        """Return a function that notes a call of the library's function of that name, with `out` as the last positional argument."""
+        """Return a function that records a call of the library's function of that name, with `out` as the last positional argument."""
         function = getattr(self._xp, name)
-        return lambda *arguments, out: self.note(function, *arguments, out)
+        return lambda *arguments, out: self.record(function, *arguments, out)
 
-    def note(self, function: Callable[..., Any], *arguments: Any) -> None:
-        """Note a call of any function."""
+    def record(self, function: Callable[..., Any], *arguments: Any) -> None:
+        """Record a call of any function."""
         self._calls.append((function, arguments))
 
     def __iter__(self) -> Iterator[Call]:

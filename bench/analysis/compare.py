@@ -23,7 +23,7 @@ from impls.errors import unknown
 _THEREFORE = {
     **dict.fromkeys(("cpu", "cpu_id", "caches"), "trainers on the CPU differ because of the processor"),
     "cores": "trainers on the CPU may differ because of the number of cores",
-    "memory_gib": "training needs less than 1 GiB, so usually none",
+    "memory_gib": "usually no effect, because training needs less than 1 GiB",
     "gpu": "trainers on the GPU differ because of it",
     "system_model": "trainers may differ because of the computer or the kind of virtual machine",
     "threads": "no trainer is comparable; rerun with the same --threads",

@@ -1,6 +1,6 @@
 """Machines with one name, distinguished by their hardware, so that a difference between two machines is not taken for one of the code.
 
-A name may be given by hand, or come from the name of a processor that its successor has too. Older files lack the processor's
+A user may choose the name, or it comes from the processor's name, which several generations can share. Older files lack the processor's
 identifier. Two of their runs are from two machines if the measured peaks differ by more than those of one machine do.
 """
 
@@ -36,7 +36,7 @@ class _Hardware:
     runs: list[str]
 
     def may_be(self, other: _Hardware) -> bool:
-        """Return whether the rows of both may come from one machine. What either does not know decides nothing."""
+        """Return whether the rows of both may come from one machine. A value that one of them lacks is ignored."""
         shared = [name for name in records.HARDWARE if name in self.known and name in other.known]
         if any(not _same(name, self.known[name], other.known[name]) for name in shared):
             return False
@@ -68,8 +68,8 @@ def distinguished(table: pd.DataFrame) -> pd.DataFrame:
         if len(found) > 1:
             labels = [f"{name} ({label})" if label else str(name) for label in _labels(found)]
             LOG.warning(
-                f"machine {name}: the name stands for {counted(len(found), 'machine')}, here called {', '.join(labels)}; "
-                "name each with --machine"
+                f"machine {name}: the rows are from {counted(len(found), 'machine')}, shown as {', '.join(labels)}; "
+                "give each its own name with --machine"
             )
             of = {run: label for label, machine in zip(labels, found, strict=True) for run in machine.runs}
             mine = (table["machine"] == name).to_numpy()
@@ -78,7 +78,7 @@ def distinguished(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _machines(rows: pd.DataFrame) -> list[_Hardware]:
-    """Return the machines behind rows with one name. A run that may come from several is kept with others like it."""
+    """Return the machines behind rows with one name. A run without `cpu_id` that fits several is grouped with other such runs."""
     found: list[_Hardware] = []
     for run in sorted(_runs(rows), key=lambda run: "cpu_id" not in run.known):
         fitting = [machine for machine in found if machine.may_be(run)]

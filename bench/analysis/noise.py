@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _TAKEN = 0.05  # of the CPU time, taken by others
 _DRIFTED = 0.10  # of the median epoch, from the first round to the last
 _SLOWED = 0.75  # of the peak in the run; next to ten busy processes on two cores, half of the measurements were above 0.8
-# PyTorch took 100 times as long as loop, and 40 ms a step, when its threads waited for a busy processor. Undisturbed, the calls of a
-# framework may take over 10 times as long as loop with mini-batches of one image, but 1 ms a step.
+# PyTorch took 100 times as long as loop, and 40 ms per step, when its threads waited for a busy processor. On an idle machine, a framework
+# may take over 10 times as long as loop with mini-batches of one image, too, but then a step takes about 1 ms.
 _BEHIND_LOOP, _BEHIND_FASTEST, _STEP_SECONDS = 10, 1000, 0.01
 _LISTED = 6
 TITLE = "Noisy cases"
@@ -79,7 +79,7 @@ def _causes(rows: pd.DataFrame) -> Iterator[tuple[str, float]]:
         if (share := rows[column].mean()) > _TAKEN:
             yield f"{who} took CPU time", share
     if (speed := rows["speed"].min()) < _SLOWED:
-        yield "the machine slowed down (its rate in percent of peak)", speed
+        yield "the machine slowed down (percentages: its rate relative to the peak)", speed
     drift = trend.drift(rows.sort_values("round")["seconds"].to_numpy())
     if abs(drift) > _DRIFTED:
         yield f"drift: epochs became {'slower' if drift > 0 else 'faster'} from first to last", abs(drift)
@@ -93,4 +93,7 @@ def _far_behind(mine: pd.DataFrame, medians: Mapping[str, float]) -> Iterator[tu
         whose, reference, times = "the fastest trainer", min(medians.values()), _BEHIND_FASTEST
     typical, steps = float(np.median(mine["seconds"].to_numpy())), math.ceil(mine["examples"].iloc[0] / mine["batch_size"].iloc[0])
     if typical > times * reference and typical > _STEP_SECONDS * steps:
-        yield f"waited: over {times:,} times as slow as {whose} (its epoch in percent of that trainer's)", typical / reference
+        yield (
+            f"probably waited: over {times:,} times as slow as {whose} (percentages: its epoch relative to that of {whose})",
+            typical / reference,
+        )

@@ -19,7 +19,7 @@ def add_parser(commands: Commands) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print the machine's columns, its clock, and warnings: of restrictions of this process, and if its BLAS uses the wrong kernels."""
+    """Print the machine's columns, its clock, and warnings about restrictions of this process and unsuitable BLAS kernels."""
     from bench.machine import affinity, blas, clock
     from bench.machine.identity import describe
     from bench.machine.restrictions import restrictions

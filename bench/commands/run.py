@@ -17,7 +17,7 @@ _HERE = Path(bench.__file__).parent
 def add_parser(commands: Commands) -> None:
     """Declare the command. All its arguments go to pytest, which also prints its help."""
     helped = "time the trainers; takes the options of pytest bench, and of pytest"
-    parser = commands.add_parser("run", help=helped, prefix_chars="\0", add_help=False)  # so that nothing is an option of this parser
+    parser = commands.add_parser("run", help=helped, prefix_chars="\0", add_help=False)  # so that this parser has no options
     parser.add_argument("arguments", nargs="*")
     parser.set_defaults(run=run)
 

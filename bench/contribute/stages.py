@@ -95,7 +95,7 @@ def stages(examples: int | None = None) -> list[Stage]:
         Stage("book", "how fast do the three fastest trainers learn?", "book.csv", named[:1], _learners, epochs=EPOCHS),
         Stage("huge", "how fast is a GPU on the largest network?", "huge.csv", jobs(WORKLOADS["huge"]), _on_gpu),
         Stage("grid", "which trainer is fastest at each mini-batch size and width?", "grid.csv", jobs(*cells), _mapped, shortens=True),
-        # loop takes longer than all other trainers together, and is the fastest nowhere.
+        # loop takes longer than all other trainers together, and is never the fastest.
         Stage("large-loop", "how slow is loop with 1,000 hidden units?", "large.csv", large, _only_loop),
         Stage("grid-loop", "how slow is loop at each mini-batch size and width?", "grid.csv", jobs(*cells), _only_loop, shortens=True),
     ]

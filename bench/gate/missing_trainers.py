@@ -14,7 +14,8 @@ from impls import InputError
 def reject_missing(trainer: str, base: str) -> None:
     """Raise InputError if neither the working tree nor the base has this trainer.
 
-    Its module is not imported: a module of the repository has the class if its text has the name. A library's module is not looked at.
+    Its module is not imported. If the module is in the repository, its text must contain the name of the class. The module of a library is
+    not checked.
     """
     if trainer in impls.TRAINERS:
         return

@@ -1,4 +1,4 @@
-"""Linux control groups, versions 1 and 2: where they keep the limits of this process. Containers set such limits."""
+"""Directories of Linux control groups, versions 1 and 2, with the limits of this process. Containers set such limits."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ GROUPS, MOUNT = Path("/proc/self/cgroup"), Path("/sys/fs/cgroup")
 def directories(controller: str, groups: Path = GROUPS, mount: Path = MOUNT) -> Iterator[Path]:
     """Yield the directories with limits of a controller ("cpu", "memory"): of this process's groups, and of their parents.
 
-    groups  the process's groups, a line each: NUMBER:CONTROLLERS:PATH, without controllers for version 2
-    mount   of the groups' file systems. In a container its root may be the group itself, which PATH then names wrongly
-    A directory may not exist. Outside of Linux, there are none.
+    groups  file with the process's groups, one per line: NUMBER:CONTROLLERS:PATH, without controllers for version 2
+    mount   directory where their file systems are mounted. In a container its root may be the process's group, and PATH is then wrong
+    A directory may not exist. On other systems than Linux, yields nothing.
     """
     try:
         lines = groups.read_text().splitlines()

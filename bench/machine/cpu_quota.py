@@ -30,9 +30,9 @@ def _quotas(directory: Path) -> Iterator[float]:
 
 
 def warning(threads: int, quota: float | None) -> str | None:
-    """Return what a quota does to measurements with so many threads; None if it does nothing."""
+    """Return a warning if the quota throttles this number of threads, otherwise None."""
     if quota is None or quota >= threads:
         return None
     fix = f"give --threads {int(quota)}, or raise it" if quota >= 1 else "raise it"
-    stops = f"a CPU quota of {quota:g} processors stops {counted(threads, 'busy thread')} again and again"
+    stops = f"a CPU quota of {quota:g} processors throttles {counted(threads, 'busy thread')}"
     return f"{stops}, so long epochs look slower than short ones; {fix}"

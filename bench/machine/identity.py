@@ -95,7 +95,7 @@ def slug(text: str, ending: str = "") -> str:
 
     ending  added after the text is cut to its length
     """
-    for _ in range(2):  # once may leave letters that it changes again
+    for _ in range(2):  # after one pass, a second one may still change some letters
         text = unicodedata.normalize("NFKC", text.casefold())
     name = re.sub(r"[\W_]+", "-", text).strip("-")
     name = (name.encode()[: _LONGEST - len(ending)].decode(errors="ignore").rstrip("-") or "machine") + ending

@@ -12,7 +12,7 @@ from bench.machine import memory
 from bench.machine.roofline import Peaks
 
 _PRODUCT = 1536  # rows of the square matrices, enough for BLAS to reach its peak
-_COPIED, _LEAST_COPIED = 1 << 28, 1 << 25  # bytes, more than the caches of most processors; in a small container, of some
+_COPIED, _LEAST_COPIED = 1 << 28, 1 << 25  # bytes, more than the caches of most processors; in a small container, at least 32 MiB
 ROUNDS = 5
 _ROUNDS_AGAIN = 2
 

@@ -22,14 +22,12 @@ def restrictions(threads: int, *, pinned: bool = False) -> list[str]:
         if hasattr(psutil.Process, "cpu_affinity") and not affinity.pin(affinity.processors()):
             found.append("affinity: the system does not let a process choose its processors, so only the thread counts are limited")
         if mine < everything:
-            found.append(f"affinity: this process may run on {mine} of {everything} processors; taskset or a launcher decided that")
+            found.append(f"affinity: this process is limited to {mine} of {everything} processors by taskset or a launcher")
     if hasattr(os, "getpriority") and (nice := os.getpriority(os.PRIO_PROCESS, 0)) > 0:
-        found.append(f"nice {nice}: other programs run before this one; start it without nice")
+        found.append(f"nice {nice}: other programs have a higher priority; start the run without nice")
     if quota := cpu_quota.warning(threads, cpu_quota.cpu_quota()):
         found.append(quota)
     limit, total = memory.allowed().limit, memory.of_machine().limit
     if limit < total / 2:
-        found.append(
-            f"memory: this process may take {digits(limit / 2**30)} of {digits(total / 2**30)} GiB; a container or ulimit decided that"
-        )
+        found.append(f"memory: this process is limited to {digits(limit / 2**30)} of {digits(total / 2**30)} GiB by a container or ulimit")
     return found

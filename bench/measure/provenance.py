@@ -34,7 +34,7 @@ def provenance(trainers: Mapping[str, str | None]) -> tuple[dict[str, Code], lis
         try:
             states[root] = git.state(root)
         except InputError as error:
-            warnings.append(f"the rows name no commit: {error}")
+            warnings.append(f"cannot record the commit in the rows: {error}")
     code = {name: _UNKNOWN if absent or name in TRAINERS else _IN_NO_COMMIT for name, absent in trainers.items()}
     for name, (root, file) in places.items():
         if root not in states:

@@ -109,7 +109,8 @@ class Recorder:
                 "machine's peak; compute all of them in `train_epoch`"
             )
         if not done and best.floor(work) > 1.1 * typical:  # 1.1: more than noise
-            self.warnings.append(f"{case}: exceeded the measured peak (machine probably busy then); ignore its percent of peak")
+            why = "probably because the machine was busy when it was measured"
+            self.warnings.append(f"{case}: exceeded the measured peak, {why}; ignore its percent of peak")
         if not done and (warning := self.clock.warning(typical)):
             self.warnings.append(f"{case}: {warning}")
         # Only a timing run of one process calls this at the end of a case, so only its peaks are measured after the case.

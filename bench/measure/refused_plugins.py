@@ -1,4 +1,4 @@
-"""Options of other pytest plugins, and tools of Python, with which no time would be right. A run refuses them before it measures."""
+"""Options of other pytest plugins, and Python tools, that distort timings. A run refuses them before it measures."""
 
 from __future__ import annotations
 

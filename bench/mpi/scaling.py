@@ -1,8 +1,8 @@
 """The command `mpiexec -n N python -m bench scale`: time an epoch over 1 to N ranks, and predict it for more.
 
 Strong scaling divides the same mini-batches over 1, 2, 4, ... N ranks. Weak scaling makes the mini-batch grow with the ranks. An epoch
-begins when its ranks leave a barrier and ends when the slowest rank finishes; ranks outside the group sleep. The command first verifies
-every number of ranks. Then it times them in turn, in several sweeps, so that drift of the machine affects all of them.
+begins when its ranks leave a barrier and ends when the slowest rank finishes; ranks outside the group sleep. The command first verifies the
+trainer on every number of ranks. Then it times them in turn, in several sweeps, so that drift of the machine affects all of them.
 """
 
 from __future__ import annotations

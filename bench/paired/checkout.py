@@ -13,7 +13,7 @@ from bench.system import git
 from impls import InputError
 
 THEIRS = "theirs"
-_A_TRAINERS_BASE = Path("impls", "trainer.py")  # a package impls without it is another one of that name
+_A_TRAINERS_BASE = Path("impls", "trainer.py")  # a package impls without this file is not this project's
 
 
 def home() -> Path:
@@ -54,7 +54,7 @@ def _fetch(revision: str) -> str:
     name = revision.removeprefix("origin/")
     if re.fullmatch(r"[0-9a-f]{40}|[0-9a-f]{64}", revision):
         return f"git fetch --depth=1 origin {revision}"
-    if re.fullmatch(r"[0-9a-f]{4,}|.*([~^:@]|\.\.).*|HEAD", revision):  # only a complete history has what it stands for
+    if re.fullmatch(r"[0-9a-f]{4,}|.*([~^:@]|\.\.).*|HEAD", revision):  # can be resolved only in a complete history
         return "git fetch --unshallow"
     if re.fullmatch(r"v?\d[\w.]*", revision):  # the name of a release
         return f"git fetch --depth=1 origin tag {revision}"
@@ -94,10 +94,10 @@ def lay_out(directory: Path, revision: str | None, *, ours: bool) -> None:
     """Copy the running bench/ and the code of a trainer into the directory.
 
     revision  the commit to take the trainer's code from; None: the running impls/
-    ours      whether the trainer is one of impls/: then only the commit's impls/ is copied. The code of another trainer may be
+    ours      whether the trainer is one of impls/. If so, only the commit's impls/ is copied. The code of another trainer may be
               anywhere, so the commit's whole tree is copied to the subdirectory THEIRS, which may have packages bench and impls of
-              its own; impls/ is the running one if the tree has none with trainers. Without a revision, the worker imports such a
-              trainer from the current directory.
+              its own. If the tree has no impls/ with trainers, the running impls/ is copied. Without a revision, the worker imports
+              such a trainer from the current directory.
     Does not write to the repository: no worktree, no change to index or stash. Raises InputError if git cannot read the commit.
     """
     caches, running = shutil.ignore_patterns("__pycache__"), home()

@@ -6,9 +6,9 @@ contender, and some rounds in which each trains one epoch, in random order. A di
 differences between processes average out over the pairs. While one process trains, the other is suspended, because idle threads of a
 runtime may spin on its processors.
 
-On a quiet machine a few rounds are enough, and new processes tell more than further rounds. On a busy one, rounds differ by tens of
-percent, and a pair goes on until their median is known to 1 %. Recorded on a busy virtual machine, pairs of 40 rounds in place of 6
-spread by 0.6 % in place of 3.4 %, and took 2.5 times as long.
+On a quiet machine a few rounds are enough: new processes reduce the error more than further rounds do. On a busy one, rounds differ by
+tens of percent, and a pair goes on until their median is known to 1 %. On a busy virtual machine, the ratios of pairs of 6 rounds had a
+spread of 3.4 %. With up to 40 rounds the spread was 0.6 %, and a pair took 2.5 times as long.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from impls import Network, Splits
 
 READY = 120.0  # timeout in seconds for loading libraries and compiling
 ROUNDS = range(6, 41)  # per pair, an even number
-_PRECISE = 0.01  # error of the median of a pair's ratios, with which no more rounds are needed
+_PRECISE = 0.01  # standard error of a pair's log_ratio, below which it needs no more rounds
 _SHARE, _SECONDS = 1 / 45, 2.0  # a pair's rounds end after this share of the time budget, or after these seconds
 STEPS = "steps.npz"  # the verification job, in the duel's directory
 

@@ -36,8 +36,8 @@ class Pair:
 def ratio_error(a: Sequence[float], b: Sequence[float]) -> float:
     """Return the standard error of a pair's `log_ratio` from the seconds of its rounds so far.
 
-    It comes from the median absolute deviation, which a few disturbed rounds do not change: times 1.48, the standard deviation of
-    normally distributed values; times 1.25 over the root of their number, the error of their median.
+    It is computed from the median absolute deviation, which a few disturbed rounds do not change. The factor 1.48 converts that to the
+    standard deviation of normally distributed values, and 1.25 / sqrt(n) converts that to the standard error of their median.
     """
     logs = np.log(a) - np.log(b)
     return float(1.2533 * 1.4826 * np.median(np.abs(logs - np.median(logs))) / np.sqrt(len(logs)))

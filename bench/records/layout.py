@@ -1,4 +1,4 @@
-"""Where a CSV has its columns, and its lines. A spreadsheet or pandas may have saved it again: the order, the encoding, the compression."""
+"""Column positions and lines of a CSV. A spreadsheet or pandas may have saved it again, with another order, encoding or compression."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ def layout(path: Path, header: Sequence[str], line: int = 1) -> Layout:
     missing = [name for name in HEADERS[1] if name not in header]
     if missing:
         raise InputError(f"{path}: line {line} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; choose a CSV of this suite")
-    raise InputError(f"{path}: line {line} is not a header of schema 1 to {SCHEMA}; it repeats a column, or has others as well")
+    raise InputError(
+        f"{path}: line {line} is not a header of schema 1 to {SCHEMA}; it has a repeated or an unknown column; choose a CSV of this suite"
+    )
 
 
 def lines(path: Path) -> Iterator[str]:

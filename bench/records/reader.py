@@ -58,7 +58,7 @@ def files(paths: Sequence[Path]) -> list[Path]:
 
 
 def _of_a_run(path: Path) -> bool:
-    """Return whether the file has the header of a run, or of one with a mistake. Other commands write other tables beside them."""
+    """Return whether the file has the header of a run, even with mistakes. Other commands write other tables into the same directories."""
     try:
         header = next(csv.reader(lines(path)), [])
     except (InputError, UnicodeDecodeError, csv.Error, OSError):

@@ -11,7 +11,7 @@ from impls import InputError
 
 _CODE = ("*.py", "bench", "impls")  # untracked files that may be run
 _NOT_RESULTS = ":!results"
-# As `git rev-parse --local-env-vars` lists them, without those of the configuration
+# The variables that `git rev-parse --local-env-vars` lists, except for those of the configuration
 _OF_A_REPOSITORY = {
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_NAMESPACE", "GIT_GRAFT_FILE", "GIT_SHALLOW_FILE"),
     *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_REPLACE_REF_BASE", "GIT_IMPLICIT_WORK_TREE"),

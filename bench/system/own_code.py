@@ -1,4 +1,4 @@
-"""Location of this suite's code, and how it and a user's modules are found, even if both have packages called bench or impls."""
+"""Location of this suite's code, and import paths that find it and a user's modules, even if both have packages called bench or impls."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def environment(given: Mapping[str, str]) -> dict[str, str]:
 
 
 def find_modules_here() -> None:
-    """Let trainers be imported from the current directory, whatever command was started. Call it after this suite's packages are imported:
-    the directory may have a bench/ or an impls/ of its own.
+    """Make the modules of the current directory importable, with any command. Call it after this suite's packages are imported: the
+    directory may have a bench/ or an impls/ of its own.
     """
     try:
         here = str(Path.cwd())
@@ -35,7 +35,7 @@ def find_modules_here() -> None:
 
 
 def share_names(*directories: Path) -> None:
-    """Let the modules of a user's package bench or impls in these directories be imported too, where this suite has none of that name."""
+    """Make the modules of a user's packages bench and impls in these directories importable. Of two with one name, this suite's is used."""
     for package in (bench, impls):
         for theirs in (directory / package.__name__ for directory in directories):
             if theirs.is_dir() and str(theirs) not in package.__path__ and not theirs.samefile(package.__path__[0]):

@@ -1,4 +1,4 @@
-"""How the user calls this suite from the current directory."""
+"""Shell command that starts this suite from the current directory."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from impls import programs
 
 
 def own_command() -> str:
-    """Return what to type for this suite's command, to which a subcommand is added."""
+    """Return the command that starts this suite, without a subcommand."""
     return programs.call("epochbench") or f"{programs.python()} -m bench"

@@ -19,8 +19,8 @@
 // OUTPUT_WARPS.
 
 #define TILE template <int HIGH, int WIDE, int GROUPS>
-// The blocks for which a multiprocessor must have enough registers: one for the largest tiles, and for the smallest tiles so many that a
-// block of the next kernel can start beside them.
+// The number of blocks for which a multiprocessor must have enough registers: one for the largest tiles; for the smallest tiles enough that
+// a block of the next kernel can start beside them.
 #define TILE_KERNEL(SMALLEST) \
     __global__ void __launch_bounds__(THREADS, HIGH * WIDE * sizeof(Real) > 128  ? 1 \
                                                : HIGH * WIDE * sizeof(Real) > 64 ? 2 \
@@ -152,7 +152,7 @@ __global__ void __launch_bounds__(32 * NARROW_WARPS, 1)
 // The forward pass of the last layer, then its delta (BP1), times eta/m, then the delta of the layer below (BP2), if there is one.
 // A block processes one example, or, if there are many, several that share the reads of w. In the forward pass, a warp computes one output
 // at a time, and a lane reads AHEAD elements of each line at once. In the backward pass, a thread computes one unit of the layer below at
-// a time, and reads OUTPUTS of its weights at once: for its first unit before the forward pass, because that read needs no result of it.
+// a time, and reads OUTPUTS of its weights at once: for its first unit before the forward pass, on which that read does not depend.
 template <int EXAMPLES>
 __global__ void __launch_bounds__(32 * OUTPUT_WARPS, 1)
     output(const Real* below, int below_is_images, MiniBatch batch, const Real* y, const Real* w, const Real* b, Real* __restrict__ delta,

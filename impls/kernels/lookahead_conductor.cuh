@@ -3,8 +3,8 @@
 constexpr int STARTERS = (THREADS / 32 - EXAMPLES) / 2 * 32, FINISHERS = THREADS - 32 * EXAMPLES - STARTERS;
 static_assert(STARTERS > 0 && FINISHERS > 0, "the conductor has warps of each kind");
 
-// Return the number of examples, or outputs, that a thread computes at once from the same reads, at most 4. With one at once, the work would
-// need `warps` warps. With the result, these threads finish it in one iteration if they can.
+// Return the number of examples, or outputs, that a thread computes at once from the same reads, at most 4. `warps` is
+// the number of warps that the work needs with one at once. With the result, `threads` threads finish in one iteration, unless 4 is too few.
 constexpr int at_once(int warps, int threads) {
     const int each = whole(warps, threads / 32);
     return each < 4 ? each : 4;

@@ -43,7 +43,7 @@ struct Worker {
     alignas(16) Real part[DELTAS][EXAMPLES][UNITS];  // their sums
     Barrier arrived[DELTAS], loaded[IMAGES];
 };
-static_assert(DELTAS > LEAD, "a message is read where it lies until the receiver has it");
+static_assert(DELTAS > LEAD, "a block reads a message from its buffer until the receiver has it");
 static_assert(sizeof(Conductor) <= SHARED_BYTES && sizeof(Worker) <= SHARED_BYTES, "gpu_lookahead.py counts the shared memory wrong");
 
 // Set an array in shared memory to zero, 16 bytes at a time. All threads call this.

@@ -195,7 +195,7 @@ def check_bad_settings_are_refused(kind: type[Trainer]) -> None:
 
 @for_each()
 def check_layers_that_do_not_fit_are_refused(kind: type[Trainer]) -> None:
-    """A network raises InputError if its inputs are not as many as the pixels, or if it has fewer outputs than classes."""
+    """A network raises InputError if its number of inputs is not the number of pixels, or if it has fewer outputs than classes."""
     for layers, about in (((5, 4, 3), "6 pixels"), ((6, 4, 2), "3 classes")):
         make = functools.partial(kind, Network.scaled(layers), small(), batch_size=4, learning_rate=1.0)
         require_input_error(about, f"layers {layers}", make)

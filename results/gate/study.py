@@ -208,9 +208,10 @@ def report(trials: int = TRIALS) -> str:
         live.append((_planted_name(kind, level), len(judged), *counts, f"{np.median(times):.0f} s", f"{max(times):.0f} s"))
     return "\n".join(
         [
-            _table(["code", "trials", "called slower (worst kind)", "undecided (worst kind)", "by a stored median and 5 %"], summary),
-            _table(["planted", "busy", "measured", "pairs", "called slower", "not slower", "undecided", "median time", "if exactly that",
-                     "stored median and 5 %"], conditions),
+            _table(["code", "trials", "called slower (worst kind)", "undecided (worst kind)", "slower by a stored median and 5 %"],
+                   summary),
+            _table(["planted", "busy", "measured", "pairs", "called slower", "not slower", "undecided", "median time",
+                     "called slower, rescaled", "slower by a stored median"], conditions),
             _table(["planted, live", "trials", "called slower", "not slower", "undecided", "median time", "longest"], live),
         ]
     )  # fmt: skip

@@ -109,7 +109,7 @@ def report(trials: int = TRIALS) -> str:
     for least, most in SPANS:
         group = [series for series in cases if least <= np.median(series) < most and len(series) >= 8]
         block = 1 if least >= ALONE else BLOCK
-        sections["as the bench takes them, every case with its own number of rounds"].append(
+        sections["with each case's own number of rounds"].append(
             (
                 f"{least:g} to {most:g} s",
                 len(group),

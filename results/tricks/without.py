@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-# Experiments, each as short as it can be; measure.py beside this runs them.
+# Experiments, kept as short as possible; measure.py runs them.
 """`matrix_tuned` without one of its tricks each, for `versus`."""
 
 from itertools import pairwise
@@ -45,7 +45,7 @@ class Rows(Matrix):
 
 
 class Direct:
-    """The array library in place of a tape: what would be noted is called."""
+    """The array library in place of a tape: it makes the calls instead of recording them."""
 
     def __getattr__(self, name):
         return getattr(np, name)
@@ -174,7 +174,7 @@ class BiasRow(MatrixTuned):
         for layer in range(len(w), 0, -1):
             self._times_sigmoid_prime(xp, delta[layer], a[layer])
             xp.dot(a[layer - 1].T, delta[layer], out=nabla_w[layer - 1])
-            xp.note(np.add.reduce, delta[layer], 0, None, nabla_b[layer - 1])
+            xp.record(np.add.reduce, delta[layer], 0, None, nabla_b[layer - 1])
             if layer > 1:
                 xp.dot(delta[layer], w[layer - 1].T, out=delta[layer - 1])
 

@@ -1,4 +1,4 @@
-"""Epochs of `matrix_tuned` with two threads, and how far apart the two processors are meanwhile: the recording behind README.md here.
+"""The recording behind README.md here: epochs of `matrix_tuned` with two threads, and round trips between the two processors.
 
 python results/two_speeds/measure.py  # two minutes; needs a C compiler; writes epochs.csv and prints the table of README.md
 """

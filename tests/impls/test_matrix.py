@@ -30,7 +30,7 @@ def test_a_tape_makes_its_calls_when_it_is_played_with_the_arrays_of_then():
     a, out = np.ones(2), np.zeros(2)
     tape = Tape(np)
     tape.add(a, 1, out=out)
-    tape.note(np.negative, out, out)
+    tape.record(np.negative, out, out)
     assert out.tolist() == [0, 0]
     a[:] = 5
     play([tape, tape])

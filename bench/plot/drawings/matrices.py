@@ -42,7 +42,7 @@ def outline(axes: Axes, left: float, top: float, width: float, height: float) ->
 
 
 def blank(axes: Axes, width: float, height: float) -> None:
-    """Let the axes show nothing but what is drawn, `width` by `height` units, all as large as each other."""
+    """Hide the axes, and limit them to `width` by `height` units, with one scale for both directions."""
     axes.set_xlim(0, width)
     axes.set_ylim(0, height)
     axes.set_aspect("equal")

@@ -33,7 +33,7 @@ def _draw_network(axes: Axes, top: float) -> None:
     for i, (x, y) in enumerate(units):
         for j, (from_x, from_y) in enumerate(inputs):
             axes.plot([from_x, x], [from_y, y], color="#555555", linestyle=_EDGES[i], linewidth=1.6, zorder=1)
-            near = 0.28 if i == 0 else 0.48  # of the way, where no two labels meet
+            near = 0.28 if i == 0 else 0.48  # fraction of the edge at which its label is, so that no two labels overlap
             at = from_x + near * (x - from_x), from_y + near * (y - from_y)
             name = f"w{subscript(i + 1)}{subscript(j + 1)}"
             axes.text(*at, name, ha="center", va="center", fontsize=12, bbox={"facecolor": _ROWS[i], "edgecolor": "none", "pad": 2})

@@ -121,7 +121,7 @@ def test_another_processor_under_the_same_name_is_marked_and_not_a_slower_commit
     assert [point.commit for point in course.points if point.change] == ["c6"]
     assert str(*course.points[1].marks) == "machine: box (Some CPU) to box (Intel Xeon Platinum 8370C)"
     assert main(["compare", "--over-time", str(tmp_path)]) == 0
-    assert "the name stands for 2 machines" in capsys.readouterr().err
+    assert "the rows are from 2 machines" in capsys.readouterr().err
 
 
 OLDER = {"system_model": "", "cpu_id": "", "caches": ""}

@@ -82,7 +82,7 @@ def test_other_names_stay_and_a_warning_has_the_new_ones(names, caplog):
     with caplog.at_level(logging.WARNING):
         assert names({**ZEN4, "machine": "box"}, ZEN4, ZEN5) == ["box", "ci (zen4)", "ci (zen5)"]
     (warning,) = caplog.messages
-    assert warning.startswith("machine ci: the name stands for 2 machines, here called ci (zen4), ci (zen5)")
+    assert warning.startswith("machine ci: the rows are from 2 machines, shown as ci (zen4), ci (zen5)")
 
 
 def test_every_part_of_the_identity_can_tell_two_machines_apart(names):

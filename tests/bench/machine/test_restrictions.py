@@ -27,10 +27,10 @@ print(*restrictions(1), sep="\\n")
 def test_every_restriction_is_named():
     output = subprocess.run([sys.executable, "-c", SHOW], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
     if (os.cpu_count() or 1) > 1:
-        assert output.pop(0) == f"affinity: this process may run on 1 of {os.cpu_count()} processors; taskset or a launcher decided that"
-    assert output[0] == f"nice {min(os.nice(0) + 5, 19)}: other programs run before this one; start it without nice"
+        assert output.pop(0) == f"affinity: this process is limited to 1 of {os.cpu_count()} processors by taskset or a launcher"
+    assert output[0] == f"nice {min(os.nice(0) + 5, 19)}: other programs have a higher priority; start the run without nice"
     if psutil.virtual_memory().total > 1 << 32:
-        assert output[-1].startswith("memory: this process may take 2.00 of ")
+        assert output[-1].startswith("memory: this process is limited to 2.00 of ")
 
 
 @pytest.mark.skipif(affinity.available() != os.cpu_count(), reason="the tests themselves may not run on every processor")

@@ -41,7 +41,7 @@ def test_a_repository_that_git_cannot_read_is_a_warning(repository):
     (repository / ".git" / "HEAD").write_text("broken\n")
     code, (warning,) = provenance({"theirs_of_test_provenance:Mine": None})
     assert code == {"theirs_of_test_provenance:Mine": Code("", None)}
-    assert warning.startswith("the rows name no commit: git status")
+    assert warning.startswith("cannot record the commit in the rows: git status")
     assert "\n" not in warning
 
 

@@ -186,7 +186,7 @@ def test_broken_and_very_large_compressed_files_are_rejected(csv, tmp_path, monk
         (lambda text: text.replace("seconds,", "", 1), "line 1 lacks the column seconds"),
         (
             lambda text: text.replace("schema,run_id", "schema,schema,run_id", 1),
-            f"line 1 is not a header of schema 1 to {SCHEMA}; it repeats a column",
+            f"line 1 is not a header of schema 1 to {SCHEMA}; it has a repeated or an unknown column",
         ),
         (lambda text: text.replace("schema,run_id", "run_id,schema", 1), f"line 2: schema 'r1' under the header of schema {SCHEMA}"),
         (lambda text: text.replace(",", ";"), ": its cells are separated by semicolons; save it as a CSV with commas"),
