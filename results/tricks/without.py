@@ -55,7 +55,7 @@ class Tape(MatrixTuned):
     """The step's methods are called at every step."""
 
     def _mini_batch(self, size, steps):
-        with patch.object(type(self), "_update_mini_batch", lambda *_: None):  # there is nothing to note
+        with patch.object(type(self), "_update_mini_batch", lambda *_: None):  # there is nothing to record
             return super()._mini_batch(size, steps)
 
     def _descend(self, batch, examples):
