@@ -10,12 +10,19 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 
-from bench.commands import COMMANDS
-from bench.commands.console import print_messages, refuse
-from bench.system import own_code
-from bench.system.signals import Stopped, listen
-from bench.system.streams import reader_may_leave, reopen_closed
 from impls import InputError
+from impls.programs import pip
+
+try:
+    from bench.commands import COMMANDS
+    from bench.commands.console import print_messages, refuse
+    from bench.system import own_code
+    from bench.system.signals import Stopped, listen
+    from bench.system.streams import reader_may_leave, reopen_closed
+except ModuleNotFoundError as error:  # in a clone, python -m bench starts with any interpreter
+    fix = f"use the interpreter that epochbench is installed for, or {pip()} install -e ."
+    print(f"epochbench: {sys.executable} has no module {error.name}; {fix}", file=sys.stderr)
+    sys.exit(2)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -64,6 +64,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
+    remove_empty_storage(config)  # now, too, because a crash would leave it
     _stop_as_by_ctrl_c(config)
     if refused := refusal(config):
         raise pytest.UsageError(refused)
@@ -185,6 +186,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     run = session.config.stash.get(RUN, None)
     if run is not None and WATCHDOG in session.config.stash:
         run.close(stopped=bool(run.unfinished()))
+        if run.unfinished() and exitstatus == pytest.ExitCode.OK:  # a trainer or a plugin called pytest.exit
+            session.exitstatus = pytest.ExitCode.INTERRUPTED
 
 
 @pytest.hookimpl(tryfirst=True)

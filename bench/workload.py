@@ -46,7 +46,8 @@ class Workload:
         if not 1 <= examples <= len(training):
             raise InputError(f"--examples {examples}: the training set has {len(training):,} examples; give 1 to {len(training)}")
         if not 1 <= self.batch_size <= examples:
-            raise InputError(f"workload {self.name}: batch size {self.batch_size} does not fit {examples:,} examples; give 1 to {examples}")
+            why = f"batch size {self.batch_size} does not fit {examples:,} examples"
+            raise InputError(f"workload {self.name}: {why}; give a --batch-size from 1 to {examples}, or more --examples")
         return training.first(examples)
 
     def layers(self, data: Dataset) -> tuple[int, ...]:

@@ -118,7 +118,7 @@ def unavailable(name: str) -> str | None:
         with _warnings_are_not_errors():
             return kind.unavailable()
     except Exception as error:  # a library may raise anything when it looks for a device
-        return f"{name}: the search for its device failed: {type(error).__name__}: {error}"
+        return f"its check for a device raised {type(error).__name__}: {error}"
 
 
 def load_trainer(name: str) -> type[Trainer]:

@@ -6,12 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import BinaryIO, cast
+from typing import BinaryIO, NoReturn, cast
 
 from bench.machine.roofline import epoch_work
 from bench.measure.case import Case
@@ -19,7 +20,7 @@ from bench.measure.run import Run
 from bench.measure.watchdog_process import OVERDUE
 from bench.system import json_lines, own_code
 from bench.system.progress import progress
-from bench.text.numbers import counted
+from bench.text.numbers import counted, plain
 
 # A first epoch may load a library and compile. It may also run in plain Python without arrays, at 10 million operations per second.
 _LOADING = 120.0
@@ -99,13 +100,15 @@ class Watchdog:
         self._tell(case=case.title, waiting=[other.title for other in run.cases if other not in (case, *run.outcomes.finished)])
         before = signal.signal(OVERDUE, self._interrupt) if OVERDUE else None
         try:
-            yield doing
+            with _os_exit_raises():
+                yield doing
         except _Overdue as location:
             raise BrokenOffError(
                 f"hangs: {run.outcomes.reached[case]} took more than {self._seconds:.0f} s; stopped in {location}"
             ) from None
         except SystemExit as error:
-            raise BrokenOffError(f"exits the interpreter with exit code {error.code or 0}") from error
+            how = f": {plain(error.code)}" if isinstance(error.code, str) else f" with exit code {error.code or 0}"
+            raise BrokenOffError(f"exits the interpreter{how}") from error
         finally:
             self.rest("recording")
             if OVERDUE:
@@ -140,3 +143,24 @@ class Watchdog:
     def _tell(self, **state: object) -> None:
         if self._process is not None and self._process.stdin is not None:
             json_lines.send(cast(BinaryIO, self._process.stdin), **state)
+
+
+@contextmanager
+def _os_exit_raises() -> Iterator[None]:
+    """Let os._exit raise SystemExit, so that it ends the case and not the run.
+
+    The function is unchanged for forked children, which must not run the rest of the benchmark, and for other threads, such as
+    pytest-timeout's.
+    """
+    end_process, here = os._exit, os.getpid()
+
+    def end_case(status: int) -> NoReturn:
+        if os.getpid() != here or threading.current_thread() is not threading.main_thread():
+            end_process(status)
+        raise SystemExit(status)
+
+    os._exit = end_case
+    try:
+        yield
+    finally:
+        os._exit = end_process

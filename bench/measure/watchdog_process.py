@@ -69,7 +69,7 @@ def main(pid: int) -> None:
             elif waited > allowed and OVERDUE:
                 run.send_signal(OVERDUE)
     state.silent.wait(2 * TICK)  # the last messages may be unread, and a child of the run may keep the pipe open
-    cause = "it hung in code outside Python and had to be killed" if hung else "killed, crashed, or exited"
+    cause = "it hung, ignored the timeout, and had to be killed" if hung else "killed, crashed, or exited"
     if _killed_for_memory() > killed:
         cause = "killed, because the system ran out of memory"
     _report(state.now, cause)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import re
+import shlex
 import shutil
+import sys
 import tarfile
 from pathlib import Path
 
@@ -23,7 +25,7 @@ def home() -> Path:
     """
     running, checkout = Path(impls.__file__).resolve().parent.parent, _checkout()
     if checkout and (checkout / _A_TRAINERS_BASE).is_file() and not checkout.samefile(running):
-        raise InputError(f"{checkout}: the running code is from {running}; run python -m bench in {checkout}")
+        raise InputError(f"{checkout}: the running code is from {running}; run {shlex.quote(sys.executable)} -m bench in {checkout}")
     return running
 
 

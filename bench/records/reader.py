@@ -133,7 +133,7 @@ def _rows(path: Path) -> Iterator[tuple[int, int, list[str]]]:
             empty = False
             yield reader.line_num, here.schema, row
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error.reason}); choose a CSV of this suite") from error
+        raise InputError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8, or choose a CSV of this suite") from error
     except csv.Error as error:
         raise InputError(f"{path}, line {reader.line_num}: {error}; the row is broken") from error
     except OSError as error:

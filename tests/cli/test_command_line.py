@@ -64,6 +64,13 @@ def test_a_library_that_fails_when_it_looks_for_a_device_costs_its_trainer_only(
     assert lines["mpi"].endswith("AssertionError: an environment variable names a device that is not there")
 
 
+def test_an_interpreter_without_the_libraries_is_refused_in_one_line():
+    program = "import runpy, sys; sys.modules['psutil'] = None; runpy.run_module('bench', run_name='__main__')"
+    output = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert output.returncode == 2
+    assert re.fullmatch(r"epochbench: \S+ has no module psutil; .* install -e \.\n", output.stderr)
+
+
 def test_the_installed_command_imports_trainers_from_the_current_directory(tmp_path):
     (tmp_path / "mine.py").write_text("from impls.matrix import Matrix\n\nclass Mine(Matrix):\n    pass\n")
     output = installed(*TRAIN, "--trainer", "mine:Mine", "--no-charts", "--results", "results", cwd=tmp_path)

@@ -208,7 +208,7 @@ def test_running_another_copy_of_the_code_is_rejected(repository):
     (error,) = output.stderr.splitlines()
     assert error.startswith(f"epochbench: {repository}: ")
     assert str(ROOT) in error
-    assert error.endswith(f"run python -m bench in {repository}")
+    assert error.endswith(f"run {sys.executable} -m bench in {repository}")
 
 
 def test_a_changed_file_selects_the_trainers_that_use_it(repository, monkeypatch):

@@ -12,6 +12,8 @@ from tests.support.runs import WRONG, posix, started, trainers_in
 REASONS = {
     "Raises": "ZeroDivisionError: on purpose",
     "Exits": "exits the interpreter with exit code 3",
+    "ExitsWithWords": "exits the interpreter: not today",
+    "ExitsAtOnce": "exits the interpreter with exit code 0",
     "Greedy": "MemoryError: Unable to allocate",
     "NotANumber": "differs from the float64 loop.* nan",
     "NotANumberWhileTimed": "returns weights that are not finite",
@@ -73,7 +75,7 @@ def test_a_timeout_of_another_plugin_fires(tmp_path):
     ("name", "cause"),
     [
         pytest.param("Crashes", "crashed"),
-        pytest.param("ExitsAtOnceWhileTimed", "exited"),
+        pytest.param("ExitsInCWhileTimed", "exited", marks=posix),
         pytest.param("HangsInC", "hung", marks=posix),
     ],
 )
@@ -85,6 +87,13 @@ def test_the_watchdog_reports_a_run_that_ends_unexpectedly(tmp_path, name, cause
     assert re.search(r"^epochbench: finished: 1 case, 3 rows, in .*\.partial\.csv$", errors, re.MULTILINE)
     assert "\nepochbench: not reached: nielsen loop\n" in errors
     assert trainers_in(tmp_path) == ["matrix"] * 3
+
+
+def test_a_trainer_that_stops_the_run_does_not_make_it_a_success(tmp_path):
+    output = bench(*QUICK, "--no-charts", "--trainers", f"loop,{WRONG}:StopsTheRun,matrix", "--results", tmp_path)
+    assert output.returncode == 2
+    assert "unfinished matrix: not reached" in output.stdout
+    assert trainers_in(tmp_path) == ["loop"] * 3
 
 
 # --- training -----------------------------------------------------------------------------------------------------------------------

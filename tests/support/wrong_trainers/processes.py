@@ -16,10 +16,10 @@ from impls.matrix import Matrix
 from tests.support.wrong_trainers.timing import timed
 
 
-class ExitsAtOnceWhileTimed(Matrix):
+class ExitsInCWhileTimed(Matrix):
     def _epoch(self, order):
         if timed(self):
-            os._exit(7)
+            ctypes.CDLL(None)._exit(7)
         super()._epoch(order)
 
 

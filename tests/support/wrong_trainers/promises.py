@@ -1,9 +1,11 @@
 """Trainers that break the contract in another way than wrong weights."""
 
+import os
 import sys
 from typing import ClassVar
 
 import numpy as np
+import pytest
 
 from impls import Network
 from impls.loop import Loop
@@ -18,6 +20,21 @@ class Raises(Matrix):
 class Exits(Matrix):
     def _epoch(self, order):
         sys.exit(3)
+
+
+class ExitsWithWords(Matrix):
+    def _epoch(self, order):
+        sys.exit("not today")
+
+
+class ExitsAtOnce(Matrix):
+    def _epoch(self, order):
+        os._exit(0)
+
+
+class StopsTheRun(Matrix):
+    def _epoch(self, order):
+        pytest.exit("enough", returncode=0)
 
 
 class Greedy(Matrix):
