@@ -58,8 +58,6 @@ def pytest_configure(config: pytest.Config) -> None:
         hide_benchmark_table(config)
     # Show that there is no stored run, or only one of another machine.
     config.addinivalue_line("filterwarnings", "default::pytest_benchmark.logger.PytestBenchmarkWarning")
-    # Hide that a case failed before it was timed.
-    config.addinivalue_line("filterwarnings", "ignore:Benchmark fixture was not used at all")
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

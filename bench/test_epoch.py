@@ -23,8 +23,9 @@ from bench.records import WriteError
 from bench.verify.contract import ContractError, ContractMonitor
 from impls import Unsupported
 
-# A warning of a trainer's library must not fail the case. pytest lists the warnings at the end.
-pytestmark = pytest.mark.filterwarnings("default")
+# A warning of a trainer's library must not fail the case. pytest lists the warnings at the end, except for pytest-benchmark's about a case
+# that failed before it was timed.
+pytestmark = pytest.mark.filterwarnings("default", "ignore:Benchmark fixture was not used at all")
 
 
 def test_epoch(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
