@@ -20,6 +20,8 @@ try:
     from bench.system.signals import Stopped, listen
     from bench.system.streams import reader_may_leave, reopen_closed
 except ModuleNotFoundError as error:  # in a clone, python -m bench starts with any interpreter
+    if (error.name or "").partition(".")[0] in ("bench", "impls"):
+        raise
     fix = f"use the interpreter that epochbench is installed for, or {pip()} install -e ."
     print(f"epochbench: {sys.executable} has no module {error.name}; {fix}", file=sys.stderr)
     sys.exit(2)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,26 +15,31 @@ def call(name: str) -> str | None:
 
     Returns None if the environment has no such program.
     """
-    own = shutil.which(name, path=str(Path(sys.executable).parent))
     if sys.prefix == sys.base_prefix:  # not a virtual environment; PATH may lead to a launcher in another directory, such as a pyenv shim
-        own = shutil.which(name)
+        return name if shutil.which(name) else None
+    own = shutil.which(name, path=str(Path(sys.executable).parent))
     if own is None or shutil.which(name) == own:
         return own and name
     try:
         below = Path(own).relative_to(Path.cwd())
     except (ValueError, FileNotFoundError):  # elsewhere, or the current directory was deleted
-        return shlex.quote(own)
-    return shlex.quote(str(below)) if len(below.parts) > 1 else shlex.quote(own)
+        return quoted(own)
+    return quoted(str(below) if len(below.parts) > 1 else own)
 
 
 def python() -> str:
     """Return the command that starts this interpreter."""
-    return call("python") or call("python3") or shlex.quote(sys.executable)
+    return call("python") or call("python3") or quoted(sys.executable)
 
 
 def pip() -> str:
     """Return the command that starts pip for this environment. An environment made by uv has no pip: then it is `uv pip`."""
     return call("pip") or ("uv pip" if _made_by_uv() else f"{python()} -m pip")
+
+
+def quoted(word: str) -> str:
+    """Return a word as the shell of this system needs it."""
+    return subprocess.list2cmdline([word]) if os.name == "nt" else shlex.quote(word)
 
 
 def _made_by_uv() -> bool:

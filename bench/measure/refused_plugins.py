@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
@@ -36,7 +35,7 @@ def refusal(config: pytest.Config) -> str | None:
     without_effect = once | {"cov_source": options.get("no_cov")}
     for name, (plugin, option, reason) in _REFUSED.items():
         if options.get(name) and not without_effect.get(name) and config.pluginmanager.hasplugin(plugin):
-            return f"{option}: {reason}; leave out {option}{' in PYTEST_ADDOPTS' if option in os.environ.get('PYTEST_ADDOPTS', '') else ''}"
+            return f"{option}: {reason}; leave it out, also of PYTEST_ADDOPTS"
     if (tracer := _tracer()) and not options.get("benchmark_disable"):
         return f"{tracer}: it traces this process, which slows Python code down; run without it, or with --benchmark-disable"
     return None

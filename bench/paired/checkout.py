@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import shlex
 import shutil
 import sys
 import tarfile
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import impls
 from bench.system import git
-from impls import InputError
+from impls import InputError, programs
 
 THEIRS = "theirs"
 _A_TRAINERS_BASE = Path("impls", "trainer.py")  # a package impls without this file is not this project's
@@ -25,7 +24,7 @@ def home() -> Path:
     """
     running, checkout = Path(impls.__file__).resolve().parent.parent, _checkout()
     if checkout and (checkout / _A_TRAINERS_BASE).is_file() and not checkout.samefile(running):
-        raise InputError(f"{checkout}: the running code is from {running}; run {shlex.quote(sys.executable)} -m bench in {checkout}")
+        raise InputError(f"{checkout}: the running code is from {running}; run {programs.quoted(sys.executable)} -m bench in {checkout}")
     return running
 
 
