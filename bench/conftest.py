@@ -64,10 +64,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
     remove_empty_storage(config)  # now, too, because a crash would leave it
     _stop_as_by_ctrl_c(config)
-    if refused := refusal(config):
-        raise pytest.UsageError(refused)
-    _refuse_to_compare_with_nothing(config)
     try:
+        if refused := refusal(config):
+            raise refused
+        _refuse_to_compare_with_nothing(config)
         options = parse(vars(config.option), results=config.invocation_params.dir / "results" / "local")
         config.stash[RUN] = prepare(options, kind="timing")
     except InputError as error:
@@ -85,11 +85,12 @@ def _stop_as_by_ctrl_c(config: pytest.Config) -> None:
 
 
 def _refuse_to_compare_with_nothing(config: pytest.Config) -> None:
-    """Raise UsageError before the run if --benchmark-compare-fail has no stored run; pytest-benchmark reports this only at the end."""
+    """Raise InputError before the run if --benchmark-compare-fail has no stored run; pytest-benchmark reports this only at the end."""
     if storage := compares_with_nothing(config):
-        raise pytest.UsageError(
-            f"--benchmark-compare-fail: no stored run to compare with in {storage}; store one with --benchmark-autosave, "
-            f"then add --benchmark-compare, or compare two revisions with {own_command()} gate"
+        raise InputError(
+            "--benchmark-compare-fail",
+            f"no stored run to compare with in {storage}",
+            f"store one with --benchmark-autosave, then add --benchmark-compare, or compare two revisions with {own_command()} gate",
         )
 
 

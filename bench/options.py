@@ -110,7 +110,7 @@ def parse(
     known = set(trainers)
     for name in require:
         if name not in known:
-            raise InputError(f"--require {name}: not among the trainers to run; choose from {', '.join(trainers)}")
+            raise InputError(f"--require {name}", "not among the trainers to run", f"choose from {', '.join(trainers)}")
     batch_sizes, widths = _numbers("--batch-size", value("--batch-size")), _numbers("--hidden", value("--hidden"))
     named = _names(value("--workload"))
     return Options(
@@ -168,7 +168,7 @@ def _seconds(option: str, given: str | None) -> float | None:
     with suppress(ValueError):
         if 0 <= (seconds := float(given)) < float("inf"):
             return seconds
-    raise InputError(f"{option} {given}: must be a number of seconds, 0 or more")
+    raise InputError(f"{option} {given}", "must be a number of seconds, 0 or more")
 
 
 def _whole(option: str, text: str, least: int) -> int:
@@ -177,7 +177,7 @@ def _whole(option: str, text: str, least: int) -> int:
     except ValueError:
         number = least - 1
     if number < least:
-        raise InputError(f"{option} {text}: must be a whole number, {least} or more")
+        raise InputError(f"{option} {text}", f"must be a whole number, {least} or more")
     if number >= 2**63:
-        raise InputError(f"{option} {text[:40]}: must be a whole number below 2^63")
+        raise InputError(f"{option} {text[:40]}", "must be a whole number below 2^63")
     return number

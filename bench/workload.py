@@ -44,10 +44,10 @@ class Workload:
         training = splits.training
         examples = min(len(training), self.at_most or len(training)) if self.examples is None else self.examples
         if not 1 <= examples <= len(training):
-            raise InputError(f"--examples {examples}: the training set has {len(training):,} examples; give 1 to {len(training)}")
+            raise InputError(f"--examples {examples}", f"the training set has {len(training):,} examples", f"give 1 to {len(training)}")
         if not 1 <= self.batch_size <= examples:
             why = f"batch size {self.batch_size} does not fit {examples:,} examples"
-            raise InputError(f"workload {self.name}: {why}; give a --batch-size from 1 to {examples}, or more --examples")
+            raise InputError(f"workload {self.name}", why, f"give a --batch-size from 1 to {examples}, or more --examples")
         return training.first(examples)
 
     def layers(self, data: Dataset) -> tuple[int, ...]:
@@ -128,6 +128,6 @@ def chosen(
     Raises InputError for names together with a grid.
     """
     if names and (batch_sizes or widths):
-        raise InputError("--workload: cannot be combined with the grid of --batch-size and --hidden; give one or the other")
+        raise InputError("--workload", "cannot be combined with the grid of --batch-size and --hidden", "give one or the other")
     workloads = [named(name) for name in names] if names else grid(batch_sizes or [10], widths or [30])
     return [replace(workload, dtype=dtype, examples=examples, seed=seed) for workload in dict.fromkeys(workloads)]

@@ -94,7 +94,7 @@ def locate(name: str) -> tuple[str, str]:
     """
     file, _, in_file = name.rpartition(":")
     if file.endswith(".py"):
-        raise InputError(f"trainer {name!r}: names a file; give its module, such as {_module_of(file)}:{in_file}")
+        raise InputError(f"trainer {name!r}", "names a file", f"give its module, such as {_module_of(file)}:{in_file}")
     module, colon, class_name = TRAINERS.get(name, name).partition(":")
     if not colon:
         raise unknown("trainer", name, TRAINERS, otherwise=", or give module:Class")
@@ -139,11 +139,11 @@ def load_trainer(name: str) -> type[Trainer]:
         ours = isinstance(error, ImportError) and (error.name or "").partition(".")[0] == __name__
         if name in TRAINERS and not ours and isinstance(error, (ImportError, OSError, RuntimeError)):  # from a library
             raise Unsupported(f"{name}: a library does not load: {type(error).__name__}: {error}") from error
-        raise InputError(f"trainer {name!r}: cannot be imported: {type(error).__name__}: {error}") from error
+        raise InputError(f"trainer {name!r}", f"cannot be imported: {type(error).__name__}: {error}") from error
     from impls.trainer import Trainer
 
     if not (isinstance(kind, type) and issubclass(kind, Trainer)):
-        raise InputError(f"trainer {name!r}: not a subclass of impls.Trainer; derive the class from it")
+        raise InputError(f"trainer {name!r}", "not a subclass of impls.Trainer", "derive the class from it")
     return kind
 
 

@@ -49,17 +49,19 @@ class Dataset:
     def __post_init__(self) -> None:
         if self.images.ndim != 2 or self.labels.ndim != 1:
             raise InputError(
-                f"dataset: images of shape {self.images.shape} and labels of shape {self.labels.shape}; they must be (m, pixels) and (m,)"
+                "dataset",
+                f"images of shape {self.images.shape} and labels of shape {self.labels.shape}",
+                "they must be (m, pixels) and (m,)",
             )
         if len(self.images) != len(self.labels):
-            raise InputError(f"dataset: {len(self.images)} images and {len(self.labels)} labels; give one label for each image")
+            raise InputError("dataset", f"{len(self.images)} images and {len(self.labels)} labels", "give one label for each image")
         if not len(self.labels):
-            raise InputError("dataset: no examples; give at least one")
+            raise InputError("dataset", "no examples", "give at least one")
         if not self.classes:
             object.__setattr__(self, "classes", int(self.labels.max()) + 1)
         low, high = int(self.labels.min()), int(self.labels.max())
         if low < 0 or high >= self.classes:
-            raise InputError(f"label {low if low < 0 else high}: not one of the {self.classes} classes; use 0 to {self.classes - 1}")
+            raise InputError(f"label {low if low < 0 else high}", f"not one of the {self.classes} classes", f"use 0 to {self.classes - 1}")
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -67,7 +69,7 @@ class Dataset:
     def first(self, m: int) -> Dataset:
         """Return the first m examples, as views of these arrays. Raises InputError unless 1 <= m <= len(self)."""
         if not 1 <= m <= len(self):
-            raise InputError(f"{m} examples: the dataset has {len(self):,}; give 1 to {len(self):,}")
+            raise InputError(f"{m} examples", f"the dataset has {len(self):,}", f"give 1 to {len(self):,}")
         return Dataset(self.images[:m], self.labels[:m], self.classes, self.name)
 
     def one_hot(self, width: int, dtype: npt.DTypeLike) -> Array:
@@ -96,7 +98,7 @@ def mnist() -> Splits:
     """
     splits = read_directory(DATA)
     if splits.training.name != "mnist":
-        raise InputError(f"{DATA}: not the original MNIST; restore it with: git checkout -- {DATA}")
+        raise InputError(DATA, "not the original MNIST", f"restore it with: git checkout -- {DATA}")
     return splits
 
 
@@ -109,14 +111,14 @@ def read_directory(directory: Path, split: str | None = None) -> Splits:
     Raises InputError, with the name of the file, if one is missing, ambiguous or damaged, or does not match the others.
     """
     if not directory.exists():
-        raise InputError(f"{directory}: not a directory; give a directory with the four IDX files")
+        raise InputError(directory, "not a directory", "give a directory with the four IDX files")
     files = find(directory, split)
     arrays = {part: file.read() for part, file in files.items()}
     sums = {part: checksum(array) for part, array in arrays.items()}
     if directory == DATA:
         for part, digest in sums.items():
             if digest != MNIST_SHA256[part]:
-                raise InputError(f"{files[part]}: SHA-256 {digest} is not MNIST's {MNIST_SHA256[part]}; restore it with git checkout")
+                raise InputError(files[part], f"SHA-256 {digest} is not MNIST's {MNIST_SHA256[part]}", "restore it with git checkout")
     is_mnist = sums == MNIST_SHA256
     name = "mnist" if is_mnist else "idx-" + hashlib.sha256("".join(sums.values()).encode()).hexdigest()[:8]
 
@@ -126,17 +128,17 @@ def read_directory(directory: Path, split: str | None = None) -> Splits:
         x, y = arrays[images], arrays[labels]
         for part, array, dimensions in ((images, x, 3), (labels, y, 1)):
             if array.ndim == 4 and dimensions == 3:
-                raise InputError(f"{files[part]}: an array of shape {array.shape}; convert colour images to grey ones, (n, height, width)")
+                raise InputError(files[part], f"an array of shape {array.shape}", "convert colour images to grey ones, (n, height, width)")
             if array.ndim != dimensions:
-                raise InputError(f"{files[part]}: an array of shape {array.shape}; it needs {dimensions} dimensions")
+                raise InputError(files[part], f"an array of shape {array.shape}", f"it needs {dimensions} dimensions")
         if len(x) != len(y):
-            raise InputError(f"{files[images]}: {len(x):,} images, but {files[labels]} has {len(y):,} labels; use files of one dataset")
+            raise InputError(files[images], f"{len(x):,} images, but {files[labels]} has {len(y):,} labels", "use files of one dataset")
         return Dataset(x.reshape(len(x), -1) * np.float32(1 / 256), y.astype(np.int64), classes, name)
 
     train, test = dataset("train-images", "train-labels"), dataset("t10k-images", "t10k-labels")
     if train.images.shape[1] != test.images.shape[1]:
         pixels = f"{test.images.shape[1]} pixels per image, but {files['train-images']} has {train.images.shape[1]}"
-        raise InputError(f"{files['t10k-images']}: {pixels}; use files of one dataset")
+        raise InputError(files["t10k-images"], pixels, "use files of one dataset")
     kept = len(train) - len(train) // 6
     held_back = Dataset(train.images[kept:], train.labels[kept:], classes, name) if kept < len(train) else train
     return Splits(train.first(kept), held_back, test)

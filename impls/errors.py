@@ -7,7 +7,19 @@ from collections.abc import Iterable
 
 
 class InputError(ValueError):
-    """Invalid input from the caller. The message is one line: `<thing>: <problem>; <fix>`."""
+    """Invalid input from the caller. The message is one line: `<thing>: <problem>; <fix>`.
+
+    thing    what is invalid, as the caller named it: an option with its value, a file with its line and column, an argument
+    problem  why it is invalid
+    fix      what to do; empty if the problem says it
+    """
+
+    def __init__(self, thing: object, problem: object, fix: str = "") -> None:
+        self.thing, self.problem, self.fix = str(thing), str(problem), fix
+        super().__init__(self.thing, self.problem, self.fix)  # strings, so that it can be pickled
+
+    def __str__(self) -> str:
+        return f"{self.thing}: {self.problem}" + (f"; {self.fix}" if self.fix else "")
 
 
 class Unsupported(Exception):
@@ -27,4 +39,4 @@ def unknown(kind: str, name: str, known: Iterable[str], *, otherwise: str = "") 
     """
     known = list(known)
     near = difflib.get_close_matches(name, known, n=1)
-    return InputError(f"unknown {kind} {name!r}: " + (f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}{otherwise}"))
+    return InputError(f"unknown {kind} {name!r}", f"did you mean {near[0]}?" if near else f"choose from {', '.join(known)}{otherwise}")

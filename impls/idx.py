@@ -34,11 +34,11 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     """
     try:
         if not path.is_file():  # reading a pipe could block forever
-            raise InputError(f"{path}: not a file; give an IDX file")
+            raise InputError(path, "not a file", "give an IDX file")
         with path.open("rb") as raw:
             return read_stream(raw, str(path), path.stat().st_size)
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error}") from error
+        raise InputError(path, f"cannot be read: {error}") from error
 
 
 def read_stream(raw: IO[bytes], name: str, size: int, *, compressed: bool = False) -> npt.NDArray[np.uint8]:
@@ -57,27 +57,27 @@ def read_stream(raw: IO[bytes], name: str, size: int, *, compressed: bool = Fals
         with gzip.open(raw) as content:
             return _read_content(name, content, unpacked)
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{name}: cannot be read: {error}") from error
+        raise InputError(name, f"cannot be read: {error}") from error
 
 
 def _read_content(name: str, content: IO[bytes] | BufferedIOBase, at_most: int) -> npt.NDArray[np.uint8]:
     dtype, dimensions = _type(name, content.read(4))
     sizes = content.read(4 * dimensions)
     if len(sizes) < 4 * dimensions:
-        raise InputError(f"{name}: ends inside its header; download it again")
+        raise InputError(name, "ends inside its header", "download it again")
     shape = tuple(int(n) for n in np.frombuffer(sizes, ">u4"))
     expected = math.prod(shape) * dtype.itemsize
     if expected > at_most:
-        raise InputError(f"{name}: too small for the {' x '.join(map(str, shape))} {_unit(dtype)} in its header; download it again")
+        raise InputError(name, f"too small for the {' x '.join(map(str, shape))} {_unit(dtype)} in its header", "download it again")
     if not expected:
-        raise InputError(f"{name}: empty: its header says {' x '.join(map(str, shape))}; give a file with data")
+        raise InputError(name, f"empty: its header says {' x '.join(map(str, shape))}", "give a file with data")
     data = bytearray()  # grows with the data that exist, so a false header allocates nothing
     while len(data) < expected and (part := content.read(min(_PART, expected - len(data)))):
         data += part
     if len(data) < expected:
-        raise InputError(f"{name}: truncated: {len(data):,} bytes of the {expected:,} in its header; download it again")
+        raise InputError(name, f"truncated: {len(data):,} bytes of the {expected:,} in its header", "download it again")
     if content.read(1):
-        raise InputError(f"{name}: oversized: more than the {expected:,} bytes in its header; download it again")
+        raise InputError(name, f"oversized: more than the {expected:,} bytes in its header", "download it again")
     array = np.frombuffer(data, dtype).reshape(shape)
     return array if dtype == np.uint8 else _classes(name, array)
 
@@ -85,12 +85,12 @@ def _read_content(name: str, content: IO[bytes] | BufferedIOBase, at_most: int) 
 def _type(name: str, magic: bytes) -> tuple[np.dtype[Any], int]:
     """Return the type of the numbers and the number of dimensions, or raise InputError with what the file is instead."""
     if magic[:1] == b"<":
-        raise InputError(f"{name}: an HTML or XML page, such as a server's error message; download the file again")
+        raise InputError(name, "an HTML or XML page, such as a server's error message", "download the file again")
     if len(magic) < 4 or magic[:2] != b"\x00\x00" or magic[2] not in _TYPES or not 1 <= magic[3] <= 4:
-        raise InputError(f"{name}: starts with 0x{magic.hex()}; IDX labels start with 0x00000801, IDX images with 0x00000803")
+        raise InputError(name, f"starts with 0x{magic.hex()}", "IDX labels start with 0x00000801, IDX images with 0x00000803")
     if magic[2] == _UNSIGNED_BYTE or (magic[2] == _INTEGER and magic[3] <= 2):
         return np.dtype(_TYPES[magic[2]]), magic[3]
-    raise InputError(f"{name}: {_unit(np.dtype(_TYPES[magic[2]]))}; convert them to unsigned bytes, for images from 0 to 255")
+    raise InputError(name, _unit(np.dtype(_TYPES[magic[2]])), "convert them to unsigned bytes, for images from 0 to 255")
 
 
 def _unit(dtype: np.dtype[Any]) -> str:
@@ -101,7 +101,7 @@ def _classes(name: str, array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Return the classes of labels that are integers, (n,) or QMNIST's (n, 8), as bytes."""
     classes = array if array.ndim == 1 else array[:, 0]
     if classes.min() < 0 or classes.max() > 255:
-        raise InputError(f"{name}: classes from {classes.min()} to {classes.max()}; they must be from 0 to 255")
+        raise InputError(name, f"classes from {classes.min()} to {classes.max()}", "they must be from 0 to 255")
     return classes.astype(np.uint8)
 
 

@@ -54,7 +54,7 @@ class IdxFile:
             with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as content:
                 return read_stream(content, str(self), archive.getinfo(self.member).compress_size, compressed=True)
         except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # RuntimeError: it has a password
-            raise InputError(f"{self}: cannot be read: {error}") from error
+            raise InputError(self, f"cannot be read: {error}") from error
 
 
 def find(place: Path, split: str | None = None) -> dict[str, IdxFile]:
@@ -79,22 +79,24 @@ def _chosen(place: Path, datasets: list[str], split: str | None) -> str:
     """Return the dataset with that name, or the only one, or the one without a name of its own."""
     if split is None:
         if len(datasets) > 1 and "" not in datasets:
-            raise InputError(f"{place}: has several datasets; choose one with --split {' or --split '.join(datasets)}")
+            raise InputError(place, "has several datasets", f"choose one with --split {' or --split '.join(datasets)}")
         return "" if "" in datasets or not datasets else datasets[0]
     matching = [name for name in datasets if split.lower() == name or name.endswith(f"-{split.lower()}")]
     if len(matching) != 1:
-        raise InputError(f"--split {split}: {place} has {', '.join(name or 'files without a name' for name in datasets) or 'no IDX files'}")
+        raise InputError(
+            f"--split {split}", f"{place} has {', '.join(name or 'files without a name' for name in datasets) or 'no IDX files'}"
+        )
     return matching[0]
 
 
 def _one(place: Path, part: str, files: list[IdxFile]) -> IdxFile:
     if not files:
         name = f"{part}-idx{3 if part.endswith('images') else 1}-ubyte"
-        raise InputError(f"{place}: no {name} or {name}.gz; add it, or give a directory with the four IDX files")
+        raise InputError(place, f"no {name} or {name}.gz", "add it, or give a directory with the four IDX files")
     nearest = sorted((file for file in files if file.depth == min(other.depth for other in files)), key=str)
     if len(nearest) > 1 and not _same(nearest):
         names = ", ".join(file.name for file in nearest)
-        raise InputError(f"{place}: several files for {part}: {names}; keep one, because their contents differ")
+        raise InputError(place, f"several files for {part}: {names}", "keep one, because their contents differ")
     return nearest[0]
 
 
@@ -120,7 +122,7 @@ def _in_archive(place: Path) -> Iterator[IdxFile]:
         with zipfile.ZipFile(place) as archive:
             members = archive.namelist()
     except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"{place}: not a zip archive ({error}); give one, or a directory with the four IDX files") from error
+        raise InputError(place, f"not a zip archive ({error})", "give one, or a directory with the four IDX files") from error
     for member in members:
         if not any(part.startswith((".", "__")) for part in member.split("/")):
             yield IdxFile(place, member, member.count("/"))

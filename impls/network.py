@@ -44,20 +44,20 @@ class Network:
         self.weights: list[Array] = [np.array(w, order="C") for w in weights]
         self.biases: list[Array] = [np.array(b, order="C") for b in biases]
         if not self.weights or len(self.weights) != len(self.biases):
-            raise InputError(f"network: {len(weights)} weights and {len(biases)} biases; give one of each for every layer")
+            raise InputError("network", f"{len(weights)} weights and {len(biases)} biases", "give one of each for every layer")
         for w, b in zip(self.weights, self.biases, strict=True):
             if w.ndim != 2 or b.shape != (w.shape[0], 1) or 0 in w.shape:
                 raise InputError(
-                    f"network: weights {w.shape} and biases {b.shape} do not match; n units with m inputs need (n, m) and (n, 1)"
+                    "network", f"weights {w.shape} and biases {b.shape} do not match", "n units with m inputs need (n, m) and (n, 1)"
                 )
         for below, above in pairwise(self.weights):
             if above.shape[1] != below.shape[0]:
                 raise InputError(
-                    f"network: weights {below.shape} and {above.shape} do not match; the second needs {below.shape[0]} columns"
+                    "network", f"weights {below.shape} and {above.shape} do not match", f"the second needs {below.shape[0]} columns"
                 )
         dtypes = {array.dtype for array in (*self.weights, *self.biases)}
         if len(dtypes) > 1 or self.dtype not in (np.float32, np.float64):
-            raise InputError(f"network: dtypes {', '.join(sorted(map(str, dtypes)))}; make all arrays float32, or all float64")
+            raise InputError("network", f"dtypes {', '.join(sorted(map(str, dtypes)))}", "make all arrays float32, or all float64")
 
     @classmethod
     def gaussian(cls, layers: Sequence[int], *, seed: int = 0, dtype: npt.DTypeLike = np.float32) -> Network:
@@ -119,5 +119,5 @@ class Network:
 def _checked_layers(layers: Sequence[int]) -> tuple[int, ...]:
     widths = tuple(int(n) for n in layers)
     if len(widths) < 2 or min(widths) < 1:
-        raise InputError(f"layers {'-'.join(map(str, widths)) or '()'}: not a network; give at least two widths, each 1 or more")
+        raise InputError(f"layers {'-'.join(map(str, widths)) or '()'}", "not a network", "give at least two widths, each 1 or more")
     return widths

@@ -53,14 +53,14 @@ class Trainer(ABC):
         Raises InputError for invalid arguments, and Unsupported for a case that the trainer does not support.
         """
         if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-            raise InputError(f"batch size {batch_size!r}: not a positive integer; give 1 or more")
+            raise InputError(f"batch size {batch_size!r}", "not a positive integer", "give 1 or more")
         if not math.isfinite(learning_rate) or learning_rate <= 0:
-            raise InputError(f"learning rate {learning_rate!r}: not positive and finite; give a number above 0")
+            raise InputError(f"learning rate {learning_rate!r}", "not positive and finite", "give a number above 0")
         pixels, outputs = network.layers[0], network.layers[-1]
         if data.images.shape[1] != pixels:
-            raise InputError(f"network: {pixels} inputs, but the images have {data.images.shape[1]} pixels; make them equal")
+            raise InputError("network", f"{pixels} inputs, but the images have {data.images.shape[1]} pixels", "make them equal")
         if data.classes > outputs:
-            raise InputError(f"network: {outputs} outputs, but the labels have {data.classes} classes; give it one output per class")
+            raise InputError("network", f"{outputs} outputs, but the labels have {data.classes} classes", "give it one output per class")
         self.layers = network.layers
         self.dtype = network.dtype
         self.examples = len(data)
@@ -78,7 +78,7 @@ class Trainer(ABC):
         """
         if network.layers != self.layers or network.dtype != self.dtype:
             raise InputError(
-                f"network: layers {network.layers}, dtype {network.dtype}; this trainer needs layers {self.layers}, dtype {self.dtype}"
+                "network", f"layers {network.layers}, dtype {network.dtype}", f"this trainer needs layers {self.layers}, dtype {self.dtype}"
             )
         self._set_weights(network)
         self._synchronize()
@@ -93,10 +93,10 @@ class Trainer(ABC):
         """
         order = np.asarray(order)
         if order.shape != (self.examples,) or order.dtype.kind not in "iu":
-            raise InputError(f"order: shape {order.shape}, dtype {order.dtype}; give {self.examples} integers")
+            raise InputError("order", f"shape {order.shape}, dtype {order.dtype}", f"give {self.examples} integers")
         unsigned = order.view(order.dtype.str.replace("i", "u"))  # a negative index becomes a large one
         if unsigned.max() >= self.examples:
-            raise InputError(f"order: indices {order.min()}..{order.max()}; they must be in 0..{self.examples - 1}")
+            raise InputError("order", f"indices {order.min()}..{order.max()}", f"they must be in 0..{self.examples - 1}")
         self._epoch(order)
         self._synchronize()
 

@@ -16,6 +16,7 @@ from bench.machine.identity import slug
 from bench.machine.roofline import Peaks, Work, epoch_work
 from bench.records.schema import FIELDS
 from bench.verify.rounding import TOLERANCE
+from impls import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,40 +32,45 @@ PERSONAL = {
 }
 
 
-def check(path: Path) -> list[str]:
-    """Return the problems of a file, one line each; empty if it is valid. Raises InputError if it cannot be read."""
+def check(path: Path) -> list[InputError]:
+    """Return the problems of a file; empty if it is valid. Raises InputError if it cannot be read."""
     table = records.read([path])
-    complaints = [*_unfinished(path, table), *_implausible(table), *_unknown_code(table), *_personal(table)]
-    return [f"{path}: {complaint}" for complaint in complaints]
+    problems = [*_unfinished(path, table), *_implausible(table), *_unknown_code(table), *_personal(table)]
+    return [InputError(f"{path}, {place}" if place else path, *problem) for place, *problem in problems]
 
 
-def _unfinished(path: Path, table: pd.DataFrame) -> Iterator[str]:
+# A problem: the place in the file, what is wrong there, and perhaps what to do.
+Problem = tuple[str, str] | tuple[str, str, str]
+
+
+def _unfinished(path: Path, table: pd.DataFrame) -> Iterator[Problem]:
     if path.name.endswith(".partial.csv"):
-        yield "partial file: the run stopped before its end; send the CSV of a finished run"
+        yield "", "partial file: the run stopped before its end", "send the CSV of a finished run"
     for key, rounds in table.groupby(["run_id", "kind", *records.JOB, "ranks", "trainer"], sort=False)["round"]:
         if sorted(rounds) != list(range(1, len(rounds) + 1)):
             run, _, workload, *_, trainer = tuple[Any, ...](key)
-            yield f"run {run}, {workload} {trainer}: rounds are not numbered 1 to {len(rounds)}; rows are missing or duplicated"
+            place = f"run {run}, {workload} {trainer}, column round"
+            yield place, f"not numbered 1 to {len(rounds)}", "rows are missing or duplicated"
 
 
-def _implausible(table: pd.DataFrame) -> Iterator[str]:
+def _implausible(table: pd.DataFrame) -> Iterator[Problem]:
     for case, rows in table.groupby(["run_id", "ranks", "workload", "trainer"], sort=False):
         name = " ".join(tuple[Any, ...](case)[2:])
         one = rows.sort_values("seconds").iloc[0]
         worst = rows["max_error"].max()
         if worst > TOLERANCE.get(one["dtype"], 0.0):
-            yield f"{name}: max_error {worst:.1e} exceeds the tolerance; the weights differ from the oracle"
+            yield f"{name}, column max_error", f"{worst:.1e} exceeds the tolerance", "the weights differ from the oracle"
         if not rows["accuracy"].between(0, 1).all():
-            yield f"{name}: accuracy is not between 0 and 1"
+            yield f"{name}, column accuracy", "not between 0 and 1"
         work = _work(one)
         if work is None:
-            yield f"{name}: layers {one['layers']!r} are not widths joined by hyphens"
+            yield f"{name}, column layers", f"{one['layers']!r} are not widths joined by hyphens"
         elif one["flops"] > work.flops:
-            yield f"{name}: flops {one['flops']:,} exceeds the {work.flops:,} that its layers and examples need"
+            yield f"{name}, column flops", f"{one['flops']:,} exceeds the {work.flops:,} that its layers and examples need"
         elif np.isfinite([one["peak_flops"], one["peak_bytes"], one["bytes"]]).all() and one["peak_flops"] and one["peak_bytes"]:
             floor = Peaks(one["peak_flops"], one["peak_bytes"]).floor(Work(one["flops"], one["bytes"]))
             if floor > _TOO_FAST * one["seconds"]:
-                yield f"{name}: round {one['round']} took {one['seconds']:.3g} s, less than the floor of {floor:.3g} s"
+                yield f"{name}, column seconds", f"round {one['round']} took {one['seconds']:.3g} s, less than the floor of {floor:.3g} s"
 
 
 def _work(row: pd.Series[Any]) -> Work | None:
@@ -73,29 +79,29 @@ def _work(row: pd.Series[Any]) -> Work | None:
     return epoch_work([int(width) for width in row["layers"].split("-")], row["examples"], 8)
 
 
-def _unknown_code(table: pd.DataFrame) -> Iterator[str]:
+def _unknown_code(table: pd.DataFrame) -> Iterator[Problem]:
     if table["dirty"].any():
-        yield "column dirty: the code was changed since its commit or is in no commit, so it is not reproducible; use a clean commit"
+        yield "column dirty", "the code was changed since its commit or is in no commit, so it is not reproducible", "use a clean commit"
     if (table["commit"] == "").any():
-        yield "column commit: empty, so the measured code is unknown; benchmark in a git clone in which `git status` works"
+        yield "column commit", "empty, so the measured code is unknown", "benchmark in a git clone in which `git status` works"
 
 
-def _personal(table: pd.DataFrame) -> Iterator[str]:
+def _personal(table: pd.DataFrame) -> Iterator[Problem]:
     texts = [field for field in FIELDS if field.type is str]
     for field in texts:
         for value in table[field.name].unique():
             for what, pattern in PERSONAL.items():
                 if pattern.search(value) and not (what == "a network address" and field.column.version):  # a version may have four numbers
-                    yield f"column {field.name}: {value!r} looks like {what}"
+                    yield f"column {field.name}", f"{value!r} looks like {what}"
     here = {"this machine's host name": platform.node(), "your user name": _user()}
     for field in texts:
         for value in table[field.name].unique() if field.column.named else ():
             for what, name in here.items():
                 if len(name) > 2 and name != "root" and re.search(rf"(?<!\w){re.escape(name)}(?!\w)", value, re.IGNORECASE):
-                    yield f"column {field.name}: {value!r} contains {what}"
+                    yield f"column {field.name}", f"{value!r} contains {what}"
     for machine in table["machine"].unique():
         if machine != slug(machine):
-            yield f"column machine: {machine!r} is not a short name of lower-case letters, digits and hyphens; use {slug(machine)}"
+            yield "column machine", f"{machine!r} is not a short name of lower-case letters, digits and hyphens", f"use {slug(machine)}"
 
 
 def _user() -> str:

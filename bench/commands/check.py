@@ -23,8 +23,8 @@ def run(given: argparse.Namespace) -> int:
     from bench.analysis.validate import check
 
     paths = records.files(given.csv)
-    complaints = [complaint for path in paths for complaint in check(path)]
+    problems = [str(problem) for path in paths for problem in check(path)]
     fine = [f"{path}: complete, plausible and free of personal data" for path in paths]
     disturbed = [f"{path}: {line}" for path in paths for line in noise.format_lines(noise.detect(records.read([path])))]
-    print(*map(plain, [*(complaints or fine), *disturbed]), sep="\n")
-    return 1 if complaints else 0
+    print(*map(plain, [*(problems or fine), *disturbed]), sep="\n")
+    return 1 if problems else 0

@@ -34,11 +34,11 @@ def add_parser(commands: Commands) -> None:
 def run(given: argparse.Namespace) -> int:
     """Print the comparison, or with --over-time the history; return 3 if there is nothing to compare."""
     if given.json and given.markdown:
-        raise InputError("--json and --markdown: give one or the other")
+        raise InputError("--json and --markdown", "give one or the other")
     if given.between and (given.over_time or not given.directory):
-        raise InputError("--between: applies only to the map that -o DIR draws; give -o DIR, without --over-time")
+        raise InputError("--between", "applies only to the map that -o DIR draws", "give -o DIR, without --over-time")
     if given.baseline and given.over_time:
-        raise InputError("--baseline and --over-time: give one or the other; --over-time compares each machine with itself")
+        raise InputError("--baseline and --over-time", "give one or the other", "--over-time compares each machine with itself")
     return _over_time(given) if given.over_time else _compare(given)
 
 

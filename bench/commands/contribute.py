@@ -57,16 +57,18 @@ def _code(*, allow_dirty: bool) -> tuple[str, bool]:
 
     Raises InputError if `check` would later reject the result, unless allow_dirty is set.
     """
-    commit, dirty, problem = "", False, "the code has no commit; run the command in a git clone"
+    problem, fix = "the code has no commit", "run the command in a git clone"
     try:
         if state := git.own_state():
             commit, dirty = state
-            problem = f"the code differs from commit {commit}; commit or stash the changes (git stash)" if dirty else ""
+            if not dirty or allow_dirty:
+                return commit, dirty
+            problem, fix = f"the code differs from commit {commit}", "commit or stash the changes (git stash)"
     except InputError as error:
-        problem = f"the commit cannot be read: {error}"
-    if problem and not allow_dirty:
-        raise InputError(f"{own_code.ROOT}: {problem}, or add --allow-dirty (check will then reject the result)")
-    return commit, dirty
+        problem, fix = f"the commit cannot be read: {error.thing}: {error.problem}", error.fix or "make git work here"
+    if not allow_dirty:
+        raise InputError(own_code.ROOT, problem, f"{fix}, or add --allow-dirty (check will then reject the result)")
+    return "", False
 
 
 def _from_here(path: Path) -> Path:

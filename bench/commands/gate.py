@@ -58,7 +58,7 @@ def run(given: argparse.Namespace) -> int:
     if given.summary:
         records.check_writable(given.summary.parent, option="--summary")
         if given.summary.is_dir():
-            raise InputError(f"--summary {given.summary}: is a directory; name a file")
+            raise InputError(f"--summary {given.summary}", "is a directory", "name a file")
     report = gate(options, base=given.base, margin=given.margin, seconds=given.seconds)
     progress("")
     print(report.json() if given.json else report.text())
@@ -102,7 +102,7 @@ def _self_test(given: argparse.Namespace, options: Options) -> int:
 
     for option in ("--summary", "--strict"):
         if getattr(given, option.removeprefix("--")):
-            raise InputError(f"{option}: cannot be combined with --self-test, which has no verdicts; remove one of them")
+            raise InputError(option, "cannot be combined with --self-test, which has no verdicts", "remove one of them")
     try:
         rates = self_test.self_test(options, base=given.base, margin=given.margin, seconds=given.seconds)
     except ContenderError as error:

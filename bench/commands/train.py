@@ -32,7 +32,7 @@ def run(given: argparse.Namespace) -> int:
     from bench.verify.oracle import VerificationError
 
     if given.epochs < 1:
-        raise InputError(f"--epochs {given.epochs}: must be a whole number, 1 or more")
+        raise InputError(f"--epochs {given.epochs}", "must be a whole number, 1 or more")
     options = parse(given, results=Path("results/local"), trainers=["matrix"], workloads=["nielsen"])
     if not sys.stdout.isatty():  # piped output may arrive on the same terminal, in the middle of the progress line
         show_with(logging.NullHandler())

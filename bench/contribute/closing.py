@@ -41,7 +41,7 @@ def conclude(campaign: Campaign, *, draw: bool) -> tuple[list[str], list[Path]]:
     csvs = campaign.directory.csvs
     if not csvs:
         return [], []
-    complaints = [complaint for path in csvs for complaint in check(path)]
+    complaints = [str(problem) for path in csvs for problem in check(path)]
     warnings = [warning for outcome in campaign.outcomes for warning in outcome.warnings]
     drawn: list[Path] = []
     if draw:

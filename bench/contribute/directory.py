@@ -91,7 +91,7 @@ class Directory:
         unfinished.mkdir(exist_ok=True)
         owner, me = unfinished / "process", psutil.Process()
         if (other := _alive(owner)) and other != me.pid:
-            raise InputError(f"{self.path}: process {other} is measuring into it; wait until it ends, or end it")
+            raise InputError(self.path, f"process {other} is measuring into it", "wait until it ends, or end it")
         atomic_write(owner, f"{me.pid} {me.create_time()}\n")
         try:
             yield
@@ -117,7 +117,7 @@ def choose_directory(parent: Path, configuration: Mapping[str, object], dirty: b
         if not differing:
             return Directory(path, reason)
         reason = reason or f"{path} has measurements that differ in {', '.join(differing)}"
-    raise InputError(f"{parent}: it has {_MOST} directories of {configuration['machine']}; choose another one with --results")
+    raise InputError(parent, f"it has {_MOST} directories of {configuration['machine']}", "choose another one with --results")
 
 
 def _differing(path: Path, configuration: Mapping[str, object], dirty: bool, estimator: Estimator) -> list[str]:

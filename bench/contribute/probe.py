@@ -27,7 +27,7 @@ def probe(trainers: Sequence[str]) -> tuple[dict[str, str], dict[str, str]]:
 
     ended = child_events.run(["-m", "bench.contribute.probe", ",".join(trainers)], seconds=_SECONDS, line=listen)
     if not answers:
-        raise InputError(f"--trainers: {ended.tail[-1] if ended.tail else f'loading them ended Python with exit code {ended.code}'}")
+        raise InputError("--trainers", ended.tail[-1] if ended.tail else f"loading them ended Python with exit code {ended.code}")
     return answers[-1]["devices"], answers[-1]["absent"]
 
 

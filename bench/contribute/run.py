@@ -30,7 +30,7 @@ def contribute(request: Request, *, plan: Sequence[Stage] | None = None) -> int:
     progress("detecting the hardware")
     machine, threads = describe(options.machine), options.threads or affinity.default_threads()
     if threads > affinity.available():
-        raise InputError(f"--threads {threads}: this process may run on {affinity.available()} processors; give fewer")
+        raise InputError(f"--threads {threads}", f"this process may run on {affinity.available()} processors", "give fewer")
     meter = Meter()
     devices, absent = probe(options.trainers)
     load = meter.shares().load

@@ -23,10 +23,12 @@ def merge_base() -> str:
                 fix = "this clone is shallow, so run git fetch --unshallow (actions/checkout: fetch-depth: 0)"
             else:
                 fix = "give --base REVISION"
-            raise InputError(f"--base: HEAD and {main} have no common commit in this clone; {fix}") from error
+            raise InputError("--base", f"HEAD and {main} have no common commit in this clone", fix) from error
     run_git("rev-parse", "HEAD")  # raises outside a git repository
     raise InputError(
-        "--base: no main branch in this clone; give --base REVISION, or run git fetch origin main:main (actions/checkout: fetch-depth: 0)"
+        "--base",
+        "no main branch in this clone",
+        "give --base REVISION, or run git fetch origin main:main (actions/checkout: fetch-depth: 0)",
     )
 
 

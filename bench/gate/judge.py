@@ -43,11 +43,13 @@ def gate(options: Options, *, base: str | None, margin: float = MARGIN, seconds:
     """
     if len(options.workloads) != 1:
         names = ",".join(workload.name for workload in options.workloads)
-        raise InputError(f"--workload {names}: gate takes one workload, not {len(options.workloads)}")
+        raise InputError(f"--workload {names}", f"gate takes one workload, not {len(options.workloads)}")
     home()  # raises if the running code is another copy than the checkout that is compared
     revision = commit(base) if base else merge_base()
     if not options.trainers and not has_impls():
-        raise InputError("--trainers: this repository has no impls/, so name the trainers to judge, such as --trainers my_module:MyTrainer")
+        raise InputError(
+            "--trainers", "this repository has no impls/", "name the trainers to judge, such as --trainers my_module:MyTrainer"
+        )
     trainers = options.trainers or changed(revision)
     for trainer in trainers:
         impls.locate(trainer)  # rejects an unknown name

@@ -22,10 +22,12 @@ def reject_missing(trainer: str, base: str) -> None:
     module, class_name = impls.locate(trainer)
     texts = [text for file in _files(module) for text in (_here(file), _at(base, file)) if text is not None]
     if not texts and find_spec(module.partition(".")[0]) is None:
-        raise InputError(f"--trainers {trainer}: neither the working tree nor {base[:12]} has a module {module}; correct the name")
+        raise InputError(f"--trainers {trainer}", f"neither the working tree nor {base[:12]} has a module {module}", "correct the name")
     name = re.compile(rf"\b{re.escape(class_name.partition('.')[0])}\b")
     if texts and not any(map(name.search, texts)):
-        raise InputError(f"--trainers {trainer}: neither the working tree nor {base[:12]} has {class_name} in {module}; correct the name")
+        raise InputError(
+            f"--trainers {trainer}", f"neither the working tree nor {base[:12]} has {class_name} in {module}", "correct the name"
+        )
 
 
 def _files(module: str) -> list[Path]:

@@ -65,7 +65,7 @@ def self_test(options: Options, *, base: str | None, margin: float, seconds: flo
     """
     for kind, asked in (("trainer", options.trainers), ("workload", [workload.name for workload in options.workloads])):
         if len(asked) > 1:
-            raise InputError(f"--self-test: takes one {kind}, not {len(asked)} ({', '.join(asked)})")
+            raise InputError("--self-test", f"takes one {kind}, not {len(asked)} ({', '.join(asked)})")
     trainer = options.trainers[0] if options.trainers else "matrix"
     locate(trainer)
     revision = commit(base) if base else merge_base()

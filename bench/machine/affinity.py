@@ -39,7 +39,7 @@ def limit_threads(threads: int | None = None) -> int:
     most = available()
     threads = default_threads() if threads is None else threads
     if not 1 <= threads <= most:
-        raise InputError(f"--threads {threads}: this process may run on {most} processors; give 1 to {most}")
+        raise InputError(f"--threads {threads}", f"this process may run on {most} processors", f"give 1 to {most}")
     pin(processors()[:threads])
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
     threadpoolctl.threadpool_limits(threads)

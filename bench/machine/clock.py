@@ -45,4 +45,4 @@ def measure(now: Callable[[], float] = time.perf_counter) -> Clock:
             steps.append(last - before)
         if reading >= _READINGS and len(steps) > 1:
             return Clock(min(steps[1:]), (last - first) / reading)  # the first reading may fall within a step
-    raise InputError(f"time.perf_counter: did not advance in {_MOST:,} readings; benchmark on another system")
+    raise InputError("time.perf_counter", f"did not advance in {_MOST:,} readings", "benchmark on another system")

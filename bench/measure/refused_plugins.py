@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from impls import InputError
+
 _AT_ONCE = "cases that run at once slow each other down"
 _ELSEWHERE = "a case in a process of its own cannot add its rows to the CSV"
 _PROFILED = "a profiler slows Python code down"
@@ -28,16 +30,16 @@ _REFUSED = {
 }
 
 
-def refusal(config: pytest.Config) -> str | None:
-    """Return why this run cannot measure, with a fix, on one line; None if it can."""
+def refusal(config: pytest.Config) -> InputError | None:
+    """Return why this run cannot measure; None if it can."""
     options: dict[str, Any] = vars(config.option)
     once = {name: options.get(name) in (1, "1") for name in ("parallel_threads", "iterations")}
     without_effect = once | {"cov_source": options.get("no_cov")}
     for name, (plugin, option, reason) in _REFUSED.items():
         if options.get(name) and not without_effect.get(name) and config.pluginmanager.hasplugin(plugin):
-            return f"{option}: {reason}; leave it out, also of PYTEST_ADDOPTS"
+            return InputError(option, reason, "leave it out, also of PYTEST_ADDOPTS")
     if (tracer := _tracer()) and not options.get("benchmark_disable"):
-        return f"{tracer}: it traces this process, which slows Python code down; run without it, or with --benchmark-disable"
+        return InputError(tracer, "it traces this process, which slows Python code down", "run without it, or with --benchmark-disable")
     return None
 
 

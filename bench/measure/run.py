@@ -94,7 +94,7 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
     Limits this process to the requested threads. Call it before the trainers' libraries are loaded.
     """
     if launcher.ranks() > ranks:
-        raise InputError(f"mpiexec: this process is one of {launcher.ranks()} ranks; only scale and fleet run under mpiexec")
+        raise InputError("mpiexec", f"this process is one of {launcher.ranks()} ranks", "only scale and fleet run under mpiexec")
     given = affinity.thread_variables()
     restricted = restrictions(options.threads or affinity.default_threads(), pinned=ranks > 1)
     threads = affinity.limit_threads(options.threads)

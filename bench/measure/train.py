@@ -35,12 +35,12 @@ def train(options: Options, *, epochs: int, until: float | None) -> bool:
     Returns True if no trainer failed and every trainer that ran reached `until`. Raises InputError for a trainer that cannot run here.
     """
     if len(options.workloads) > 1:
-        names = ", ".join(workload.name for workload in options.workloads)
-        raise InputError(f"--workload {names}: train takes one workload, not {len(options.workloads)}")
+        names = ",".join(workload.name for workload in options.workloads)
+        raise InputError(f"--workload {names}", f"train takes one workload, not {len(options.workloads)}")
     run = prepare(options, kind="training")
     for case in run.cases:
         if case.absent:
-            raise InputError(f"--trainer {case.trainer}: cannot run here: {case.absent}")
+            raise InputError(f"--trainer {case.trainer}", f"cannot run here: {case.absent}")
     reached = []
     try:
         with Watchdog(run) as watchdog:
@@ -54,7 +54,7 @@ def train(options: Options, *, epochs: int, until: float | None) -> bool:
         raise
     if len(run.outcomes.skipped) == len(run.cases):
         raise InputError(
-            "; ".join(f"--trainer {case.trainer}: cannot train {case.workload.name}: {run.outcomes.skipped[case]}" for case in run.cases)
+            "--trainer", "; ".join(f"{case.trainer} cannot train {case.workload.name}: {run.outcomes.skipped[case]}" for case in run.cases)
         )
     run.close()
     run.draw()

@@ -80,14 +80,16 @@ def _print_failure(what: str, *, before: str = "") -> None:
 def started(command: str) -> Any:
     """Return the communicator of all ranks. Raises Refused, with the command to run, if there are fewer than two ranks."""
     if reason := unavailable("mpi"):
-        raise Refused(f"{command}: cannot use MPI: {reason}")
+        raise Refused(command, f"cannot use MPI: {reason}")
     from impls.mpi import library, world
 
     ranks = world()
     if ranks.size < 2:
         raise Refused(
-            f"{command}: needs at least 2 ranks, got 1; run {programs.call('mpiexec') or 'mpiexec'} -n 2 {own_command()} {command}, "
-            f"with the mpiexec of the MPI library that mpi4py loaded: {library()}"
+            command,
+            "needs at least 2 ranks, got 1",
+            f"run {programs.call('mpiexec') or 'mpiexec'} -n 2 {own_command()} {command}, "
+            f"with the mpiexec of the MPI library that mpi4py loaded: {library()}",
         )
     return ranks
 
@@ -102,11 +104,11 @@ def on_all_ranks(ranks: Any, work: Callable[[], Result]) -> Result:
         result = work()
     except InputError as refused:
         error = refused
-    errors = ranks.allgather(error and str(error))
+    errors = ranks.allgather(error)
     first = next((rank for rank, error in enumerate(errors) if error), None)
     if first is not None:
         if ranks.rank == first:
-            raise Refused(errors[first])
+            raise Refused(*errors[first].args)
         raise SystemExit(2)
     return result  # type: ignore[return-value]
 

@@ -114,7 +114,7 @@ def _measured(run: Run, every: Any) -> int:
 def _most(fitting: int) -> int:
     """Return the largest number of ranks to measure. Raises InputError if two ranks share a processor."""
     if fitting < 2:
-        raise InputError("mpiexec: the first two ranks share a processor; start them on separate ones, or give --oversubscribe")
+        raise InputError("mpiexec", "the first two ranks share a processor", "start them on separate ones, or give --oversubscribe")
     return fitting
 
 
@@ -125,11 +125,11 @@ def _devices(options: Options) -> list[str]:
 def _prepared(options: Options, size: int) -> Run:
     for name in options.trainers:
         if not hasattr(load_trainer(name), "over"):
-            raise InputError(f"--trainers {name}: cannot run over several ranks; choose mpi or mpi_gpu")
+            raise InputError(f"--trainers {name}", "cannot run over several ranks", "choose mpi or mpi_gpu")
     run = prepare(options, kind="timing", ranks=size)
     for case in run.cases:
         if case.absent:
-            raise InputError(f"--trainers {case.trainer}: cannot run here: {case.absent}")
+            raise InputError(f"--trainers {case.trainer}", f"cannot run here: {case.absent}")
     return run
 
 

@@ -24,7 +24,7 @@ def home() -> Path:
     """
     running, checkout = Path(impls.__file__).resolve().parent.parent, _checkout()
     if checkout and (checkout / _A_TRAINERS_BASE).is_file() and not checkout.samefile(running):
-        raise InputError(f"{checkout}: the running code is from {running}; run {programs.quoted(sys.executable)} -m bench in {checkout}")
+        raise InputError(checkout, f"the running code is from {running}", f"run {programs.quoted(sys.executable)} -m bench in {checkout}")
     return running
 
 
@@ -47,7 +47,7 @@ def commit(revision: str) -> str:
             remedy = f"this clone is shallow, so run {_fetch(revision)}"
         else:
             remedy = "run git fetch origin, or choose one from git log --oneline"
-        raise InputError(f"{revision}: unknown revision; {remedy}") from error
+        raise InputError(revision, "unknown revision", remedy) from error
 
 
 def _fetch(revision: str) -> str:
@@ -106,14 +106,14 @@ def lay_out(directory: Path, revision: str | None, *, ours: bool) -> None:
         try:
             archive = git.run(_root(), "archive", "--format=tar", revision, *(["impls"] if ours else []))
         except InputError as error:
-            raise InputError(f"{revision}: cannot read {'impls/' if ours else 'files'} of this commit: {error}") from error
+            raise InputError(revision, f"cannot read {'impls/' if ours else 'files'} of this commit: {error}") from error
         with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
             tar.extraction_filter = _inside
             tar.extractall(directory / THEIRS)
         if (directory / THEIRS / _A_TRAINERS_BASE).is_file():
             (directory / THEIRS / "impls").rename(directory / "impls")
         elif ours:
-            raise InputError(f"{revision}: its impls/ has no trainers; name a trainer of that repository, module:Class")
+            raise InputError(revision, "its impls/ has no trainers", "name a trainer of that repository, module:Class")
     shutil.copytree(running / "bench", directory / "bench", ignore=caches)
     if not (directory / "impls").is_dir():
         shutil.copytree(running / "impls", directory / "impls", ignore=caches)
@@ -131,7 +131,7 @@ def _root() -> Path:
     """Return the root of the checkout. Raises InputError if the current directory is not in one."""
     checkout = _checkout()
     if checkout is None:
-        raise InputError(f"{Path.cwd()}: not a git checkout; run this command in a clone of the repository")
+        raise InputError(Path.cwd(), "not a git checkout", "run this command in a clone of the repository")
     return checkout
 
 

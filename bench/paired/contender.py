@@ -59,12 +59,12 @@ def contender(name: str, directory: Path, *, python: str | None = None, env: Map
     """
     trainer, at, revision = name.partition("@")
     if at and not revision:
-        raise InputError(f"{name}: no revision after the @; give trainer or trainer@revision")
+        raise InputError(name, "no revision after the @", "give trainer or trainer@revision")
     if not at:
         locate(trainer)  # rejects an unknown name; another revision may have other trainers
     executable = shutil.which(python) if python else sys.executable
     if executable is None:
-        raise InputError(f"{python}: no such interpreter; give the path of a Python executable")
+        raise InputError(python, "no such interpreter", "give the path of a Python executable")
     # Absolute, because the worker runs in another directory. Not resolved, because that would leave a virtual environment.
     executable = str(Path(executable).absolute())
     revised = commit(revision) if at else None

@@ -110,7 +110,7 @@ def versus(a: Side, b: Side, options: Options, *, seconds: float) -> Answer:
     """
     if len(options.workloads) != 1:
         names = ",".join(workload.name for workload in options.workloads)
-        raise InputError(f"--workload {names}: versus takes one workload, not {len(options.workloads)}")
+        raise InputError(f"--workload {names}", f"versus takes one workload, not {len(options.workloads)}")
     begin, splits = time.monotonic(), options.splits()
     pairs: list[Pair] = []
     looks = 0

@@ -53,12 +53,16 @@ def layout(path: Path, header: Sequence[str], line: int = 1) -> Layout:
         return found
     for separator, name in _SEPARATORS.items():
         if len(header) < 3 and ",".join(header).count(separator) > 2:
-            raise InputError(f"{path}: its cells are separated by {name}; save it as a CSV with commas and decimal points")
+            raise InputError(path, f"its cells are separated by {name}", "save it as a CSV with commas and decimal points")
     missing = [name for name in HEADERS[1] if name not in header]
     if missing:
-        raise InputError(f"{path}: line {line} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}; choose a CSV of this suite")
+        raise InputError(
+            f"{path}, line {line}", f"lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}", "choose a CSV of this suite"
+        )
     raise InputError(
-        f"{path}: line {line} is not a header of schema 1 to {SCHEMA}; it has a repeated or an unknown column; choose a CSV of this suite"
+        f"{path}, line {line}",
+        f"not a header of schema 1 to {SCHEMA}; it has a repeated or an unknown column",
+        "choose a CSV of this suite",
     )
 
 
@@ -75,8 +79,8 @@ def lines(path: Path) -> Iterator[str]:
             while line := file.readline(_MOST_UNPACKED if packed else -1):
                 unpacked += len(line)
                 if packed and unpacked >= _MOST_UNPACKED:
-                    raise InputError(f"{path}: unpacks to more than {_MOST_UNPACKED >> 20} MiB; unpack it to read it")
+                    raise InputError(path, f"unpacks to more than {_MOST_UNPACKED >> 20} MiB", "unpack it to read it")
                 if line.endswith(b"\n") or not path.name.endswith(PARTIAL):
                     yield line.removeprefix(_BYTE_ORDER_MARK).decode()
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise InputError(f"{path}: the compressed data is broken ({error}); compress it again") from error
+            raise InputError(path, f"the compressed data is broken ({error})", "compress it again") from error

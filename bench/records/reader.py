@@ -52,7 +52,7 @@ def files(paths: Sequence[Path]) -> list[Path]:
             finished = (file for pattern in ("*.csv", "*.csv.gz") for file in path.rglob(pattern) if not file.name.endswith(PARTIAL))
             inside = sorted(file for file in finished if file.is_file() and _of_a_run(file))  # opening a named pipe would block
             if not inside:
-                raise InputError(f"{path}: contains no CSV of a run; choose another directory")
+                raise InputError(path, "contains no CSV of a run", "choose another directory")
         csvs += inside
     return list({file.resolve(): file for file in csvs}.values())
 
@@ -87,7 +87,7 @@ def read(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None] | 
                 raise
             broken(path, error)
     if not columns:
-        raise InputError(f"{len(paths)} files: none can be read")
+        raise InputError(f"{len(paths)} files", "none can be read")
     joined = (np.concatenate(parts) for parts in zip(*columns, strict=True))
     return pd.DataFrame(
         {field.name: pd.Series(cells, dtype=str) if field.type is str else cells for field, cells in zip(FIELDS, joined, strict=True)}
@@ -124,22 +124,24 @@ def _rows(path: Path) -> Iterator[tuple[int, int, list[str]]]:
                 here = layout(path, cells, reader.line_num)
                 continue
             if len(cells) != here.width:
-                raise InputError(f"{path}, line {reader.line_num}: {len(cells)} cells instead of {here.width}; the row is broken")
+                raise InputError(f"{path}, line {reader.line_num}", f"{len(cells)} cells instead of {here.width}", "the row is broken")
             row = here.row(cells)
             if row[0] != str(here.schema):
                 raise InputError(
-                    f"{path}, line {reader.line_num}: schema {_shown(row[0])} under the header of schema {here.schema}; the row is broken"
+                    f"{path}, line {reader.line_num}",
+                    f"schema {_shown(row[0])} under the header of schema {here.schema}",
+                    "the row is broken",
                 )
             empty = False
             yield reader.line_num, here.schema, row
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8, or choose a CSV of this suite") from error
+        raise InputError(path, f"not UTF-8 text ({error.reason})", "save it as UTF-8, or choose a CSV of this suite") from error
     except csv.Error as error:
-        raise InputError(f"{path}, line {reader.line_num}: {error}; the row is broken") from error
+        raise InputError(f"{path}, line {reader.line_num}", error, "the row is broken") from error
     except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from error
+        raise InputError(path, f"cannot be read ({error.strerror})") from error
     if empty:
-        raise InputError(f"{path}: contains no rows")
+        raise InputError(path, "contains no rows")
 
 
 def neutral(path: Path) -> str:
@@ -168,7 +170,7 @@ def _typed(cells: Sequence[str], field: Field, path: Path, lines: Sequence[int])
             wrong[cell] = error
     if wrong:
         line, cell = next((line, cell) for line, cell in zip(lines, cells, strict=True) if cell in wrong)
-        raise InputError(f"{path}, line {line}, column {field.name}: {_shown(cell)} is not {wrong[cell]}")
+        raise InputError(f"{path}, line {line}, column {field.name}", f"{_shown(cell)} is not {wrong[cell]}")
     dtype = {str: object, int: np.int64, bool: np.bool_, float: np.float64}[field.type]
     return np.fromiter(map(values.__getitem__, cells), dtype, len(cells))
 

@@ -122,7 +122,7 @@ def check_writable(directory: Path, *, option: str = "--results") -> None:
         with tempfile.TemporaryFile(dir=directory) as file:
             file.write(bytes(_FREE))
     except OSError as error:
-        raise InputError(f"{option} {directory}: cannot write there ({error.strerror}); name another directory") from error
+        raise InputError(f"{option} {directory}", f"cannot write there ({error.strerror})", "name another directory") from error
 
 
 def line(cells: Iterable[object]) -> bytes:

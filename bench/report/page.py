@@ -49,7 +49,7 @@ def report(paths: Sequence[Path], file: Path, *, broken: Callable[[Path, InputEr
     try:
         files.atomic_write(file, page)
     except OSError as error:
-        raise InputError(f"-o {file}: cannot write it ({error.strerror}); name another file") from error
+        raise InputError(f"-o {file}", f"cannot write it ({error.strerror})", "name another file") from error
 
 
 def _page(figures: dict[str, Any], raw: str) -> str:
@@ -57,7 +57,7 @@ def _page(figures: dict[str, Any], raw: str) -> str:
         import vl_convert
     except ImportError as error:
         raise InputError(
-            f"report: the charting library is not installed; {install('report')}, or {pip()} install vl-convert-python"
+            "report", "the charting library is not installed", f"{install('report')}, or {pip()} install vl-convert-python"
         ) from error
     page = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
     # Only "</script" and "<!--" can end the text of a script element early, so the JSON contains no "<".

@@ -57,9 +57,9 @@ def run(root: Path, *arguments: str) -> bytes:
     try:
         return subprocess.run(command, capture_output=True, check=True, timeout=60, env=environment).stdout
     except FileNotFoundError:
-        raise InputError("git: not installed; install it to read revisions") from None
+        raise InputError("git", "not installed", "install it to read revisions") from None
     except subprocess.TimeoutExpired as error:
-        raise InputError(f"git {arguments[0]}: timed out after 60 s") from error
+        raise InputError(f"git {arguments[0]}", "timed out after 60 s") from error
     except subprocess.CalledProcessError as error:
         said = " ".join(error.stderr.decode(errors="replace").split())  # its advice has line breaks
-        raise InputError(f"git {' '.join(arguments)}: {said or 'failed'}") from error
+        raise InputError(f"git {' '.join(arguments)}", said or "failed") from error

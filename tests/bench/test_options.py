@@ -7,7 +7,8 @@ import pytest
 
 from bench.measure.run import prepare
 from bench.options import declare, parse
-from impls import TRAINERS, InputError
+from impls import TRAINERS
+from tests.support.refusals import refused
 
 
 def given(*arguments):
@@ -48,46 +49,46 @@ def test_every_option_is_parsed():
 @pytest.mark.parametrize("option", ["--batch-size", "--hidden", "--examples", "--rounds", "--threads"])
 @pytest.mark.parametrize("value", ["0", "-1", "1.5", "many", "1e3"])
 def test_an_invalid_number_raises_input_error_with_the_option(option, value):
-    with pytest.raises(InputError, match=f"^{option} {value}: .*whole number, 1 or more"):
+    with refused(f"{option} {value}", "whole number, 1 or more"):
         given(f"{option}={value}")
 
 
 @pytest.mark.parametrize("value", ["-1", "nan", "inf", "soon", ""])
 def test_an_invalid_warm_up_raises_input_error(value):
-    with pytest.raises(InputError, match=f"^--warm-up {value}: .*seconds, 0 or more"):
+    with refused(f"--warm-up {value}", "seconds, 0 or more"):
         given(f"--warm-up={value}")
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("arguments", "thing", "fact"),
     [
-        (["--trainers", "matrx"], "trainer 'matrx'.* matrix"),
-        (["--trainers", "no.such:Thing"], r"trainer 'no\.such:Thing'.* ModuleNotFoundError"),
-        (["--trainers", "json:JSONDecoder"], r"trainer 'json:JSONDecoder'.* subclass of impls\.Trainer"),
-        (["--workload", "nielson"], "workload 'nielson'.* nielsen"),
-        (["--workload", "wide", "--batch-size", "10"], "^--workload: .*--batch-size"),
-        (["--examples", "60000"], "^--examples 60000: .*50,000"),
-        (["--examples", "50", "--workload", "wide"], "^workload wide: batch size 100 .*50 examples"),
-        (["--data", "nowhere"], "nowhere.* not a directory"),
-        (["--results", "pyproject.toml"], r"^--results pyproject\.toml: .*writ"),
-        (["--threads", "100000"], "^--threads 100000: .*processor"),
+        (["--trainers", "matrx"], "unknown trainer 'matrx'", "matrix"),
+        (["--trainers", "no.such:Thing"], "trainer 'no.such:Thing'", "ModuleNotFoundError"),
+        (["--trainers", "json:JSONDecoder"], "trainer 'json:JSONDecoder'", "impls.Trainer"),
+        (["--workload", "nielson"], "unknown workload 'nielson'", "nielsen"),
+        (["--workload", "wide", "--batch-size", "10"], "--workload", "--batch-size"),
+        (["--examples", "60000"], "--examples 60000", "50,000"),
+        (["--examples", "50", "--workload", "wide"], "workload wide", "--batch-size from 1 to 50"),
+        (["--data", "nowhere"], "nowhere", "directory"),
+        (["--results", "pyproject.toml"], "--results pyproject.toml", "directory"),
+        (["--threads", "100000"], "--threads 100000", "processor"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_an_invalid_job_raises_input_error_before_anything_is_written(arguments, message, tmp_path, monkeypatch):
+def test_an_invalid_job_raises_input_error_before_anything_is_written(arguments, thing, fact, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pyproject.toml").touch()
-    with pytest.raises(InputError, match=message):
+    with refused(thing, fact):
         prepare(given("--results", "results", *arguments), kind="timing")
     assert not (tmp_path / "results").exists()
 
 
 def test_other_invalid_values_raise_input_error():
-    with pytest.raises(InputError, match=r"^--seed -1: .*whole number, 0 or more"):
+    with refused("--seed -1", "whole number, 0 or more"):
         given("--seed=-1")
-    with pytest.raises(InputError, match=r"^--batch-size : .*whole number"):
+    with refused("--batch-size ", "whole number"):
         given("--batch-size", "1,,2")
-    with pytest.raises(InputError, match=r"^--require gpu: .* loop$"):
+    with refused("--require gpu", "loop"):
         given("--trainers", "loop", "--require", "gpu")
     with pytest.raises(argparse.ArgumentError, match="--dtype"):
         given("--dtype", "float16")

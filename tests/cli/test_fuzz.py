@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import re
 import time
 import tracemalloc
 
@@ -12,8 +11,9 @@ import pytest
 from bench import records
 from bench.__main__ import main
 from bench.analysis.compare import compare
-from impls import InputError, read_idx
+from impls import read_idx
 from tests.support import fuzz
+from tests.support.refusals import assert_about, printed, refused
 from tests.support.rows import rows, written
 
 SHORT = {"idx": 200, "dataset": 80, "csv": 100, "options": 100, "tell": 5, "report": 1, "charts": 1}
@@ -31,25 +31,24 @@ def test_hostile_input_is_accepted_or_raises_input_error(name):
 
 
 @pytest.mark.parametrize(
-    ("columns", "message"),
+    ("columns", "facts"),
     [
-        ({"seconds": 1e-308}, r"column seconds: '1e-308' .*1e-30 .*1e\+30"),
-        ({"bytes": 1e308}, r"column bytes: '1e\+308' .*1e-30 .*1e\+30"),
-        ({"seed": 2**63}, r"column seed: '9223372036854775808' .*2\^63"),
-        ({"machine": "m" * 1001}, r"column machine: 'm+'\.\.\. .*1,000 characters"),
-        ({"cpu": "a\u202eb"}, r"column cpu: 'a\\u202eb' .*line"),
-        ({"cpu": "a\u2028b"}, r"column cpu: 'a\\u2028b' .*line"),
-        ({"cpu": "a\ufffe"}, r"column cpu: 'a\\ufffe' .*line"),
+        ({"seconds": 1e-308}, ["'1e-308'", "1e-30 ", "1e+30"]),
+        ({"bytes": 1e308}, ["'1e+308'", "1e-30 ", "1e+30"]),
+        ({"seed": 2**63}, ["'9223372036854775808'", "2^63"]),
+        ({"machine": "m" * 1001}, ["m'...", "1,000 characters"]),
+        ({"cpu": "a\u202eb"}, ["'a\\u202eb'"]),
+        ({"cpu": "a\u2028b"}, ["'a\\u2028b'"]),
+        ({"cpu": "a\ufffe"}, ["'a\\ufffe'"]),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_an_implausible_value_raises_input_error(tmp_path, columns, message):
+def test_an_implausible_value_raises_input_error(tmp_path, columns, facts):
     changed = {name: value for name, value in columns.items() if name != "seconds"}
     path = written(tmp_path / "a.csv", {("nielsen", "loop"): [columns.get("seconds", 1.0)]}, **changed)
-    with pytest.raises(InputError) as refusal:
+    (column,) = columns
+    with refused(f"{path}, line 2, column {column}", *facts):
         records.read([path])
-    assert re.search(message, str(refusal.value))
-    assert len(str(refusal.value)) < 400
 
 
 def test_a_large_integer_round_trips_without_rounding(tmp_path):
@@ -79,7 +78,7 @@ def test_readable_rows_are_compared_and_drawn(tmp_path, capsys, columns):
 
 def test_an_option_value_too_large_for_the_csv_is_exit_code_2(tmp_path, capsys):
     assert main(["train", "--seed", str(2**63), "--results", str(tmp_path)]) == 2
-    assert re.search(r"--seed 9223372036854775808: .*below 2\^63", capsys.readouterr().err)
+    assert_about(printed(capsys.readouterr().err), "--seed 9223372036854775808", "2^63")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system does not have named pipes")
@@ -89,7 +88,7 @@ def test_a_named_pipe_among_the_files_does_not_block(tmp_path):
     (tmp_path / "directory.csv").mkdir()
     good = written(tmp_path / "good.csv", NIELSEN)
     assert records.files([tmp_path]) == [good]
-    with pytest.raises(InputError, match=r"idx\b.* (no|not a) file"):
+    with refused(tmp_path / "idx"):
         read_idx(tmp_path / "idx")
 
 
@@ -106,19 +105,19 @@ def bomb(path, size, *, promised):
 
 
 @pytest.mark.parametrize(
-    ("size", "promised", "most", "message"),
+    ("size", "promised", "most", "facts"),
     [
-        (200 << 20, 100, 2 << 20, "oversized"),
-        (200 << 20, 200 << 20, 1 << 20, "too small.* 209715200"),
-        (1 << 20, 1 << 25, 3 << 20, "truncated.* 1,048,576"),
+        (200 << 20, 100, 2 << 20, ["oversized", "100 bytes"]),
+        (200 << 20, 200 << 20, 1 << 20, ["209715200"]),
+        (1 << 20, 1 << 25, 3 << 20, ["truncated", "1,048,576"]),
     ],
     ids=["header claims less", "header is right", "header claims more"],
 )
-def test_a_gzip_bomb_raises_input_error_before_it_is_unpacked(tmp_path, size, promised, most, message):
+def test_a_gzip_bomb_raises_input_error_before_it_is_unpacked(tmp_path, size, promised, most, facts):
     path = bomb(tmp_path / "bomb", size, promised=promised)
     tracemalloc.start()
     try:
-        with pytest.raises(InputError, match=message):
+        with refused(path, *facts):
             read_idx(path)
         assert tracemalloc.get_traced_memory()[1] < most
     finally:

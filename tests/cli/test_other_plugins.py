@@ -1,6 +1,7 @@
 """`pytest bench` with other plugins and tools: it measures, or says in one line why it cannot. `.ci/run` installs more plugins."""
 
 import os
+import re
 import subprocess
 import sys
 from argparse import Namespace
@@ -21,7 +22,7 @@ def test_several_processes_at_once_are_refused():
     for options, variables in ((("-n", "2"), {}), ((), {"PYTEST_ADDOPTS": "-n 2"})):
         output = run(*BENCH, *QUICK, "--trainers", "matrix", *options, env=os.environ | variables)
         assert output.returncode == 4
-        assert "-n: a case in a process of its own cannot add its rows to the CSV; leave it out, also of PYTEST_ADDOPTS\n" in output.stderr
+        assert re.search("^ERROR: -n: .*PYTEST_ADDOPTS$", output.stderr, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_several_processes_at_once_are_refused():
 )
 def test_options_that_change_the_times_are_refused(plugin, options, refused):
     message = refusal(configuration(plugin, benchmark_disable=True, **options))
-    assert (message and message.partition(":")[0]) == refused
+    assert (message and message.thing) == refused
 
 
 @pytest.mark.parametrize(("switch", "code"), [("--benchmark-only", 4), ("--benchmark-disable", 0)])
@@ -51,7 +52,7 @@ def test_a_traced_process_is_refused_unless_nothing_is_timed(switch, code, tmp_p
     options = ("bench", "-p", "no:cacheprovider", switch, *QUICK, "--trainers", "matrix", "--no-charts", "--results", str(tmp_path))
     output = subprocess.run([sys.executable, "-c", program, *options], cwd=ROOT, capture_output=True, text=True, check=False)
     assert output.returncode == code, output.stdout
-    assert ("it traces this process, which slows Python code down; run without it" in output.stderr) == bool(code)
+    assert ("traces this process" in output.stderr) == bool(code)
 
 
 @pytest.mark.skipif(not hasattr(sys, "monitoring"), reason="Python 3.12 has sys.monitoring")
@@ -63,13 +64,13 @@ def test_a_monitoring_tool_is_refused():
         message = refusal(configuration(benchmark_disable=False))
     finally:
         sys.monitoring.free_tool_id(sys.monitoring.COVERAGE_ID)
-    assert message.startswith("a coverage tool: it traces this process")
+    assert message.thing == "a coverage tool"
 
 
 def test_a_case_that_is_collected_twice_is_refused(tmp_path):
     output = bench("bench", "--keep-duplicates", *QUICK, "--trainers", "matrix", "--results", tmp_path)
     assert output.returncode == 4
-    assert "nielsen-matrix: collected several times; run each case once, and give --rounds N for more rounds" in output.stderr
+    assert re.search("nielsen-matrix: .*--rounds N", output.stderr)
 
 
 AT_ANY_TIME = """
@@ -119,5 +120,5 @@ def test_an_option_that_another_plugin_has_too_is_named(tmp_path):
     (tmp_path / "sower.py").write_text("def pytest_addoption(parser):\n    parser.addoption('--seed')\n")
     output = bench("-p", "sower", *QUICK, env={**os.environ, "PYTHONPATH": str(tmp_path)})
     assert output.returncode == 4
-    assert "--seed: another plugin declares this option; disable it with -p no:NAME" in output.stderr
+    assert re.search("--seed: .*-p no:NAME", output.stderr)
     assert "Traceback" not in output.stderr

@@ -241,7 +241,7 @@ def test_bad_input_is_a_usage_error_in_one_line(tmp_path):
     output = bench("--trainers", "matrx", "--results", tmp_path)
     assert output.returncode == pytest.ExitCode.USAGE_ERROR
     (error,) = [line for line in output.stderr.splitlines() if line]
-    assert re.match("ERROR: .*trainer 'matrx'.* matrix", error)
+    assert re.match("ERROR: unknown trainer 'matrx': .* matrix", error)
     assert "Traceback" not in output.stdout + output.stderr
     assert not list(tmp_path.iterdir())
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from impls import Dataset, InputError, read_directory, read_idx
 from impls.dataset import DATA
+from tests.support.refusals import refused
 
 
 def idx(array, *, shape=None):
@@ -78,49 +79,51 @@ def test_reads_the_file_names_of_published_datasets(directory, images, labels, e
 
 
 @pytest.mark.parametrize(
-    ("content", "message"),
+    ("content", "facts"),
     [
-        (b"", "starts with 0x;"),
-        (b"PNG!", "starts with 0x504e4721"),
-        (b"\x00\x00\x0d\x01" + bytes(8), "numbers of type float32; convert them to unsigned bytes"),
-        (b"\x00\x00\x0b\x03" + bytes(8), "numbers of type int16; convert them"),
-        (b"<!DOCTYPE html>", "an HTML or XML page, such as a server's error message"),
-        (idx(np.zeros((60, 4, 4, 3))), "an array of shape (60, 4, 4, 3); convert colour images to grey ones"),
-        (b"\x00\x00\x08\x03\x00", "ends inside its header"),
-        (idx(np.zeros((60, 4, 5)))[:-1], "truncated: 1,199 bytes of the 1,200"),
-        (gzip.compress(idx(np.zeros((60, 4, 5)))[:-1]), "truncated: 1,199 bytes of the 1,200"),
-        (idx(np.zeros((60, 4, 5))) + b"x", "oversized"),
-        (idx([], shape=(2**32 - 1, 2**16, 2**16)), "too small for the 4294967295 x 65536 x 65536 bytes"),
-        (gzip.compress(idx([], shape=(2**32 - 1, 2**16, 2**16))), "too small"),
-        (gzip.compress(idx(np.zeros((60, 4, 5))))[:-9], "cannot be read"),
-        (gzip.compress(idx(np.zeros((60, 4, 5))))[:-8] + bytes(8), "cannot be read"),
-        (b"\x1f\x8bnothing of the kind", "cannot be read"),
-        (idx(np.zeros((60, 20))), "it needs 3 dimensions"),
-        (idx(np.zeros((0, 4, 5))), "empty: its header says 0 x 4 x 5"),
-        (idx(np.zeros((59, 4, 5))), "59 images"),
-        (idx(np.zeros((60, 4, 4))), "20 pixels per image"),
+        (b"", ["0x", "0x00000803"]),
+        (b"PNG!", ["0x504e4721", "0x00000803"]),
+        (b"\x00\x00\x0d\x01" + bytes(8), ["float32", "unsigned bytes"]),
+        (b"\x00\x00\x0b\x03" + bytes(8), ["int16", "unsigned bytes"]),
+        (b"<!DOCTYPE html>", ["HTML"]),
+        (idx(np.zeros((60, 4, 4, 3))), ["(60, 4, 4, 3)", "(n, height, width)"]),
+        (b"\x00\x00\x08\x03\x00", ["header"]),
+        (idx(np.zeros((60, 4, 5)))[:-1], ["truncated", "1,199", "1,200"]),
+        (gzip.compress(idx(np.zeros((60, 4, 5)))[:-1]), ["truncated", "1,199", "1,200"]),
+        (idx(np.zeros((60, 4, 5))) + b"x", ["oversized", "1,200"]),
+        (idx([], shape=(2**32 - 1, 2**16, 2**16)), ["4294967295 x 65536 x 65536"]),
+        (gzip.compress(idx([], shape=(2**32 - 1, 2**16, 2**16))), ["4294967295 x 65536 x 65536"]),
+        (gzip.compress(idx(np.zeros((60, 4, 5))))[:-9], ["Compressed file ended"]),  # zlib's words
+        (gzip.compress(idx(np.zeros((60, 4, 5))))[:-8] + bytes(8), ["CRC"]),
+        (b"\x1f\x8bnothing of the kind", ["compression method"]),
+        (idx(np.zeros((60, 20))), ["(60, 20)", "3 dimensions"]),
+        (idx(np.zeros((0, 4, 5))), ["empty", "0 x 4 x 5"]),
+        (idx(np.zeros((59, 4, 5))), ["59 images", "60 labels"]),
     ],
-    ids=lambda value: value if isinstance(value, str) else "",
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_the_error_names_the_invalid_file_and_the_problem(directory, content, message):
+def test_the_error_names_the_invalid_file_and_the_problem(directory, content, facts):
     path = directory / "train-images-idx3-ubyte"
     path.write_bytes(content)
-    with pytest.raises(InputError) as refusal:
+    with refused(path, *facts):
         read_directory(directory)
-    assert message in str(refusal.value)
-    assert str(path) in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+
+
+def test_the_error_names_both_files_if_their_images_differ_in_size(directory):
+    (directory / "train-images-idx3-ubyte").write_bytes(idx(np.zeros((60, 4, 4))))
+    with refused(directory / "t10k-images-idx3-ubyte", "20 pixels", directory / "train-images-idx3-ubyte", 16):
+        read_directory(directory)
 
 
 def test_the_error_names_missing_and_ambiguous_files(directory):
     (directory / "train-labels-idx1-ubyte.gz").write_bytes(b"")
-    with pytest.raises(InputError, match=r"several files for train-labels: train-labels-idx1-ubyte, train-labels-idx1-ubyte\.gz"):
+    with refused(directory, "train-labels-idx1-ubyte, train-labels-idx1-ubyte.gz"):
         read_directory(directory)
     for path in directory.glob("train-labels*"):
         path.unlink()
-    with pytest.raises(InputError, match="no train-labels-idx1-ubyte"):
+    with refused(directory, "train-labels-idx1-ubyte or train-labels-idx1-ubyte.gz"):
         read_directory(directory)
-    with pytest.raises(InputError, match="nowhere: not a directory"):
+    with refused(directory / "nowhere", "directory"):
         read_directory(directory / "nowhere")
 
 
@@ -156,9 +159,9 @@ def test_a_dataset_validates_its_arrays():
     for wrong in (np.zeros(2, int), np.zeros((3, 1), int)):
         with pytest.raises(InputError):
             Dataset(images, wrong)
-    with pytest.raises(InputError, match=r"label 3: .* 3 classes"):
+    with refused("label 3", "3 classes"):
         Dataset(images, np.array([0, 3, 1]), classes=3)
-    with pytest.raises(InputError, match="label -1: "):
+    with refused("label -1", "2 classes", "0 to 1"):
         Dataset(images, np.array([0, -1, 1]))
-    with pytest.raises(InputError, match=r"4 examples: .* 3; give 1 to 3"):
+    with refused("4 examples", "1 to 3"):
         Dataset(images, np.array([0, 2, 1])).first(4)

@@ -7,7 +7,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from impls import InputError, read_directory
+from impls import read_directory
+from tests.support.refusals import refused
 
 
 def images(count, seed):
@@ -83,30 +84,30 @@ def test_reads_a_zip_archive(tmp_path):
             archive.write(file, f"digits/{file.name}")
     read, same = read_directory(tmp_path / "archive.zip"), read_directory(tmp_path / "folder")
     assert np.array_equal(read.training.images, same.training.images)
-    with pytest.raises(InputError, match="not a zip archive"):
+    with refused(tmp_path / "folder" / "train-labels-idx1-ubyte", "zip"):
         read_directory(tmp_path / "folder" / "train-labels-idx1-ubyte")
 
 
 def test_one_of_several_datasets_is_chosen_by_name(tmp_path):
     for name in ("letters", "digits"):
         write(tmp_path, f"emnist-{name}-", "test")
-    with pytest.raises(InputError, match="choose one with --split emnist-digits or --split emnist-letters"):
+    with refused(tmp_path, "--split emnist-digits or --split emnist-letters"):
         read_directory(tmp_path)
     names = {read_directory(tmp_path, split).training.name for split in ("letters", "emnist-letters", "digits")}
     assert len(names) == 2
-    with pytest.raises(InputError, match=r"--split mnist: .* has emnist-digits, emnist-letters"):
+    with refused("--split mnist", "emnist-digits, emnist-letters"):
         read_directory(tmp_path, "mnist")
 
 
 def test_files_with_different_contents_are_ambiguous(tmp_path):
     twice(tmp_path)
     (tmp_path / "train-images.idx3-ubyte").write_bytes(images(60, seed=9))
-    with pytest.raises(InputError, match=r"several files for train-images: train-images-idx3-ubyte, train-images\.idx3-ubyte; keep one"):
+    with refused(tmp_path, "train-images-idx3-ubyte, train-images.idx3-ubyte"):
         read_directory(tmp_path)
 
 
 def test_labels_must_fit_a_byte(tmp_path):
     write(tmp_path)
     (tmp_path / "train-labels-idx1-ubyte").write_bytes(struct.pack(">II", 0xC01, 60) + np.arange(300, 360).astype(">i4").tobytes())
-    with pytest.raises(InputError, match="classes from 300 to 359; they must be from 0 to 255"):
+    with refused(tmp_path / "train-labels-idx1-ubyte", "300 to 359", "0 to 255"):
         read_directory(tmp_path)

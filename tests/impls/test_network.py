@@ -6,8 +6,9 @@ import warnings
 import numpy as np
 import pytest
 
-from impls import Dataset, InputError, Network
+from impls import Dataset, Network
 from impls.network import sigmoid
+from tests.support.refusals import refused
 
 
 def test_predict_accuracy_and_cost_by_hand():
@@ -67,12 +68,11 @@ def test_a_network_copies_its_arguments():
     ids=["nothing", "no biases", "flat biases", "wrong biases", "layers that do not follow", "integers", "two dtypes", "no inputs"],
 )
 def test_weights_and_biases_that_do_not_match_raise_a_one_line_error(weights, biases):
-    with pytest.raises(InputError) as refusal:
+    with refused("network"):
         Network(weights, biases)
-    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("layers", [[], [3], [3, 0], [3, -1, 2]], ids=str)
 def test_invalid_layers_raise_an_error(layers):
-    with pytest.raises(InputError, match=r"^layers .*: .*at least two widths"):
+    with refused(f"layers {'-'.join(map(str, layers)) or '()'}"):
         Network.scaled(layers)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import time
 
 import numpy as np
@@ -13,6 +14,7 @@ from bench.analysis.compare import compare
 from bench.analysis.crossovers import _overtaking
 from bench.analysis.timings import JobKey
 from tests.support.commands import ROOT, command
+from tests.support.refusals import assert_about, printed
 from tests.support.rows import written
 
 NIELSEN = {("nielsen", "loop"): 1.0, ("nielsen", "matrix"): 0.1}
@@ -173,9 +175,7 @@ def test_machines_without_a_common_job_are_not_comparable(tmp_path):
     b = written(tmp_path / "b.csv", {("wide", "loop"): 1.0}, machine="b")
     output = command("compare", a, b)
     assert output.returncode == 3
-    assert output.stderr.count("\n") == 1
-    assert output.stderr.startswith("epochbench: ")
-    assert "same job" in output.stderr
+    assert re.fullmatch("epochbench: .*job.*\n", output.stderr)
     assert "nielsen: 784-30-10" in output.stdout
 
 
@@ -196,7 +196,7 @@ def test_a_broken_file_is_an_error_unless_it_may_be_skipped(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "facts"),
     [
-        (["--baseline", "boxx"], ("'boxx'", "did you mean box?")),
+        (["--baseline", "boxx"], ("'boxx'", "mean box?")),
         (["--json", "--markdown"], ("--json and --markdown: ",)),
         (["--between", "loop"], ("--between", "loop: ", "A,B")),
         (["-o", "{file}"], ("-o {file}: ",)),
@@ -224,7 +224,7 @@ def test_bad_usage_is_one_line(tmp_path, capsys, arguments, facts):
 def test_a_csv_without_timed_rounds_is_an_error():
     output = command("compare", ROOT / "results" / "amd-epyc-zen5-2-core" / "book.csv")
     assert output.returncode == 2
-    assert "no timed rounds" in output.stderr
+    assert_about(printed(output.stderr), "CSV", "pytest bench --benchmark-only")
 
 
 def test_the_map_shows_the_fastest_trainer_and_the_speedups(tmp_path, capsys):
@@ -246,7 +246,7 @@ def test_the_map_shows_the_fastest_trainer_and_the_speedups(tmp_path, capsys):
     assert main(["compare", str(tmp_path), "-o", str(tmp_path / "charts"), "--between", "gpu,matrix"]) == 0
     assert "matrix over gpu" in (tmp_path / "charts" / "map.svg").read_text(encoding="utf-8")
     assert main(["compare", str(tmp_path), "-o", str(tmp_path), "--between", "gpu,matrx"]) == 2
-    assert "did you mean matrix" in capsys.readouterr().err
+    assert " matrix" in capsys.readouterr().err
 
 
 def test_100_files_are_compared_in_less_than_5_s(tmp_path):

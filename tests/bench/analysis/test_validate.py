@@ -1,14 +1,17 @@
 """Tests of `python -m bench check`: a valid file passes, and every problem is reported."""
 
 import getpass
+import re
 from dataclasses import replace
 
 import pytest
 
 from bench.__main__ import main
 from bench.analysis import validate as module
+from bench.analysis.validate import check
 from bench.records import Writer
 from tests.support.commands import ROOT
+from tests.support.refusals import assert_about
 from tests.support.rows import rows, written
 
 TIMES = {("nielsen", "loop"): 1.0, ("nielsen", "matrix"): 0.1}
@@ -24,31 +27,31 @@ def test_a_valid_file_and_the_committed_files_pass(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("columns", "complaint"),
+    ("columns", "place", "facts"),
     [
-        ({"max_error": 0.5}, "nielsen loop: max_error 5.0e-01 exceeds the tolerance"),
-        ({"accuracy": 1.5}, "nielsen loop: accuracy is not between 0 and 1"),
-        ({"layers": "wide"}, "nielsen loop: layers 'wide'"),
-        ({"flops": 10**12}, "nielsen loop: flops 1,000,000,000,000 exceeds the 4,794,000,000 "),
-        ({"peak_flops": 1e9}, "nielsen matrix: round 1 took 0.099 s, less than the floor of 4.79 s"),
-        ({"peak_bytes": 1e8}, "less than the floor of 1.57 s"),
-        ({"dirty": True}, "column dirty: "),
-        ({"commit": ""}, "column commit: "),
-        ({"machine": "My Box"}, "column machine: 'My Box' is not a short name of lower-case letters, digits and hyphens; use my-box"),
-        ({"cpu": "Xeon of ann@example.org"}, "column cpu: 'Xeon of ann@example.org' looks like an email address"),
-        ({"library": "/home/ann/numpy"}, "column library: '/home/ann/numpy' looks like a path"),
-        ({"library": "C:\\Users\\ann"}, "looks like a path"),
-        ({"os": "Linux 10.0.0.7"}, "looks like a network address"),
-        ({"cpu": "node7.internal"}, "looks like a host name"),
+        ({"max_error": 0.5}, "nielsen loop, column max_error", ["5.0e-01"]),
+        ({"accuracy": 1.5}, "nielsen loop, column accuracy", ["0 and 1"]),
+        ({"layers": "wide"}, "nielsen loop, column layers", ["'wide'"]),
+        ({"flops": 10**12}, "nielsen loop, column flops", ["1,000,000,000,000", "4,794,000,000 "]),
+        ({"peak_flops": 1e9}, "nielsen matrix, column seconds", ["round 1", "0.099 s", "4.79 s"]),
+        ({"peak_bytes": 1e8}, "nielsen matrix, column seconds", ["1.57 s"]),
+        ({"dirty": True}, "column dirty", []),
+        ({"commit": ""}, "column commit", []),
+        ({"machine": "My Box"}, "column machine", ["'My Box'", "my-box"]),
+        ({"cpu": "Xeon of ann@example.org"}, "column cpu", ["'Xeon of ann@example.org'", "email address"]),
+        ({"library": "/home/ann/numpy"}, "column library", ["'/home/ann/numpy'", "path"]),
+        ({"library": "C:\\Users\\ann"}, "column library", ["path"]),
+        ({"os": "Linux 10.0.0.7"}, "column os", ["network address"]),
+        ({"cpu": "node7.internal"}, "column cpu", ["host name"]),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
 )
-def test_every_problem_is_reported(tmp_path, capsys, columns, complaint):
+def test_every_problem_is_reported(tmp_path, capsys, columns, place, facts):
     path = written(tmp_path / "a.csv", TIMES, **columns)
+    found = {problem.thing: problem for problem in check(path)}
+    assert_about(found[f"{path}, {place}"], f"{path}, {place}", *facts)
     assert main(["check", str(path)]) == 1
-    output = capsys.readouterr().out
-    assert complaint in output
-    assert all(line.startswith(f"{path}: ") for line in output.splitlines())
+    assert capsys.readouterr().out.splitlines()[: len(found)] == [str(problem) for problem in found.values()]
 
 
 def test_host_and_user_name_of_this_machine_are_reported(tmp_path, capsys, monkeypatch):
@@ -56,8 +59,8 @@ def test_host_and_user_name_of_this_machine_are_reported(tmp_path, capsys, monke
     monkeypatch.setattr(getpass, "getuser", lambda: "ann")
     assert main(["check", str(written(tmp_path / "a.csv", TIMES, machine="ann-s-vaio-7", cpu="Planned CPU"))]) == 1
     output = capsys.readouterr().out
-    assert "contains this machine's host name" in output
-    assert "contains your user name" in output
+    assert "column machine: 'ann-s-vaio-7' contains this machine's host name\n" in output
+    assert "column machine: 'ann-s-vaio-7' contains your user name\n" in output
     assert "Planned" not in output
 
 
@@ -76,9 +79,9 @@ def test_missing_rows_and_partial_files_are_reported(tmp_path, capsys):
     writer.add([first, *others[1:], replace(others[-1], round=9)])
     assert main(["check", str(writer.partial)]) == 1
     output = capsys.readouterr().out
-    assert "nielsen loop: rounds are not numbered 1 to 4" in output
-    assert "nielsen matrix: rounds are not numbered 1 to 6" in output
-    assert "partial file: " in output
+    assert re.search("nielsen loop, column round: .* 1 to 4;", output)
+    assert re.search("nielsen matrix, column round: .* 1 to 6;", output)
+    assert f"{writer.partial}: partial file" in output
 
 
 def test_an_unreadable_file_is_bad_input(tmp_path, capsys):

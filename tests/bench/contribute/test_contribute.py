@@ -142,12 +142,12 @@ def test_a_time_is_rounded_as_an_estimate(seconds, text):
 
 @pytest.mark.parametrize(
     ("state", "words"),
-    [((COMMIT, True), f"commit {COMMIT}"), (("", False), "git is not installed")],
+    [((COMMIT, True), f"commit {COMMIT}"), (("", False), "git: not installed")],
 )
 def test_code_that_check_would_reject_is_refused_before_the_first_measurement(monkeypatch, machine, capsys, tmp_path, state, words):
     def read(_):
         if not state[0]:
-            raise InputError("git is not installed")
+            raise InputError("git", "not installed")
         return state
 
     monkeypatch.setattr(git, "state", read)

@@ -20,9 +20,9 @@ from bench.options import parse
 from bench.records import Writer
 from bench.system import git
 from bench.system.signals import Stopped
-from impls import InputError
 from tests.support.commands import ROOT
 from tests.support.contribute import COMMIT, cases, done, run
+from tests.support.refusals import refused
 from tests.support.rows import rows
 from tests.support.runs import WRONG
 
@@ -95,7 +95,7 @@ def test_a_directory_that_another_process_measures_into_is_refused(machine, tmp_
     working.mkdir(parents=True)
     parent = psutil.Process(os.getppid())
     (working / "process").write_text(f"{parent.pid} {parent.create_time()}\n")
-    with pytest.raises(InputError, match=rf"box: process {parent.pid} "):
+    with refused(working.parent, f"process {parent.pid} "):
         done(tmp_path)
     assert machine.cases == []
 

@@ -44,5 +44,5 @@ def test_a_failed_check_returns_1_and_proposes_no_pull_request(machine, tmp_path
     machine.columns = {"max_error": 0.5}
     code, output = done(tmp_path, 1.0)
     assert code == 1
-    assert "max_error 5.0e-01" in output
+    assert "column max_error: 5.0e-01" in output
     assert "git add" not in output

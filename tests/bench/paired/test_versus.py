@@ -213,15 +213,15 @@ def test_ctrl_c_prints_and_saves_the_result_so_far(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["matrx", "loop"], ["unknown", "matrx", "did you mean matrix"]),
-        (["matrix@nowhere", "loop"], ["nowhere: unknown revision; ", "git fetch"]),
-        (["matrix@", "loop"], ["matrix@: no revision after the @"]),
-        (["matrix", "loop", "--b-python", "no-such-python"], ["no-such-python: no such interpreter"]),
-        (["matrix", "loop", "--workload", "nielsen,wide"], ["--workload nielsen,wide: ", "one workload, not 2"]),
-        (["matrix", "loop", "--a-env", "NAME"], ["--a-env: NAME: ", "NAME=VALUE"]),
-        (["matrix", "loop", "--a-env", "OMP_NUM_THREADS=1"], ["--a-env: OMP_NUM_THREADS: ", "--threads N"]),
-        (["matrix", "loop", "--seconds", "0"], ["--seconds: 0: ", "above 0"]),
-        (["matrix", "loop", "--examples", "0"], ["--examples 0"]),
+        (["matrx", "loop"], ["epochbench: unknown trainer 'matrx': ", " matrix"]),
+        (["matrix@nowhere", "loop"], ["epochbench: nowhere: ", "git fetch"]),
+        (["matrix@", "loop"], ["epochbench: matrix@: ", "trainer@revision"]),
+        (["matrix", "loop", "--b-python", "no-such-python"], ["epochbench: no-such-python: "]),
+        (["matrix", "loop", "--workload", "nielsen,wide"], ["epochbench: --workload nielsen,wide: ", "not 2"]),
+        (["matrix", "loop", "--a-env", "NAME"], ["argument --a-env: NAME: ", "NAME=VALUE"]),
+        (["matrix", "loop", "--a-env", "OMP_NUM_THREADS=1"], ["argument --a-env: OMP_NUM_THREADS: ", "--threads N"]),
+        (["matrix", "loop", "--seconds", "0"], ["argument --seconds: 0: ", "above 0"]),
+        (["matrix", "loop", "--examples", "0"], ["epochbench: --examples 0: "]),
     ],
 )
 def test_bad_usage_is_one_line(arguments, parts, capsys):

@@ -22,6 +22,7 @@ from bench.records.schema import HEADERS
 from impls import InputError
 from tests.support import rows
 from tests.support.commands import ROOT
+from tests.support.refusals import refused
 
 # The row of the other tests, with values that a CSV may damage: a quote, a comma, a two-byte letter, digits, and empty fields.
 ROW = replace(rows.ROW, cpu='A "quoted", CPU', blas_kernels="Größe", seconds=0.1234567, dirty=None, fraction_of_limit=None)
@@ -123,7 +124,7 @@ def test_an_incomplete_last_row_of_a_partial_file_is_left_out(tmp_path):
         writer.partial.write_bytes(content[:size])
         assert records.read([writer.partial])["round"].tolist() == [1]
     writer.close().write_bytes(content[: content.rindex(b",")])
-    with pytest.raises(InputError, match="line 3"):
+    with refused(f"{writer.path}, line 3"):
         records.read([writer.path])
 
 
@@ -172,51 +173,46 @@ def test_a_file_that_was_saved_again_is_the_same_file(csv, tmp_path, how):
 def test_broken_and_very_large_compressed_files_are_rejected(csv, tmp_path, monkeypatch):
     packed = tmp_path / "packed.csv.gz"
     packed.write_bytes(gzip.compress(csv.read_bytes())[:-9])
-    with pytest.raises(InputError, match="the compressed data is broken"):
+    with refused(packed, "Compressed file ended"):
         records.read([packed])
     monkeypatch.setattr("bench.records.layout._MOST_UNPACKED", 100)
     packed.write_bytes(gzip.compress(csv.read_bytes()))
-    with pytest.raises(InputError, match="unpacks to more than"):
+    with refused(packed, "0 MiB"):
         records.read([packed])
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "place", "facts"),
     [
-        (lambda text: text.replace("seconds,", "", 1), "line 1 lacks the column seconds"),
-        (
-            lambda text: text.replace("schema,run_id", "schema,schema,run_id", 1),
-            f"line 1 is not a header of schema 1 to {SCHEMA}; it has a repeated or an unknown column",
-        ),
-        (lambda text: text.replace("schema,run_id", "run_id,schema", 1), f"line 2: schema 'r1' under the header of schema {SCHEMA}"),
-        (lambda text: text.replace(",", ";"), ": its cells are separated by semicolons; save it as a CSV with commas"),
+        (lambda text: text.replace("seconds,", "", 1), ", line 1", ["seconds"]),
+        (lambda text: text.replace("schema,run_id", "schema,schema,run_id", 1), ", line 1", [f"schema 1 to {SCHEMA}"]),
+        (lambda text: text.replace("schema,run_id", "run_id,schema", 1), ", line 2", ["schema 'r1'", f"schema {SCHEMA}"]),
+        (lambda text: text.replace(",", ";"), "", ["semicolons", "commas"]),
         (
             lambda text: text.replace("2026-01-01T00:00:00+00:00", "01.01.26 00:00", 1),
-            "column started_at: '01.01.26 00:00' is not a date such",
+            ", line 2, column started_at",
+            ["'01.01.26 00:00'", "date"],
         ),
-        (lambda text: text.replace(",abc,", ",1.23E+11,", 1), "column commit: '1.23E+11' is not a commit in hexadecimal digits"),
-        (lambda text: text.replace(f"\n{SCHEMA},r1", "\n9,r1", 1), f"line 2: schema '9' under the header of schema {SCHEMA}"),
-        (lambda text: text.replace("0.1234567", "fast", 1), "line 2, column seconds: 'fast' is not a finite number"),
-        (lambda text: text.replace("0.1234567", "-1", 1), "line 2, column seconds: '-1' is not a finite number, 0 or more"),
-        (lambda text: text.replace("0.1234567", "0", 1), "line 2, column seconds: '0' is not above 0"),
-        (lambda text: text.replace("0.1234567", "inf", 1), "line 2, column seconds: 'inf' is not a finite"),
-        (lambda text: text.replace("0.1234567", "", 1), "line 2, column seconds: '' is not a finite"),
-        (lambda text: text.replace("50000", "50000.5", 1), "line 2, column examples: '50000.5' is not a whole number"),
-        (lambda text: text.replace(",1,timing", ",yes,timing"), "line 3, column dirty: 'yes' is not 0 or 1"),
-        (lambda text: text.replace("2.4.6,openblas", '"2.4\n6",openblas', 1), "column numpy: '2.4\\n6' is not a single line"),
-        (lambda text: text + f"{SCHEMA},r1,2026\n", f"line 4: 3 cells instead of {len(COLUMNS)}"),
-        (lambda text: text + text.splitlines()[1] + ",more\n", f"line 4: {len(COLUMNS) + 1} cells instead of {len(COLUMNS)}"),
-        (lambda text: text.splitlines()[0] + "\n", ": contains no rows"),
-        (lambda text: "", "line 1 lacks the columns schema, run_id"),
+        (lambda text: text.replace(",abc,", ",1.23E+11,", 1), ", line 2, column commit", ["'1.23E+11'", "hexadecimal"]),
+        (lambda text: text.replace(f"\n{SCHEMA},r1", "\n9,r1", 1), ", line 2", ["schema '9'", f"schema {SCHEMA}"]),
+        (lambda text: text.replace("0.1234567", "fast", 1), ", line 2, column seconds", ["'fast'", "finite"]),
+        (lambda text: text.replace("0.1234567", "-1", 1), ", line 2, column seconds", ["'-1'", "0 or more"]),
+        (lambda text: text.replace("0.1234567", "0", 1), ", line 2, column seconds", ["'0'", "above 0"]),
+        (lambda text: text.replace("0.1234567", "inf", 1), ", line 2, column seconds", ["'inf'", "finite"]),
+        (lambda text: text.replace("0.1234567", "", 1), ", line 2, column seconds", ["''", "finite"]),
+        (lambda text: text.replace("50000", "50000.5", 1), ", line 2, column examples", ["'50000.5'", "whole number"]),
+        (lambda text: text.replace(",1,timing", ",yes,timing"), ", line 3, column dirty", ["'yes'", "0 or 1"]),
+        (lambda text: text.replace("2.4.6,openblas", '"2.4\n6",openblas', 1), ", line 3, column numpy", ["'2.4\\n6'", "single line"]),
+        (lambda text: text + f"{SCHEMA},r1,2026\n", ", line 4", ["3 cells", len(COLUMNS)]),
+        (lambda text: text + text.splitlines()[1] + ",more\n", ", line 4", [f"{len(COLUMNS) + 1} cells", len(COLUMNS)]),
+        (lambda text: text.splitlines()[0] + "\n", "", ["rows"]),
+        (lambda text: "", ", line 1", ["schema, run_id"]),
     ],
 )
-def test_the_error_of_a_broken_file_contains_line_and_column(csv, change, message):
+def test_the_error_of_a_broken_file_names_line_and_column(csv, change, place, facts):
     csv.write_text(change(csv.read_text(encoding="utf-8")), encoding="utf-8")
-    with pytest.raises(InputError) as refusal:
+    with refused(f"{csv}{place}", *facts):
         records.read([csv])
-    assert str(refusal.value).startswith(str(csv))
-    assert message in str(refusal.value)
-    assert "\n" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", None], ids=["no text", "no file"])
@@ -224,7 +220,7 @@ def test_the_error_of_a_file_that_is_not_text_contains_its_path(tmp_path, conten
     path = tmp_path / "odd.csv"
     if content:
         path.write_bytes(content)
-    with pytest.raises(InputError, match=r"odd\.csv"):
+    with refused(path):
         records.read([path])
 
 
@@ -242,7 +238,7 @@ def test_any_bytes_give_rows_or_an_input_error(tmp_path_factory, data):
 
 def test_a_directory_that_cannot_be_written_is_an_input_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"--results .*file: cannot write there"):
+    with refused(f"--results {tmp_path / 'file'}"):
         records.check_writable(tmp_path / "file")
     records.check_writable(tmp_path / "new" / "deep")
     assert not list((tmp_path / "new" / "deep").iterdir())

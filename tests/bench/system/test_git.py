@@ -7,6 +7,7 @@ import pytest
 
 from bench.system import git
 from impls import InputError
+from tests.support.refusals import refused
 
 
 @pytest.fixture
@@ -55,10 +56,12 @@ def test_holds_is_true_for_files_that_git_tracks(checkout, tmp_path_factory):
 
 
 def test_state_raises_outside_a_checkout(tmp_path):
-    with pytest.raises(InputError, match="not a git repository"):
+    with pytest.raises(InputError) as caught:
         git.state(tmp_path)
+    assert caught.value.thing.startswith("git status ")
+    assert "not a git repository" in caught.value.problem  # git's words
 
 
 def test_the_message_of_a_failed_command_is_one_line(checkout):
-    with pytest.raises(InputError, match=r"^git log nothing: fatal: ambiguous argument 'nothing': [^\n]* 'git <command>"):
+    with refused("git log nothing", "ambiguous argument 'nothing'", "'git <command>"):
         git.run(checkout, "log", "nothing")

@@ -71,7 +71,7 @@ def main(arguments=None, base=None):
         every, wrong = load_all(base), 0
         for name in given.trainers.split(","):
             if name not in every:
-                raise InputError(f"{name}: unknown trainer; choose from {', '.join(every)}")
+                raise InputError(name, "unknown trainer", f"choose from {', '.join(every)}")
             for label, job in jobs(given.examples).items():
                 try:
                     said, right = check(every[name], job)

@@ -145,7 +145,7 @@ def main(arguments=None, base=None):
         kinds = {}
         for name in given.trainers.split(","):
             if name not in CLOCKED:
-                raise InputError(f"{name}: unknown trainer; choose from {', '.join(CLOCKED)}")
+                raise InputError(name, "unknown trainer", f"choose from {', '.join(CLOCKED)}")
             kinds[name] = CLOCKED[name](every[name])
         options = parse(given, results=Path())
         return _measure_all(kinds, options.workloads, options.splits(), given.json)
