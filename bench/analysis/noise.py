@@ -26,11 +26,21 @@ _SLOWED = 0.75  # of the peak in the run; next to ten busy processes on two core
 # may take over 10 times as long as loop with mini-batches of one image, too, but then a step takes about 1 ms.
 _BEHIND_LOOP, _BEHIND_FASTEST, _STEP_SECONDS = 10, 1000, 0.01
 _LISTED = 6
+CAUSES = {
+    "load": "other processes took CPU time",
+    "steal": "other virtual machines took CPU time",
+    "rate": "the machine slowed down (percentages: its rate relative to the peak)",
+    "slower": "drift: epochs became slower from first to last",
+    "faster": "drift: epochs became faster from first to last",
+    "behind_loop": f"probably waited: over {_BEHIND_LOOP} times as slow as loop (percentages: its epoch relative to that of loop)",
+    "behind_fastest": f"probably waited: over {_BEHIND_FASTEST:,} times as slow as the fastest trainer "
+    "(percentages: its epoch relative to that of the fastest trainer)",
+}
 TITLE = "Noisy cases"
 
 
 class Disturbance(NamedTuple):
-    """A cause of noise in one case of a run. amount: the size of the cause, as a fraction."""
+    """A cause of noise in one case of a run. cause: a key of CAUSES; amount: the size of the cause, as a fraction."""
 
     machine: str
     run_id: str
@@ -69,31 +79,28 @@ def format_lines(disturbances: Iterable[Disturbance], *, with_run: bool = True) 
     lines = []
     for cause, cases in by_cause.items():
         more = f" and {len(cases) - _LISTED} more" if len(cases) > _LISTED else ""
-        lines.append(f"{cause}: {', '.join(cases[:_LISTED])}{more}; repeat on an idle machine")
+        lines.append(f"{CAUSES[cause]}: {', '.join(cases[:_LISTED])}{more}; repeat on an idle machine")
     return lines
 
 
 def _causes(rows: pd.DataFrame) -> Iterator[tuple[str, float]]:
     """Yield (cause, amount) for each disturbance in the rows of one case."""
-    for column, who in (("load", "other processes"), ("steal", "other virtual machines")):
+    for column in ("load", "steal"):
         if (share := rows[column].mean()) > _TAKEN:
-            yield f"{who} took CPU time", share
+            yield column, share
     if (speed := rows["speed"].min()) < _SLOWED:
-        yield "the machine slowed down (percentages: its rate relative to the peak)", speed
+        yield "rate", speed
     drift = trend.drift(rows.sort_values("round")["seconds"].to_numpy())
     if abs(drift) > _DRIFTED:
-        yield f"drift: epochs became {'slower' if drift > 0 else 'faster'} from first to last", abs(drift)
+        yield "slower" if drift > 0 else "faster", abs(drift)
 
 
 def _far_behind(mine: pd.DataFrame, medians: Mapping[str, float]) -> Iterator[tuple[str, float]]:
     """Yield (cause, amount) if steps take so long that the trainer must have waited, compared with loop, or else the fastest trainer."""
     if "loop" in medians:
-        whose, reference, times = "loop", medians["loop"], _BEHIND_LOOP
+        cause, reference, times = "behind_loop", medians["loop"], _BEHIND_LOOP
     else:
-        whose, reference, times = "the fastest trainer", min(medians.values()), _BEHIND_FASTEST
+        cause, reference, times = "behind_fastest", min(medians.values()), _BEHIND_FASTEST
     typical, steps = float(np.median(mine["seconds"].to_numpy())), math.ceil(mine["examples"].iloc[0] / mine["batch_size"].iloc[0])
     if typical > times * reference and typical > _STEP_SECONDS * steps:
-        yield (
-            f"probably waited: over {times:,} times as slow as {whose} (percentages: its epoch relative to that of {whose})",
-            typical / reference,
-        )
+        yield cause, typical / reference

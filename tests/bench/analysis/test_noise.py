@@ -41,11 +41,11 @@ def test_a_run_on_a_busy_machine_is_flagged_in_the_summary_and_by_check_and_comp
     with burners():
         output = bench("--workload", "nielsen", "--examples", "400", "--trainers", "matrix", "--no-charts", "--results", tmp_path)
     assert output.returncode == 0, output.stdout
-    assert "other processes took CPU time: nielsen matrix" in output.stdout
+    assert f"{noise.CAUSES['load']}: nielsen matrix" in output.stdout
     (csv,) = tmp_path.glob("*.csv")
     assert 0.2 < records.read([csv])["load"].unique().item() <= 1
-    assert "other processes took CPU time" in command("check", csv).stdout
-    (flagged,) = [d for d in json.loads(command("compare", csv, "--json").stdout)["disturbed"] if d["cause"].startswith("other processes")]
+    assert noise.CAUSES["load"] in command("check", csv).stdout
+    (flagged,) = [d for d in json.loads(command("compare", csv, "--json").stdout)["disturbed"] if d["cause"] == "load"]
     assert (flagged["workload"], flagged["trainer"]) == ("nielsen", "matrix")
 
 
@@ -77,11 +77,9 @@ def test_a_run_on_an_idle_machine_is_not_flagged(tmp_path):
 
 
 def test_each_cause_has_its_amount(tmp_path):
-    assert detected(written(tmp_path / "a.csv", TIMES, load=0.3))[0] == ("loop", "other processes took CPU time", 0.3)
-    assert detected(written(tmp_path / "b.csv", TIMES, steal=0.2))[1] == ("matrix", "other virtual machines took CPU time", 0.2)
-    trainer, cause, amount = detected(written(tmp_path / "c.csv", TIMES, flops_after=1.4e11))[0]
-    assert (trainer, amount) == ("loop", 0.7)
-    assert "the machine slowed down" in cause
+    assert detected(written(tmp_path / "a.csv", TIMES, load=0.3))[0] == ("loop", "load", 0.3)
+    assert detected(written(tmp_path / "b.csv", TIMES, steal=0.2))[1] == ("matrix", "steal", 0.2)
+    assert detected(written(tmp_path / "c.csv", TIMES, flops_after=1.4e11))[0] == ("loop", "rate", 0.7)
 
 
 @pytest.mark.parametrize(("rise", "word"), [(0.3, "slower"), (-0.3, "faster")])
@@ -90,20 +88,16 @@ def test_drift_is_flagged_and_random_noise_is_not(tmp_path, rise, word):
     times = {("nielsen", "loop"): list(noise), ("nielsen", "matrix"): list(noise * np.linspace(1, 1 + rise, 40))}
     ((trainer, cause, amount),) = detected(written(tmp_path / "a.csv", times))
     assert trainer == "matrix"
-    assert cause.startswith(f"drift: epochs became {word}")
+    assert cause == word
     assert amount == pytest.approx(abs(rise), abs=0.1)
 
 
 def test_a_trainer_far_behind_loop_or_the_fastest_is_flagged(tmp_path):
     times = {("nielsen", "loop"): [5.0] * 5, ("nielsen", "matrix"): [0.01] * 5}
     waiting = {("nielsen", "torch_cpu"): 75.0}
-    ((trainer, cause, amount),) = detected(written(tmp_path / "a.csv", times | waiting))
-    assert (trainer, amount) == ("torch_cpu", 15.0)
-    assert cause.startswith("probably waited: over 10 times as slow as loop")
+    assert detected(written(tmp_path / "a.csv", times | waiting)) == [("torch_cpu", "behind_loop", 15.0)]
     assert not detected(written(tmp_path / "b.csv", {("nielsen", "matrix"): 0.1} | waiting))
-    ((trainer, cause, _),) = detected(written(tmp_path / "c.csv", {("nielsen", "matrix"): 0.01} | waiting))
-    assert trainer == "torch_cpu"
-    assert cause.startswith("probably waited: over 1,000 times as slow as the fastest trainer")
+    assert detected(written(tmp_path / "c.csv", {("nielsen", "matrix"): 0.01} | waiting)) == [("torch_cpu", "behind_fastest", 7500.0)]
     other_job = {("nielsen", "loop"): [0.1] * 5, ("large", "torch_cpu"): 75.0}
     assert not detected(written(tmp_path / "d.csv", other_job))
 
@@ -117,10 +111,11 @@ def test_the_history_and_the_report_show_the_flags(tmp_path):
     for number, commit in enumerate(("a", "b")):
         written(tmp_path / f"{commit}.csv", TIMES, commit=commit, run_id=commit, started_at=f"2026-01-0{number + 1}", load=0.3)
     output = command("compare", tmp_path, "--over-time").stdout
-    assert "other processes took CPU time: box a nielsen loop 30%" in output
+    line = f"{noise.CAUSES['load']}: box a nielsen loop 30%"
+    assert line in output
     pytest.importorskip("vl_convert")
     assert command("report", tmp_path, "-o", tmp_path / "page.html").returncode == 0
-    assert "other processes took CPU time: box a nielsen loop 30%" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert line in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
 def test_runs_of_an_older_schema_are_flagged_by_drift_only(tmp_path):
@@ -132,7 +127,7 @@ def test_runs_of_an_older_schema_are_flagged_by_drift_only(tmp_path):
     csv.write_text("\n".join(cut) + "\n", encoding="utf-8")
     ((trainer, cause, _),) = detected(csv)
     assert trainer == "compiled"
-    assert cause.startswith("drift: epochs became faster")
+    assert cause == "faster"
 
 
 # --- the clock ----------------------------------------------------------------------------------------------------------------------
