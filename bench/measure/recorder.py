@@ -21,7 +21,7 @@ from bench.measure.provenance import Code
 from bench.records import Row, WriteError
 from bench.records.schema import FIELDS
 from bench.text.numbers import duration
-from bench.verify.contract import ContractError
+from bench.verify.contract import EarlyReturnError
 from impls import Dataset, Trainer, locate
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Recorder:
 
         all_ranks  peaks of several ranks together; None: one process, whose peaks this method measures at the case's first rows
 
-        Raises ContractError if the epochs are impossibly fast, WriteError if the disk is full or missing.
+        Raises EarlyReturnError if the epochs are impossibly fast, WriteError if the disk is full or missing.
         """
         done = sum(row.ranks == trainer.ranks for row in self.of(case))
         measured = [all_ranks] if all_ranks else self._measured(trainer, case, anew=not done)
@@ -104,7 +104,7 @@ class Recorder:
         work = _work(trainer, data)
         typical = float(np.median(epochs.seconds))
         if work.flops > _IMPOSSIBLE * best.flops * typical:
-            raise ContractError(
+            raise EarlyReturnError(
                 f"returns too soon: {duration(typical)} per epoch, but its operations take {duration(work.flops / best.flops)} at this "
                 "machine's peak; compute all of them in `train_epoch`"
             )

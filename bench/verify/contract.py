@@ -23,6 +23,18 @@ class ContractError(Exception):
     """A trainer broke the contract of `impls.trainer.Trainer`. The message says how."""
 
 
+class EarlyReturnError(ContractError):
+    """The trainer returned from an epoch before its work was done, or faster than the machine can do it."""
+
+
+class NotReproducibleError(ContractError):
+    """The trainer's first and last epoch from the same weights end further apart than rounding explains."""
+
+
+class NotFiniteError(ContractError):
+    """A weight or bias is not a finite number after an epoch."""
+
+
 class InputsChangedError(ContractError):
     """The trainer changed its input arrays."""
 
@@ -74,7 +86,7 @@ class ContractMonitor:
 
 
 def check_finished(observed: Sequence[tuple[float, float]], again: Callable[[], tuple[float, float]]) -> None:
-    """Raise ContractError if epochs return before their work is done.
+    """Raise EarlyReturnError if epochs return before their work is done.
 
     observed  for each epoch, its wall time and the pending work at its return, both in seconds
     again     trains one more epoch and returns the same two numbers; called only to confirm an early return
@@ -88,19 +100,19 @@ def check_finished(observed: Sequence[tuple[float, float]], again: Callable[[], 
         seen.append(again())
     pending, seconds = least()
     if returned_early(pending, seconds):
-        raise ContractError(f"returns before its work is done: {duration(pending)} of work were pending")
+        raise EarlyReturnError(f"returns before its work is done: {duration(pending)} of work were pending")
 
 
 def check_repeats(first: Network, last: Network, start: Network, perturbed: Callable[[], Network]) -> None:
-    """Raise ContractError if the results of the first and the last epoch differ by more than rounding explains."""
+    """Raise NotReproducibleError if the results of the first and the last epoch differ by more than rounding explains."""
     if difference := beyond_rounding(first, last, start, perturbed):
-        raise ContractError(f"is not reproducible: its first and last epoch end {describe(*difference)}")
+        raise NotReproducibleError(f"is not reproducible: its first and last epoch end {describe(*difference)}")
 
 
 def check_finite(network: Network) -> None:
-    """Raise ContractError if a weight or bias is not a finite number."""
+    """Raise NotFiniteError if a weight or bias is not a finite number."""
     if not all(np.isfinite(array).all() for array in arrays(network)):
-        raise ContractError("returns weights that are not finite numbers after an epoch")
+        raise NotFiniteError("returns weights that are not finite numbers after an epoch")
 
 
 @contextmanager

@@ -20,7 +20,15 @@ _LOOP_FLOPS = 2e9
 
 
 class VerificationError(ContractError):
-    """The trainer's result differs from the oracle's. The message contains the error."""
+    """A result differs from the oracle's.
+
+    oracle  the trainer that computed the oracle's result: loop, or matrix
+    error   the `rounding.distance` of the two results, above the tolerance; may be NaN
+    """
+
+    def __init__(self, message: str, oracle: str, error: float) -> None:
+        super().__init__(message)
+        self.oracle, self.error = oracle, error
 
 
 def trained(name: str, job: EpochJob) -> Network:
@@ -57,13 +65,13 @@ class Oracle:
         exact = replace(self._job, start=self._job.start.astype(np.float64))
         each = epoch_work(exact.start.layers, len(exact.data), 8).flops / len(exact.data)
         by_loop = int(_LOOP_FLOPS / each)  # examples
-        self._name = f"the float64 loop{whose}"
+        self._by, self._whose = "loop", whose
         if by_loop < len(exact.data):
             few = exact.data.first(max(1, by_loop))
             short = replace(exact, data=few, order=few.order(seed=workload.seed))
             self._check(train("matrix", short), train("loop", short), short, "matrix, the oracle of a workload this large, ")
-            self._name = f"the float64 matrix{whose}"
-        self._answer = train("loop" if by_loop >= len(exact.data) else "matrix", exact)
+            self._by = "matrix"
+        self._answer = train(self._by, exact)
 
     def max_error(self, trainer: type[Trainer]) -> float:
         """Train the oracle's job with a new trainer and return its `error`."""
@@ -80,10 +88,11 @@ class Oracle:
         dtype = job.start.dtype.name
         error = distance(result, answer, job.start, steps=-(-len(job.data) // job.batch_size))
         if not error <= TOLERANCE[dtype]:  # so that NaN fails too
-            raise VerificationError(
-                f"{who}differs from {self._name}: after {len(job.data)} examples, its error is {error:.1e} of "
+            message = (
+                f"{who}differs from the float64 {self._by}{self._whose}: after {len(job.data)} examples, its error is {error:.1e} of "
                 f"the distance trained; the tolerance in {dtype} is {TOLERANCE[dtype]:.0e}"
             )
+            raise VerificationError(message, self._by, error)
         return error
 
 

@@ -99,7 +99,7 @@ def test_a_base_never_imports_from_the_working_tree(tmp_path):
     assert output.stdout.startswith("NOT JUDGED: newer:Newer (not comparable)\n")
     assert "::warning title=epochbench gate::NOT JUDGED: newer:Newer (not comparable)\n" in output.stdout
     assert re.search(r"^newer:Newer +not comparable", output.stdout, re.MULTILINE)
-    assert "not from the revision under test" in output.stdout
+    assert re.search(r"^newer:Newer@\w+: raised ImportError: ", output.stdout, re.MULTILINE)
 
 
 def test_without_changed_trainers_there_is_no_verdict(repository):
@@ -110,14 +110,14 @@ def test_without_changed_trainers_there_is_no_verdict(repository):
 
 
 BROKEN = {
-    "wrong": ("matrix.py", "w -= step * nw", "w += step * nw", "the float64 loop of "),
-    "wrong oracle": ("loop.py", "w -= step * nw", "w += step * nw", "the float64 loop of "),
-    "wrong shared code": ("network.py", "0.5 * np.tanh(0.5 * z)", "0.5 * np.tanh(0.4 * z)", "the float64 loop of "),
+    "wrong": ("matrix.py", "w -= step * nw", "w += step * nw", "float64 loop"),
+    "wrong oracle": ("loop.py", "w -= step * nw", "w += step * nw", "float64 loop"),
+    "wrong shared code": ("network.py", "0.5 * np.tanh(0.5 * z)", "0.5 * np.tanh(0.4 * z)", "float64 loop"),
     "invalid syntax": ("matrix.py", "def _epoch(self", "def _epoch(self, :", "SyntaxError"),
     "failing import": ("matrix.py", "import numpy as np", "from numpy import tyop", "cannot import name 'tyop'"),
     "raises": ("matrix.py", "        for start", "        raise MemoryError('no room')\n        for start", "MemoryError: no room"),
     "skips later": ("matrix.py", "        for start", "        order = order if self.examples <= 205 else order[:-50]\n        for start",
-                    "result differs from that of matrix@"),
+                    " matrix@"),
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from bench.verify.oracle import Oracle, VerificationError, steps, trained
+from bench.verify.rounding import TOLERANCE
 from bench.workload import WORKLOADS, Workload
 from impls import TRAINERS, load_trainer, unavailable
 from impls.testing import CHECKS, check_trainer
@@ -20,8 +21,10 @@ def oracle(request, mnist):
 
 @pytest.mark.parametrize("kind", COMPUTE_WRONG, ids=lambda kind: kind.__name__)
 def test_a_wrong_trainer_is_caught(oracle, kind):
-    with pytest.raises(VerificationError, match="differs from the float64 loop"):
+    with pytest.raises(VerificationError) as caught:
         oracle.max_error(kind)
+    assert caught.value.oracle == "loop"
+    assert not caught.value.error <= TOLERANCE["float32"]
 
 
 @functools.cache
@@ -65,7 +68,7 @@ def test_steps_that_are_small_relative_to_the_weights_are_verified(mnist):
     for name in RIGHT:
         assert oracle.max_error(or_skip(load_trainer(name))) < 5e-4
     for kind in set(COMPUTE_WRONG) - {UpdatesTooEarly}:  # its error is a part of a step, so small steps hide it
-        with pytest.raises(VerificationError, match="differs from the float64 loop"):
+        with pytest.raises(VerificationError):
             oracle.max_error(kind)
 
 
@@ -78,7 +81,9 @@ def test_matrix_must_match_loop_to_be_the_oracle(mnist, monkeypatch):
 
     oracle = Oracle(workload, mnist)
     assert oracle.max_error(load_trainer("loop")) < 1e-3
-    with pytest.raises(VerificationError, match=r"^differs from the float64 matrix: .* 2500 examples"):
+    with pytest.raises(VerificationError, match=r"\b2500\b") as caught:
         oracle.error(twice_as_far("matrix", steps(workload, mnist)))
-    with pytest.raises(VerificationError, match=r"^matrix, the oracle .*, differs from the float64 loop"):
+    assert caught.value.oracle == "matrix"
+    with pytest.raises(VerificationError, match=r"^matrix\b.* loop\b") as caught:
         Oracle(workload, mnist, twice_as_far)
+    assert caught.value.oracle == "loop"

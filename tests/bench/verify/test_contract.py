@@ -1,0 +1,57 @@
+"""Each check of the contract raises its own error, and only then."""
+
+import numpy as np
+import pytest
+
+from bench.verify.contract import (
+    EarlyReturnError,
+    InputsChangedError,
+    NotFiniteError,
+    NotReproducibleError,
+    check_finished,
+    check_finite,
+    check_repeats,
+    unchanged,
+)
+from impls import Network
+
+START = Network([np.zeros((2, 3))], [np.zeros((2, 1))])
+
+
+def trained(by):
+    return Network([np.full((2, 3), by)], [np.full((2, 1), by)])
+
+
+def test_pending_work_in_every_epoch_is_an_early_return():
+    check_finished([(0.1, 0.0)], lambda: pytest.fail("trained a further epoch"))
+    check_finished([(0.1, 0.09)], lambda: (0.1, 0.0))  # one reading was delayed
+    with pytest.raises(EarlyReturnError):
+        check_finished([(0.1, 0.09)], lambda: (0.1, 0.08))
+
+
+def test_epochs_further_apart_than_rounding_are_not_reproducible():
+    first, last = trained(1.0), trained(1.01)
+    check_repeats(first, first, START, lambda: pytest.fail("trained a further epoch"))
+    check_repeats(first, last, START, lambda: trained(1.02))  # rounding leads as far
+    with pytest.raises(NotReproducibleError):
+        check_repeats(first, last, START, lambda: last)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_weights_that_are_not_numbers_are_not_finite(value):
+    check_finite(trained(1.0))
+    with pytest.raises(NotFiniteError):
+        check_finite(trained(value))
+
+
+def test_changed_inputs_are_named_even_if_the_trainer_failed():
+    order = np.arange(3)
+
+    def fail(change):
+        order[0] += change
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError), unchanged(order=[order]):
+        fail(change=0)
+    with pytest.raises(InputsChangedError, match="order"), unchanged(order=[order]):
+        fail(change=1)
