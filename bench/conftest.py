@@ -76,12 +76,13 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 
 def _stop_as_by_ctrl_c(config: pytest.Config) -> None:
-    """Let SIGTERM and SIGHUP end the run with its summary, as Ctrl-C does."""
+    """Let SIGTERM and SIGHUP end the run with its summary, as Ctrl-C does, and SIGINT too if a shell started the run in the background."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt(f"stopped by {signal.Signals(number).name}")
 
     config.add_cleanup(catch(stop, "SIGTERM", "SIGHUP"))
+    config.add_cleanup(catch(signal.default_int_handler, "SIGINT"))
 
 
 def _refuse_to_compare_with_nothing(config: pytest.Config) -> None:
