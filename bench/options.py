@@ -75,6 +75,13 @@ class Options:
 
         return mnist() if self.data is None else read_directory(self.data, self.split)
 
+    def only_workload(self, command: str) -> Workload:
+        """Return the workload of a command that takes one. Raises InputError if there are several."""
+        if len(self.workloads) > 1:
+            names = ",".join(workload.name for workload in self.workloads)
+            raise InputError(f"--workload {names}", f"{command} takes one workload, not {len(self.workloads)}")
+        return self.workloads[0]
+
 
 def declare(add: Callable[..., Any], *names: str, one_workload: bool = False, defaults: Mapping[str, str] | None = None) -> None:
     """Declare the named options, or all options if no names are given.

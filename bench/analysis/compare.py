@@ -210,7 +210,7 @@ def compare(paths: Sequence[Path], *, baseline: str | None, broken: Callable[[Pa
     """
     times = timings(namesakes.read(records.files(paths), broken=broken))
     if not times.configurations:
-        raise InputError("CSV", "no timed rounds, only training", "measure with pytest bench --benchmark-only")
+        raise InputError(", ".join(map(str, paths)), "no timed rounds, only training", "measure with pytest bench --benchmark-only")
     return comparison(times, baseline=baseline)
 
 

@@ -32,15 +32,15 @@ PERSONAL = {
 }
 
 
+# The place in the file, what is wrong there, and perhaps what to do: the fields of an InputError about it.
+Problem = tuple[str, str] | tuple[str, str, str]
+
+
 def check(path: Path) -> list[InputError]:
     """Return the problems of a file; empty if it is valid. Raises InputError if it cannot be read."""
     table = records.read([path])
     problems = [*_unfinished(path, table), *_implausible(table), *_unknown_code(table), *_personal(table)]
     return [InputError(f"{path}, {place}" if place else path, *problem) for place, *problem in problems]
-
-
-# A problem: the place in the file, what is wrong there, and perhaps what to do.
-Problem = tuple[str, str] | tuple[str, str, str]
 
 
 def _unfinished(path: Path, table: pd.DataFrame) -> Iterator[Problem]:

@@ -41,9 +41,7 @@ def gate(options: Options, *, base: str | None, margin: float = MARGIN, seconds:
     Raises InputError if the base does not exist. A trainer's failure becomes its verdict. A signal or a full disk ends the gate early:
     the report has the verdicts so far. If it ends before the first pair of the first trainer, the function raises the error.
     """
-    if len(options.workloads) != 1:
-        names = ",".join(workload.name for workload in options.workloads)
-        raise InputError(f"--workload {names}", f"gate takes one workload, not {len(options.workloads)}")
+    options.only_workload("gate")
     home()  # raises if the running code is another copy than the checkout that is compared
     revision = commit(base) if base else merge_base()
     if not options.trainers and not has_impls():

@@ -34,9 +34,7 @@ def train(options: Options, *, epochs: int, until: float | None) -> bool:
 
     Returns True if no trainer failed and every trainer that ran reached `until`. Raises InputError for a trainer that cannot run here.
     """
-    if len(options.workloads) > 1:
-        names = ",".join(workload.name for workload in options.workloads)
-        raise InputError(f"--workload {names}", f"train takes one workload, not {len(options.workloads)}")
+    options.only_workload("train")
     run = prepare(options, kind="training")
     for case in run.cases:
         if case.absent:

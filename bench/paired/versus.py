@@ -24,7 +24,6 @@ from bench.system.progress import progress
 from bench.system.scratch import scratch_dir
 from bench.system.signals import Stopped
 from bench.text.numbers import counted, digits, duration, plain
-from impls import InputError
 
 
 @dataclass(frozen=True)
@@ -108,9 +107,7 @@ def versus(a: Side, b: Side, options: Options, *, seconds: float) -> Answer:
     Raises InputError unless the options name one workload. Raises ContenderError or Stopped before the first pair; after it, returns
     the answer so far, with the error in `broken_off`.
     """
-    if len(options.workloads) != 1:
-        names = ",".join(workload.name for workload in options.workloads)
-        raise InputError(f"--workload {names}", f"versus takes one workload, not {len(options.workloads)}")
+    workload = options.only_workload("versus")
     begin, splits = time.monotonic(), options.splits()
     pairs: list[Pair] = []
     looks = 0
@@ -118,7 +115,7 @@ def versus(a: Side, b: Side, options: Options, *, seconds: float) -> Answer:
         with scratch_dir() as directory:
             one, other = (contender(s.name, directory / label, python=s.python, env=s.env) for label, s in (("a", a), ("b", b)))
             progress("verifying both contenders")
-            match = duel.prepare(one, other, options.workloads[0], splits, directory, threads=options.threads, seconds=seconds)
+            match = duel.prepare(one, other, workload, splits, directory, threads=options.threads, seconds=seconds)
             for taken, ratio in interim_looks(kept(match.pairs(), pairs), seconds - (time.monotonic() - begin)):
                 looks += 1
                 progress(f"{counted(len(taken), 'pair')}: {digits(ratio.value)}x ({_ends(ratio)})")

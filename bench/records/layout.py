@@ -17,6 +17,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _GZIP = b"\x1f\x8b"
 _MOST_UNPACKED = 1 << 28  # bytes, many times a large result: a small file may unpack to gigabytes
 _INDEX = re.compile(r"|index|Unnamed: \d+")  # the name of a column that pandas adds
+_LISTED = 6  # names of missing columns in a message
 _SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 
 
@@ -56,9 +57,9 @@ def layout(path: Path, header: Sequence[str], line: int = 1) -> Layout:
             raise InputError(path, f"its cells are separated by {name}", "save it as a CSV with commas and decimal points")
     missing = [name for name in HEADERS[1] if name not in header]
     if missing:
-        raise InputError(
-            f"{path}, line {line}", f"lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}", "choose a CSV of this suite"
-        )
+        more = f" and {len(missing) - _LISTED} more" if len(missing) > _LISTED else ""
+        names = f"column{'s' * (len(missing) > 1)} {', '.join(missing[:_LISTED])}{more}"
+        raise InputError(f"{path}, line {line}", f"lacks the {names}", "choose a CSV of this suite")
     raise InputError(
         f"{path}, line {line}",
         f"not a header of schema 1 to {SCHEMA}; it has a repeated or an unknown column",

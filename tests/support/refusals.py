@@ -32,6 +32,6 @@ def printed(errors: str) -> InputError:
 def assert_about(error: InputError, thing: object, *facts: object) -> None:
     assert error.thing == str(thing), error
     assert "\n" not in str(error)
-    assert len(str(error)) < 1000
+    assert len(str(error)) < 400
     for fact in facts:
         assert str(fact) in f"{error.problem}; {error.fix}", error

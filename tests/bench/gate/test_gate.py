@@ -117,7 +117,7 @@ BROKEN = {
     "failing import": ("matrix.py", "import numpy as np", "from numpy import tyop", "cannot import name 'tyop'"),
     "raises": ("matrix.py", "        for start", "        raise MemoryError('no room')\n        for start", "MemoryError: no room"),
     "skips later": ("matrix.py", "        for start", "        order = order if self.examples <= 205 else order[:-50]\n        for start",
-                    " matrix@"),
+                    "that of matrix@"),
 }  # fmt: skip
 
 

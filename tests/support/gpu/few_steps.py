@@ -13,6 +13,7 @@ import numpy as np
 from bench.verify.epoch_job import EpochJob
 from bench.verify.rounding import TOLERANCE, arrays, distance
 from impls import Dataset, InputError, Network, Unsupported, load_trainer, mnist
+from impls.errors import unknown
 from tests.support.gpu.variants import load_all
 
 KERNELS = ("gpu_fused", "gpu_graph", "gpu_lookahead", "grid")  # `gpu` has no kernels of its own
@@ -71,7 +72,7 @@ def main(arguments=None, base=None):
         every, wrong = load_all(base), 0
         for name in given.trainers.split(","):
             if name not in every:
-                raise InputError(name, "unknown trainer", f"choose from {', '.join(every)}")
+                raise unknown("trainer", name, every)
             for label, job in jobs(given.examples).items():
                 try:
                     said, right = check(every[name], job)

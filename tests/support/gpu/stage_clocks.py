@@ -18,6 +18,7 @@ from bench.options import declare, parse
 from bench.system import files
 from bench.text.tables import Table
 from impls import InputError, Unsupported
+from impls.errors import unknown
 from impls.gpu_fused import BLOCKS
 from tests.support.gpu.variants import grid_form, load_all, with_threads
 
@@ -145,7 +146,7 @@ def main(arguments=None, base=None):
         kinds = {}
         for name in given.trainers.split(","):
             if name not in CLOCKED:
-                raise InputError(name, "unknown trainer", f"choose from {', '.join(CLOCKED)}")
+                raise unknown("trainer", name, CLOCKED)
             kinds[name] = CLOCKED[name](every[name])
         options = parse(given, results=Path())
         return _measure_all(kinds, options.workloads, options.splits(), given.json)
