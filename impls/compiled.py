@@ -79,7 +79,7 @@ class Compiled(Trainer):
         # A padded output is sigmoid(0) = 1/2. With 1/2 as the desired value, its error is 0.
         y = np.full((self.layers[-1], padded[-1]), 0.5, self.dtype)
         y[:, : self.layers[-1]] = np.eye(self.layers[-1])
-        self._data = Examples(*_non_zero(data.images.astype(self.dtype)), data.labels.astype(np.int64), y)
+        self._data = self._sparse = Examples(*_lists(data.images.astype(self.dtype)), data.labels.astype(np.int64), y)
         w = tuple(aligned.zeros((p // LANES, below, LANES), self.dtype) for below, p in zip(self.layers, padded, strict=False))
         w_transposed = tuple(
             aligned.zeros((p // LANES, n, LANES), self.dtype) for p, n in zip([LANES, *padded], self.layers[1:], strict=False)
@@ -97,6 +97,9 @@ class Compiled(Trainer):
         self._run(np.empty(0, np.int64))  # compiles, or loads the function from Numba's cache
 
     def _set_weights(self, network: Network) -> None:
+        # 0 times NaN or infinity is NaN, so with such a weight the pixels of value 0 contribute, too.
+        finite = bool(np.isfinite(network.weights[0]).all())
+        self._data = self._sparse if finite else self._sparse._replace(**_with_zeros(self._sparse, self.layers[0]))
         for mine, w in zip(self._parameters.w, network.weights, strict=True):
             mine[...] = _tiled(w.T)
         for mine, w in zip(self._parameters.w_transposed[1:], network.weights[1:], strict=True):
@@ -116,18 +119,28 @@ class Compiled(Trainer):
         self._train(self._parts, self._separate_gradient, order, self._m, eta, self._data, self._parameters, self._buffers)
 
 
-def _non_zero(images: Array) -> tuple[Any, Array, Array]:
+def _lists(images: Array, listed: Any = None) -> tuple[Any, Array, Array]:
     """Return the start of each image's list, (n + 1,), then the pixel indices and the pixel values of all lists, concatenated.
 
+    listed  which pixels are in the lists, (n, n_0) truth values; None: those that are not 0
     Pixels of value 0 pad each list to a multiple of UNROLLED.
     """
-    lengths = np.count_nonzero(images, axis=1)
+    listed = images if listed is None else listed
+    lengths = np.count_nonzero(listed, axis=1)
     starts = np.concatenate([[0], np.cumsum(-(-lengths // UNROLLED) * UNROLLED)])
-    image, pixel = np.nonzero(images)
+    image, pixel = np.nonzero(listed)
     position = starts[image] + np.arange(len(image)) - np.concatenate([[0], np.cumsum(lengths)])[image]
     pixels, values = np.zeros(starts[-1], np.min_scalar_type(images.shape[1])), np.zeros(starts[-1], images.dtype)
     pixels[position], values[position] = pixel, images[image, pixel]
     return starts, pixels, values
+
+
+def _with_zeros(sparse: Examples, pixels: int) -> dict[str, Any]:
+    """Return the lists of all pixels, as fields of Examples."""
+    images = np.zeros((len(sparse.labels), pixels), sparse.values.dtype)
+    image, used = np.repeat(np.arange(len(images)), np.diff(sparse.starts).astype(np.int64)), sparse.values != 0  # not the padding
+    images[image[used], sparse.pixels[used]] = sparse.values[used]
+    return dict(zip(("starts", "pixels", "values"), _lists(images, np.ones(images.shape, np.bool_)), strict=True))
 
 
 def _tiled(w: Array) -> Array:

@@ -5,6 +5,7 @@ The loader uses no internet connection and no pickle, and allocates no more memo
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,12 +34,15 @@ MNIST_SHA256 = {
 class Dataset:
     """m examples on the host.
 
-    images   (m, n_0) floats, one image per row; MNIST's pixels are byte/256, in [0, 1)
+    images   (m, n_0) numbers, one image per row; MNIST's pixels are byte/256, in [0, 1)
     labels   (m,) integers, the class of each image
     classes  number of classes (default: the largest label + 1)
     name     name in the results: "mnist", or "idx-" and the first 8 digits of a checksum
 
-    Raises InputError if the shapes do not match, if the dataset is empty, or if a label is not in range(classes).
+    The images become a C-contiguous array of float32 or float64, the labels one of int64. The given arrays are used if they are that
+    already, and copied otherwise.
+    Raises InputError if the shapes do not match, if the dataset is empty, if a label is not an integer in range(classes), or if a pixel
+    is not a finite number.
     """
 
     images: Array
@@ -47,6 +51,7 @@ class Dataset:
     name: str = "arrays"
 
     def __post_init__(self) -> None:
+        self._convert()
         if self.images.ndim != 2 or self.labels.ndim != 1:
             raise InputError(
                 "dataset",
@@ -59,9 +64,23 @@ class Dataset:
             raise InputError("dataset", "no examples", "give at least one")
         if not self.classes:
             object.__setattr__(self, "classes", int(self.labels.max()) + 1)
+        if not np.isfinite([self.images.min(initial=0), self.images.max(initial=0)]).all():  # both are NaN if a pixel is
+            row, pixel = np.argwhere(~np.isfinite(self.images))[0]
+            raise InputError("images", f"pixel {pixel} of image {row} is {self.images[row, pixel]}", "give finite numbers")
         low, high = int(self.labels.min()), int(self.labels.max())
         if low < 0 or high >= self.classes:
             raise InputError(f"label {low if low < 0 else high}", f"not one of the {self.classes} classes", f"use 0 to {self.classes - 1}")
+
+    def _convert(self) -> None:
+        """Convert the arrays to the byte order, the layout and the dtypes that all trainers understand."""
+        images, labels = np.asarray(self.images), np.asarray(self.labels)
+        if images.dtype.kind not in "fiub":
+            raise InputError("images", f"dtype {images.dtype}", "give real numbers")
+        if labels.dtype.kind not in "iub":
+            raise InputError("labels", f"dtype {labels.dtype}", "give integers, as with labels.astype(int)")
+        single = images.dtype.itemsize <= (4 if images.dtype.kind == "f" else 2)  # float32 has room for all 16-bit integers
+        object.__setattr__(self, "images", np.ascontiguousarray(images, np.float32 if single else np.float64))
+        object.__setattr__(self, "labels", np.ascontiguousarray(labels, np.int64))
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -70,7 +89,10 @@ class Dataset:
         """Return the first m examples, as views of these arrays. Raises InputError unless 1 <= m <= len(self)."""
         if not 1 <= m <= len(self):
             raise InputError(f"{m} examples", f"the dataset has {len(self):,}", f"give 1 to {len(self):,}")
-        return Dataset(self.images[:m], self.labels[:m], self.classes, self.name)
+        part = copy.copy(self)  # not a new Dataset, which would check every pixel again
+        object.__setattr__(part, "images", self.images[:m])
+        object.__setattr__(part, "labels", self.labels[:m])
+        return part
 
     def one_hot(self, width: int, dtype: npt.DTypeLike) -> Array:
         """Return the desired outputs y, (m, width): 1 in the column of each label, 0 elsewhere."""

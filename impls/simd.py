@@ -162,7 +162,8 @@ def sigmoid(typing: Any, z: Any) -> Any:
             series = _lanewise(builder, "fma", series, r, constant(1 / math.factorial(n)))
         exponent = builder.add(builder.fptosi(k, whole), _constant(whole, bias))
         power = builder.bitcast(builder.shl(exponent, _constant(whole, mantissa)), kind)
-        return builder.fdiv(constant(1.0), _lanewise(builder, "fma", series, power, constant(1.0)))
+        a = builder.fdiv(constant(1.0), _lanewise(builder, "fma", series, power, constant(1.0)))
+        return builder.select(builder.fcmp_unordered("uno", z, z), z, a)  # NaN stays NaN, which the clamp would lose
 
     return z(z), generate
 

@@ -6,7 +6,7 @@ import math
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, NoReturn, final
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ class Trainer(ABC):
     A subclass implements `_setup`, `_set_weights`, `_epoch` and `network`, and also `_synchronize` if its work is asynchronous. The
     bench runs it as `--trainers module:Class`. The project's own trainers also have an entry in `TRAINERS` of impls/__init__.py.
     The public methods validate their arguments. `impls.testing` checks that a trainer keeps the contract below.
+    NaN in a weight or bias, or infinity in a weight, spreads to all layers.
     All arithmetic is in the network's dtype. A trainer uses no globals and no random numbers: the same arguments give the same result.
     """
 
@@ -99,6 +100,11 @@ class Trainer(ABC):
             raise InputError("order", f"indices {order.min()}..{order.max()}", f"they must be in 0..{self.examples - 1}")
         self._epoch(order)
         self._synchronize()
+
+    @final
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        """Raise TypeError, because a trainer cannot be copied or pickled: some of its arrays are views of others, or on a device."""
+        raise TypeError(f"{type(self).__qualname__}: a trainer cannot be copied or pickled; construct another with its network()")
 
     @property
     def ranks(self) -> int:

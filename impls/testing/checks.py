@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import math
 from typing import Any
@@ -134,6 +135,36 @@ def check_same_bits_every_time(kind: type[Trainer], dtype: str) -> None:
     trainer.train_epoch(order)
     require(same_bits(trainer.network(), once), "gives other bits after `load` restores the start")
     require(same_bits(trained(kind, start, data, batch_size=4, order=order), once), "gives other bits in a second trainer")
+
+
+@for_each(dtype=DTYPES)
+def check_not_a_number_spreads(kind: type[Trainer], dtype: str) -> None:
+    """NaN in a weight or bias, or infinity in a weight, spreads to the weights and biases of all layers, also from a pixel that is 0."""
+    data = small()
+    data.images[:, 0] = 0
+    for layer in range(3):
+        for name, value in (("weights", math.nan), ("weights", math.inf), ("biases", math.nan)):
+            start = Network.scaled([6, 5, 4, 3], dtype=dtype)
+            getattr(start, name)[layer][0, 0] = value
+            with np.errstate(invalid="ignore"):
+                after = trained(kind, start, data, batch_size=4)
+            finite = [bool(np.isfinite(array).all()) for array in (*after.weights, *after.biases)]
+            require(not any(finite), f"{value} in the {name} of layer {layer + 1} does not spread to all layers")
+
+
+@for_each()
+def check_copies_are_separate(kind: type[Trainer]) -> None:
+    """A deep copy of a trainer trains as the original does and shares no array with it, or copying raises TypeError."""
+    data, start = small(), Network.scaled([6, 4, 3])
+    order = data.order(seed=2)
+    original = kind(start, data, batch_size=4, learning_rate=3.0)
+    try:
+        other = copy.deepcopy(original)
+    except TypeError:
+        return
+    other.train_epoch(order)
+    require(same_bits(original.network(), start), "its deep copy trains the original's arrays")
+    require(same_bits(other.network(), trained(kind, start, data, batch_size=4, order=order)), "its deep copy trains differently")
 
 
 @for_each()

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from impls import Dataset, InputError, read_directory, read_idx
+from impls import TRAINERS, Dataset, InputError, Network, load_trainer, read_directory, read_idx, unavailable
 from impls.dataset import DATA
+from impls.testing.material import same_bits, trained
 from tests.support.refusals import refused
 
 
@@ -165,3 +166,51 @@ def test_a_dataset_validates_its_arrays():
         Dataset(images, np.array([0, -1, 1]))
     with refused("4 examples", "1 to 3"):
         Dataset(images, np.array([0, 2, 1])).first(4)
+
+
+# --- arrays of your own -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("made", "dtype"),
+    [
+        (lambda pixels: pixels.astype(">f4"), "float32"),
+        (lambda pixels: pixels.astype(np.longdouble), "float64"),
+        (lambda pixels: pixels.astype(np.float16), "float32"),
+        (lambda pixels: pixels.astype(np.uint8), "float32"),
+        (lambda pixels: pixels.astype(np.int64), "float64"),
+        (lambda pixels: pixels[::-1, ::-1][::-1, ::-1], "float64"),
+        (np.asfortranarray, "float64"),
+        (np.ndarray.tolist, "float64"),
+    ],
+    ids=["big-endian", "longdouble", "float16", "uint8", "int64", "negative strides", "Fortran order", "lists"],
+)
+@pytest.mark.parametrize("name", [name for name in TRAINERS if unavailable(name) is None])
+def test_every_trainer_trains_on_images_of_any_dtype_and_layout(made, dtype, name):
+    pixels = np.random.default_rng(0).integers(0, 5, (23, 6)).astype(float)
+    usual, odd = Dataset(pixels, np.arange(23) % 3), Dataset(made(pixels), (np.arange(23) % 3).astype(">u2"))
+    assert (odd.images.dtype, odd.images.flags.c_contiguous) == (np.dtype(dtype), True)
+    one, other = (trained(load_trainer(name), Network.scaled([6, 4, 3]), data, batch_size=4) for data in (usual, odd))
+    assert same_bits(one, other)
+
+
+def test_images_and_labels_that_no_trainer_understands_are_refused():
+    images, labels = np.ones((3, 2)), np.zeros(3, int)
+    for value in (np.nan, np.inf, -np.inf):
+        damaged = images.copy()
+        damaged[1, 0] = value
+        with refused("images", "pixel 0", "image 1", str(value)):
+            Dataset(damaged, labels)
+    with refused("images", "complex128"):
+        Dataset(images.astype(complex), labels)
+    with refused("images", "<U3"):
+        Dataset(images.astype("<U3"), labels)
+    with refused("labels", "float64", "astype(int)"):
+        Dataset(images, labels.astype(float))
+
+
+def test_the_first_examples_are_views(small):
+    first = small.first(5)
+    assert len(first) == 5
+    assert first.classes == small.classes
+    assert np.shares_memory(first.images, small.images)

@@ -125,6 +125,18 @@ class NoUnsignedOrders(Loop):
         super()._epoch(order)
 
 
+class HidesNotANumber(Matrix):
+    def _set_weights(self, network):
+        super()._set_weights(Network(*([np.nan_to_num(array) for array in arrays] for arrays in (network.weights, network.biases))))
+
+
+class CopiesTrainTheOriginal(Matrix):
+    def __deepcopy__(self, _):
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        return other
+
+
 class OnNoDevice(Loop):
     device = "tpu"
 
@@ -167,6 +179,8 @@ BREAK_THE_CONTRACT = (
     Knows,
     SharesItsWeights,
     NoUnsignedOrders,
+    HidesNotANumber,
+    CopiesTrainTheOriginal,
     OnNoDevice,
     AcceptsAnyOrder,
     AcceptsAnyNetwork,
