@@ -21,7 +21,7 @@ from bench.measure.run import Run
 from bench.measure.watchdog import BrokenOffError, Watchdog
 from bench.records import WriteError
 from bench.verify.contract import ContractError, ContractMonitor
-from impls import Unsupported
+from impls import Unsupported, load_trainer
 
 # A warning of a trainer's library must not fail the case. pytest lists the warnings at the end, except for pytest-benchmark's about a case
 # that failed before it was timed.
@@ -45,8 +45,10 @@ def test_epoch(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None
 
 def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
     with run.inputs.guarded(case) as (start, order), watchdog.supervise(case) as doing:
+        watchdog.rest("computing the right results")
+        verification, kind = run.inputs.verification(case), load_trainer(case.trainer)
         doing("verifying")
-        max_error = run.inputs.max_error(case)
+        max_error = verification.max_error(kind)
         trainer = case.make_trainer(run.inputs.splits)
         monitor = ContractMonitor(trainer, start, order)
 
@@ -78,9 +80,15 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
             return
         others = meter.shares()
         seconds = timed_seconds(benchmark)
-        doing("verifying again")
-        accuracy = trainer.network().accuracy(run.inputs.splits.test)
+        doing("verifying again", slowest=max(seconds))
+        trained = trainer.network()
+        accuracy = trained.accuracy(run.inputs.splits.test)
         monitor.check(seconds, repeated=True)
-        run.inputs.max_error(case)
+        watchdog.rest("computing the right results of the epoch")
+        verification.compute_epoch()
+        doing("verifying the epoch")
+        verification.check_epoch(trained)
+        verification.check_calm_epoch(kind)
+        verification.max_error(kind)
     run.recorder.record(case, trainer, case.data(run.inputs.splits), Epochs(seconds, [accuracy] * rounds, max_error, others))
     benchmark.extra_info.update({name: value for name, value in asdict(run.recorder.rows[-1]).items() if name not in ("round", "seconds")})

@@ -20,6 +20,7 @@ _START = 4.0  # to import the libraries of a process
 _CASE = 1.5  # to verify a case twice, measure the machine's peaks and compute the accuracy
 _ACCURACY = 0.05  # to compute the test accuracy after a training epoch
 _LONGEST_ORACLE = 10.0  # above 2 GFLOP matrix replaces loop as the oracle
+_EPOCH_ORACLE = 10  # epochs of matrix that the oracle of the timed epoch takes: several in float32, some in float64
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,9 @@ class Stage:
             epoch, examples = estimator.epoch(case.workload, case.trainer), estimator.examples(case.workload)
             seconds = _CASE + self._epochs(epoch, rounds)
             if case.workload not in [other.workload for other in cases[:position]]:
-                verified = min(1.0, max(200.0, 2.5 * case.workload.batch_size) / examples)  # see bench.verify.oracle
+                verified = min(1.0, max(200.0, 2.5 * case.workload.batch_size) / examples)  # see bench.verify.verification
                 seconds += min(verified * estimator.epoch(case.workload, BASELINE), _LONGEST_ORACLE)
+                seconds += _EPOCH_ORACLE * estimator.epoch(case.workload, "matrix")
             if self.epochs or position == 0:
                 seconds += _START
             estimates.append(seconds)

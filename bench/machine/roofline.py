@@ -9,6 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:  # not at run time: a worker may use the trainers of another revision
+    from impls import Dataset, Trainer
 
 
 @dataclass(frozen=True)
@@ -63,3 +69,9 @@ def epoch_work(layers: Sequence[int], examples: int, itemsize: int, *, share: fl
     flops = 2 * examples * (2 * share * first + 3 * sum(others))
     moved = itemsize * (share * examples * layers[0] + 2 * (first + sum(others)))
     return Work(round(flops), round(moved))
+
+
+def trainer_work(trainer: Trainer, data: Dataset) -> Work:
+    """Return the minimum work of the trainer's epoch on the data."""
+    share = np.count_nonzero(data.images) / data.images.size if trainer.skips_zeros else 1.0
+    return epoch_work(trainer.layers, trainer.examples, trainer.dtype.itemsize, share=share)

@@ -1,4 +1,4 @@
-"""Inputs of a run's cases (data, initial weights, order), and the oracles that verify the trainers."""
+"""Inputs of a run's cases (data, initial weights, order), and their verification."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import numpy.typing as npt
 
 from bench.measure.case import Case
 from bench.verify.contract import InputsChangedError, unchanged
-from bench.verify.oracle import Oracle
+from bench.verify.verification import Verification
 from bench.workload import Workload
-from impls import Network, Splits, load_trainer
+from impls import Network, Splits
 
 
 class Inputs:
-    """The data of a run, which no trainer may change, and one oracle per workload, created on first use."""
+    """The data of a run, which no trainer may change, and one verification per workload, created on first use."""
 
     def __init__(self, load: Callable[[], Splits]) -> None:
         """Load the data.
@@ -25,7 +25,7 @@ class Inputs:
         """
         self._load = load
         self.splits = load()
-        self._oracles: dict[Workload, Oracle] = {}
+        self._verifications: dict[Workload, Verification] = {}
 
     @contextmanager
     def guarded(self, case: Case) -> Iterator[tuple[Network, npt.NDArray[np.int64]]]:
@@ -41,11 +41,11 @@ class Inputs:
                 yield start, order
         except InputsChangedError:
             self.splits = self._load()
-            self._oracles.clear()
+            self._verifications.clear()
             raise
 
-    def max_error(self, case: Case) -> float:
-        """Verify the case's trainer and return its error. Raises VerificationError if its result differs from the oracle's."""
-        if case.workload not in self._oracles:
-            self._oracles[case.workload] = Oracle(case.workload, self.splits)
-        return self._oracles[case.workload].max_error(load_trainer(case.trainer))
+    def verification(self, case: Case) -> Verification:
+        """Return the verification of the case's workload. Raises VerificationError if its oracle is wrong."""
+        if case.workload not in self._verifications:
+            self._verifications[case.workload] = Verification(case.workload, self.splits)
+        return self._verifications[case.workload]

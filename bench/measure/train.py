@@ -18,7 +18,7 @@ from bench.options import Options
 from bench.records import WriteError
 from bench.text.numbers import counted, duration
 from bench.verify.contract import ContractError, ContractMonitor
-from impls import InputError, Unsupported
+from impls import InputError, Unsupported, load_trainer
 
 LOG = logging.getLogger(__name__)
 
@@ -110,8 +110,10 @@ class Epoch(NamedTuple):
 def _epochs(run: Run, case: Case, watchdog: Watchdog, epochs: int, until: float | None) -> Generator[Epoch]:
     """Train, and yield each epoch after it is recorded. Raises any exception of the trainer, and WriteError."""
     with run.inputs.guarded(case) as (start, order), watchdog.supervise(case) as doing:
+        watchdog.rest("computing the right results")
+        verification, kind = run.inputs.verification(case), load_trainer(case.trainer)
         doing("verifying")
-        max_error = run.inputs.max_error(case)
+        max_error = verification.max_error(kind)
         trainer, data = case.make_trainer(run.inputs.splits), case.data(run.inputs.splits)
         monitor = ContractMonitor(trainer, start, order)
         seconds: list[float] = []
@@ -122,7 +124,12 @@ def _epochs(run: Run, case: Case, watchdog: Watchdog, epochs: int, until: float 
             began = time.perf_counter()
             trainer.train_epoch(order)
             seconds.append(time.perf_counter() - began)
-            accuracy = monitor.observe().accuracy(run.inputs.splits.test)
+            network = monitor.observe()
+            accuracy = network.accuracy(run.inputs.splits.test)
+            if epoch == 1:
+                watchdog.rest("computing the right results of the first epoch")
+                verification.compute_epoch()
+                verification.check_epoch(network)
             watchdog.rest("recording")
             run.recorder.record(case, trainer, data, Epochs(seconds[-1:], [accuracy], max_error, meter.shares()))
             yield Epoch(seconds[-1], accuracy)
@@ -130,4 +137,5 @@ def _epochs(run: Run, case: Case, watchdog: Watchdog, epochs: int, until: float 
                 break
         doing("verifying again")
         monitor.check(seconds, repeated=False)
-        run.inputs.max_error(case)
+        verification.check_calm_epoch(kind)
+        verification.max_error(kind)

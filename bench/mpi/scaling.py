@@ -28,7 +28,7 @@ from bench.mpi.slowest_rank import seconds_of, slowest
 from bench.options import Options
 from bench.text.numbers import counted, duration
 from bench.verify.contract import ContractError
-from bench.verify.oracle import Oracle, VerificationError
+from bench.verify.oracle import VerificationError
 from bench.workload import Workload
 from impls import InputError, Unsupported, load_trainer
 
@@ -148,7 +148,7 @@ def _verified(run: Run, every: Any, cases: Sequence[ScalingCase]) -> dict[Scalin
         error, wrong, absent = 0.0, "", ""
         if scaled.mine:
             try:
-                error = Oracle(scaled.case.workload, run.inputs.splits).max_error(scaled.trainer())
+                error = run.inputs.verification(scaled.case).max_error(scaled.trainer())
             except VerificationError as failure:
                 wrong = f"over {counted(scaled.size, 'rank')}: {failure}"
             except Unsupported as reason:
@@ -187,9 +187,13 @@ def _time(run: Run, every: Any, cases: dict[ScalingCase, float], peaks: Sequence
                 trainer, seconds = _epochs(run, scaled, wanted)
                 others = meter.shares()
                 if every.rank == 0:
+                    network, verification = trainer.network(), run.inputs.verification(scaled.case)
                     combined = [sum(getattr(peak, rate) for peak in peaks[: scaled.size]) for rate in ("flops", "bytes")]
-                    accuracies = [trainer.network().accuracy(run.inputs.splits.test)] * len(seconds)
+                    accuracies = [network.accuracy(run.inputs.splits.test)] * len(seconds)
                     try:
+                        if not sweep:
+                            verification.compute_epoch()
+                            verification.check_epoch(network)
                         data = scaled.case.data(run.inputs.splits)
                         run.recorder.record(scaled.case, trainer, data, Epochs(seconds, accuracies, error, others), Peaks(*combined))
                     except ContractError as failure:

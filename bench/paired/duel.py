@@ -13,10 +13,11 @@ spread of 3.4 %. With up to 40 rounds the spread was 0.6 %, and a pair took 2.5 
 
 from __future__ import annotations
 
+import itertools
 import random
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,14 +26,14 @@ from typing import Any
 
 from bench.machine import affinity
 from bench.paired.contender import Contender, ContenderError
-from bench.paired.job_size import short_rounds, write_job
+from bench.paired.job_size import short_rounds
 from bench.paired.memory_layout import MemoryLayout
 from bench.paired.pair import Pair, ratio_error
 from bench.paired.worker_client import Worker
-from bench.verify.contract import ContractError, check_finite, check_repeats
+from bench.verify.contract import ContractError
 from bench.verify.epoch_job import EpochJob
-from bench.verify.oracle import Oracle, steps
 from bench.verify.rounding import beyond_rounding, describe
+from bench.verify.verification import steps, steps_oracle, whole_epoch
 from bench.workload import Workload
 from impls import Network, Splits
 
@@ -68,25 +69,23 @@ class Duel:
 
     def pairs(self) -> Iterator[Pair]:
         """Measure and yield pairs endlessly. Raises ContenderError if a contender fails."""
-        while True:
-            yield self._pair()
+        for number in itertools.count():
+            yield self._pair(check_speed=not number)
 
-    def _pair(self) -> Pair:
+    def _pair(self, *, check_speed: bool) -> Pair:
         begin = time.monotonic()
         with ExitStack() as stack:
             workers: dict[str, Worker] = {}
-            firsts: dict[str, Network] = {}
             layout = MemoryLayout.random()
             for name, contender in random.sample([("a", self.a), ("b", self.b)], 2):
                 workers[name] = stack.enter_context(Worker(contender, self.job, self.threads, layout))
             for worker in workers.values():
                 worker.reply(READY)
-            for name, worker in workers.items():
-                worker.first_epoch(self.patience)  # warm-up: touches memory and fills caches
-                firsts[name] = worker.network(self._file(name), self.patience)
+            for worker in workers.values():
+                worker.epoch(self.patience)  # warm-up: touches memory and fills caches
                 worker.suspend()
             order, seconds = self._rounds(workers)
-            self._check(workers, firsts)
+            self._check(workers, speed=check_speed)
         for name, left in self.left_behind.items():
             left.update(workers[name].left_behind)
         return Pair(tuple(seconds["a"]), tuple(seconds["b"]), order, time.monotonic() - begin)
@@ -106,20 +105,16 @@ class Duel:
                     workers[name].suspend()
         return order, seconds
 
-    def _check(self, workers: Mapping[str, Worker], firsts: Mapping[str, Network]) -> None:
-        """Raise ContenderError if a last epoch does not reproduce the first, or the contenders' results differ by more than rounding."""
-        lasts: dict[str, Network] = {}
+    def _check(self, workers: Mapping[str, Worker], *, speed: bool) -> None:
+        """Raise ContenderError if a contender broke its contract, or the contenders' results differ by more than rounding."""
+        results: dict[str, Network] = {}
         for name, worker in workers.items():
             worker.resume()
-            last = lasts[name] = worker.network(self._file(name), self.patience)
-            with _blamed(worker.contender):
-                check_finite(last)
-                check_repeats(firsts[name], last, self.start, self._perturbed(worker, name))
-        if far := beyond_rounding(lasts["a"], lasts["b"], self.start, self._perturbed(workers["b"], "b")):
+            results[name] = worker.network(self._file(name), self.patience)
+            worker.check(READY, speed=speed)
+        again = partial(workers["b"].perturbed, self._file("b"), self.patience)
+        if far := beyond_rounding(results["a"], results["b"], self.start, again):
             raise ContenderError(self.a, f"result differs from that of {self.b.name} during timing: {describe(*far)}")
-
-    def _perturbed(self, worker: Worker, name: str) -> Callable[[], Network]:
-        return partial(worker.perturbed, self._file(name), self.patience)
 
     def _file(self, name: str) -> Path:
         return self.job.with_name(f"{name}.npz")
@@ -137,27 +132,46 @@ def prepare(
     Raises ContenderError if one cannot run or computes a wrong result; checks b before a.
     """
     threads, patience = affinity.limit_threads(threads), min(60.0, max(5.0, seconds))
-    short = steps(workload, splits).write(directory / STEPS)
-    facts, results = {}, {}
-    for name, contender in (("b", b), ("a", a)):
-        with Worker(contender, short, threads) as worker:
-            facts[name] = worker.reply(READY)
-            worker.epoch(patience)
-            results[name] = worker.network(directory / "result.npz", patience)
-    with _blamed(b):
-        oracle = Oracle(workload, splits, partial(_trained, b, directory, threads), whose=f" of {b.code}")
-    for name, contender in (("b", b), ("a", a)):
-        with _blamed(contender):
-            oracle.error(results[name])
+    facts = _verify({"b": b, "a": a}, workload, splits, directory, threads, patience)
     job = directory / "job.npz"
     if workload.examples is None:
         workload = short_rounds(workload, splits, lambda: _epochs((a, b), job, threads, patience), job)
     else:
-        write_job(workload, splits, job)
+        whole_epoch(workload, splits).write(job)
     data = workload.data(splits)
     network = workload.network(data)
     title = workload.title(network.layers, len(data))
     return Duel(a, b, title, job, network, threads, patience, min(_SHARE * seconds, _SECONDS), facts, {"a": set(), "b": set()})
+
+
+def _verify(
+    contenders: Mapping[str, Contender], workload: Workload, splits: Splits, directory: Path, threads: int, patience: float
+) -> dict[str, dict[str, Any]]:
+    """Verify the contenders, in the workload's dtype and in float64, and return the facts of each.
+
+    Raises ContenderError if one cannot run or computes a wrong result. A trainer may be unsupported in float64.
+    """
+    short = steps(workload, splits)
+    facts: dict[str, dict[str, Any]] = {}
+    results: list[tuple[Contender, str, Network]] = []
+    for name, contender in contenders.items():
+        for dtype in dict.fromkeys((workload.dtype, "float64")):
+            try:
+                with Worker(contender, short.astype(dtype).write(directory / "verify.npz"), threads) as worker:
+                    facts.setdefault(name, worker.reply(READY))
+                    worker.epoch(patience)
+                    results.append((contender, dtype, worker.network(directory / "result.npz", patience)))
+            except ContenderError as error:
+                if not error.absent or dtype == workload.dtype:
+                    raise
+    short.write(directory / STEPS)
+    base = contenders["b"]
+    with _blamed(base):
+        oracle = steps_oracle(workload, splits, partial(_trained, base, directory, threads), whose=f" of {base.code}")
+    for contender, dtype, result in results:
+        with _blamed(contender):
+            (oracle.error if dtype == workload.dtype else oracle.double_error)(result)
+    return facts
 
 
 def start(contender: Contender, directory: Path, threads: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from bench.verify.epoch_job import EpochJob
+from bench.verify.verification import whole_epoch
 from bench.workload import Workload
 from impls import Splits
 
@@ -23,7 +23,7 @@ def short_rounds(workload: Workload, splits: Splits, round_seconds: Callable[[],
     least = min(2 * batch, most)
     examples = min(max(least, 500), most)
     for _ in range(4):  # an estimate from few examples overestimates the constant cost of an epoch
-        write_job(replace(workload, examples=examples), splits, job)
+        whole_epoch(replace(workload, examples=examples), splits).write(job)
         wished = examples * _ROUND_SECONDS / round_seconds()
         if 0.7 < wished / examples < 1.4:
             break
@@ -31,11 +31,5 @@ def short_rounds(workload: Workload, splits: Splits, round_seconds: Callable[[],
         if examples == before:
             break
     chosen = replace(workload, examples=examples)
-    write_job(chosen, splits, job)
+    whole_epoch(chosen, splits).write(job)
     return chosen
-
-
-def write_job(workload: Workload, splits: Splits, path: Path) -> None:
-    """Write one epoch of the workload to the path."""
-    data = workload.data(splits)
-    EpochJob(workload.network(data), data, data.order(seed=workload.seed), workload.batch_size, workload.learning_rate).write(path)

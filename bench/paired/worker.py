@@ -3,7 +3,8 @@
 It reads requests from standard input and writes replies to standard output, one JSON object per line:
 
     {"do": "epoch"}              train an epoch from the job's start                      {"seconds": 0.05}
-    {"do": "pending"}            measure the work that was pending when the epoch ended   {"seconds": 0.0}
+    {"do": "check"}              check the contract in all epochs so far                  {}, or {"broken": message}
+    {"do": "check speed"}        the same, and that this machine can be so fast            {}, or {"broken": message}
     {"do": "perturb"}            train another epoch, which differs only by rounding      {}
     {"do": "save", "to": FILE}   write the weights and biases to FILE                     {}
 
@@ -27,10 +28,11 @@ from typing import BinaryIO
 import numpy as np
 
 import impls
-from bench.machine import affinity, identity
+from bench.machine import affinity, identity, peaks
+from bench.machine.roofline import Peaks, trainer_work
 from bench.system import json_lines, own_code, process_tree
+from bench.verify.contract import ContractError, ContractMonitor, check_possible
 from bench.verify.epoch_job import EpochJob, write_network
-from bench.verify.pending import observe
 from bench.verify.rounding import perturbed
 
 
@@ -74,15 +76,24 @@ def serve(name: str, job: EpochJob, threads: int, requests: BinaryIO, reply: Cal
         device=make.device,
         threads=threads,
     )
+    monitor, seconds = ContractMonitor(trainer, job.start, job.order), list[float]()
     for line in requests:
         request = json_lines.parse(line) or {}
         if request["do"] == "epoch":
             trainer.load(job.start)
             begin = time.perf_counter()
             trainer.train_epoch(job.order)
-            reply(seconds=time.perf_counter() - begin)
-        elif request["do"] == "pending":
-            reply(seconds=observe(trainer)[1])
+            seconds.append(time.perf_counter() - begin)
+            monitor.observe()
+            reply(seconds=seconds[-1])
+        elif request["do"] in ("check", "check speed"):
+            try:
+                monitor.check(seconds, repeated=True)
+                if request["do"] == "check speed" and (best := _peaks(make.device, job)):
+                    check_possible(seconds, trainer_work(trainer, job.data), best)
+                reply()
+            except ContractError as error:
+                reply(broken=str(error))
         elif request["do"] == "perturb":
             start, order = perturbed(job.start, trainer.network(), job.order, job.batch_size)
             trainer.load(start)
@@ -91,6 +102,14 @@ def serve(name: str, job: EpochJob, threads: int, requests: BinaryIO, reply: Cal
         else:
             write_network(trainer.network(), Path(request["to"]))
             reply()
+
+
+def _peaks(device: str, job: EpochJob) -> Peaks | None:
+    """Return the peaks of the device; None for a GPU without CuPy, which measures them."""
+    try:
+        return peaks.measure(device, job.start.dtype.name)
+    except ImportError:
+        return None
 
 
 @contextmanager

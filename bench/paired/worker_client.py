@@ -13,7 +13,6 @@ from bench.paired.memory_layout import MemoryLayout
 from bench.system import json_lines, own_code
 from bench.system.child import Child
 from bench.system.launcher import without_launcher
-from bench.verify.contract import ContractError, check_finished
 from bench.verify.epoch_job import read_network
 from impls import Network
 
@@ -71,6 +70,8 @@ class Worker:
             raise ContenderError(self.contender, f"sent an invalid reply: {line[:60].decode(errors='replace')!r}")
         if "absent" in content:
             raise ContenderError(self.contender, f"cannot run here: {content['absent']}", absent=True)
+        if "broken" in content:
+            raise ContenderError(self.contender, content["broken"])
         if "error" in content:
             raise ContenderError(self.contender, f"raised {content['error']}")
         return content
@@ -82,16 +83,13 @@ class Worker:
             raise ContenderError(self.contender, f"sent an invalid reply: {seconds!r} as the seconds of an epoch")
         return seconds
 
-    def first_epoch(self, timeout: float) -> None:
-        """Train a warm-up epoch. Raises ContenderError if the trainer returns before its work is done."""
+    def check(self, timeout: float, *, speed: bool) -> None:
+        """Raise ContenderError if the trainer broke its contract in an epoch so far.
 
-        def observed() -> tuple[float, float]:
-            return self.epoch(timeout), self._number("pending", "seconds", timeout)
-
-        try:
-            check_finished([observed()], observed)
-        except ContractError as error:
-            raise ContenderError(self.contender, str(error)) from error
+        speed  whether to measure the machine's peaks, and check that it can be so fast
+        """
+        self.request(do="check speed" if speed else "check")
+        self.reply(timeout)
 
     def network(self, file: Path, timeout: float) -> Network:
         """Return the network after the last epoch. The worker writes it to the file."""

@@ -10,13 +10,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bench.machine.roofline import Peaks, Work
 from bench.text.numbers import duration
 from bench.verify.pending import observe, returned_early
-from bench.verify.rounding import arrays, beyond_rounding, describe, perturbed
+from bench.verify.rounding import arrays, beyond_rounding, describe, perturbed, same_bits
 from impls import Network, Trainer
 from impls.trainer import Order
 
-_TRIES = 8  # maximum number of observed epochs; the least pending work counts, because a busy machine can delay a single reading
+_TRIES = 8  # observed epochs that an early return needs, because a busy machine can delay a single reading
+
+# An epoch at more than this multiple of the measured peak is impossible. Not 1: BLAS may use kernels for an older processor, at half the
+# speed, and the machine may be busy while the peak is measured.
+_IMPOSSIBLE = 3
 
 
 class ContractError(Exception):
@@ -49,32 +54,37 @@ class ContractMonitor:
     def __init__(self, trainer: Trainer, start: Network, order: Order) -> None:
         self._trainer, self._start, self._order = trainer, start, order
         self._pending: list[float] = []  # seconds of pending work, one per observation
-        self._results: list[Network] = []  # first and last result
+        self._first: Network | None = None
+        self._other: Network | None = None  # the last result with other bits than the first
 
     def observe(self) -> Network:
         """Observe the trainer right after an epoch. Returns its network."""
         network, pending = observe(self._trainer)
         self._pending.append(pending)
-        self._results[1:] = [network]
+        if self._first is None:
+            self._first = network
+        elif not same_bits(network, self._first):
+            self._other = network
         return network
 
     def check(self, seconds: Sequence[float], *, repeated: bool) -> None:
         """Raise ContractError if the trainer returned before its work was done, or its weights are not finite numbers.
 
         seconds   wall time of each epoch
-        repeated  whether all epochs were the same; if so, raise also if the last result differs from the first
+        repeated  whether all epochs were the same; if so, raise also if a result differs from the first
         """
-        first, last = self._results[0], self._results[-1]
-        quickest = min(seconds)
+        first, other = self._first, self._other
+        assert first is not None, "no epoch was observed"
 
-        def again() -> tuple[float, float]:
+        def again() -> float:
             self._train(self._start, self._order)
-            return quickest, self._pending[-1]
+            return self._pending[-1]
 
-        check_finished([(quickest, pending) for pending in self._pending], again)
-        check_finite(last)
-        if repeated:
-            check_repeats(first, last, self._start, lambda: self._perturbed(last))
+        check_finished(seconds, self._pending, again)
+        for network in (first, other or first):
+            check_finite(network)
+        if repeated and other is not None:
+            check_repeats(first, other, self._start, lambda: self._perturbed(other))
 
     def _perturbed(self, last: Network) -> Network:
         return self._train(*perturbed(self._start, last, self._order, self._trainer.batch_size))
@@ -85,22 +95,33 @@ class ContractMonitor:
         return self.observe()
 
 
-def check_finished(observed: Sequence[tuple[float, float]], again: Callable[[], tuple[float, float]]) -> None:
-    """Raise EarlyReturnError if epochs return before their work is done.
+def check_finished(seconds: Sequence[float], pending: Sequence[float], again: Callable[[], float]) -> None:
+    """Raise EarlyReturnError if the typical epoch returns before its work is done.
 
-    observed  for each epoch, its wall time and the pending work at its return, both in seconds
-    again     trains one more epoch and returns the same two numbers; called only to confirm an early return
+    seconds  wall time of each epoch
+    pending  seconds of pending work at the return of each observed epoch
+    again    trains one more epoch and returns its pending work; called only to confirm an early return
     """
-    seen = list(observed)
-
-    def least() -> tuple[float, float]:
-        return min(pending for _, pending in seen), min(seconds for seconds, _ in seen)
-
-    while returned_early(*least()) and len(seen) < _TRIES:
+    seen, typical = list(pending), float(np.median(seconds))
+    while returned_early(float(np.median(seen)), typical) and len(seen) < _TRIES:
         seen.append(again())
-    pending, seconds = least()
-    if returned_early(pending, seconds):
-        raise EarlyReturnError(f"returns before its work is done: {duration(pending)} of work were pending")
+    if returned_early(left := float(np.median(seen)), typical):
+        raise EarlyReturnError(f"returns before its work is done: {duration(left)} of work were pending")
+
+
+def is_possible(seconds: Sequence[float], work: Work, peaks: Peaks) -> bool:
+    """Return whether a machine with these peaks can do the work of an epoch in its median wall time."""
+    return work.flops <= _IMPOSSIBLE * peaks.flops * float(np.median(seconds))
+
+
+def check_possible(seconds: Sequence[float], work: Work, peaks: Peaks) -> None:
+    """Raise EarlyReturnError unless the epochs are possible."""
+    if not is_possible(seconds, work, peaks):
+        epoch, least = duration(float(np.median(seconds))), duration(work.flops / peaks.flops)
+        raise EarlyReturnError(
+            f"returns too soon: {epoch} per epoch, but its operations take {least} at this machine's peak; compute all of them in "
+            "`train_epoch`, or declare `skips_zeros`"
+        )
 
 
 def check_repeats(first: Network, last: Network, start: Network, perturbed: Callable[[], Network]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,10 @@ class EpochJob:
     order: npt.NDArray[np.int64]
     batch_size: int
     learning_rate: float
+
+    def astype(self, dtype: npt.DTypeLike) -> EpochJob:
+        """Return the same job with its initial network rounded to the dtype, which is the dtype of all arithmetic."""
+        return replace(self, start=self.start.astype(dtype))
 
     def write(self, path: Path) -> Path:
         """Write the job to one file and return its path. The file is not compressed, because every process reads it again."""

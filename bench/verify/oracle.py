@@ -1,22 +1,20 @@
-"""The oracle: the reference result in float64, which verifies a trainer before it is timed."""
+"""The oracle: the right results of a job, and how far rounding may lead a correct trainer away from them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 
-from bench.machine.roofline import epoch_work
 from bench.verify.contract import ContractError
 from bench.verify.epoch_job import EpochJob
-from bench.verify.rounding import TOLERANCE, distance
-from bench.workload import Workload
-from impls import Network, Splits, Trainer, load_trainer
+from bench.verify.rounding import TOLERANCE, distance, tolerance
+from bench.verify.symmetry import Symmetry
+from impls import Network, Trainer, load_trainer
 
-# Above this many operations, the oracle uses `matrix`, because `loop` would take minutes. `matrix` must first match `loop` on a part of
-# the job with this many operations. On `huge`, that is 17 examples, and each reads 160 MB of weights a few times.
-_LOOP_FLOPS = 2e9
+_SYMMETRIES = 2  # with the unchanged job, three results, whose largest distance varies little
 
 
 class VerificationError(ContractError):
@@ -33,70 +31,79 @@ class VerificationError(ContractError):
 
 def trained(name: str, job: EpochJob) -> Network:
     """Train the job in this process with the trainer of that name, and return the trained network."""
-    return _train(load_trainer(name), job)
+    return trained_by(load_trainer(name), job)
 
 
-def steps(workload: Workload, splits: Splits) -> EpochJob:
-    """Return the job that verifies a trainer: a few steps of the workload, from its initial weights.
-
-    The job has 2 to 40 full mini-batches, about 200 examples, and a short last mini-batch if possible. It is short because each step
-    amplifies the rounding errors of earlier steps, even in a correct trainer.
-    """
-    data, m = workload.data(splits), workload.batch_size
-    data = data.first(min(len(data), min(max(2, 200 // m), 40) * m + m // 2))
-    return EpochJob(workload.network(data), data, data.order(seed=workload.seed), m, workload.learning_rate)
-
-
-class Oracle:
-    """The reference result for one workload: its `steps` in float64, by `loop`, or by `matrix` if `loop` would take minutes.
-
-    `matrix` must first match `loop` on fewer examples.
-    """
-
-    def __init__(self, workload: Workload, splits: Splits, train: Callable[[str, EpochJob], Network] = trained, *, whose: str = "") -> None:
-        """Compute the reference result.
-
-        train  trains a job with one of the ladder's trainers
-        whose  suffix of the oracle's name in messages, if the oracle is not the code that runs here
-
-        Raises VerificationError if the workload needs `matrix` and `matrix` does not match `loop`.
-        """
-        self._job = steps(workload, splits)  # the oracle trains now, before a trainer could change the data
-        exact = replace(self._job, start=self._job.start.astype(np.float64))
-        each = epoch_work(exact.start.layers, len(exact.data), 8).flops / len(exact.data)
-        by_loop = int(_LOOP_FLOPS / each)  # examples
-        self._by, self._whose = "loop", whose
-        if by_loop < len(exact.data):
-            few = exact.data.first(max(1, by_loop))
-            short = replace(exact, data=few, order=few.order(seed=workload.seed))
-            self._check(train("matrix", short), train("loop", short), short, "matrix, the oracle of a workload this large, ")
-            self._by = "matrix"
-        self._answer = train(self._by, exact)
-
-    def max_error(self, trainer: type[Trainer]) -> float:
-        """Train the oracle's job with a new trainer and return its `error`."""
-        return self.error(_train(trainer, self._job))
-
-    def error(self, result: Network) -> float:
-        """Return the `distance` of a network trained on the oracle's job from the reference result.
-
-        Raises VerificationError if the error exceeds the dtype's TOLERANCE, or is NaN.
-        """
-        return self._check(result, self._answer, self._job)
-
-    def _check(self, result: Network, answer: Network, job: EpochJob, who: str = "") -> float:
-        dtype = job.start.dtype.name
-        error = distance(result, answer, job.start, steps=-(-len(job.data) // job.batch_size))
-        if not error <= TOLERANCE[dtype]:  # so that NaN fails too
-            message = (
-                f"{who}differs from the float64 {self._by}{self._whose}: after {len(job.data)} examples, its error is {error:.1e} of "
-                f"the distance trained; the tolerance in {dtype} is {TOLERANCE[dtype]:.0e}"
-            )
-            raise VerificationError(message, self._by, error)
-        return error
-
-
-def _train(trainer: type[Trainer], job: EpochJob) -> Network:
+def trained_by(trainer: type[Trainer], job: EpochJob) -> Network:
+    """Train the job in this process with a new trainer, and return the trained network."""
     run = trainer(Network(job.start.weights, job.start.biases), job.data, batch_size=job.batch_size, learning_rate=job.learning_rate)
     run.train_epoch(job.order.copy())
     return run.network()
+
+
+class Oracle:
+    """The right results of one job: in float64, and rounded to the job's dtype after every operation, in several orders of summation.
+
+    A float32 trainer stores its weights as float32 after each step. This moves all correct trainers away from the float64 result, by up
+    to 1e-3 of the distance trained, but all of them to nearly the same place. So the error of a result is its distance from the nearest
+    right result. The tolerance follows from the distances between the right results in the job's dtype, which only rounding explains.
+
+    name       name of the oracle in messages
+    tolerance  the largest error of a correct trainer
+    """
+
+    def __init__(self, job: EpochJob, by: str = "matrix", train: Callable[[str, EpochJob], Network] = trained, *, whose: str = "") -> None:
+        """Compute the right results in the job's dtype, by `matrix`.
+
+        by     the trainer of the float64 result
+        train  trains a job with one of the ladder's trainers
+        whose  suffix of the oracle's name in messages, if the oracle is not the code that runs here
+        """
+        self.job = job
+        self.name = by + whose
+        self._by, self._train = by, train
+        symmetries = [Symmetry(job.start.layers, seed) for seed in range(_SYMMETRIES)]
+        self._rounded = [train("matrix", job), *(each.undone(train("matrix", each.applied(job))) for each in symmetries)]
+        spread = max(distance(one, other, job.start) for one, other in combinations(self._rounded, 2))
+        self.tolerance = tolerance(spread, job.start.dtype)
+
+    @cached_property
+    def exact(self) -> Network:
+        """The result in float64."""
+        return self._train(self._by, self.job.astype(np.float64))
+
+    @property
+    def right(self) -> list[Network]:
+        """All right results, in the job's dtype."""
+        return [self.exact.astype(self.job.start.dtype), *self._rounded]
+
+    def error(self, result: Network) -> float:
+        """Return the `distance` of a network that a trainer trained on this job from the nearest right result.
+
+        Raises VerificationError if the error exceeds the tolerance, or is NaN.
+        """
+        error = float(np.min([distance(result, right, self.job.start) for right in self.right]))
+        return verified(error, self.tolerance, self.job, self.name)
+
+    def double_error(self, result: Network) -> float:
+        """Return the `distance` of a network that a trainer trained on this job in float64 from the result in float64.
+
+        Raises VerificationError if the error exceeds the TOLERANCE, or is NaN.
+        """
+        double = self.job.astype(np.float64)
+        return verified(distance(result, self.exact, double.start), TOLERANCE["float64"], double, self.name)
+
+
+def verified(error: float, allowed: float, job: EpochJob, oracle: str, who: str = "") -> float:
+    """Return the error of a result for the job. Raises VerificationError if it exceeds the allowed error, or is NaN.
+
+    oracle, who  in the message, the oracle, and the trainer if it is not the one that the run verifies
+    """
+    if not error <= allowed:  # so that NaN fails too
+        raise VerificationError(
+            f"{who}differs from the float64 {oracle}: after {len(job.data)} examples at learning rate {job.learning_rate:g}, its error is "
+            f"{error:.1e} of the distance trained; the tolerance in {job.start.dtype} is {allowed:.1e}",
+            oracle.partition(" ")[0],
+            error,
+        )
+    return error

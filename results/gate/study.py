@@ -48,6 +48,7 @@ METHODS = dict(zip(KINDS, ("_update_mini_batch", "_backprop") * 3, strict=True))
 LEVELS = (0.02, 0.03, 0.05)
 TURNS, A_TURN = 5, 10  # 50 pairs per condition; four times as many of unchanged code
 TRIALS = 10_000  # drawn trials of unchanged code; a tenth as many of each slowdown
+FEW = {"trials": 20}  # arguments of `report` that take seconds
 LIVE, LIVE_LEVEL = 8, 0.03
 
 

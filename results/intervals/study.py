@@ -30,6 +30,7 @@ from bench.text.tables import Table  # noqa: E402
 from results.gate.study import recorded_pairs  # noqa: E402
 
 TRIALS = 4000  # a share of 95 % then has a standard deviation of 0.3 %
+FEW = {"trials": 20}  # arguments of `report` that take seconds
 LONG = 28  # rounds; enough to draw samples of any size from
 BLOCK = 5  # successive rounds drawn together, to keep the correlation of neighbours
 SPANS = ((0.0, 0.05), (0.05, 0.13), (0.13, 0.25), (0.25, 2.0))  # seconds of an epoch

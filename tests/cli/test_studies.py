@@ -12,6 +12,8 @@ STUDIES = sorted(path.relative_to(ROOT) for path in (ROOT / "results").rglob("st
 @pytest.mark.parametrize("path", STUDIES, ids=str)
 def test_a_study_reproduces_the_rows_of_its_committed_tables(path):
     study = importlib.import_module(".".join(path.with_suffix("").parts))
-    made, committed = study.report(trials=20), (ROOT / path).with_name("figures.md").read_text(encoding="utf-8")
+    made, committed = study.report(**study.FEW), (ROOT / path).with_name("figures.md").read_text(encoding="utf-8")
     labels, expected = ([line.split("|")[1:2] for line in text.splitlines()] for text in (made, committed))
+    if "workloads" in study.FEW:  # rows of the other workloads are missing
+        expected = [label for label in expected if label in labels]
     assert labels == expected

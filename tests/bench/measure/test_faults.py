@@ -9,6 +9,7 @@ import pytest
 from tests.support.commands import QUICK, bench, command
 from tests.support.runs import WRONG, posix, started, trainers_in
 
+WRONG_LATER = r"differs from the float64 matrix: after 400 examples .* [\d.]+e[+-]\d+ of the distance trained"
 REASONS = {
     "Raises": "ZeroDivisionError: on purpose",
     "Exits": "exits the interpreter with exit code 3",
@@ -19,7 +20,14 @@ REASONS = {
     "NotANumberWhileTimed": "returns weights that are not finite",
     "HangsWhileTimed": r"hangs: warming up .* 4 s.* processes.py, line \d+",
     "Early": r"returns before its work is done: [\d.]+ [mu]?s ",
+    "EarlyFromTheSecondEpochOn": r"returns before its work is done: [\d.]+ [mu]?s ",
     "Lazy": r"returns before its work is done: [\d.]+ [mu]?s ",
+    "DoesNothingButKnowsTheAnswer": r"returns too soon: [\d.]+ [mu]?s per epoch",
+    "WrongWhileTimed": WRONG_LATER,
+    "WrapsIndices": WRONG_LATER,
+    "RepeatsATenth": WRONG_LATER,
+    "MislabelsLate": WRONG_LATER,
+    "Clips": WRONG_LATER,
     "ChangesImages": "changes its inputs: images;",
     "ChangesOrder": "changes its inputs: order;",
     "ChangesItsAnswer": r"is not reproducible: .* [\d.]+e[+-]\d+ of the distance trained",
@@ -101,7 +109,15 @@ def test_a_trainer_that_stops_the_run_does_not_make_it_a_success(tmp_path):
 
 
 def test_train_names_a_faulty_trainer_and_continues(tmp_path):
-    names = ["Raises", "Exits", "Greedy", "Early", "ChangesEverybodysAnswer", *(["HangsWhileTimed"] if sys.platform != "win32" else [])]
+    names = [
+        "Raises",
+        "Exits",
+        "Greedy",
+        "Early",
+        "ChangesEverybodysAnswer",
+        "RepeatsATenth",
+        *(["HangsWhileTimed"] if sys.platform != "win32" else []),
+    ]
     trainers = ",".join(["matrix", *(f"{WRONG}:{name}" for name in names), "loop"])
     job = ("--examples", "400", "--threads", "1", "--epochs", "1", "--patience", "4", "--no-charts")
     output = command("train", *job, "--results", tmp_path, "--trainers", trainers)

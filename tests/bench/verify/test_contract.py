@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from bench.machine.roofline import Peaks, Work
 from bench.verify.contract import (
     EarlyReturnError,
     InputsChangedError,
@@ -10,6 +11,7 @@ from bench.verify.contract import (
     NotReproducibleError,
     check_finished,
     check_finite,
+    check_possible,
     check_repeats,
     unchanged,
 )
@@ -22,11 +24,20 @@ def trained(by):
     return Network([np.full((2, 3), by)], [np.full((2, 1), by)])
 
 
-def test_pending_work_in_every_epoch_is_an_early_return():
-    check_finished([(0.1, 0.0)], lambda: pytest.fail("trained a further epoch"))
-    check_finished([(0.1, 0.09)], lambda: (0.1, 0.0))  # one reading was delayed
-    with pytest.raises(EarlyReturnError):
-        check_finished([(0.1, 0.09)], lambda: (0.1, 0.08))
+def test_pending_work_in_the_typical_epoch_is_an_early_return():
+    check_finished([0.1], [0.0], lambda: pytest.fail("trained a further epoch"))
+    check_finished([0.1], [0.09], lambda: 0.0)  # one reading was delayed
+    check_finished([0.1] * 9, [0.0] * 5 + [0.09] * 4, lambda: pytest.fail("trained a further epoch"))
+    for pending in ([0.09], [0.0] + [0.09] * 8):  # the first epoch may be right
+        with pytest.raises(EarlyReturnError):
+            check_finished([0.1] * len(pending), pending, lambda: 0.08)
+
+
+def test_epochs_above_the_peak_are_an_early_return():
+    work, peaks = Work(flops=1_000_000, bytes=0), Peaks(flops=1e9, bytes=1e9)
+    check_possible([0.001, 0.0005, 0.0001], work, peaks)  # twice the peak
+    with pytest.raises(EarlyReturnError, match=r"\b250 us\b.*\b1\.00 ms\b"):
+        check_possible([0.00025], work, peaks)
 
 
 def test_epochs_further_apart_than_rounding_are_not_reproducible():

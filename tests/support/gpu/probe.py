@@ -20,7 +20,7 @@ import numpy as np
 
 from bench.options import declare, parse
 from bench.system import files
-from bench.verify.oracle import Oracle
+from bench.verify.verification import Verification
 from impls import InputError, Unsupported
 from tests.support.gpu import stage_clocks
 from tests.support.gpu.few_steps import bits
@@ -160,7 +160,7 @@ def probe(report, every, workloads, splits, rounds):
     xp = every["gpu"].xp
     report.attempt("device", device, xp)
     report.attempt("relative error of a float32 product", error_of_dot, xp)
-    oracles = {workload: Oracle(workload, splits) for workload in workloads}
+    oracles = {workload: Verification(workload, splits) for workload in workloads}
     epochs = {workload: Epochs(workload, splits, rounds) for workload in workloads}
 
     def errors_and_times(names):
