@@ -22,8 +22,8 @@ TOLERANCE = {"float32": 1e-3, "float64": 1e-9}
 # The allowed distance is this multiple of the measured effect of rounding.
 _FURTHER = 3
 
-# Correct trainers round differently than `matrix` does. Their errors are up to 310 times the spacing of floating-point numbers at 1. Products
-# in half precision, or with the 10 bits of TF32, give 1,000 or more, and so do the other wrong trainers of results/verification.
+# Correct trainers round differently than `matrix` does. Their errors are up to 310 times the spacing of floating-point numbers at 1.
+# Products in half precision, or with the 10 bits of TF32, give 1,000 or more, and so do the other wrong trainers of results/verification.
 _SPACINGS = 550
 
 # A distance below this number of spacings at the largest element of an array does not count: a single element may be rounded up instead
