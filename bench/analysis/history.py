@@ -1,27 +1,32 @@
 """History of each machine's trainers over its commits, with the changes in speed (`python -m bench compare --over-time`).
 
-A commit is compared with earlier ones in the same environment only: the same hardware, libraries and drivers on the same kind of virtual
-machine. So a new processor or a new version of Python is marked, and not taken for a change of the code.
+A commit is compared with others in the same environment only: the same hardware, libraries and drivers on the same kind of virtual
+machine. So a new processor or a new version of Python is marked, and not taken for a change of the code. A disturbed run is shown, and
+not compared.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from bench import records
 from bench.analysis import namesakes, noise
 from bench.analysis.noise import Disturbance
-from bench.analysis.timings import RUN_TO_RUN_TOLERANCE, JobKey, RoundSeconds, grouped, ladder
+from bench.analysis.timings import JobKey, RoundSeconds, grouped, ladder
+from bench.stats.change_points import change_points
 from bench.stats.intervals import Interval, Sample
 from bench.text.numbers import counted, duration_interval, times_interval
 from bench.text.tables import Table
 from impls import InputError
 
-_REMEMBERED = 100  # the maximum number of runs since the last change to compare a commit with
 _GPU_ONLY = ("gpu_driver", "cuda")
 _ENVIRONMENT = ("machine", "library", *(fact for fact in records.FACTS if fact not in ("commit", "dirty", "numpy")))
 _SHARED = tuple(name for name in _ENVIRONMENT if name not in ("library", *_GPU_ONLY))  # by the trainers of a run
@@ -30,12 +35,13 @@ Environment = tuple[str, ...]  # the values of _ENVIRONMENT; empty: unknown, or 
 
 
 class _Runs(NamedTuple):
-    """The runs of a trainer at a commit in one environment: the start of the first, and the seconds of each."""
+    """The runs of a trainer at a commit in one environment: the start of the first, the seconds of each, and of those not disturbed."""
 
     commit: str
     started_at: str
     environment: Environment
     seconds: list[RoundSeconds]
+    calm: list[RoundSeconds]
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,8 @@ class Mark:
 class Point:
     """A trainer's epoch time at a commit, over all runs of that commit in one environment.
 
-    change       speedup over the runs since the last change; None if the speed did not change, or this environment has no such run
+    change       speedup over the level before, if a new level begins here; a level is all undisturbed runs of an environment between
+                 two change points
     environment  number of the environment: points with the same number are compared
     marks        what differs in the environment from that of the point before
     """
@@ -169,17 +176,21 @@ def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None]
     rows = rows.assign(**{name: rows[name].where(rows["device"] == "gpu", "") for name in _GPU_ONLY})
     case_columns = ["given_name", "threads", "ranks", *records.JOB, "trainer"]
     begun = rows.groupby(["given_name", "commit", *_SHARED])["started_at"].min().to_dict()
+    noisy = noise.detect(rows)
+    disturbed = {(one.run_id, one.workload, one.trainer) for one in noisy}
     courses: dict[tuple[Any, ...], dict[tuple[str, Environment], _Runs]] = {}
     for key, seconds in grouped(rows, [*case_columns, "commit", *_ENVIRONMENT, "started_at", "run_id"]):
-        case, (commit, *environment, started_at, _) = key[: len(case_columns)], key[len(case_columns) :]
+        case, (commit, *environment, started_at, run_id) = key[: len(case_columns)], key[len(case_columns) :]
         points = courses.setdefault(case, {})
         place = commit, tuple(environment)
         if place not in points:
             shared = (value for name, value in zip(_ENVIRONMENT, environment, strict=True) if name in _SHARED)
             start = begun[case[0], commit, *shared]
             taken = any(runs.started_at == start for runs in points.values())
-            points[place] = _Runs(commit, started_at if taken else start, tuple(environment), [])
+            points[place] = _Runs(commit, started_at if taken else start, tuple(environment), [], [])
         points[place].seconds.append(seconds)
+        if (run_id, case[3], case[-1]) not in disturbed:
+            points[place].calm.append(seconds)
     followed = [
         Course(machine, int(threads), int(ranks), JobKey(*job), trainer, _points(sorted(points.values(), key=lambda runs: runs.started_at)))
         for (machine, threads, ranks, *job, trainer), points in courses.items()
@@ -187,36 +198,51 @@ def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None]
     ]
     order = ladder(course.trainer for course in followed)
     courses_in_order = sorted(followed, key=lambda c: (c.machine, c.threads, c.ranks, c.job.width or 0, c.job, order.index(c.trainer)))
-    return History(courses_in_order, noise.detect(rows))
+    return History(courses_in_order, noisy)
 
 
 def _points(samples: Sequence[_Runs]) -> tuple[Point, ...]:
-    """Return the points, each with its change from the runs in its environment since the last change.
-
-    A point has a change if its interval and theirs do not overlap, and the medians differ by more than RUN_TO_RUN_TOLERANCE.
-    """
-    points: list[Point] = []
-    earlier: list[tuple[Environment, list[RoundSeconds]]] = []  # the runs since the last change in each environment
+    """Return the points, each with its change from the level before, if its environment has a change point there."""
+    environments: list[Environment] = []
+    numbers: list[int] = []
+    marks: list[tuple[Mark, ...]] = []
     last: Environment = ()
-    for commit, started_at, environment, runs in samples:
-        now, change = Sample(runs), None
-        known = next((number for number, (where, _) in enumerate(earlier) if not _marks(where, environment)), len(earlier))
-        if known == len(earlier):
-            earlier.append((environment, []))
-        where, since = earlier[known]
-        earlier[known] = _filled(where, environment), since
-        before = Sample(since) if since else now
-        if max(before.value / now.value, now.value / before.value) > RUN_TO_RUN_TOLERANCE:
-            low, high = before.interval()[1:]
-            if now.interval().low > high or now.interval().high < low:
-                change = before.over(now)
-                since.clear()
-        since.extend(runs)
-        del since[:-_REMEMBERED]
-        marks = _marks(last, environment) if points else ()
-        points.append(Point(commit, started_at, now.interval(), len(runs), change, known, marks))
+    for sample in samples:
+        environment = sample.environment
+        known = next((number for number, other in enumerate(environments) if not _marks(other, environment)), len(environments))
+        if known == len(environments):
+            environments.append(environment)
+        environments[known] = _filled(environments[known], environment)
+        numbers.append(known)
+        marks.append(_marks(last, environment) if last else ())
         last = _filled(environment, last) if last else environment
-    return tuple(points)
+    changes: dict[int, Interval] = {}
+    for number in set(numbers):
+        changes |= _changes({at: samples[at].calm for at, other in enumerate(numbers) if other == number and samples[at].calm})
+    return tuple(
+        Point(
+            sample.commit,
+            sample.started_at,
+            Sample(sample.seconds).interval(),
+            len(sample.seconds),
+            changes.get(at),
+            numbers[at],
+            marks[at],
+        )
+        for at, sample in enumerate(samples)
+    )
+
+
+def _changes(runs: Mapping[int, list[RoundSeconds]]) -> dict[int, Interval]:
+    """Return the change at each point that begins a new level: the ratio of the level before to this one.
+
+    runs  the undisturbed runs of the points in one environment, by the number of the point, ascending
+    """
+    points = list(runs)
+    starts = change_points([[math.log(np.median(seconds)) for seconds in runs[at]] for at in points])
+    levels = [Sample([seconds for at in points[first:last] for seconds in runs[at]]) for first, last in pairwise([0, *starts, len(points)])]
+    changes = {points[start]: before.over(now) for start, (before, now) in zip(starts, pairwise(levels), strict=True)}
+    return {at: change for at, change in changes.items() if not change.low <= 1 <= change.high}  # the rounds may differ too much
 
 
 def _filled(environment: Environment, other: Environment) -> Environment:

@@ -1,4 +1,4 @@
-"""Tests of `compare --over-time`: a change is reported only if the intervals do not overlap."""
+"""Tests of `compare --over-time`: a change is reported only if it is larger than the differences of runs."""
 
 import json
 
@@ -15,22 +15,30 @@ def commit(directory, number, seconds, **columns):
     return written(directory / f"{9 - number}.csv", times, **{**row, **columns})
 
 
-def test_a_change_is_reported_if_the_intervals_do_not_overlap(tmp_path):
+def test_a_change_is_reported_at_the_commit_that_begins_a_new_level(tmp_path):
     for number, seconds in enumerate((0.100, 0.101, 0.103, 0.080, 0.081, 0.120), start=1):
         commit(tmp_path, number, seconds)
     (course,) = history([tmp_path]).courses
     assert [point.commit for point in course.points] == ["c1", "c2", "c3", "c4", "c5", "c6"], "ordered by time, not by file name"
     changes = {point.commit: point.change for point in course.points if point.change}
     assert list(changes) == ["c4", "c6"]
-    assert changes["c4"].value == pytest.approx(0.101 / 0.080), "compared with all commits since the last change"
+    assert changes["c4"].value == pytest.approx(0.101 / 0.0805), "all runs of the level before, over all of this one"
     assert changes["c6"].low < 0.0805 / 0.120 < changes["c6"].high
 
 
-def test_overlapping_intervals_are_not_a_change(tmp_path):
+def test_rounds_that_differ_more_than_the_commits_show_no_change(tmp_path):
     commit(tmp_path, 1, [0.10, 0.11, 0.12, 0.13, 0.14])
     commit(tmp_path, 2, [0.13, 0.14, 0.15, 0.16, 0.17])
     (course,) = history([tmp_path]).courses
     assert [point.change for point in course.points] == [None, None]
+
+
+def test_a_disturbed_run_is_shown_and_is_not_a_change(tmp_path):
+    for number, busy in enumerate((0.0, 0.0, 0.4, 0.0, 0.0), start=1):
+        commit(tmp_path, number, 0.2 if busy else 0.1, load=busy)
+    (course,) = history([tmp_path]).courses
+    assert [point.epoch.value for point in course.points] == [0.1, 0.1, 0.2, 0.1, 0.1]
+    assert not any(point.change for point in course.points)
 
 
 def test_output_as_text_json_markdown_and_chart(tmp_path, capsys):
