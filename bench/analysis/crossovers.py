@@ -12,8 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.analysis.timings import Configuration, JobKey, Timings
-from bench.stats.intervals import Interval, Sample, between
-from bench.text.numbers import digits
+from bench.stats.intervals import Interval, Sample
 
 Axis = Literal["batch_size", "width"]
 # Axis, then the positions in (width, batch size) of the varying and of the fixed size.
@@ -28,8 +27,7 @@ class Crossing:
 
     kind   the dtype of the grid, and its data and seed if they are not the default
     fixed  the other size, which is constant along the line
-    at     the crossing with its interval; an end is infinite if some resamples do not cross within the grid
-    ends   the smallest and the largest size on the axis
+    at     the crossing; its interval ends at measured sizes
     wins   whether `behind` is the fastest of all trainers before the crossing, and `ahead` after it
     """
 
@@ -40,7 +38,6 @@ class Crossing:
     behind: str
     ahead: str
     at: Interval
-    ends: tuple[int, int]
     wins: bool
 
     @property
@@ -50,9 +47,7 @@ class Crossing:
         return f"{line}, {self.kind}"
 
     def __str__(self) -> str:
-        low = digits(self.at.low) if self.at.low > -math.inf else f"below {self.ends[0]}"
-        high = digits(self.at.high) if self.at.high < math.inf else f"above {self.ends[1]}"
-        return f"{self.ahead} overtakes {self.behind} at {digits(self.at.value)} ({low} to {high})"
+        return f"{self.ahead} overtakes {self.behind} {near(self.at.value)} ({self.at.low:,.0f} to {self.at.high:,.0f})"
 
 
 Curve = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]
@@ -98,38 +93,36 @@ def _along(configuration: Configuration, kind: str, axis: Axis, fixed: int, line
         if len(x) < 2:
             continue
         behind, ahead = sorted(pair, key=medians[x[-1]].__getitem__, reverse=True)
-        lead = np.array([[math.log(medians[at][behind] / medians[at][ahead]) for at in x]])
-        value = float(_overtaking(x, lead)[0])
-        if not math.isfinite(value):
-            continue
-        draws = np.stack(
-            [
-                np.log(line[at][behind].draws(seed=2 * position) / line[at][ahead].draws(seed=2 * position + 1))
-                for position, at in enumerate(x)
-            ],
-            axis=1,
-        )
-        before, after = max(at for at in x if at <= value), min(at for at in x if at >= value)
-        wins = (fastest[before], fastest[after]) == (behind, ahead)
-        yield Crossing(configuration, kind, axis, fixed, behind, ahead, between(value, _overtaking(x, draws)), (x[0], x[-1]), wins)
+        at = overtaking({at: line[at][behind].over(line[at][ahead]) for at in x})
+        if at is not None:
+            before, after = max(size for size in x if size <= at.value), min(size for size in x if size >= at.value)
+            wins = (fastest[before], fastest[after]) == (behind, ahead)
+            yield Crossing(configuration, kind, axis, fixed, behind, ahead, at, wins)
 
 
-def _overtaking(x: list[int], lead: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Return, for each row of `lead`, the x from which it stays above 0.
+def overtaking(lead: Mapping[int, Interval]) -> Interval | None:
+    """Return the x from which a lead stays above 1, with the interval that certainly contains it. Return None if there is none for certain.
 
-    lead  (draws, len(x)), logarithms of ratios
-    Returns (draws,): -inf where the lead is always above 0, inf where it is not above 0 at the end. Between two x, the lead is
-    interpolated linearly in log x.
+    lead  the ratio of the slower epoch at the last x to the faster one, by x, ascending
+
+    The interval begins at the last x with a lead certainly below 1, and ends at the next with one certainly above 1. Between measured
+    sizes, nothing is known about the shape of the curves, so an interval of the interpolated value would be too narrow. Between them,
+    the value is where the lead crosses 1 for the last time, interpolated linearly on log axes.
     """
-    log_x = np.log(x)
-    behind = lead <= 0
-    last = np.where(behind.any(axis=1), len(x) - 1 - behind[:, ::-1].argmax(axis=1), -1)  # index of the last x without a lead
-    at = np.clip(last, 0, len(x) - 2)
-    rows = np.arange(len(lead))
-    low, high = lead[rows, at], lead[rows, at + 1]
-    share = np.clip(np.divide(-low, high - low, out=np.zeros_like(low), where=high != low), 0, 1)
-    inside = np.exp(log_x[at] + share * (log_x[at + 1] - log_x[at]))
-    return np.where(last == -1, -np.inf, np.where(last == len(x) - 1, np.inf, inside))
+    x = list(lead)
+    below = max((i for i, at in enumerate(x) if lead[at].high < 1), default=None)
+    above = None if below is None else next((i for i in range(below + 1, len(x)) if lead[x[i]].low > 1), None)
+    if below is None or above is None:
+        return None
+    last = max(i for i in range(below, above) if lead[x[i]].value <= 1)
+    low, high = (math.log(lead[x[i]].value) for i in (last, last + 1))
+    value = math.exp(math.log(x[last]) + (-low / (high - low)) * math.log(x[last + 1] / x[last]))
+    return Interval(value, x[below], x[above])
+
+
+def near(x: float) -> str:
+    """Return an interpolated size as text, with one digit, because no more is known."""
+    return f"near {float(f'{x:.1g}'):,.0f}"
 
 
 def line_crossings(a: Curve, b: Curve) -> list[tuple[float, float, bool]]:

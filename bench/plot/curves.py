@@ -9,11 +9,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from bench.analysis.crossovers import MOST_PAIRED, Axis, Grid, line_crossings, lines
+from bench.analysis.crossovers import MOST_PAIRED, Axis, Grid, line_crossings, lines, near
 from bench.analysis.timings import Configuration, JobKey, Timings, ladder
 from bench.plot import style
 from bench.stats.intervals import Sample
-from bench.text.numbers import digits
 
 Bounds = Mapping[float, tuple[float, float]]  # size -> ends of the interval
 Line = Mapping[int, tuple[JobKey, Mapping[str, Sample]]]  # size -> (job, trainer -> its epochs)
@@ -52,7 +51,7 @@ def _curves(varied: Axis, panels: Mapping[int, Line], subtitle: str) -> Figure:
                 leader, other = (second, first) if second_leads else (first, second)
                 right = x > np.sqrt(min(line) * max(line))
                 axis.annotate(
-                    f"{leader}\novertakes {other}\nat {digits(x)}", (x, y), xytext=(-9 if right else 9, -38),
+                    f"{leader}\novertakes {other}\n{near(x)}", (x, y), xytext=(-9 if right else 9, -38),
                     textcoords="offset points", fontsize=9, ha="right" if right else "left",
                 )  # fmt: skip
         axis.set_title(f"{value} {names[fixed]}" if fixed == "width" else f"{names[fixed]} {value}")
