@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from bench import records
 from bench.analysis import noise
 from bench.analysis.timings import BASELINE, JobKey, ladder
@@ -59,8 +61,8 @@ def _method(command: str, tables: Any) -> str:
     when = f"at {first}" if first == last else f"from {first} to {last}"
     return (
         f"Measured {when} UTC in {counted(len(runs), 'run')} with\n\n    {command}\n\n"
-        "An epoch is one pass over the training examples. The tables show medians with 95 % intervals. A speedup is a ratio of medians. "
-        "The sign (!) flags a case that was disturbed while it was timed."
+        "An epoch is one pass over the training examples. The tables show medians with 95 % intervals, which include the usual difference "
+        "between two runs. A speedup is a ratio of medians. The sign (!) flags a case that was disturbed while it was timed."
     )
 
 
@@ -85,7 +87,7 @@ def _timing(job: JobKey, rows: pd.DataFrame) -> Table:
     for trainer, seconds in times.items():
         mine = rows[rows["trainer"] == trainer]
         speedup = times_interval(intervals.ratio(times[BASELINE], seconds)) if BASELINE in times and trainer != BASELINE else "-"
-        share = f"{intervals.median(mine['fraction_of_limit']).value:.0%}" if mine["fraction_of_limit"].notna().all() else "-"
+        share = f"{np.median(mine['fraction_of_limit']):.0%}" if mine["fraction_of_limit"].notna().all() else "-"
         epoch, software = duration_interval(intervals.median(seconds)), f"{mine['library'].iloc[0]}, {mine['device'].iloc[0]}"
         lines.append([flagged.get(trainer, trainer), epoch, speedup, str(len(seconds)), share, software])
     headings = ["trainer", "epoch (95 %)", f"over {BASELINE} (95 %)", "rounds", "of peak", "library, device"]

@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
@@ -39,7 +40,7 @@ def text(run: Run, *, colours: bool) -> str:
             console.print(f"[{style}]{kind}[/] {escape(names)}: ", end="")
             console.print(reason, markup=False, soft_wrap=True)
     few = [case for case in run.cases if 0 < len(run.recorder.of(case)) < FEWEST]
-    too_few = [f"a 95 % interval needs {FEWEST} rounds; with fewer, the table shows the minimum and the maximum"] if few else []
+    too_few = [f"a 95 % interval needs {FEWEST} rounds; the table's intervals of fewer rounds are too narrow"] if few else []
     disturbed = noise.format_lines(noise.detect(run.recorder.table()), with_run=False)
     output.write(notes([*run.warnings, *disturbed, *too_few], [], colours=colours))
     for line in machine_lines(run):
@@ -77,7 +78,7 @@ def machine_lines(run: Run) -> list[str]:
 def measured(run: Run, case: Case) -> str:
     """Return a case's median epoch and number of rounds, or an empty text if it was not timed."""
     times = [row.seconds for row in run.recorder.of(case)]
-    return f"{duration(intervals.median(times).value)} per epoch, {counted(len(times), 'round')}" if times else ""
+    return f"{duration(float(np.median(times)))} per epoch, {counted(len(times), 'round')}" if times else ""
 
 
 def _table(run: Run, cases: Sequence[Case]) -> Table:
@@ -92,7 +93,7 @@ def _table(run: Run, cases: Sequence[Case]) -> Table:
         if BASELINE in times and case.trainer != BASELINE:
             speedup = times_interval(intervals.ratio(times[BASELINE], mine))
         rate, accuracy = f"{one.examples / epoch.value:,.0f}", f"{run.recorder.of(case)[0].accuracy:.1%}"
-        limit = f"{intervals.median([row.fraction_of_limit or 0.0 for row in run.recorder.of(case)]).value:.0%}"
+        limit = f"{np.median([row.fraction_of_limit or 0.0 for row in run.recorder.of(case)]):.0%}"
         rows.append((case.trainer, duration_interval(epoch), str(len(mine)), rate, speedup, limit, accuracy))
     return Table(workload.title(workload.layers(run.inputs.splits.training), one.examples), headings, rows, numbers=True)
 

@@ -2,11 +2,11 @@
 
 The number of n values below the true median is binomial, for any distribution of the values. So order statistics bound the median,
 with interpolation between them (T. Hettmansperger and S. Sheather, 1986). Consecutive rounds are correlated, which reduces the
-effective number of values; the autocorrelation therefore widens the interval. The interval describes the machine during the run.
-Changes that last longer than a run are visible only between runs.
+effective number of values; the autocorrelation therefore widens the interval. A run is one process, and processes of the same code
+differ, for as long as they live. So the interval of one run is also widened by RUN_SPREAD; of several runs, their own spread counts.
 
-With few values no method reaches 95 %: the minimum and the maximum of 3 contain the true median 75 % of the time, of 4 87.5 %, and
-of `FEWEST` 93.8 %. results/intervals reports the coverage on recorded noise.
+With few values no method reaches 95 %: the minimum and the maximum of 3 independent values contain the true median 75 % of the time, of
+4 87.5 %, and of `FEWEST` 93.8 %. results/intervals reports the coverage on recorded noise and on noise of known kinds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,13 @@ import numpy.typing as npt
 _DRAWS = 4000  # the ends of a 95 % interval then vary with the seed by about 1 % of its width
 _SHARES = (0.025, 0.975)
 FEWEST = 5  # values, or runs, that an interval needs for a coverage of 92 % or more
-_FEWEST_IN_ORDER = 20  # fewer values cannot show autocorrelation; such cases have long epochs, which are not autocorrelated
+# Fewer values cannot show their autocorrelation. A correlation of 0.6 would make the interval of independent values too narrow by this
+# factor; recorded rounds have correlations of 0.35 to 0.45.
+_FEWEST_IN_ORDER, _STRETCH = 20, 2.2
+
+# Standard deviation of the logarithm of a process's median epoch, over processes of the same code: 0.024 and 0.027 in the 200 processes of
+# each contender in results/gate, without outliers.
+RUN_SPREAD = 0.025
 
 
 class Interval(NamedTuple):
@@ -45,12 +51,12 @@ class Interval(NamedTuple):
 class Sample:
     """The values of one or more runs of the same case. Runs differ by more than their own values do, so runs are resampled too.
 
-    runs  the values of each run, in the order of measurement
+    runs  the values of each run, positive, in the order of measurement
     The centre is the median of the runs' medians. With one run, it is the median of that run.
     """
 
     def __init__(self, runs: Sequence[npt.ArrayLike]) -> None:
-        self.runs = [_checked(run) for run in runs]
+        self.runs = [_checked(run, positive=True) for run in runs]
         self.medians = np.sort([middle(np.sort(run)) for run in self.runs])
         self.value = float(np.median(self.medians))
 
@@ -59,7 +65,7 @@ class Sample:
         return between(self.value, self.draws(seed=0))
 
     def over(self, other: Sample) -> Interval:
-        """Return the ratio of this centre to the other's, with its interval. Both must be positive; their draws are independent."""
+        """Return the ratio of this centre to the other's, with its interval. The draws of the two are independent."""
         return between(self.value / other.value, self.draws(seed=0) / other.draws(seed=1))
 
     def draws(self, *, seed: int) -> npt.NDArray[np.float64]:
@@ -72,22 +78,25 @@ class Sample:
 
 @lru_cache(maxsize=512)  # a sample is often compared with many others; without a limit, the draws would fill the memory
 def _drawn(sample: Sample, seed: int) -> npt.NDArray[np.float64]:
-    if len(sample.runs) == 1:
-        return _medians(sample.runs[0], seed)
     if len(sample.runs) >= FEWEST:  # the spread of so many medians includes the spread within the runs
         return _order_statistic(sample.medians, (len(sample.medians) + 1) / 2 + _binomial_draws(len(sample.medians), seed))
     # Draws are independent of each other, so shifting each run by one more draw makes the runs independent.
-    each = np.sort([np.roll(_medians(run, seed), shift) for shift, run in enumerate(sample.runs)], axis=0)  # (runs, _DRAWS)
-    return _order_statistic(each, (len(each) + 1) / 2 + _binomial_draws(len(each), seed + 1_000_000))
+    each = np.array([np.roll(_medians(run, seed), shift) for shift, run in enumerate(sample.runs)])  # (runs, _DRAWS)
+    each *= np.exp(RUN_SPREAD * np.random.default_rng([seed, len(each)]).standard_normal(each.shape))
+    return (
+        np.asarray(each[0])
+        if len(each) == 1
+        else _order_statistic(np.sort(each, axis=0), (len(each) + 1) / 2 + _binomial_draws(len(each), seed + 1_000_000))
+    )
 
 
 def median(values: npt.ArrayLike) -> Interval:
-    """Return the median of one or more values, with its interval. Raises ValueError if `values` is empty, not 1-D or not finite."""
+    """Return the median of positive values, with its interval. Raises ValueError for other values, or unless `values` is 1-D."""
     return Sample([values]).interval()
 
 
 def ratio(numerator: npt.ArrayLike, denominator: npt.ArrayLike) -> Interval:
-    """Return median(numerator) / median(denominator), with its interval. Both must be positive; their draws are independent."""
+    """Return median(numerator) / median(denominator), with its interval. The draws of the two are independent."""
     return Sample([numerator]).over(Sample([denominator]))
 
 
@@ -132,16 +141,21 @@ def _signed_rank_cutoff(n: int, allowed: float) -> int:
     return int(np.searchsorted(2 * np.cumsum(likely), allowed, side="right"))
 
 
-def _checked(values: npt.ArrayLike) -> npt.NDArray[np.float64]:
+def _checked(values: npt.ArrayLike, *, positive: bool = False) -> npt.NDArray[np.float64]:
     x = np.asarray(values, np.float64)
-    if x.ndim != 1 or not x.size or not np.isfinite(x).all():
-        raise ValueError(f"values: must be a non-empty 1-D array of finite numbers; got shape {x.shape}")
+    if x.ndim != 1 or not x.size or not np.isfinite(x).all() or (positive and x.min() <= 0):
+        kind = "positive numbers" if positive else "finite numbers"
+        raise ValueError(f"values: must be a non-empty 1-D array of {kind}; got shape {x.shape}")
     return x
 
 
 def _medians(x: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:
     """Return draws of the true median of the distribution of x, (_DRAWS,)."""
-    return _order_statistic(np.sort(x), (len(x) + 1) / 2 + _autocorrelation_inflation(x) * _binomial_draws(len(x), seed))
+    ordered = np.sort(x)
+    if len(x) >= _FEWEST_IN_ORDER:
+        return _order_statistic(ordered, (len(x) + 1) / 2 + _autocorrelation_inflation(x) * _binomial_draws(len(x), seed))
+    draws, centre = _order_statistic(ordered, (len(x) + 1) / 2 + _binomial_draws(len(x), seed)), middle(ordered)
+    return np.asarray(centre * (draws / centre) ** _STRETCH)  # beyond the smallest and the largest value, where no order statistic is
 
 
 @cache
@@ -158,7 +172,7 @@ def _autocorrelation_inflation(x: npt.NDArray[np.float64]) -> float:
     outliers. The sample correlation is too small by (1 + 3 r) / n (M. Kendall, 1954), which is added.
     """
     n = len(x)
-    if n < _FEWEST_IN_ORDER or np.ptp(x) == 0:
+    if np.ptp(x) == 0:
         return 1.0
     ranks = x.argsort().argsort() - (n - 1) / 2
     r = float(ranks[:-1] @ ranks[1:] / (ranks @ ranks))

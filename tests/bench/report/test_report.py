@@ -44,7 +44,7 @@ def test_the_page_contains_every_figure_with_its_interval(page):
     assert [job["title"].split(":")[0] for job in figures["jobs"][:2]] == ["nielsen", "wide"]
     assert len(figures["cells"]) == 2 * len(NAMED) + len(GRID)
     (cell,) = [c for c in figures["cells"] if (c["job"], c["machine"], c["trainer"]) == (0, 0, "matrix")]
-    assert cell["seconds"] == pytest.approx([0.1, 0.099, 0.101])
+    assert cell["seconds"] == pytest.approx([0.1, 0.095, 0.1055], rel=2e-3)  # 99 to 101 ms, and the spread of runs
     assert cell["speedup"][0] == pytest.approx(10)
     assert cell["speedup"][1] < 10 < cell["speedup"][2]
     assert cell["gflops"] == pytest.approx(47.94)
@@ -195,7 +195,7 @@ def test_the_selectors_filter_the_page(browser):
     drawn(browser, "0/0")
     assert column(browser, "epoch") == ["1.00 s", "100 ms"]
     answer = find(browser, "#answer")[0].text
-    assert re.search(r"\bmatrix\b.*\bfine\b.* 100 ms .*99\.0 to 101 ms.* nielsen: ", answer), answer
+    assert re.search(r"\bmatrix\b.*\bfine\b.* 100 ms .*94\.\d to 106 ms.* nielsen: ", answer), answer
     choose(browser, "job", "wide: 784-100-10, batch 100, learning rate 1, 50,000 examples, float32")
     drawn(browser, "1/0")
     assert column(browser, "epoch") == ["2.00 s", "100 ms"]
