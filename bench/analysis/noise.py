@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from bench import records
+from bench.machine import load
 from bench.stats import trend
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_TAKEN = 0.05  # of the CPU time, taken by others
 _DRIFTED = 0.10  # of the median epoch, from the first round to the last
 _SLOWED = 0.75  # of the peak in the run; next to ten busy processes on two cores, half of the measurements were above 0.8
 # PyTorch took 100 times as long as loop, and 40 ms per step, when its threads waited for a busy processor. On an idle machine, a framework
@@ -27,8 +27,7 @@ _SLOWED = 0.75  # of the peak in the run; next to ten busy processes on two core
 _BEHIND_LOOP, _BEHIND_FASTEST, _STEP_SECONDS = 10, 1000, 0.01
 _LISTED = 6
 CAUSES = {
-    "load": "other processes took CPU time",
-    "steal": "other virtual machines took CPU time",
+    **load.CAUSES,
     "rate": "the machine slowed down (percentages: its rate relative to the peak)",
     "slower": "drift: epochs became slower from first to last",
     "faster": "drift: epochs became faster from first to last",
@@ -86,7 +85,7 @@ def format_lines(disturbances: Iterable[Disturbance], *, with_run: bool = True) 
 def _causes(rows: pd.DataFrame) -> Iterator[tuple[str, float]]:
     """Yield (cause, amount) for each disturbance in the rows of one case."""
     for column in ("load", "steal"):
-        if (share := rows[column].mean()) > _TAKEN:
+        if (share := rows[column].mean()) > load.TAKEN:
             yield column, share
     if (speed := rows["speed"].min()) < _SLOWED:
         yield "rate", speed

@@ -16,7 +16,7 @@ def add_parser(commands: Commands) -> None:
     parser = commands.add_parser("versus", help="compare two contenders on this machine: which is faster, and by how much")
     for name in "AB":
         parser.add_argument(name.lower(), metavar=name, help="trainer or module:Class, optionally with @revision")
-    defaults = {"--workload": "nielsen", "--examples": SHORT_EPOCHS}
+    defaults = {"--workload": "nielsen", "--examples": SHORT_EPOCHS, "--threads": "1"}
     declare(parser.add_argument, *JOB, "--data", "--split", "--threads", "--machine", one_workload=True, defaults=defaults)
     parser.add_argument("--seconds", type=seconds, default=60.0, metavar="S", help="limit the time to S seconds (default: 60)")
     for name in "ab":

@@ -82,7 +82,7 @@ def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: 
     verdict = Verdict(trainer, "not reached", stages=stages)
     if unchanged(base, ours=trainer in impls.TRAINERS):
         return replace(verdict, word="unchanged", reason="the same code as the base's, so nothing was measured")
-    threads = options.threads or 1  # one thread is less noisy, and most slowdowns appear with one thread too
+    threads = options.threads or duel.THREADS
     try:
         with scratch_dir() as directory:
             progress(f"{trainer}: verifying")

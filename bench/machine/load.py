@@ -9,6 +9,8 @@ import psutil
 
 from bench.machine import affinity
 
+TAKEN = 0.05  # a larger share of the CPU time, taken by others, is a disturbance; two runs on an idle machine may differ by as much
+CAUSES = {"load": "other processes took CPU time", "steal": "other virtual machines took CPU time"}
 _LEAST_SECONDS = 0.5  # the system counts CPU time in ticks of 10 ms or more
 _AWAY = ("idle", "iowait", "steal", "guest", "guest_nice")  # user time already includes guest time
 

@@ -38,6 +38,7 @@ from bench.workload import Workload
 from impls import Network, Splits
 
 READY = 120.0  # timeout in seconds for loading libraries and compiling
+THREADS = 1  # by default: one thread is less noisy, and most slowdowns appear with one thread too
 ROUNDS = range(6, 41)  # per pair, an even number
 _PRECISE = 0.01  # standard error of a pair's log_ratio, below which it needs no more rounds
 _SHARE, _SECONDS = 1 / 45, 2.0  # a pair's rounds end after this share of the time budget, or after these seconds
@@ -49,6 +50,7 @@ class Duel:
     """Two verified contenders on one job. `prepare` makes one.
 
     title        one line that describes the job
+    size         why the job has so many examples; empty: the user chose the number
     start        the initial network of each epoch
     patience     timeout of a request in seconds
     enough       seconds of rounds after which a pair ends, however noisy they are: several pairs must fit into the time budget
@@ -59,6 +61,7 @@ class Duel:
     a: Contender
     b: Contender
     title: str
+    size: str
     job: Path
     start: Network
     threads: int
@@ -120,9 +123,7 @@ class Duel:
         return self.job.with_name(f"{name}.npz")
 
 
-def prepare(
-    a: Contender, b: Contender, workload: Workload, splits: Splits, directory: Path, *, threads: int | None, seconds: float
-) -> Duel:
+def prepare(a: Contender, b: Contender, workload: Workload, splits: Splits, directory: Path, *, threads: int, seconds: float) -> Duel:
     """Verify both contenders, write their job into the directory, and return the duel.
 
     threads  as for `affinity.limit_threads`
@@ -133,15 +134,17 @@ def prepare(
     """
     threads, patience = affinity.limit_threads(threads), min(60.0, max(5.0, seconds))
     facts = _verify({"b": b, "a": a}, workload, splits, directory, threads, patience)
-    job = directory / "job.npz"
+    job, size = directory / "job.npz", ""
     if workload.examples is None:
+        most = len(workload.data(splits))
         workload = short_rounds(workload, splits, lambda: _epochs((a, b), job, threads, patience), job)
+        size = f"{workload.examples:,} of {most:,} examples, so that many pairs fit into the time; --examples N sets the number"
     else:
         whole_epoch(workload, splits).write(job)
     data = workload.data(splits)
     network = workload.network(data)
     title = workload.title(network.layers, len(data))
-    return Duel(a, b, title, job, network, threads, patience, min(_SHARE * seconds, _SECONDS), facts, {"a": set(), "b": set()})
+    return Duel(a, b, title, size, job, network, threads, patience, min(_SHARE * seconds, _SECONDS), facts, {"a": set(), "b": set()})
 
 
 def _verify(

@@ -11,6 +11,7 @@ from bench.workload import Workload
 from impls import Splits
 
 _ROUND_SECONDS = 0.04  # for both epochs. Longer: fewer pairs in the time budget; shorter: timer resolution and overhead matter
+_LEAST = 2_000  # examples: fewer fit into the caches nearest to the processor, where the examples of a whole epoch do not
 
 
 def short_rounds(workload: Workload, splits: Splits, round_seconds: Callable[[], float], job: Path) -> Workload:
@@ -20,8 +21,8 @@ def short_rounds(workload: Workload, splits: Splits, round_seconds: Callable[[],
     job            the file to write
     """
     most, batch = len(workload.data(splits)), workload.batch_size
-    least = min(2 * batch, most)
-    examples = min(max(least, 500), most)
+    least = min(max(2 * batch, _LEAST // batch * batch), most)
+    examples = least
     for _ in range(4):  # an estimate from few examples overestimates the constant cost of an epoch
         whole_epoch(replace(workload, examples=examples), splits).write(job)
         wished = examples * _ROUND_SECONDS / round_seconds()

@@ -10,15 +10,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bench import records
 from bench.machine.identity import describe
+from bench.machine.load import CAUSES, TAKEN, Meter, Shares
 from bench.options import Options
 from bench.paired import duel
 from bench.paired.contender import Contender, ContenderError, contender
 from bench.paired.duel import Duel
 from bench.paired.pair import Pair, all_seconds, pair_rows
 from bench.paired.sequential import interim_looks, interval_at, is_precise, kept
-from bench.stats import intervals
 from bench.stats.intervals import Interval
 from bench.system.progress import progress
 from bench.system.scratch import scratch_dir
@@ -39,12 +41,14 @@ class Side:
 class Answer:
     """A duel's result: the ratio of a's epoch time to b's, and the measured pairs.
 
+    others      shares of the processors' time that other processes and virtual machines took; None: not measured
     broken_off  the signal or the contender's failure that ended the duel early, if any
     """
 
     duel: Duel
     ratio: Interval
     pairs: list[Pair]
+    others: Shares | None = None
     broken_off: Stopped | ContenderError | None = None
 
     def json(self) -> str:
@@ -63,6 +67,7 @@ class Answer:
         width = max(len(a["name"]), len(b["name"]))
         lines = [
             f"{match.title}, {counted(match.threads, 'thread')}",
+            *([match.size] if match.size else []),
             f"A  {a['name']:<{width}}  {duration(a['median'])} per epoch",
             f"B  {b['name']:<{width}}  {duration(b['median'])} per epoch",
             "",
@@ -71,6 +76,11 @@ class Answer:
         ]
         lines += [f"differs: {what}: {self._shown(a, what)} | {self._shown(b, what)}" for what in sorted({*a, *b} - {"name", "median"})
                   if a.get(what) != b.get(what)]  # fmt: skip
+        medians = a["median"] / b["median"]
+        if ratio.known and not ratio.low <= medians <= ratio.high:
+            lines.append(f"this is the ratio of epochs in turn; the medians have the ratio {medians:.3f}, as the machine's speed changed")
+        taken = self.others._asdict() if self.others else {}
+        lines += [f"warning: {CAUSES[cause]}: {share:.0%}" for cause, share in taken.items() if share and share > TAKEN]
         lines += [plain(f"warning: {side['name']}: left child processes running; killed {', '.join(sorted(left))}")
                   for side, left in zip((a, b), match.left_behind.values(), strict=True) if left]  # fmt: skip
         return "\n".join(lines)
@@ -84,7 +94,7 @@ class Answer:
 
     def _side(self, side: str) -> dict[str, Any]:
         contender: Contender = getattr(self.duel, side)
-        median = intervals.median(all_seconds(self.pairs, side)).value
+        median = float(np.median(all_seconds(self.pairs, side)))
         return {
             "name": contender.name,
             "median": median,
@@ -115,7 +125,8 @@ def versus(a: Side, b: Side, options: Options, *, seconds: float) -> Answer:
         with scratch_dir() as directory:
             one, other = (contender(s.name, directory / label, python=s.python, env=s.env) for label, s in (("a", a), ("b", b)))
             progress("verifying both contenders")
-            match = duel.prepare(one, other, workload, splits, directory, threads=options.threads, seconds=seconds)
+            match = duel.prepare(one, other, workload, splits, directory, threads=options.threads or duel.THREADS, seconds=seconds)
+            meter = Meter()
             for taken, ratio in interim_looks(kept(match.pairs(), pairs), seconds - (time.monotonic() - begin)):
                 looks += 1
                 progress(f"{counted(len(taken), 'pair')}: {digits(ratio.value)}x ({_ends(ratio)})")
@@ -124,8 +135,8 @@ def versus(a: Side, b: Side, options: Options, *, seconds: float) -> Answer:
     except (Stopped, ContenderError) as error:
         if not pairs:
             raise
-        return Answer(match, interval_at(pairs, looks + 1), pairs, error)
-    return Answer(match, ratio, pairs)
+        return Answer(match, interval_at(pairs, looks + 1), pairs, meter.shares(), error)
+    return Answer(match, ratio, pairs, meter.shares())
 
 
 def _ends(ratio: Interval) -> str:

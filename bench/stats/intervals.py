@@ -113,9 +113,9 @@ def between(value: float, draws: npt.NDArray[np.float64]) -> Interval:
 
 
 def anytime_interval(values: npt.ArrayLike, look: int) -> Interval:
-    """Return the centre of independent values, with an interval that stays valid over repeated looks at growing data.
+    """Return the centre of values, with an interval that stays valid over repeated looks at growing data.
 
-    values  (n,)
+    values  (n,), in the order of measurement; if neighbours are alike, the interval is wider
     look    number of this look, from 1
     The centre is the median of all pairwise means (J. Hodges and E. Lehmann, 1963). The ends of the interval are the order statistics
     of those means that invert the signed-rank test (F. Wilcoxon, 1945; J. Tukey, 1949). The method assumes only that the distribution
@@ -126,9 +126,9 @@ def anytime_interval(values: npt.ArrayLike, look: int) -> Interval:
     """
     x = _checked(values)
     means = np.sort(((x[:, np.newaxis] + x) / 2)[np.triu_indices(len(x))])
-    k = _signed_rank_cutoff(len(x), 0.05 / (look * (look + 1)))
-    ends = (float(means[k - 1]), float(means[-k])) if k else (-math.inf, math.inf)
-    return Interval(float(np.median(means)), *ends)
+    k, centre = _signed_rank_cutoff(len(x), 0.05 / (look * (look + 1))), float(np.median(means))
+    ends = (means[k - 1], means[-k]) if k else (-math.inf, math.inf)
+    return Interval(centre, *(centre + _autocorrelation_inflation(x) * (float(end) - centre) for end in ends))
 
 
 @cache
@@ -166,7 +166,7 @@ def _binomial_draws(n: int, seed: int) -> npt.NDArray[np.float64]:
 
 
 def _autocorrelation_inflation(x: npt.NDArray[np.float64]) -> float:
-    """Return the factor by which autocorrelation inflates the standard deviation of the number of values below the true median.
+    """Return the factor by which autocorrelation inflates the standard error of the centre of the values.
 
     The factor is sqrt((1 + r) / (1 - r)), where r is the correlation of the ranks of consecutive values; ranks limit the effect of
     outliers. The sample correlation is too small by (1 + 3 r) / n (M. Kendall, 1954), which is added.

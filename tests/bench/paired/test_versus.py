@@ -10,14 +10,17 @@ import time
 from collections import Counter
 from contextlib import contextmanager, suppress
 from csv import DictReader
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from bench.__main__ import main
+from bench.machine.load import Shares
 from bench.paired import duel
 from bench.paired.contender import Contender
+from bench.paired.pair import Pair
 from bench.paired.sequential import interval_at
 from bench.paired.versus import Answer
 from bench.system import process_tree
@@ -108,13 +111,15 @@ def answer(*ratios, **others):
         for name, env in (("loop", {"SOME": "thing"}), ("matrix", {}))
     )
     facts = {"threads": 1, "numpy": "2"}
-    match = duel.Duel(one, other, "a job", Path(), None, 1, 60.0, 2.0, {"a": facts, "b": facts}, {"a": {"cat"}, "b": set()})
+    match = duel.Duel(
+        one, other, "a job", "9 of 10 examples", Path(), None, 1, 60.0, 2.0, {"a": facts, "b": facts}, {"a": {"cat"}, "b": set()}
+    )
     measured = list(pairs(ratios))
     return Answer(match, interval_at(measured, 1), measured, **others)
 
 
 def test_versus_as_json():
-    answer_json = json.loads(answer(*(2 + 0.01 * i for i in range(8))).json())
+    answer_json = json.loads(answer(*(2 + 0.01 * (3 * i % 8) for i in range(8))).json())
     assert list(answer_json) == ["ratio", "low", "high", "pairs", "rounds", "a", "b"]
     assert 2 <= answer_json["low"] < answer_json["ratio"] < answer_json["high"] < 2.1
     assert (answer_json["pairs"], answer_json["rounds"]) == (8, 32)
@@ -130,6 +135,23 @@ def test_versus_as_text():
     assert "differs: env: SOME=thing | -" in text
     assert re.search("^warning: loop: .*killed cat$", text, re.MULTILINE)
     assert text.count("warning") == 1
+    assert "9 of 10 examples" in text
+    assert "medians" not in text
+
+
+def test_medians_that_contradict_the_ratio_are_explained():
+    ratios = [0.9 + 0.001 * (7 * i % 10) for i in range(10)]
+    measured = [Pair((ratio, ratio), (1.0, 1.0), "ab", 1.0) for ratio in ratios[:9]]
+    measured.append(Pair((50.0,) * 30, (40.0,) * 30, "ab" * 15, 1.0))  # a slow phase of the machine
+    text = replace(answer(1.0), ratio=interval_at(measured, 1), pairs=measured).text()
+    assert re.search(r"A takes 0\.9\d+ times", text)
+    assert "medians have the ratio 1.250" in text
+
+
+def test_a_busy_machine_is_a_warning():
+    text = answer(2.0, 2.1, others=Shares(load=0.4, steal=0.01)).text()
+    assert "warning: other processes took CPU time: 40%" in text
+    assert "other virtual machines" not in text
 
 
 @pytest.mark.parametrize(
