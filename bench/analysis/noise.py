@@ -53,7 +53,8 @@ def detect(table: pd.DataFrame) -> list[Disturbance]:
     """Return the disturbances of the cases in a table from `records.read`. Columns that an older schema lacks flag nothing."""
     if table.empty:
         return []
-    at_best = table.groupby(["run_id", "device", "dtype", "ranks"], sort=False)["peak_flops"].transform("max")
+    # Not of the column peak_flops: the peak of a case may be that of another library's product.
+    at_best = table.groupby(["run_id", "device", "dtype", "ranks"], sort=False)["flops_after"].transform("max")
     table = table.assign(speed=table["flops_after"] / at_best)
     job = ["machine", "run_id", "workload", "kind", *(name for name in records.JOB if name != "workload")]
     medians: dict[tuple[Any, ...], dict[str, float]] = {}

@@ -79,20 +79,36 @@ def check_kernels() -> KernelCheck | None:
 
     Returns None if the check cannot decide: the BLAS is not OpenBLAS, or the table lacks its kernels or the processor.
     """
-    name, kernels = blas()
-    known = {kind.lower(): bits for kind, bits in _FAMILY.items()} | {kind.lower(): bits for kind, (bits, _) in _KERNELS.items()}
-    bits = known.get(kernels.lower())
-    safe = {kind: width for kind, (width, flags) in _KERNELS.items() if flags <= set(cpu_info().get("flags", []))}
-    if "openblas" not in name.lower() or bits is None or not safe:
+    checked = _widths()
+    if checked is None:
         return None
-    widest = max(safe.values())
+    kernels, bits, widest = checked
     trials = []
     if bits < widest:
         own = os.environ.get(VARIABLE)
-        settings = [own, *([None] if own else []), *(kind for kind in safe if kind != own)]
+        settings = [own, *([None] if own else []), *(kind for kind in _safe() if kind != own)]
         first, *others = (_try(setting) for setting in settings)
         trials = [first, *filter(None, others)] if first else []
     return KernelCheck(kernels, bits, widest, trials)
+
+
+def narrow_kernels() -> str | None:
+    """Return the name of the kernels if they are narrower than the processor, else None."""
+    kernels, bits, widest = _widths() or ("", 0, 0)
+    return kernels if bits < widest else None
+
+
+def _widths() -> tuple[str, int, int] | None:
+    """Return the kernels, and the register widths of the kernels and of the processor; None if one of them is unknown."""
+    name, kernels = blas()
+    known = {kind.lower(): bits for kind, bits in _FAMILY.items()} | {kind.lower(): bits for kind, (bits, _) in _KERNELS.items()}
+    bits, safe = known.get(kernels.lower()), _safe()
+    return (kernels, bits, max(safe.values())) if "openblas" in name.lower() and bits and safe else None
+
+
+def _safe() -> dict[str, int]:
+    """Return the kernels that the processor can run, with their register widths."""
+    return {kind: width for kind, (width, flags) in _KERNELS.items() if flags <= set(cpu_info().get("flags", []))}
 
 
 def _try(setting: str | None) -> Trial | None:

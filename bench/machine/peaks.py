@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from bench.machine import memory
 from bench.machine.roofline import Peaks
@@ -38,11 +42,35 @@ def measure_again(device: str, before: Peaks, dtype: str) -> Peaks:
     return replace(before, flops=_flops(dtype, _ROUNDS_AGAIN))
 
 
+def by_other_libraries(device: str, before: Peaks, dtype: str) -> Peaks:
+    """Return `before` with the best rate of the product in NumPy and in the other libraries that this process has loaded.
+
+    NumPy's BLAS may run kernels for an older processor where PyTorch's or JAX's does not. Only a CPU has such a choice.
+    """
+    if device == "gpu":
+        return before
+    a, b = _factors(dtype)
+    products: list[Callable[[], object]] = []
+    if torch := sys.modules.get("torch"):
+        products.append(partial(torch.mm, torch.from_numpy(a), torch.from_numpy(b), out=torch.from_numpy(np.empty_like(a))))
+    if (jax := sys.modules.get("jax")) and dtype == "float32":  # its default dtype
+        with jax.default_device(jax.devices("cpu")[0]):
+            one, other = jax.numpy.asarray(a), jax.numpy.asarray(b)
+            products.append(lambda: jax.numpy.dot(one, other).block_until_ready())
+    rates = [2 * _PRODUCT**3 / shortest(product, rounds=_ROUNDS_AGAIN) for product in products]
+    return replace(before, flops=max(before.flops, *rates, 0.0))
+
+
 def _flops(dtype: str, rounds: int) -> float:
-    rng = np.random.default_rng(0)
-    a, b = (rng.random((_PRODUCT, _PRODUCT), np.float64).astype(dtype) for _ in range(2))
+    a, b = _factors(dtype)
     out = np.empty_like(a)
     return 2 * _PRODUCT**3 / shortest(lambda: np.dot(a, b, out=out), rounds=rounds)
+
+
+def _factors(dtype: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    rng = np.random.default_rng(0)
+    a, b = (rng.random((_PRODUCT, _PRODUCT), np.float64).astype(dtype) for _ in range(2))
+    return a, b
 
 
 def shortest(work: Callable[[], object], synchronize: Callable[[], object] = lambda: None, *, rounds: int = ROUNDS) -> float:

@@ -79,7 +79,15 @@ def test_a_run_on_an_idle_machine_is_not_flagged(tmp_path):
 def test_each_cause_has_its_amount(tmp_path):
     assert detected(written(tmp_path / "a.csv", TIMES, load=0.3))[0] == ("loop", "load", 0.3)
     assert detected(written(tmp_path / "b.csv", TIMES, steal=0.2))[1] == ("matrix", "steal", 0.2)
-    assert detected(written(tmp_path / "c.csv", TIMES, flops_after=1.4e11))[0] == ("loop", "rate", 0.7)
+
+
+def test_a_machine_that_slowed_down_is_flagged_by_the_product_of_one_library(tmp_path):
+    """The peak of a case may be that of another library's product, so only the rates after the cases are compared."""
+    (loop, matrix) = TIMES.items()
+    one = written(tmp_path / "a.csv", dict([loop]), flops_after=1.4e11)
+    other = written(tmp_path / "b.csv", dict([matrix]), flops_after=2e11, peak_flops=4e11)
+    (disturbance,) = noise.detect(records.read([one, other]))
+    assert (disturbance.trainer, disturbance.cause, round(disturbance.amount, 2)) == ("loop", "rate", 0.7)
 
 
 @pytest.mark.parametrize(("rise", "word"), [(0.3, "slower"), (-0.3, "faster")])
