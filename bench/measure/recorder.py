@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _TRIES = 3  # measurements of the peak that an impossibly fast epoch needs
-_MORE_THAN_NOISE = 1.1
 
 
 @dataclass(frozen=True)
@@ -97,25 +96,18 @@ class Recorder:
         Raises EarlyReturnError if the epochs are impossibly fast, WriteError if the disk is full or missing.
         """
         done = sum(row.ranks == trainer.ranks for row in self.of(case))
-        measured = [all_ranks] if all_ranks else self._measured(trainer, case, anew=not done)
         work = trainer_work(trainer, data)
-        typical = float(np.median(epochs.seconds))
-        while not all_ranks and len(measured) < _TRIES and not is_possible(epochs.seconds, work, _best(measured)):
-            measured = self._measured(trainer, case, anew=True)
-        best = _best(measured)
-        if best.floor(work) > _MORE_THAN_NOISE * typical:
-            best = peaks.by_other_libraries(trainer.device, best, case.workload.dtype)
+        best, after = (all_ranks, None) if all_ranks else self._measured(case, trainer, work, epochs.seconds, anew=not done)
         check_possible(epochs.seconds, work, best)
-        if not done and best.floor(work) > _MORE_THAN_NOISE * typical:
+        typical = float(np.median(epochs.seconds))
+        if not done and _exceeded(best, work, typical):
             narrow = None if trainer.device == "gpu" else blas.narrow_kernels()
-            why = (
-                f"because NumPy's product uses {narrow} kernels" if narrow else "probably because the machine was busy when it was measured"
-            )
+            why = f"because NumPy's product uses {narrow} kernels" if narrow else "probably because the machine was busy at that time"
             self.warnings.append(f"{case}: exceeded the measured peak, {why}; ignore its percent of peak")
         if not done and (warning := self.clock.warning(typical)):
             self.warnings.append(f"{case}: {warning}")
-        # Only a timing run of one process calls this at the end of a case, so only its peaks are measured after the case.
-        after = None if all_ranks or self.columns.kind == "training" else measured[-1].flops
+        if self.columns.kind == "training":
+            after = None  # only a timing run calls this at the end of a case
         rows = self._rows(case, trainer, epochs, done, work, best, after)
         self.rows += rows
         self.writer.add(rows)
@@ -131,13 +123,26 @@ class Recorder:
         with suppress(WriteError):
             self.writer.add(after)
 
-    def _measured(self, trainer: Trainer, case: Case, *, anew: bool) -> list[Peaks]:
-        """Return all measurements of the device's peaks in this run. With `anew`, measure once more and add the result."""
+    def _measured(self, case: Case, trainer: Trainer, work: Work, seconds: Sequence[float], *, anew: bool) -> tuple[Peaks, float]:
+        """Return the best peaks of the trainer's device in this run, and the last rate of NumPy's or CuPy's product.
+
+        anew  whether to measure once more; epochs above the peak cause further measurements
+        """
         device, dtype = trainer.device, case.workload.dtype
         measured = self._peaks.setdefault((device, dtype), [])
-        if anew:
+
+        def best() -> Peaks:  # not an average, because a peak is a maximum
+            return reduce(Peaks.at_best, measured)
+
+        while anew or not is_possible(seconds, work, best()):
+            anew = False
             measured.append(peaks.measure_again(device, measured[0], dtype) if measured else peaks.measure(device, dtype))
-        return measured
+            if len(measured) >= _TRIES:
+                break
+        fastest = best()
+        if _exceeded(fastest, work, float(np.median(seconds))):
+            fastest = peaks.by_other_libraries(device, fastest, dtype)
+        return fastest, measured[-1].flops
 
     def _rows(
         self, case: Case, trainer: Trainer, epochs: Epochs, done: int, work: Work, best: Peaks, flops_after: float | None
@@ -177,6 +182,6 @@ class Recorder:
         ]
 
 
-def _best(measured: Sequence[Peaks]) -> Peaks:
-    """Return the best of several measurements, because a peak is a maximum, not an average."""
-    return reduce(Peaks.at_best, measured)
+def _exceeded(best: Peaks, work: Work, seconds: float) -> bool:
+    """Return whether an epoch takes less than its floor, by more than noise."""
+    return best.floor(work) > 1.1 * seconds

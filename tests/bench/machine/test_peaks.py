@@ -1,7 +1,10 @@
 """Tests of the roofline: work counted by hand, measured peaks, and BLAS kernels that are too narrow for the processor."""
 
+import importlib.util
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -49,6 +52,22 @@ def test_measure_again_measures_only_the_product():
     again = measure_again("cpu", before, "float32")
     assert 1e8 < again.flops < 1e14
     assert again.bytes == before.bytes
+
+
+def test_the_peak_is_that_of_the_fastest_product_of_the_loaded_libraries():
+    program = (
+        "import sys; {load}; from bench.machine.peaks import Peaks, by_other_libraries;"
+        "print(by_other_libraries('cpu', Peaks(flops=1.0, bytes=2.0), {dtype!r}).flops)"
+    )
+
+    def rate(load, dtype):
+        code = program.format(load=load, dtype=dtype)
+        return float(subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+
+    assert rate("pass", "float32") == 1.0, "only NumPy is loaded, which was measured before"
+    for library, dtypes in {"torch": ("float32", "float64"), "jax": ("float32",)}.items():
+        if importlib.util.find_spec(library):
+            assert all(1e8 < rate(f"import {library}", dtype) < 1e14 for dtype in dtypes)
 
 
 COMMITTED = [path for path in records.files([ROOT / "results"]) if path.parent.name != "local"]  # other CSVs are not of a run
