@@ -8,6 +8,8 @@ from pathlib import Path
 from bench.paired.checkout import differing, home, run_git
 from impls import TRAINERS, InputError
 
+_PACKAGE = Path("impls", "__init__.py")
+
 
 def merge_base() -> str:
     """Return the merge base of HEAD with the main branch. Raises InputError if this clone lacks the main branch or the merge base."""
@@ -35,12 +37,17 @@ def merge_base() -> str:
 def changed(base: str) -> list[str]:
     """Return the trainers whose code in the working tree differs from the base's.
 
-    The code of a trainer is its file, the files of impls that it imports, and its registered class. A file that is not Python, such as a
-    kernel's source, belongs to the trainers whose code contains its name.
+    The code of a trainer is its file, the files of impls that it imports, its registered class, and the rest of impls/__init__.py, which
+    runs in every process. A file that is not Python, such as a kernel's source, belongs to the trainers whose code contains its name.
     """
     differ = differing(base, "impls")
     others = {path.name for path in differ if path.suffix != ".py"}
-    before = _registered(base) if Path("impls/__init__.py") in differ else TRAINERS
+    before = TRAINERS
+    if _PACKAGE in differ:
+        here, there = (home() / _PACKAGE).read_text(encoding="utf-8"), run_git("show", f"{base}:{_PACKAGE.as_posix()}")
+        if _without_trainers(here) != _without_trainers(there):
+            return list(TRAINERS)
+        before = _registered(there)
     names = []
     for name, where in TRAINERS.items():
         code = _imported(where.partition(":")[0])
@@ -49,19 +56,35 @@ def changed(base: str) -> list[str]:
     return names
 
 
-def _registered(base: str) -> dict[str, str]:
-    """Return the base's TRAINERS; empty if its impls/__init__.py does not assign them a dict literal."""
-    for node in ast.parse(run_git("show", f"{base}:impls/__init__.py")).body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TRAINERS" and isinstance(node.value, ast.Dict):
+def _registered(package: str) -> dict[str, str]:
+    """Return the TRAINERS of the text of an impls/__init__.py; empty if it does not assign them a dict literal."""
+    for node in ast.parse(package).body:
+        if isinstance(node, ast.Assign) and _assigns_trainers(node) and isinstance(node.value, ast.Dict):
             return {str(name): str(where) for name, where in ast.literal_eval(node.value).items()}
     return {}
+
+
+def _without_trainers(package: str) -> str:
+    """Return the code of an impls/__init__.py without the assignment of TRAINERS, docstrings of the module, and comments."""
+    try:
+        body = ast.parse(package).body
+    except SyntaxError:  # the verdict reports it
+        return package
+    return "\n".join(ast.unparse(node) for node in body if not _assigns_trainers(node) and not _is_text(node))
+
+
+def _assigns_trainers(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "TRAINERS"
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _imported(module: str) -> dict[Path, str]:
     """Return the files of a module of impls, with their text: its own file and those it imports from impls, directly or not.
 
-    An imported file that does not exist, for example after a rename, has an empty text. The package's __init__.py is left out, because
-    it only registers trainers.
+    An imported file that does not exist, for example after a rename, has an empty text. The package's __init__.py is left out.
     """
     root = home()
     code: dict[Path, str] = {}

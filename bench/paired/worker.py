@@ -1,16 +1,18 @@
-"""Worker process that trains on request: `python -m bench.paired.worker TRAINER JOB THREADS PINNED MODULES`.
+"""Worker process that trains on request: `python -m bench.paired.worker`.
 
-It reads requests from standard input and writes replies to standard output, one JSON object per line:
+It reads requests from standard input and writes replies to standard output, one JSON object per line. The first request names the work;
+it is not on the command line, where a trainer could see it:
 
+    {"trainer": NAME, "job": FILE, "threads": 1, "pinned": false, "modules": DIRECTORY}   its versions, BLAS and device
     {"do": "epoch"}              train an epoch from the job's start                      {"seconds": 0.05}
     {"do": "check"}              check the contract in all epochs so far                  {}, or {"broken": message}
     {"do": "check speed"}        the same, and that this machine can be so fast            {}, or {"broken": message}
     {"do": "perturb"}            train another epoch, which differs only by rounding      {}
     {"do": "save", "to": FILE}   write the weights and biases to FILE                     {}
 
-PINNED is True or False. If True, the trainer's module must be in the working directory. MODULES is the directory of a user's modules.
-After loading the trainer, the worker sends an unrequested first reply with its versions, BLAS and device. Instead of any reply, it may
-send {"error": message}, or {"absent": reason} if the trainer cannot run on this machine. It exits at the end of its input.
+If `pinned`, the trainer's module must be in the working directory. `modules` is the directory of a user's modules. Instead of any
+reply, the worker may send {"error": message}, or {"absent": reason} if the trainer cannot run on this machine. It exits at the end of
+its input.
 """
 
 from __future__ import annotations
@@ -36,15 +38,17 @@ from bench.verify.epoch_job import EpochJob, write_network
 from bench.verify.rounding import perturbed
 
 
-def main(trainer: str, job: Path, threads: int, modules: Path, *, pinned: bool) -> None:
+def main() -> None:
     """Serve until the input or the parent process ends; on Linux, exit with the parent even while suspended."""
     process_tree.end_with_parent()
-    own_code.share_names(modules, modules / "src")
     with _private_pipes() as (requests, replies):
         reply = partial(json_lines.send, replies)
         try:
-            affinity.limit_threads(threads)
-            serve(trainer, EpochJob.read(job), threads, requests, reply, pinned=pinned)
+            work = json_lines.parse(requests.readline()) or {}
+            modules = Path(work["modules"])
+            own_code.share_names(modules, modules / "src")
+            affinity.limit_threads(work["threads"])
+            serve(work["trainer"], EpochJob.read(Path(work["job"])), work["threads"], requests, reply, pinned=work["pinned"])
         except impls.Unsupported as reason:
             reply(absent=str(reason))
         except Exception as error:  # the parent reports whatever a trainer raises
@@ -124,4 +128,4 @@ def _private_pipes() -> Iterator[tuple[BinaryIO, BinaryIO]]:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[5]), pinned=sys.argv[4] == "True")
+    main()

@@ -25,10 +25,9 @@ class Worker:
     def __init__(self, contender: Contender, job: Path, threads: int, layout: MemoryLayout | None = None) -> None:
         self.contender = contender
         layout = layout or MemoryLayout()
-        arguments = contender.trainer, str(job), str(threads), str(contender.pinned), str(contender.modules)
         try:
             self._child = Child(
-                [*layout.prefix, contender.python, "-m", "bench.paired.worker", *arguments],
+                [*layout.prefix, contender.python, "-m", "bench.paired.worker"],
                 cwd=contender.source,
                 env=_environment(contender, layout),
                 piped=True,
@@ -38,6 +37,7 @@ class Worker:
         try:
             self._replies: queue.SimpleQueue[bytes] = queue.SimpleQueue()
             threading.Thread(target=self._listen, daemon=True).start()
+            self.request(trainer=contender.trainer, job=str(job), threads=threads, pinned=contender.pinned, modules=str(contender.modules))
         except BaseException:
             self._child.end()
             raise

@@ -225,6 +225,15 @@ def test_a_changed_file_selects_the_trainers_that_use_it(repository, monkeypatch
     assert changed_trainers.changed("main") == list(TRAINERS)
 
 
+def test_code_of_the_package_selects_every_trainer(repository, monkeypatch):
+    monkeypatch.chdir(repository)
+    monkeypatch.setattr("impls.__file__", str(repository / "impls" / "__init__.py"))
+    change(repository, "from __future__", "# a comment\nfrom __future__", file="__init__.py")
+    assert changed_trainers.changed("main") == []
+    change(repository, "import importlib\n", "import importlib\nimport time\n\ntime.sleep(0.1)\n", file="__init__.py")
+    assert changed_trainers.changed("main") == list(TRAINERS)
+
+
 @pytest.mark.parametrize(
     ("arguments", "thing", "fact"),
     [
