@@ -9,6 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from importlib import metadata
+from typing import NoReturn
 
 from impls import InputError
 from impls.programs import pip
@@ -17,6 +18,7 @@ try:
     from bench.commands import COMMANDS
     from bench.commands.console import print_messages, refuse
     from bench.system import own_code
+    from bench.system.exits import exit_without_waiting
     from bench.system.signals import Stopped, listen
     from bench.system.streams import reader_may_leave, reopen_closed
 except ModuleNotFoundError as error:  # in a clone, python -m bench starts with any interpreter
@@ -71,5 +73,12 @@ def _version() -> str:
         return "unknown (not installed)"
 
 
+def console() -> NoReturn:
+    """Run the command line and exit, even if a trainer has left a thread that does not end."""
+    code = main()
+    exit_without_waiting(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    console()

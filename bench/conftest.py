@@ -28,6 +28,7 @@ from bench.measure.stash import RUN, WATCHDOG
 from bench.measure.watchdog import Watchdog
 from bench.options import declare, parse
 from bench.system import own_code
+from bench.system.exits import exit_without_waiting
 from bench.system.own_command import own_command
 from bench.system.progress import LOGGER, show_with
 from bench.system.signals import catch
@@ -62,6 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     config = session.config
+    config.add_cleanup(lambda: exit_without_waiting(int(session.exitstatus)))  # the first cleanup is called last
     remove_empty_storage(config)  # now, too, because a crash would leave it
     _stop_as_by_ctrl_c(config)
     try:

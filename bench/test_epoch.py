@@ -6,8 +6,8 @@ waiting for the device. It excludes loading, construction, compilation, verifica
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
+from time import perf_counter  # now, because a trainer might replace time.perf_counter
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from bench.measure.pytest_internals import store_nothing, timed_seconds
 from bench.measure.recorder import Epochs
 from bench.measure.round_count import WARM_UP_SECONDS, rounds_that_fit
 from bench.measure.run import Run
+from bench.measure.surroundings import kept
 from bench.measure.watchdog import BrokenOffError, Watchdog
 from bench.records import WriteError
 from bench.verify.contract import ContractError, ContractMonitor
@@ -33,7 +34,8 @@ def test_epoch(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None
         pytest.skip(case.absent)
     ended = None
     try:
-        _time(case, run, watchdog, benchmark)
+        with kept(case, run.warnings):
+            _time(case, run, watchdog, benchmark)
     except Unsupported as reason:
         pytest.skip(str(reason))
     except (ContractError, BrokenOffError, WriteError) as error:
@@ -56,11 +58,11 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
         warm_up = WARM_UP_SECONDS if run.options.warm_up is None else run.options.warm_up
         doing("warming up")
         meter = Meter()
-        begin = time.perf_counter()
-        while benchmark.enabled and (not warm or time.perf_counter() - begin < warm_up):
-            began = time.perf_counter()
+        begin = perf_counter()
+        while benchmark.enabled and (not warm or perf_counter() - begin < warm_up):
+            began = perf_counter()
             trainer.train_epoch(order)
-            warm.append(time.perf_counter() - began)
+            warm.append(perf_counter() - began)
             if len(warm) == 1:  # only the first warm-up epoch starts from the initial weights
                 monitor.observe()
                 doing("warming up", slowest=warm[0], lasting=warm_up)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Generator
 from contextlib import closing
+from time import perf_counter  # now, because a trainer might replace time.perf_counter
 from typing import NamedTuple
 
 from bench.analysis import noise
@@ -13,6 +13,7 @@ from bench.machine.load import Meter
 from bench.measure.case import Case
 from bench.measure.recorder import Epochs
 from bench.measure.run import Run, prepare
+from bench.measure.surroundings import kept
 from bench.measure.watchdog import BrokenOffError, Watchdog
 from bench.options import Options
 from bench.records import WriteError
@@ -69,7 +70,7 @@ def train(options: Options, *, epochs: int, until: float | None) -> bool:
 def _train(run: Run, case: Case, watchdog: Watchdog, epochs: int, until: float | None) -> bool:
     """Train one case and record its outcome in the run. Return False if it failed or did not reach `until`."""
     done: list[Epoch] = []
-    with closing(_epochs(run, case, watchdog, epochs, until)) as training:
+    with kept(case, run.warnings), closing(_epochs(run, case, watchdog, epochs, until)) as training:
         while True:
             try:
                 done.append(next(training))
@@ -121,9 +122,9 @@ def _epochs(run: Run, case: Case, watchdog: Watchdog, epochs: int, until: float 
         for epoch in range(1, epochs + 1):
             order = data.order(seed=case.workload.seed, epoch=epoch - 1)
             doing(f"epoch {epoch} of {epochs}", slowest=max(seconds, default=None))
-            began = time.perf_counter()
+            began = perf_counter()
             trainer.train_epoch(order)
-            seconds.append(time.perf_counter() - began)
+            seconds.append(perf_counter() - began)
             network = monitor.observe()
             accuracy = network.accuracy(run.inputs.splits.test)
             if epoch == 1:

@@ -20,6 +20,7 @@ from tests.support.wrong_trainers.answers import (
     UpdatesTooEarly,
     WithoutTheMean,
 )
+from tests.support.wrong_trainers.leftovers import ChangesTheProcess, LeavesABusyThread, LeavesAThread, SlowsTheClock
 from tests.support.wrong_trainers.precision import (
     NEARLY_RIGHT,
     BFloat16Products,
@@ -108,6 +109,7 @@ __all__ = [
     "ChangesItsAnswer",
     "ChangesItsAnswerLater",
     "ChangesOrder",
+    "ChangesTheProcess",
     "ChangesTheStart",
     "Chatty",
     "Clips",
@@ -144,6 +146,8 @@ __all__ = [
     "Lazy",
     "LearningRateOff",
     "LearningRateOffByAThousandth",
+    "LeavesABusyThread",
+    "LeavesAThread",
     "MislabelsLate",
     "NoUnsignedOrders",
     "NotANumber",
@@ -159,6 +163,7 @@ __all__ = [
     "SkipsHalf",
     "SkipsSigmoidPrime",
     "SkipsTheShortBatch",
+    "SlowsTheClock",
     "StaleBias",
     "StopsTheRun",
     "TF32Products",
