@@ -83,6 +83,12 @@ def format_lines(disturbances: Iterable[Disturbance], *, with_run: bool = True) 
     return lines
 
 
+def covers(disturbances: Iterable[Disturbance], table: pd.DataFrame) -> bool:
+    """Return whether every case of the table is disturbed."""
+    every = set(table[["run_id", "workload", "trainer"]].itertuples(index=False, name=None))
+    return bool(every) and every <= {(one.run_id, one.workload, one.trainer) for one in disturbances}
+
+
 def _causes(rows: pd.DataFrame) -> Iterator[tuple[str, float]]:
     """Yield (cause, amount) for each disturbance in the rows of one case."""
     for column in ("load", "steal"):

@@ -5,16 +5,18 @@ from __future__ import annotations
 import getpass
 import platform
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench import records
+from bench.analysis.copies import Case, cases, copies
 from bench.machine.identity import slug
 from bench.machine.roofline import Peaks, Work, epoch_work
 from bench.records.schema import FIELDS
+from bench.text.numbers import counted
 from bench.verify.rounding import TOLERANCE
 from impls import InputError
 
@@ -23,6 +25,9 @@ if TYPE_CHECKING:
 
 # A peak is the best of a few rounds and may be below the true maximum, so an epoch may take less than its floor.
 _TOO_FAST = 1.1
+
+# float64 operations per second of a core, more than any has: two multiply-adds of 512-bit vectors per cycle, at 6.5 GHz.
+_MOST_FLOPS = 32 * 6.5e9
 
 PERSONAL = {
     "a path": re.compile(r"(^|\s)(~|[A-Za-z]:)?[/\\]\w|[/\\](home|Users)[/\\]"),
@@ -36,10 +41,19 @@ PERSONAL = {
 Problem = tuple[str, str] | tuple[str, str, str]
 
 
-def check(path: Path) -> list[InputError]:
-    """Return the problems of a file; empty if it is valid. Raises InputError if it cannot be read."""
+def check(path: Path, known: Mapping[Path, Sequence[Case]] | None = None) -> list[InputError]:
+    """Return the problems of a file; empty if it is valid. Raises InputError if it cannot be read.
+
+    known  the cases of other files, which this one must not have copied
+    """
     table = records.read([path])
-    problems = [*_unfinished(path, table), *_implausible(table), *_unknown_code(table), *_personal(table)]
+    problems = [
+        *_unfinished(path, table),
+        *_implausible(table),
+        *_copied(path, table, known or {}),
+        *_unknown_code(table),
+        *_personal(table),
+    ]
     return [InputError(f"{path}, {place}" if place else path, *problem) for place, *problem in problems]
 
 
@@ -62,6 +76,10 @@ def _implausible(table: pd.DataFrame) -> Iterator[Problem]:
             yield f"{name}, column max_error", f"{worst:.1e} exceeds the tolerance", "the weights differ from the oracle"
         if not rows["accuracy"].between(0, 1).all():
             yield f"{name}, column accuracy", "not between 0 and 1"
+        most = one["cores"] * _MOST_FLOPS * (1 if one["dtype"] == "float64" else 2)
+        if one["device"] == "cpu" and rows["peak_flops"].max() > most:
+            cores = counted(one["cores"], "core")
+            yield f"{name}, column peak_flops", f"{rows['peak_flops'].max():.1e} operations per second are more than {cores} can do"
         work = _work(one)
         if work is None:
             yield f"{name}, column layers", f"{one['layers']!r} are not widths joined by hyphens"
@@ -71,6 +89,12 @@ def _implausible(table: pd.DataFrame) -> Iterator[Problem]:
             floor = Peaks(one["peak_flops"], one["peak_bytes"]).floor(Work(one["flops"], one["bytes"]))
             if floor > _TOO_FAST * one["seconds"]:
                 yield f"{name}, column seconds", f"round {one['round']} took {one['seconds']:.3g} s, less than the floor of {floor:.3g} s"
+
+
+def _copied(path: Path, table: pd.DataFrame, known: Mapping[Path, Sequence[Case]]) -> Iterator[Problem]:
+    for copy in copies(cases(table), ((other, theirs) for other, theirs in known.items() if not other.samefile(path))):
+        problem = f"the rounds of {counted(copy.cases, 'case')} are those of {copy.path} times {copy.factor:.3g}"
+        yield "column seconds", problem, "two runs differ in every round, so send a run that was measured"
 
 
 def _work(row: pd.Series[Any]) -> Work | None:

@@ -17,14 +17,24 @@ def add_parser(commands: Commands) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print the problems of the files and their noisy cases; return 1 if a file has a problem."""
+    """Print the problems of the files and their noisy cases; return 1 if a file has a problem, 3 if all cases of one are noisy."""
     from bench import records
     from bench.analysis import noise
+    from bench.analysis.copies import cases
     from bench.analysis.validate import check
+    from bench.system import own_code
 
     paths = records.files(given.csv)
-    problems = [str(problem) for path in paths for problem in check(path)]
+    tables = {path: records.read([path]) for path in paths}
+    published = records.files([own_code.ROOT / "results"]) if own_code.IN_CHECKOUT else []
+    known = {path: cases(records.read([path])) for path in published if "local" not in path.parts} | {
+        path: cases(table) for path, table in tables.items()
+    }
+    problems = [str(problem) for path in paths for problem in check(path, known)]
     fine = [f"{path}: complete, plausible and free of personal data" for path in paths]
-    disturbed = [f"{path}: {line}" for path in paths for line in noise.format_lines(noise.detect(records.read([path])))]
+    noisy = {path: noise.detect(table) for path, table in tables.items()}
+    disturbed = [f"{path}: {line}" for path, found in noisy.items() for line in noise.format_lines(found)]
+    unusable = [path for path, found in noisy.items() if noise.covers(found, tables[path])]
+    disturbed += [f"{path}: every case was disturbed; measure again when the machine is idle" for path in unusable]
     print(*map(plain, [*(problems or fine), *disturbed]), sep="\n")
-    return 1 if problems else 0
+    return 1 if problems else 3 if unusable else 0

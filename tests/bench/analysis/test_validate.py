@@ -2,6 +2,7 @@
 
 import getpass
 import re
+from csv import DictReader, DictWriter
 from dataclasses import replace
 
 import pytest
@@ -35,6 +36,7 @@ def test_a_valid_file_and_the_committed_files_pass(tmp_path, capsys):
         ({"flops": 10**12}, "nielsen loop, column flops", ["1,000,000,000,000", "4,794,000,000 "]),
         ({"peak_flops": 1e9}, "nielsen matrix, column seconds", ["round 1", "0.099 s", "4.79 s"]),
         ({"peak_bytes": 1e8}, "nielsen matrix, column seconds", ["1.57 s"]),
+        ({"peak_flops": 2e12, "cores": 2}, "nielsen loop, column peak_flops", ["2.0e+12", "2 cores"]),
         ({"dirty": True}, "column dirty", []),
         ({"commit": ""}, "column commit", []),
         ({"machine": "My Box"}, "column machine", ["'My Box'", "my-box"]),
@@ -52,6 +54,42 @@ def test_every_problem_is_reported(tmp_path, capsys, columns, place, facts):
     assert_about(found[f"{path}, {place}"], f"{path}, {place}", *facts)
     assert main(["check", str(path)]) == 1
     assert capsys.readouterr().out.splitlines()[: len(found)] == [str(problem) for problem in found.values()]
+
+
+MAIN = ROOT / "results" / "amd-epyc-zen5-2-core" / "main.csv"
+
+
+def multiplied(path, factor, digits=9):
+    """Copy the committed run to the path, with another run_id and its seconds times the factor."""
+    with MAIN.open(newline="") as file:
+        lines = list(DictReader(file))
+    for line in lines:
+        line["run_id"], line["seconds"] = "20270101T000000Z-00000000", f"{float(line['seconds']) * factor:.{digits}g}"
+    with path.open("w", newline="") as file:
+        writer = DictWriter(file, lines[0], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(lines)
+    return path
+
+
+@pytest.mark.parametrize(("factor", "digits"), [(1.37, 9), (1.0, 9), (2.5, 4)])
+def test_the_rounds_of_another_run_times_a_constant_are_a_problem(tmp_path, capsys, factor, digits):
+    path = multiplied(tmp_path / "a.csv", factor, digits)
+    assert main(["check", str(path)]) == 1
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "column seconds" in line]
+    assert str(MAIN) in line
+    assert f"times {factor:.3g};" in line
+
+
+def test_the_same_run_in_two_files_is_no_copy(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_bytes(MAIN.read_bytes())
+    assert main(["check", str(path)]) == 0
+
+
+def test_a_file_without_an_undisturbed_case_is_undecided(tmp_path, capsys):
+    assert main(["check", str(written(tmp_path / "a.csv", TIMES, **PEAKS, load=0.5))]) == 3
+    assert "every case was disturbed" in capsys.readouterr().out
 
 
 def test_host_and_user_name_of_this_machine_are_reported(tmp_path, capsys, monkeypatch):
