@@ -73,7 +73,7 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
             nonlocal started
             started += 1
             doing(f"round {started} of {rounds}", slowest=max(warm, default=None))
-            trainer.load(start)
+            monitor.load()
 
         benchmark.group = case.workload.name
         # The timing: pytest-benchmark's clock runs only during each call of train_epoch.

@@ -221,7 +221,7 @@ def comparison(times: Timings, *, baseline: str | None) -> Comparison:
     for job in times.jobs:
         against = times.of(job).get(base, {})
         for configuration, timed in times.of(job).items():
-            winners[job, configuration] = _winner(timed)
+            winners[job, configuration] = winner(timed)
             for trainer, epochs in timed.items():
                 speedup = against[trainer].over(epochs) if trainer in against and configuration != base else None
                 cells[job, trainer, configuration] = ComparisonCell(
@@ -237,7 +237,8 @@ def _baseline(times: Timings, name: str | None) -> Configuration:
     raise unknown("machine", str(name), dict.fromkeys(configuration.machine for configuration in times.configurations))
 
 
-def _winner(timed: Mapping[str, Sample]) -> Winner:
+def winner(timed: Mapping[str, Sample]) -> Winner:
+    """Return the fastest of one or more trainers, and those that are tied with it."""
     first, *others = sorted(timed, key=lambda trainer: timed[trainer].value)
     ahead = {other: timed[other].over(timed[first]) for other in others}
     level = tuple(other for other in others if ahead[other].low <= 1)

@@ -28,6 +28,7 @@ BASELINE = "loop"  # the trainer to compare the others with
 
 # On a shared machine, one in ten pairs of runs of unchanged code differs by 5 %.
 RUN_TO_RUN_TOLERANCE = 1.05
+_FAR = 1.5  # ratio of two medians that no interval explains
 _MOST_GROUPS = 20  # the maximum number of groups to compare a run with; a machine with more is too irregular to pool
 
 _RUN_COLUMNS = ("machine", "threads", "ranks", "run_id")
@@ -180,7 +181,7 @@ def _agreeing(by_run: Mapping[str, Mapping[tuple[JobKey, str], RoundSeconds]]) -
     known: list[dict[tuple[JobKey, str], RoundSeconds]] = []
     for run_id, epochs in sorted(by_run.items()):
         for group, firsts in islice(zip(groups, known, strict=True), _MOST_GROUPS):
-            if _agree(epochs, firsts):
+            if agree(epochs, firsts):
                 group.append(run_id)
                 firsts.update({key: seconds for key, seconds in epochs.items() if key not in firsts})
                 break
@@ -190,7 +191,8 @@ def _agreeing(by_run: Mapping[str, Mapping[tuple[JobKey, str], RoundSeconds]]) -
     return groups
 
 
-def _agree(epochs: Mapping[tuple[JobKey, str], RoundSeconds], others: Mapping[tuple[JobKey, str], RoundSeconds]) -> bool:
+def agree(epochs: Mapping[tuple[JobKey, str], RoundSeconds], others: Mapping[tuple[JobKey, str], RoundSeconds]) -> bool:
+    """Return whether two runs agree, as `_agreeing` describes."""
     shared: dict[str, list[tuple[RoundSeconds, RoundSeconds]]] = {}
     for key, seconds in epochs.items():
         if key in others:
@@ -204,7 +206,7 @@ def _agree(epochs: Mapping[tuple[JobKey, str], RoundSeconds], others: Mapping[tu
 
 def _level(one: RoundSeconds, other: RoundSeconds) -> bool:
     """Return whether the interval of the ratio of the two medians contains 1."""
-    if one.max() < other.min() or other.max() < one.min():  # disjoint ranges need no draws
+    if _FAR * one.max() < other.min() or _FAR * other.max() < one.min():  # ranges so far apart need no draws
         return False
     _, low, high = intervals.ratio(one, other)
     return low <= 1 <= high

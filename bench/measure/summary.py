@@ -15,7 +15,7 @@ from bench.analysis.timings import BASELINE
 from bench.measure.case import Case
 from bench.measure.run import Run
 from bench.stats import intervals
-from bench.stats.intervals import FEWEST
+from bench.stats.intervals import FEWEST, RUN_SPREAD
 from bench.text.numbers import counted, duration, duration_interval, times_interval
 from bench.text.tables import Table
 
@@ -39,6 +39,8 @@ def text(run: Run, *, colours: bool) -> str:
         for reason, names in _by_reason(run, noted).items():
             console.print(f"[{style}]{kind}[/] {escape(names)}: ", end="")
             console.print(reason, markup=False, soft_wrap=True)
+    if run.recorder.rows:
+        console.print(f"95 % intervals include what two runs differ by, {RUN_SPREAD:.1%}", markup=False)
     few = [case for case in run.cases if 0 < len(run.recorder.of(case)) < FEWEST]
     too_few = [f"a 95 % interval needs {FEWEST} rounds; the table's intervals of fewer rounds are too narrow"] if few else []
     disturbed = noise.format_lines(noise.detect(run.recorder.table()), with_run=False)

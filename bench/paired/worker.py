@@ -84,7 +84,7 @@ def serve(name: str, job: EpochJob, threads: int, requests: BinaryIO, reply: Cal
     for line in requests:
         request = json_lines.parse(line) or {}
         if request["do"] == "epoch":
-            trainer.load(job.start)
+            monitor.load()
             begin = perf_counter()
             trainer.train_epoch(job.order)
             seconds.append(perf_counter() - begin)

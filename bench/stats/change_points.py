@@ -15,7 +15,7 @@ _WRONG = 0.05  # allowed probability that a series without a change has a change
 _PRIOR = 10  # RUN_SPREAD counts as much as the spread of so many runs
 
 
-def change_points(groups: Sequence[Sequence[float]]) -> list[int]:
+def change_points(groups: Sequence[Sequence[float] | npt.NDArray[np.float64]]) -> list[int]:
     """Return the indices of the groups that begin a new level, ascending.
 
     groups  logarithms of the values; each group has one or more, measured under the same conditions

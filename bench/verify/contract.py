@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from time import perf_counter  # now, because a trainer might replace time.perf_counter
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,9 @@ from impls import Network, Trainer
 from impls.trainer import Order
 
 _TRIES = 8  # observed epochs that an early return needs, because a busy machine can delay a single reading
+
+# Copying weights to any device takes less than this time for the call, less than a second for so many bytes, and a small share of an epoch.
+_LOAD_SECONDS, _LOAD_RATE, _LOAD_SHARE = 5e-3, 2e8, 0.25
 
 # An epoch at more than this multiple of the measured peak is impossible. Not 1: BLAS may use kernels for an older processor, at half the
 # speed, and the machine may be busy while the peak is measured.
@@ -54,8 +58,15 @@ class ContractMonitor:
     def __init__(self, trainer: Trainer, start: Network, order: Order) -> None:
         self._trainer, self._start, self._order = trainer, start, order
         self._pending: list[float] = []  # seconds of pending work, one per observation
+        self._loading: list[float] = []  # seconds of each `load`
         self._first: Network | None = None
         self._other: Network | None = None  # the last result with other bits than the first
+
+    def load(self) -> None:
+        """Load the initial weights into the trainer, before an epoch."""
+        began = perf_counter()
+        self._trainer.load(self._start)
+        self._loading.append(perf_counter() - began)
 
     def observe(self) -> Network:
         """Observe the trainer right after an epoch. Returns its network."""
@@ -81,6 +92,7 @@ class ContractMonitor:
             return self._pending[-1]
 
         check_finished(seconds, self._pending, again)
+        check_loading(seconds, self._loading, sum(array.nbytes for array in arrays(self._start)))
         for network in (first, other or first):
             check_finite(network)
         if repeated and other is not None:
@@ -107,6 +119,19 @@ def check_finished(seconds: Sequence[float], pending: Sequence[float], again: Ca
         seen.append(again())
     if returned_early(left := float(np.median(seen)), typical):
         raise EarlyReturnError(f"returns before its work is done: {duration(left)} of work were pending")
+
+
+def check_loading(seconds: Sequence[float], loading: Sequence[float], size: int) -> None:
+    """Raise EarlyReturnError if `load`, which is not timed, takes so long that it probably does a part of the epoch.
+
+    seconds, loading  wall time of each epoch, and of each `load`
+    size              bytes of the weights and biases
+    """
+    if not loading:
+        return
+    typical = float(np.median(loading))
+    if typical > max(_LOAD_SECONDS + size / _LOAD_RATE, _LOAD_SHARE * float(np.median(seconds))):
+        raise EarlyReturnError(f"loads weights in {duration(typical)}, which is not timed; do the work of an epoch in `train_epoch`")
 
 
 def is_possible(seconds: Sequence[float], work: Work, peaks: Peaks) -> bool:

@@ -1,6 +1,6 @@
 """Coverage of the 95 % intervals on recorded noise.
 
-    python results/intervals/study.py   writes figures.md; two minutes
+    python results/intervals/study.py   writes figures.md; about ten minutes
 
 The true value is known, because the samples are drawn from a recording: it is the median of the recording.
 """
@@ -12,6 +12,7 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from bench.stats import intervals  # noqa: E402
 from bench.stats.intervals import FEWEST, Interval, Sample  # noqa: E402
 from bench.text.tables import Table  # noqa: E402
 from results.gate.study import recorded_pairs  # noqa: E402
+from results.intervals import simulated  # noqa: E402
 
 TRIALS = 4000  # a share of 95 % then has a standard deviation of 0.3 %
 FEW = {"trials": 20}  # arguments of `report` that take seconds
@@ -102,6 +104,36 @@ def looked_at(log_ratios: Times) -> list[Interval]:
     return [interval for _, interval in interim_looks(pairs, seconds=math.inf)]
 
 
+def simulations(trials: int) -> dict[str, list[tuple[object, ...]]]:
+    """Return the rows of the tables of simulated noise, by title."""
+
+    def share(trial: Callable[[], bool]) -> str:
+        return _percent(float(np.mean([trial() for _ in range(trials)])))
+
+    noise = [(kind, *(share(partial(simulated.covers, kind, rounds)) for rounds in (FEWEST, 8, 15, 20, 40))) for kind in simulated.KINDS]
+    crossings = [simulated.crossing() for _ in range(trials)]
+    found = [holds for holds in crossings if holds is not None]
+    crossed = [
+        ("crossings found", _percent(len(found) / trials)),
+        ("intervals that contain the true crossing, of those found", _percent(float(np.mean(found)))),
+        ("equal trainers with a crossing", share(simulated.equal_trainers_cross)),
+    ]
+    histories = []
+    for step, runs in product((0.0, 0.05, 0.1), (1, 3)):
+        changed, placed = np.mean([[*simulated.changes(step, runs)] for _ in range(trials)], axis=0)
+        histories.append((f"{step:.0%} step" if step else "no step", runs, _percent(changed), _percent(placed) if step else "-"))
+    differ = f"runs differ by {simulated.RUNS_DIFFER:.0%}"
+    return {
+        "simulated noise: how often the interval of a run contains the true value": [*noise],
+        f"simulated crossings, over five mini-batch sizes; {differ}": [*crossed],
+        f"simulated histories of {simulated.COMMITS} commits; {differ}": [*histories],
+        f"simulated winners among equal trainers; {differ}": [(n, share(partial(simulated.names_a_winner, n))) for n in (2, 3, 5)],
+        f"simulated runs that are pooled; {differ}": [
+            (f"{slower:.0%}", share(partial(simulated.pooled, slower))) for slower in (0.0, 0.05, 0.1, 0.2, 0.5)
+        ],
+    }
+
+
 def report(trials: int = TRIALS) -> str:
     """Return figures.md. Each share is over `trials` trials."""
     cases = recorded()
@@ -138,12 +170,18 @@ def report(trials: int = TRIALS) -> str:
         first = float(np.mean([one[0].low <= centre <= one[0].high for one in looks]))
         every = float(np.mean([all(low <= centre <= high for _, low, high in one) for one in looks]))
         sections[f"pairs of a duel, drawn from {len(logs)} recorded ones"].append((name, _percent(first), _percent(every)))
+    sections |= simulations(trials)
     headings = iter(
         (
             ["an epoch takes", "cases", "rounds", "correlation of neighbours", "drawn together", "median", "ratio"],
             ["rounds", "median, rounds drawn singly", "ratio", f"median, {BLOCK} successive rounds together", "ratio"],
             ["runs", "their centre"],
             ["drawn", "at the first look", f"at every look up to {PAIRS} pairs"],
+            ["kind of noise", *(f"{rounds} rounds" for rounds in (FEWEST, 8, 15, 20, 40))],
+            ["", "share"],
+            ["history", "runs per commit", "has a change", "at the step, or beside it"],
+            ["equal trainers", "one is named the fastest"],
+            ["second run slower by", "pooled"],
         )
     )
     return "\n".join(line for title, rows in sections.items() for line in _table(title, next(headings), rows))

@@ -22,6 +22,7 @@ REASONS = {
     "Early": r"returns before its work is done: [\d.]+ [mu]?s ",
     "EarlyFromTheSecondEpochOn": r"returns before its work is done: [\d.]+ [mu]?s ",
     "Lazy": r"returns before its work is done: [\d.]+ [mu]?s ",
+    "TrainsAheadInLoad": r"loads weights in [\d.]+ m?s, which is not timed",
     "DoesNothingButKnowsTheAnswer": r"returns too soon: [\d.]+ [mu]?s per epoch",
     "WrongWhileTimed": WRONG_LATER,
     "WrapsIndices": WRONG_LATER,

@@ -11,6 +11,7 @@ from bench.verify.contract import (
     NotReproducibleError,
     check_finished,
     check_finite,
+    check_loading,
     check_possible,
     check_repeats,
     unchanged,
@@ -31,6 +32,14 @@ def test_pending_work_in_the_typical_epoch_is_an_early_return():
     for pending in ([0.09], [0.0] + [0.09] * 8):  # the first epoch may be right
         with pytest.raises(EarlyReturnError):
             check_finished([0.1] * len(pending), pending, lambda: 0.08)
+
+
+def test_an_epoch_trained_in_load_is_an_early_return():
+    check_loading([0.1, 0.1], [], size=100_000)
+    check_loading([0.1, 0.1], [0.5, 0.002, 0.003], size=100_000)  # the first one compiles
+    check_loading([0.1, 0.1], [0.4, 0.4], size=80_000_000)  # a large network
+    with pytest.raises(EarlyReturnError, match="50"):
+        check_loading([0.1, 0.1], [0.05, 0.05], size=100_000)
 
 
 def test_epochs_above_the_peak_are_an_early_return():

@@ -88,6 +88,7 @@ from tests.support.wrong_trainers.timing import (
     MislabelsLate,
     NotANumberWhileTimed,
     RepeatsATenth,
+    TrainsAheadInLoad,
     WrapsIndices,
     WrongWhileTimed,
 )
@@ -168,6 +169,7 @@ __all__ = [
     "StopsTheRun",
     "TF32Products",
     "TalksNonsense",
+    "TrainsAheadInLoad",
     "UpdatesTooEarly",
     "WaitsForAFile",
     "Warns",

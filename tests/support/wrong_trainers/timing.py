@@ -116,6 +116,23 @@ class EarlyFromTheSecondEpochOn(Early):
             self._join()
 
 
+class TrainsAheadInLoad(Matrix):
+    """Takes the first half of the steps when it loads the weights."""
+
+    order = None
+
+    def _set_weights(self, network):
+        super()._set_weights(network)
+        if self.order is not None:
+            for _ in range(20):  # so that `load` takes long, even if these tests train a few examples
+                super()._set_weights(network)
+                super()._epoch(self.order[: len(self.order) // 2])
+
+    def _epoch(self, order):
+        super()._epoch(order[len(order) // 2 :] if self.order is not None else order)
+        self.order = order.copy()
+
+
 class DoesNothingButKnowsTheAnswer(Matrix):
     """Trains the first epoch, and then returns its result again without training."""
 
