@@ -72,7 +72,9 @@ def self_test(options: Options, *, base: str | None, margin: float, seconds: flo
     with scratch_dir() as directory:
         one, other = (contender(f"{trainer}@{revision[:12]}", directory / name) for name in ("base", "head"))
         progress("verifying")
-        match = duel.prepare(one, other, options.workloads[0], options.splits(), directory, threads=options.threads or 1, seconds=seconds)
+        match = duel.prepare(
+            one, other, options.workloads[0], options.splits(), directory, threads=options.threads or duel.THREADS, seconds=seconds
+        )
         progress("measuring the slowdown to plant")
         nothing, unit = shares(match, trainer, "_epoch", _KIND)
         rates = []

@@ -1,6 +1,6 @@
 """Coverage of the 95 % intervals on recorded noise.
 
-    python results/intervals/study.py   writes figures.md; about ten minutes
+    python results/intervals/study.py   writes figures.md; three minutes
 
 The true value is known, because the samples are drawn from a recording: it is the median of the recording.
 """
