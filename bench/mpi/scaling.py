@@ -191,11 +191,11 @@ def _time(run: Run, every: Any, cases: dict[ScalingCase, float], peaks: Sequence
                     combined = [sum(getattr(peak, rate) for peak in peaks[: scaled.size]) for rate in ("flops", "bytes")]
                     accuracies = [network.accuracy(run.inputs.splits.test)] * len(seconds)
                     try:
+                        data = scaled.case.data(run.inputs.splits)
+                        run.recorder.record(scaled.case, trainer, data, Epochs(seconds, accuracies, error, others), Peaks(*combined))
                         if not sweep:
                             verification.compute_epoch()
                             verification.check_epoch(network)
-                        data = scaled.case.data(run.inputs.splits)
-                        run.recorder.record(scaled.case, trainer, data, Epochs(seconds, accuracies, error, others), Peaks(*combined))
                     except ContractError as failure:
                         broken = f"over {counted(scaled.size, 'rank')}: {failure}"
                     times.setdefault((scaled.case.workload.name, scaled.size), []).extend(seconds)
