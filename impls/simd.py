@@ -152,7 +152,9 @@ def sigmoid(typing: Any, z: Any) -> Any:
             return _constant(kind, value)
 
         x = builder.fneg(z)
-        x = _lanewise(builder, "minnum", _lanewise(builder, "maxnum", x, constant(-largest)), constant(largest))
+        # Not minnum and maxnum, which lose NaN: these comparisons are one instruction each, and NaN passes through.
+        for comparison, limit in ((">", constant(-largest)), ("<", constant(largest))):
+            x = builder.select(builder.fcmp_ordered(comparison, limit, x), limit, x)
         k = _lanewise(builder, "rint", builder.fmul(x, constant(1 / math.log(2))))
         high, low = 0.693359375, 2.12194440054690582768e-4  # ln 2 = high - low; high has few bits, so k times high is exact
         r = _lanewise(builder, "fma", k, constant(-high), x)
@@ -162,8 +164,7 @@ def sigmoid(typing: Any, z: Any) -> Any:
             series = _lanewise(builder, "fma", series, r, constant(1 / math.factorial(n)))
         exponent = builder.add(builder.fptosi(k, whole), _constant(whole, bias))
         power = builder.bitcast(builder.shl(exponent, _constant(whole, mantissa)), kind)
-        a = builder.fdiv(constant(1.0), _lanewise(builder, "fma", series, power, constant(1.0)))
-        return builder.select(builder.fcmp_unordered("uno", z, z), z, a)  # NaN stays NaN, which the clamp would lose
+        return builder.fdiv(constant(1.0), _lanewise(builder, "fma", series, power, constant(1.0)))
 
     return z(z), generate
 
