@@ -9,6 +9,7 @@ from bench.analysis.timings import BASELINE
 from bench.contribute.estimator import Estimator
 from bench.measure.case import Case
 from bench.measure.round_count import WARM_UP_SECONDS, rounds_that_fit
+from bench.verify.verification import reference
 from bench.workload import WORKLOADS, Workload, grid
 
 EPOCHS = 30  # per learning curve, as in the book
@@ -20,7 +21,7 @@ _START = 4.0  # to import the libraries of a process
 _CASE = 1.5  # to verify a case twice, measure the machine's peaks and compute the accuracy
 _ACCURACY = 0.05  # to compute the test accuracy after a training epoch
 _LONGEST_ORACLE = 10.0  # above 2 GFLOP matrix replaces loop as the oracle
-_EPOCH_ORACLE = 10  # epochs of matrix that the oracle of the timed epoch takes: several in float32, some in float64
+_EPOCH_ORACLE = 10  # epochs of matrix or gpu that the oracle of the timed epoch takes: several in float32, some in float64
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,8 @@ class Stage:
             if case.workload not in [other.workload for other in cases[:position]]:
                 verified = min(1.0, max(200.0, 2.5 * case.workload.batch_size) / examples)  # see bench.verify.verification
                 seconds += min(verified * estimator.epoch(case.workload, BASELINE), _LONGEST_ORACLE)
-                seconds += _EPOCH_ORACLE * estimator.epoch(case.workload, "matrix")
+                layers = (784, *case.workload.hidden, 10)
+                seconds += _EPOCH_ORACLE * estimator.epoch(case.workload, reference(layers, examples, gpu="gpu" in estimator.devices))
             if self.epochs or position == 0:
                 seconds += _START
             estimates.append(seconds)

@@ -20,7 +20,7 @@ _SYMMETRIES = 2  # with the unchanged job, three results, whose largest distance
 class VerificationError(ContractError):
     """A result differs from the oracle's.
 
-    oracle  the trainer that computed the oracle's result: loop, or matrix
+    oracle  the trainer that computed the oracle's result: loop, matrix or gpu
     error   the `rounding.distance` of the two results, above the tolerance; may be NaN
     """
 
@@ -52,18 +52,27 @@ class Oracle:
     tolerance  the largest error of a correct trainer
     """
 
-    def __init__(self, job: EpochJob, by: str = "matrix", train: Callable[[str, EpochJob], Network] = trained, *, whose: str = "") -> None:
-        """Compute the right results in the job's dtype, by `matrix`.
+    def __init__(
+        self,
+        job: EpochJob,
+        by: str = "matrix",
+        train: Callable[[str, EpochJob], Network] = trained,
+        *,
+        rounded_by: str = "matrix",
+        whose: str = "",
+    ) -> None:
+        """Compute the right results in the job's dtype.
 
-        by     the trainer of the float64 result
-        train  trains a job with one of the ladder's trainers
-        whose  suffix of the oracle's name in messages, if the oracle is not the code that runs here
+        by          the trainer of the float64 result
+        train       trains a job with one of the ladder's trainers
+        rounded_by  the trainer of the results in the job's dtype
+        whose       suffix of the oracle's name in messages, if the oracle is not the code that runs here
         """
         self.job = job
         self.name = by + whose
         self._by, self._train = by, train
         symmetries = [Symmetry(job.start.layers, seed) for seed in range(_SYMMETRIES)]
-        self._rounded = [train("matrix", job), *(each.undone(train("matrix", each.applied(job))) for each in symmetries)]
+        self._rounded = [train(rounded_by, job), *(each.undone(train(rounded_by, each.applied(job))) for each in symmetries)]
         spread = max(distance(one, other, job.start) for one, other in combinations(self._rounded, 2))
         self.tolerance = tolerance(spread, job.start.dtype)
 

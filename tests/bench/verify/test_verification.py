@@ -8,7 +8,7 @@ import pytest
 
 from bench.verify.oracle import VerificationError, trained, trained_by
 from bench.verify.rounding import TOLERANCE, distance
-from bench.verify.verification import Verification, steps, steps_oracle, whole_epoch
+from bench.verify.verification import Verification, reference, steps, steps_oracle, whole_epoch
 from bench.workload import WORKLOADS, Workload, grid
 from impls import TRAINERS, load_trainer, unavailable
 from impls.matrix import Matrix
@@ -86,6 +86,22 @@ def test_the_epoch_of_a_correct_trainer_passes(epoch, name):
     if unavailable(name):
         pytest.skip(unavailable(name))
     check_epoch(*epoch, load_trainer(name))
+
+
+def test_the_epoch_of_a_large_workload_is_verified_by_a_gpu_that_is_verified(mnist, monkeypatch):
+    monkeypatch.setattr("bench.verify.verification._MATRIX_FLOPS", 1e6)
+    workload = replace(WORKLOADS["nielsen"], examples=1000)
+    for stand_in, wrong in (("impls.matrix_tuned:MatrixTuned", False), ("tests.support.wrong_trainers:Backwards", True)):
+        monkeypatch.setitem(TRAINERS, "gpu", stand_in)
+        verification = Verification(workload, mnist)
+        if wrong:
+            with pytest.raises(VerificationError):
+                verification.compute_epoch()
+        else:
+            verification.compute_epoch()
+            assert (verification.epoch.name, verification.calm) == ("gpu", None)
+            check_epoch(verification, whole_epoch(workload, mnist), load_trainer("matrix"))
+    assert reference((784, 4096, 4096, 10), 50_000, gpu=False) == "matrix"
 
 
 def check_epoch(verification, job, kind):
