@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench import records
+from bench.system import own_code
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +49,15 @@ def cases(table: pd.DataFrame) -> list[Case]:
         if len(logs) > 2 and np.std(logs) > _VARIED:
             found.append(Case(tuple[Any, ...](key)[0], logs - logs.mean(), float(logs.mean())))
     return found
+
+
+def published() -> dict[Path, list[Case]]:
+    """Return the cases of the files that this checkout publishes; none outside a checkout."""
+    results = own_code.ROOT / "results"
+    if not (own_code.IN_CHECKOUT and results.is_dir()):
+        return {}
+    files = [path for path in records.files([results]) if path.relative_to(results).parts[0] != "local"]
+    return {path: cases(records.read([path])) for path in files}
 
 
 def copies(mine: Sequence[Case], known: Iterable[tuple[Path, Sequence[Case]]]) -> list[Copy]:

@@ -105,13 +105,15 @@ def overtaking(lead: Mapping[int, Interval]) -> Interval | None:
 
     lead  the ratio of the slower epoch at the last x to the faster one, by x, ascending
 
-    The interval begins at the last x with a lead certainly below 1, and ends at the next with one certainly above 1. Between measured
+    The interval begins at the last x with a lead certainly below 1. It ends at the next with one certainly above 1, from which on the lead
+    stays above 1. Between measured
     sizes, nothing is known about the shape of the curves, so an interval of the interpolated value would be too narrow. Between them,
     the value is where the lead crosses 1 for the last time, interpolated linearly on log axes.
     """
     x = list(lead)
     below = max((i for i, at in enumerate(x) if lead[at].high < 1), default=None)
-    above = None if below is None else next((i for i in range(below + 1, len(x)) if lead[x[i]].low > 1), None)
+    ahead = [] if below is None else [i for i in range(below + 1, len(x)) if all(lead[at].value > 1 for at in x[i:])]
+    above = next((i for i in ahead if lead[x[i]].low > 1), None)
     if below is None or above is None:
         return None
     last = max(i for i in range(below, above) if lead[x[i]].value <= 1)

@@ -20,16 +20,12 @@ def run(given: argparse.Namespace) -> int:
     """Print the problems of the files and their noisy cases; return 1 if a file has a problem, 3 if all cases of one are noisy."""
     from bench import records
     from bench.analysis import noise
-    from bench.analysis.copies import cases
+    from bench.analysis.copies import cases, published
     from bench.analysis.validate import check
-    from bench.system import own_code
 
     paths = records.files(given.csv)
     tables = {path: records.read([path]) for path in paths}
-    published = records.files([own_code.ROOT / "results"]) if own_code.IN_CHECKOUT else []
-    known = {path: cases(records.read([path])) for path in published if "local" not in path.parts} | {
-        path: cases(table) for path, table in tables.items()
-    }
+    known = published() | {path: cases(table) for path, table in tables.items()}
     problems = [str(problem) for path in paths for problem in check(path, known)]
     fine = [f"{path}: complete, plausible and free of personal data" for path in paths]
     noisy = {path: noise.detect(table) for path, table in tables.items()}

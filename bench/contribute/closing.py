@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bench import records
 from bench.analysis import noise
+from bench.analysis.copies import published
 from bench.analysis.validate import check
 from bench.contribute import summary
 from bench.contribute.campaign import Campaign, by_reason
@@ -41,7 +42,8 @@ def conclude(campaign: Campaign, *, draw: bool) -> tuple[list[str], list[Path]]:
     csvs = campaign.directory.csvs
     if not csvs:
         return [], []
-    complaints = [str(problem) for path in csvs for problem in check(path)]
+    known = published()
+    complaints = [str(problem) for path in csvs for problem in check(path, known)]
     warnings = [warning for outcome in campaign.outcomes for warning in outcome.warnings]
     drawn: list[Path] = []
     if draw:

@@ -31,7 +31,7 @@ def contribute(request: Request, *, plan: Sequence[Stage] | None = None) -> int:
     machine, threads = describe(options.machine), options.threads or affinity.default_threads()
     if threads > affinity.available():
         raise InputError(f"--threads {threads}", f"this process may run on {affinity.available()} processors", "give fewer")
-    meter = Meter()
+    meter = Meter(children=True)
     devices, absent = probe(options.trainers)
     load = meter.shares().load
     plan, splits = plan or stages(request.examples), options.splits()

@@ -25,8 +25,13 @@ class Shares(NamedTuple):
 class Meter:
     """Measures the load on the processors that this process may use, from its creation on."""
 
-    def __init__(self) -> None:
-        self._begin = _reading()
+    def __init__(self, *, children: bool = False) -> None:
+        """Begin to measure.
+
+        children  whether the work runs in child processes. Only Linux counts their time as this process's; elsewhere the shares are
+                  unknown.
+        """
+        self._begin = None if children and not psutil.LINUX else _reading()
 
     def shares(self) -> Shares:
         """Return the shares since the last result, or since creation.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:  # not at run time: a worker may use the trainers of another revision
+if TYPE_CHECKING:
     from impls import Dataset, Trainer
 
 

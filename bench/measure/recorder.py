@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
-from functools import reduce
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -20,13 +19,11 @@ from bench.measure.case import Case
 from bench.measure.provenance import Code
 from bench.records import Row, WriteError
 from bench.records.schema import FIELDS
-from bench.verify.contract import check_possible, is_possible
+from bench.verify.contract import check_possible
 from impls import Dataset, Trainer, locate
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_TRIES = 3  # measurements of the peak that an impossibly fast epoch needs
 
 
 @dataclass(frozen=True)
@@ -130,19 +127,11 @@ class Recorder:
         """
         device, dtype = trainer.device, case.workload.dtype
         measured = self._peaks.setdefault((device, dtype), [])
-
-        def best() -> Peaks:  # not an average, because a peak is a maximum
-            return reduce(Peaks.at_best, measured)
-
-        while anew or not is_possible(seconds, work, best()):
-            anew = False
-            measured.append(peaks.measure_again(device, measured[0], dtype) if measured else peaks.measure(device, dtype))
-            if len(measured) >= _TRIES:
-                break
-        fastest = best()
-        if _exceeded(fastest, work, float(np.median(seconds))):
-            fastest = peaks.by_other_libraries(device, fastest, dtype)
-        return fastest, measured[-1].flops
+        if anew and measured:
+            measured.append(peaks.measure_again(device, measured[0], dtype))
+        typical = float(np.median(seconds))
+        best = peaks.best(measured, lambda known: not _exceeded(known, work, typical), device, dtype)
+        return best, measured[-1].flops
 
     def _rows(
         self, case: Case, trainer: Trainer, epochs: Epochs, done: int, work: Work, best: Peaks, flops_after: float | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from collections.abc import Iterator
@@ -52,11 +53,23 @@ class Surroundings:
     def running(self) -> list[str]:
         """Return the names of what was started since the snapshot and still runs: threads that keep the process alive, and processes.
 
-        A thread that computes is named too, even if it would end with the process.
+        A thread that computes is named too, even if it would end with the process. What ends within half a second is not named.
         """
-        left = [f"thread {thread.name}" for thread in self.threads()]
-        left += [f"process {child.name()}" for child in set(_children()) - self._children if child.is_running()]
-        return left or (["a busy thread"] if _is_busy() else [])
+        gc.collect()  # a trainer may end its threads when it is freed
+        for _ in range(_TRIES):
+            left = [f"thread {thread.name}" for thread in self.threads()] + self._processes()
+            if not left:
+                return ["a busy thread"] if _is_busy() else []
+            sleep(_PAUSE)
+        return left
+
+    def _processes(self) -> list[str]:
+        names = []
+        for child in set(_children()) - self._children:
+            with suppress(psutil.Error):
+                if child.status() != psutil.STATUS_ZOMBIE:
+                    names.append(f"process {child.name()}")
+        return names
 
     def threads(self) -> list[threading.Thread]:
         """Return the threads that were started since the snapshot and keep the process alive."""

@@ -126,7 +126,7 @@ def versus(a: Side, b: Side, options: Options, *, seconds: float) -> Answer:
             one, other = (contender(s.name, directory / label, python=s.python, env=s.env) for label, s in (("a", a), ("b", b)))
             progress("verifying both contenders")
             match = duel.prepare(one, other, workload, splits, directory, threads=options.threads or duel.THREADS, seconds=seconds)
-            meter = Meter()
+            meter = Meter(children=True)
             for taken, ratio in interim_looks(kept(match.pairs(), pairs), seconds - (time.monotonic() - begin)):
                 looks += 1
                 progress(f"{counted(len(taken), 'pair')}: {digits(ratio.value)}x ({_ends(ratio)})")

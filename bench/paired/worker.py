@@ -33,7 +33,7 @@ import impls
 from bench.machine import affinity, identity, peaks
 from bench.machine.roofline import Peaks, trainer_work
 from bench.system import json_lines, own_code, process_tree
-from bench.verify.contract import ContractError, ContractMonitor, check_possible
+from bench.verify.contract import ContractError, ContractMonitor, check_possible, is_possible
 from bench.verify.epoch_job import EpochJob, write_network
 from bench.verify.rounding import perturbed
 
@@ -80,7 +80,7 @@ def serve(name: str, job: EpochJob, threads: int, requests: BinaryIO, reply: Cal
         device=make.device,
         threads=threads,
     )
-    monitor, seconds = ContractMonitor(trainer, job.start, job.order), list[float]()
+    monitor, seconds, work = ContractMonitor(trainer, job.start, job.order), list[float](), trainer_work(trainer, job.data)
     for line in requests:
         request = json_lines.parse(line) or {}
         if request["do"] == "epoch":
@@ -93,8 +93,8 @@ def serve(name: str, job: EpochJob, threads: int, requests: BinaryIO, reply: Cal
         elif request["do"] in ("check", "check speed"):
             try:
                 monitor.check(seconds, repeated=True)
-                if request["do"] == "check speed" and (best := _peaks(make.device, job)):
-                    check_possible(seconds, trainer_work(trainer, job.data), best)
+                if request["do"] == "check speed" and (best := _peaks(make.device, job, lambda known: is_possible(seconds, work, known))):
+                    check_possible(seconds, work, best)
                 reply()
             except ContractError as error:
                 reply(broken=str(error))
@@ -108,11 +108,11 @@ def serve(name: str, job: EpochJob, threads: int, requests: BinaryIO, reply: Cal
             reply()
 
 
-def _peaks(device: str, job: EpochJob) -> Peaks | None:
-    """Return the peaks of the device; None for a GPU without CuPy, which measures them."""
+def _peaks(device: str, job: EpochJob, enough: Callable[[Peaks], bool]) -> Peaks | None:
+    """Return the peaks of the device, as `peaks.best` does; None if they cannot be measured, as on a GPU without CuPy or memory."""
     try:
-        return peaks.measure(device, job.start.dtype.name)
-    except ImportError:
+        return peaks.best([], enough, device, job.start.dtype.name)
+    except Exception:
         return None
 
 

@@ -6,10 +6,8 @@ If a device or a thread is still working, the first read of the weights waits fo
 from __future__ import annotations
 
 from time import perf_counter  # now, because a trainer might replace time.perf_counter
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # not at run time: a worker may use the trainers of another revision
-    from impls import Network, Trainer
+from impls import Network, Trainer  # a worker may have the impls of another revision
 
 # The first read may also take longer because the weights have left the caches. That costs up to 0.2 ms on `nielsen` and `wide`, whose
 # epochs take 20 ms or more.

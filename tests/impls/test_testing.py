@@ -1,4 +1,4 @@
-"""Tests of the contract suite: the result and the errors of `check_trainer`. test_oracle.py tests that it detects wrong trainers."""
+"""Tests of the contract suite: the result and the errors of `check_trainer`. test_verification.py tests that it detects wrong trainers."""
 
 import subprocess
 import sys

@@ -116,6 +116,7 @@ BEHIND, LEVEL, AHEAD = Interval(0.5, 0.4, 0.6), Interval(1.1, 0.9, 1.3), Interva
         ([LEVEL, LEVEL, AHEAD], None),  # perhaps ahead from the start
         ([BEHIND, LEVEL, LEVEL], None),  # perhaps never ahead
         ([BEHIND, AHEAD, BEHIND], None),
+        ([BEHIND, AHEAD, Interval(0.97, 0.9, 1.05)], None),  # perhaps overtaken again
     ],
 )
 def test_a_crossing_lies_between_sizes_at_which_the_faster_trainer_is_certain(lead, crossing):

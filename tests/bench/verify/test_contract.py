@@ -5,6 +5,7 @@ import pytest
 
 from bench.machine.roofline import Peaks, Work
 from bench.verify.contract import (
+    ContractMonitor,
     EarlyReturnError,
     InputsChangedError,
     NotFiniteError,
@@ -35,11 +36,40 @@ def test_pending_work_in_the_typical_epoch_is_an_early_return():
 
 
 def test_an_epoch_trained_in_load_is_an_early_return():
-    check_loading([0.1, 0.1], [], size=100_000)
-    check_loading([0.1, 0.1], [0.5, 0.002, 0.003], size=100_000)  # the first one compiles
-    check_loading([0.1, 0.1], [0.4, 0.4], size=80_000_000)  # a large network
+    def never():
+        pytest.fail("loaded again")
+
+    check_loading([0.1, 0.1], [], 100_000, never)
+    check_loading([0.1, 0.1], [0.5, 0.002, 0.003], 100_000, never)  # the first one compiles
+    check_loading([0.1, 0.1], [0.4, 0.4], 80_000_000, never)  # a large network
+    check_loading([0.004], [0.006], 100_000, lambda: 0.001)  # one reading was delayed
     with pytest.raises(EarlyReturnError, match="50"):
-        check_loading([0.1, 0.1], [0.05, 0.05], size=100_000)
+        check_loading([0.1, 0.1], [0.05, 0.05], 100_000, lambda: 0.05)
+
+
+def test_the_result_farthest_from_the_first_is_checked():
+    class Drifts:
+        """A trainer whose epochs end at these weights in turn."""
+
+        batch_size = 3
+        ends = iter([1.0, 1.5, 1.0000001])
+
+        def network(self):
+            return trained(self.end)
+
+        def load(self, _):
+            pass
+
+        def train_epoch(self, _):
+            self.end = next(self.ends, 1.5)
+
+    trainer = Drifts()
+    monitor = ContractMonitor(trainer, START, np.arange(6))
+    for _ in range(3):
+        trainer.train_epoch(None)
+        monitor.observe()
+    with pytest.raises(NotReproducibleError):
+        monitor.check([0.1] * 3, repeated=True)
 
 
 def test_epochs_above_the_peak_are_an_early_return():

@@ -94,13 +94,9 @@ def test_the_epoch_of_a_large_workload_is_verified_by_a_gpu_that_is_verified(mni
     for stand_in, wrong in (("impls.matrix_tuned:MatrixTuned", False), ("tests.support.wrong_trainers:Backwards", True)):
         monkeypatch.setitem(TRAINERS, "gpu", stand_in)
         verification = Verification(workload, mnist)
-        if wrong:
-            with pytest.raises(VerificationError):
-                verification.compute_epoch()
-        else:
-            verification.compute_epoch()
-            assert (verification.epoch.name, verification.calm) == ("gpu", None)
-            check_epoch(verification, whole_epoch(workload, mnist), load_trainer("matrix"))
+        verification.compute_epoch()
+        assert (verification.epoch.name, verification.calm) == ("matrix" if wrong else "gpu", None)
+        check_epoch(verification, whole_epoch(workload, mnist), load_trainer("matrix"))
     assert reference((784, 4096, 4096, 10), 50_000, gpu=False) == "matrix"
 
 
