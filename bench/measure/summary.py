@@ -40,7 +40,7 @@ def text(run: Run, *, colours: bool) -> str:
             console.print(f"[{style}]{kind}[/] {escape(names)}: ", end="")
             console.print(reason, markup=False, soft_wrap=True)
     if run.recorder.rows:
-        console.print(f"95 % intervals include what two runs differ by, {RUN_SPREAD:.1%}", markup=False)
+        console.print(f"95 % intervals include the spread from run to run, a standard deviation of {RUN_SPREAD:.1%}", markup=False)
     few = [case for case in run.cases if 0 < len(run.recorder.of(case)) < FEWEST]
     too_few = [f"a 95 % interval needs {FEWEST} rounds; the table's intervals of fewer rounds are too narrow"] if few else []
     disturbed = noise.format_lines(noise.detect(run.recorder.table()), with_run=False)

@@ -78,8 +78,9 @@ class Worker:
 
     def epoch(self, timeout: float) -> float:
         """Train an epoch from the job's start and return its seconds."""
-        seconds = self._number("epoch", "seconds", timeout)
-        if not 0 < seconds < float("inf"):
+        self.request(do="epoch")
+        seconds = self.reply(timeout).get("seconds")
+        if not (isinstance(seconds, float) and 0 < seconds < float("inf")):
             raise ContenderError(self.contender, f"sent an invalid reply: {seconds!r} as the seconds of an epoch")
         return seconds
 
@@ -113,14 +114,6 @@ class Worker:
     def resume(self) -> None:
         """Resume the worker."""
         self._child.resume()
-
-    def _number(self, what: str, field: str, timeout: float) -> float:
-        """Send a request and return the number in the reply's field."""
-        self.request(do=what)
-        number = self.reply(timeout).get(field)
-        if not isinstance(number, float):
-            raise ContenderError(self.contender, f"sent an invalid reply: {number!r} as the {field} of {what}")
-        return number
 
     def _listen(self) -> None:
         with self._child.stdout as replies:

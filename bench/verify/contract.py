@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -77,7 +78,8 @@ class ContractMonitor:
             self._first = network
         elif not same_bits(network, self._first):
             far = distance(network, self._first, self._start)
-            if self._other is None or not far <= self._farthest:  # NaN is farther than any number
+            far = math.inf if math.isnan(far) else far
+            if self._other is None or far > self._farthest:
                 self._other, self._farthest = network, far
         return network
 

@@ -81,7 +81,7 @@ class Oracle:
         """The result in float64."""
         return self._train(self._by, self.job.astype(np.float64))
 
-    @property
+    @cached_property
     def right(self) -> list[Network]:
         """All right results, in the job's dtype."""
         return [self.exact.astype(self.job.start.dtype), *self._rounded]

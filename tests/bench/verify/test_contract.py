@@ -47,28 +47,32 @@ def test_an_epoch_trained_in_load_is_an_early_return():
         check_loading([0.1, 0.1], [0.05, 0.05], 100_000, lambda: 0.05)
 
 
-def test_the_result_farthest_from_the_first_is_checked():
-    class Drifts:
-        """A trainer whose epochs end at these weights in turn."""
+class Drifts:
+    """A trainer whose epochs end at these weights in turn, and then at 1.5."""
 
-        batch_size = 3
-        ends = iter([1.0, 1.5, 1.0000001])
+    batch_size = 3
 
-        def network(self):
-            return trained(self.end)
+    def __init__(self, *ends):
+        self.ends = iter(ends)
 
-        def load(self, _):
-            pass
+    def network(self):
+        return trained(self.end)
 
-        def train_epoch(self, _):
-            self.end = next(self.ends, 1.5)
+    def load(self, _):
+        pass
 
-    trainer = Drifts()
+    def train_epoch(self, _):
+        self.end = next(self.ends, 1.5)
+
+
+@pytest.mark.parametrize(("wrong", "error"), [(1.5, NotReproducibleError), (np.nan, NotFiniteError)])
+def test_the_result_farthest_from_the_first_is_checked(wrong, error):
+    trainer = Drifts(1.0, wrong, 1.2)
     monitor = ContractMonitor(trainer, START, np.arange(6))
     for _ in range(3):
         trainer.train_epoch(None)
         monitor.observe()
-    with pytest.raises(NotReproducibleError):
+    with pytest.raises(error):
         monitor.check([0.1] * 3, repeated=True)
 
 
