@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
+from bench.stats.least_squares import nonnegative
 
 SHORT = 2048  # bytes: the longest short message, in the paper and in MPICH
 MOST = 1024  # ranks: the largest prediction
@@ -36,7 +36,7 @@ class Compute:
     @classmethod
     def fitted(cls, steps: Sequence[tuple[int, float]]) -> Compute:
         """Return the least-squares fit, by relative error, to the measured (share, seconds)."""
-        return cls(*_least_squares([(1, share, seconds) for share, seconds in steps]))
+        return cls(*map(float, nonnegative([(1, share) for share, _ in steps], [seconds for _, seconds in steps])))
 
 
 @dataclass(frozen=True)
@@ -54,24 +54,14 @@ class Link:
     @classmethod
     def fitted(cls, times: Iterable[tuple[int, int, float]]) -> Link:
         """Return the least-squares fit, by relative error, to the measured (ranks, bytes, seconds). Each needs two or more ranks."""
-        return cls(*_least_squares([(*_allreduce(ranks, size), seconds) for ranks, size, seconds in times]))
+        rows = [(_allreduce(ranks, size), seconds) for ranks, size, seconds in times]
+        return cls(*map(float, nonnegative([counts for counts, _ in rows], [seconds for _, seconds in rows])))
 
 
 def _allreduce(ranks: int, size: int) -> tuple[float, float]:
     """Return the factors of alpha and beta in the time of an Allreduce."""
     rounds = math.ceil(math.log2(ranks))
     return (rounds, rounds * size) if size <= SHORT else (2 * rounds, 2 * (ranks - 1) / ranks * size)
-
-
-def _least_squares(rows: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
-    """Return x, y >= 0: the least-squares solution of a x + b y = c over the rows (a, b, c), each weighted by 1/c."""
-    a, b, c = np.array(rows, float).T
-    both = np.column_stack([a / c, b / c])
-    x, y = np.linalg.lstsq(both, np.ones(len(c)), rcond=None)[0]
-    if x < 0 or y < 0:  # the constrained optimum has a zero: fit the other coefficient alone
-        separate = [column.sum() / (column @ column) for column in both.T]
-        x, y = (0.0, separate[1]) if x < 0 else (separate[0], 0.0)
-    return float(x), float(y)
 
 
 @dataclass(frozen=True)
