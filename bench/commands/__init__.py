@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
-from bench.commands import check, compare, contribute, fleet, gate, machine, plot, report, run, scale, train, trainers, versus
+from bench.commands import anatomy, check, compare, contribute, fleet, gate, machine, plot, report, run, scale, train, trainers, versus
 
-COMMANDS = (run, plot, compare, check, report, train, contribute, versus, gate, scale, fleet, machine, trainers)  # in the order of --help
+COMMANDS = (
+    run,
+    anatomy,
+    plot,
+    compare,
+    check,
+    report,
+    train,
+    contribute,
+    versus,
+    gate,
+    scale,
+    fleet,
+    machine,
+    trainers,
+)  # in the order of --help

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from bench import records
+from bench.anatomy.calls import Calls
 from bench.machine import blas, peaks
 from bench.machine.clock import Clock
 from bench.machine.identity import Machine, versioned
@@ -24,6 +25,8 @@ from impls import Dataset, Trainer, locate
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_CALL_COLUMNS = ("call_seconds", "call_seconds_low", "call_seconds_high", "call_seconds_fitted", "step_seconds", "example_seconds")
 
 
 @dataclass(frozen=True)
@@ -52,12 +55,14 @@ class Epochs:
     accuracies  fraction of the test images classified correctly after each epoch
     max_error   error of the verification
     others      shares of the processors' time that other processes and virtual machines took during the epochs
+    calls       the calls of an epoch, if they were measured
     """
 
     seconds: Sequence[float]
     accuracies: Sequence[float]
     max_error: float
     others: Shares
+    calls: Calls | None = None
 
 
 @dataclass
@@ -166,9 +171,20 @@ class Recorder:
                 **epochs.others._asdict(),
                 flops_after=flops_after,
                 implementation=":".join(locate(case.trainer)),
+                **_call_columns(epochs.calls),
             )
             for number, (second, accuracy) in enumerate(zip(epochs.seconds, epochs.accuracies, strict=True), start=1)
         ]
+
+
+def _call_columns(calls: Calls | None) -> dict[str, Any]:
+    """Return the columns about calls. A cost without a fit is empty."""
+    if calls is None:
+        numbers: dict[str, float | None] = dict.fromkeys(_CALL_COLUMNS)
+        return {**numbers, "call_fit": ""}
+    values = (*calls.seconds, calls.predicted, calls.step.value, calls.example.value)
+    known = {name: value if np.isfinite(value) else None for name, value in zip(_CALL_COLUMNS, values, strict=True)}
+    return {**known, "call_fit": "batch " + " ".join(map(str, calls.batch_sizes)) if calls.batch_sizes else ""}
 
 
 def _exceeded(best: Peaks, work: Work, seconds: float) -> bool:

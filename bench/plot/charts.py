@@ -6,7 +6,7 @@ Charts are readable without colour: bars have names and values, and lines have d
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,15 +16,17 @@ from matplotlib.figure import Figure
 from bench import records
 from bench.analysis import namesakes
 from bench.analysis.crossovers import grids
-from bench.analysis.timings import BASELINE, timings
+from bench.analysis.timings import BASELINE, Configuration, JobKey, timings
+from bench.anatomy.breakdown import Breakdown, breakdowns
 from bench.machine.identity import slug
-from bench.plot import bars, curves, history, learning, machines, maps, pair_ratios, roofline, scaling, style
+from bench.plot import anatomy, bars, curves, history, learning, machines, maps, pair_ratios, roofline, scaling, style
 from bench.stats import intervals
 from impls.errors import unknown
 
 if TYPE_CHECKING:
     from bench.analysis.compare import Comparison
     from bench.analysis.history import History
+    from bench.anatomy.answer import Anatomy
     from bench.paired.duel import Duel
     from bench.paired.pair import Pair
 
@@ -70,6 +72,9 @@ def figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         limited = mine[mine["workload"].isin([job.workload for job in named]) & (mine[_LIMITS] > 0).all(axis=1)]
         if not limited.empty:
             yield "roofline", roofline.draw(times, configuration, limited, subtitle)
+        _, parts = breakdowns(mine)
+        if by_job := {job: of for (_, job), of in parts.items() if job.width is None}:
+            yield "anatomy", anatomy.draw(by_job, subtitle)
         for (whose, _), grid in all_grids.items():
             if whose == configuration:
                 yield from curves.throughputs(times, configuration, grid, subtitle)
@@ -99,6 +104,18 @@ def draw_comparison(answer: Comparison, directory: Path, between: tuple[str, str
         if mapped := maps.of(times):
             drawn.append(("map", maps.draw(mapped, between)))
         return style.save(drawn, directory)
+
+
+def draw_anatomy(answer: Anatomy, directory: Path) -> list[Path]:
+    """Draw the breakdowns of an `anatomy` as anatomy.png and anatomy.svg in the directory, a pair for each configuration."""
+    records.check_writable(directory, option="-o")
+    by_configuration: dict[Configuration, dict[JobKey, Mapping[str, Breakdown]]] = {}
+    for (configuration, job), parts in answer.breakdowns.items():
+        by_configuration.setdefault(configuration, {})[job] = parts
+    with style.in_use():
+        return style.save(
+            [("anatomy", anatomy.draw(jobs, configuration.label)) for configuration, jobs in by_configuration.items()], directory
+        )
 
 
 def draw_history(answer: History, directory: Path) -> list[Path]:

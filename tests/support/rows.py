@@ -16,6 +16,8 @@ ROW = Row(
     gpu_memory_gib=None, gpu_clock_mhz=None, bytes=157e6, peak_flops=2e11, peak_bytes=2e10, launch_seconds=None, graph_node_seconds=None,
     load=0.01, steal=0.0, flops_after=2e11, implementation="impls.matrix:Matrix",
     cpu_id="GenuineIntel-6-143-8", microarchitecture="sapphirerapids", caches="L1d 48K L2 2048K L3 107520K", system_model="virtual machine",
+    call_seconds=0.03, call_seconds_low=0.028, call_seconds_high=0.033, call_seconds_fitted=0.0305, step_seconds=5e-6, example_seconds=1e-7,
+    call_fit="batch 2 5 20 40",
 )  # fmt: skip
 
 Times = Mapping[tuple[str, str], float | Sequence[float]]  # (workload, trainer) -> seconds: typical, or of each round

@@ -1,0 +1,137 @@
+"""Answer of `python -m bench anatomy`: the breakdown of every trainer's epoch, and the operations of some, as text, Markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import records
+from bench.analysis import namesakes
+from bench.analysis.timings import JobKey, Timings
+from bench.anatomy.breakdown import PARTS, Breakdown, Breakdowns, breakdowns
+from bench.anatomy.operations import BETWEEN, Operations
+from bench.machine.roofline import Peaks
+from bench.text.numbers import digits, duration, duration_interval
+from bench.text.tables import Table
+from impls import InputError
+
+_NOTES = (
+    "arithmetic: operations at the peak of a matrix product; memory: bytes at the peak of a copy, beyond the arithmetic",
+    "calls: the same steps and examples with one unit per layer; rest: caches, small shapes, waiting",
+    "step, example: what each costs in calls, by a fit to other mini-batch sizes; fit: its error for the calls of this one",
+)
+
+
+@dataclass(frozen=True)
+class Anatomy:
+    """The breakdowns by configuration and job, and the operations of trainers that were measured one by one."""
+
+    timings: Timings
+    breakdowns: Breakdowns
+    operations: Sequence[tuple[JobKey, Operations, Peaks]] = ()
+
+    def text(self) -> str:
+        """Return tables as terminal text."""
+        return "\n\n".join(table.text() for table in self._tables())
+
+    def markdown(self) -> str:
+        """Return tables as Markdown."""
+        return "\n\n".join(table.markdown() for table in self._tables())
+
+    def json(self) -> str:
+        """Return one JSON object. Seconds are per epoch; a cost without a fit is null."""
+        epochs = [
+            {"machine": configuration.label, **job._asdict(), "trainer": trainer, **_json(one)}
+            for (configuration, job), trainers in self.breakdowns.items()
+            for trainer, one in trainers.items()
+        ]
+        operations = [
+            {"workload": job.workload, "trainer": of.trainer, **kind._asdict(), "of_peak": kind.of_peak(peaks)}
+            for job, of, peaks in self.operations
+            for kind in of.kinds
+        ]
+        return json.dumps({"epochs": epochs, "operations": operations}, indent=1)
+
+    def _tables(self) -> Iterator[Table]:
+        several = len({configuration for configuration, _ in self.breakdowns}) > 1
+        for (configuration, job), trainers in self.breakdowns.items():
+            yield _of_job(job.title + (f", {configuration.label}" if several else ""), trainers)
+            yield from (_of_operations(job, of, peaks) for where, of, peaks in self.operations if where == job)
+
+
+def anatomy(paths: Sequence[Path]) -> Anatomy:
+    """Break down the epochs in CSVs, or in directories of CSVs. Raises InputError if no run measured calls."""
+    times, found = breakdowns(namesakes.read(records.files(paths)))
+    if not found:
+        raise InputError(", ".join(map(str, paths)), "no run measured the calls of its epochs", "measure with --anatomy")
+    return Anatomy(times, found)
+
+
+def _of_job(title: str, trainers: Mapping[str, Breakdown]) -> Table:
+    headings = ("trainer", "epoch (95 %)", *PARTS[:2], "calls (95 %)", PARTS[3], "step", "example", "fit")
+    rows, notes = [], list(_NOTES)
+    for trainer, one in trainers.items():
+        arithmetic, memory, _, rest = (_part(part, one.epoch.value) for part in one.seconds)
+        calls = f"{duration_interval(one.calls)} {_percent(one.calls.value / one.epoch.value)}"
+        fitted = (_cost(one.step), _cost(one.example), f"{one.error:+.0%}" if math.isfinite(one.error) else "-")
+        rows.append((trainer, duration_interval(one.epoch), arithmetic, memory, calls, rest, *fitted))
+        if not one.holds:
+            notes.append(f"{trainer}: the fit misses its calls by {one.error:+.0%}, so do not rely on its costs per step and per example")
+        if one.rest < 0:
+            notes.append(f"{trainer}: the parts exceed the epoch by {duration(-one.rest)}, so some of them overlap")
+    return Table(title, headings, rows, notes, numbers=True)
+
+
+def _of_operations(job: JobKey, of: Operations, peaks: Peaks) -> Table:
+    headings = ("operations", "epoch", "share", "calls", "GFLOP/s", "GB/s", "of peak")
+    rows = [
+        (
+            one.kind,
+            duration(one.seconds),
+            f"{one.seconds / of.epoch:.1%}",
+            f"{one.calls:,}",
+            digits(one.flops / one.seconds / 1e9) if one.flops else "-",
+            digits(one.bytes / one.seconds / 1e9),
+            f"{one.of_peak(peaks):.0%}",
+        )
+        for one in of.kinds
+    ]
+    rows.append((BETWEEN, _signed(of.between), f"{of.between / of.epoch:.1%}", "-", "-", "-", "-"))
+    notes = [
+        "of peak: a product's operations at the peak of a large one, else the bytes at that of a large copy; more than 100% is the caches"
+    ]
+    return Table(f"{job.workload}: operations of {of.trainer}", headings, rows, notes, numbers=True)
+
+
+def _json(one: Breakdown) -> dict[str, object]:
+    costs = {"calls_fitted": one.predicted, "step": one.step, "example": one.example}
+    return {
+        "epoch": one.epoch.json(),
+        "arithmetic": one.arithmetic,
+        "memory": one.memory,
+        "calls": one.calls.json(),
+        "rest": one.rest,
+        **{name: cost if math.isfinite(cost) else None for name, cost in costs.items()},
+    }
+
+
+def _part(seconds: float, epoch: float) -> str:
+    return f"{_signed(seconds)} {_percent(seconds / epoch)}" if seconds else "-"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}"
+
+
+def _signed(seconds: float) -> str:
+    return f"-{duration(-seconds)}" if seconds < 0 else duration(seconds)
+
+
+def _cost(seconds: float) -> str:
+    """Format a cost in microseconds or nanoseconds."""
+    if not math.isfinite(seconds):
+        return "-"
+    return f"{digits(seconds * 1e6)} us" if seconds >= 1e-6 or seconds == 0 else f"{digits(seconds * 1e9)} ns"

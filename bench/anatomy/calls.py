@@ -1,0 +1,119 @@
+"""Time of an epoch's calls: what its steps and examples cost before there is any arithmetic to speak of.
+
+The same trainer runs on the smallest network, with one pixel, one unit per layer and as many layers. An epoch of as many steps and
+examples then takes the time of its calls: Python, the array library, launches, graph nodes, the Allreduce. Shorter epochs with other
+mini-batch sizes give the cost of an epoch, a step and an example, by least squares. What the fit predicts for the first epoch, which it
+did not use, shows how well it holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from time import perf_counter  # now, because a trainer might replace time.perf_counter
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.stats.intervals import FEWEST, Interval, Sample, between
+from bench.stats.least_squares import nonnegative
+from impls import Dataset, Network, Trainer, Unsupported
+
+EPOCHS = FEWEST + 2  # of the job that `measure` trains, besides shorter ones
+
+_FACTORS = (1 / 4, 1 / 2, 2, 4)  # of the mini-batch size, for the fit
+_SECONDS = 0.01  # of an epoch for the fit: long against the clock, short against the timed epochs
+_STEPS = range(4, 2049)  # of such an epoch
+_SHORTER = 4  # a second epoch with the same mini-batch size is shorter by this factor
+_PIXEL = 0.5  # not 0, which some trainers skip
+
+
+class Job(NamedTuple):
+    """The numbers of an epoch that its calls depend on. depth: number of layers, with the input"""
+
+    depth: int
+    examples: int
+    batch_size: int
+    learning_rate: float
+    dtype: str
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Epochs, steps and examples."""
+        return 1, -(-self.examples // self.batch_size), self.examples
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The calls of an epoch. All times are in seconds; an interval of a cost is (nan, nan, nan) without a fit.
+
+    seconds      of an epoch on the smallest network
+    predicted    the same, by the fit
+    step         that every step costs, by the fit
+    example      that every example costs, by the fit
+    batch_sizes  that the fit used
+    """
+
+    seconds: Interval
+    predicted: float
+    step: Interval
+    example: Interval
+    batch_sizes: tuple[int, ...]
+
+
+def measure(trainer: type[Trainer], job: Job) -> Calls:
+    """Measure the calls of the trainer's epochs. Raises Unsupported for the smallest network, and any exception of the trainer."""
+    whole = _Epochs(trainer, job)
+    step = whole.once() / job.counts[1]
+    fitted = dict(_shorter(trainer, job, step))
+    for _ in range(FEWEST):  # in turn, so that a disturbance affects all alike
+        for epochs in (whole, *fitted.values()):
+            epochs.once()
+    return combine(job, whole.seconds[-FEWEST:], {each: epochs.seconds[-FEWEST:] for each, epochs in fitted.items()})
+
+
+def combine(job: Job, whole: Sequence[float], fitted: Mapping[Job, Sequence[float]]) -> Calls:
+    """Return the calls, given the seconds of the job's epochs on the smallest network, and those of other jobs for the fit."""
+    seconds = Sample([whole]).interval()
+    batch_sizes = tuple(sorted({each.batch_size for each in fitted}))
+    unknown = Interval(np.nan, np.nan, np.nan)
+    if len(batch_sizes) < 2:  # the costs of a step and of an example cannot be told apart
+        return Calls(seconds, np.nan, unknown, unknown, ())
+    counts, samples = [each.counts for each in fitted], [Sample([each]) for each in fitted.values()]
+    costs = nonnegative(counts, [sample.value for sample in samples])
+    draws = nonnegative(counts, [sample.draws(seed=seed) for seed, sample in enumerate(samples)])
+    _, step, example = (between(float(cost), drawn) for cost, drawn in zip(costs, draws, strict=True))
+    return Calls(seconds, float(costs @ job.counts), step, example, batch_sizes)
+
+
+class _Epochs:
+    """Timed epochs of a trainer on the smallest network. seconds: of each epoch after the first, which warms up"""
+
+    def __init__(self, trainer: type[Trainer], job: Job) -> None:
+        data = Dataset(np.full((job.examples, 1), _PIXEL, np.float32), np.zeros(job.examples, np.int64), classes=1)
+        start = Network.scaled([1] * job.depth, dtype=job.dtype)
+        self._trainer = trainer(start, data, batch_size=job.batch_size, learning_rate=job.learning_rate)
+        self._order: npt.NDArray[np.int64] = data.order(seed=0)
+        self.seconds: list[float] = []
+        self._trainer.train_epoch(self._order)
+
+    def once(self) -> float:
+        """Train an epoch and return its seconds."""
+        begin = perf_counter()
+        self._trainer.train_epoch(self._order)
+        self.seconds.append(perf_counter() - begin)
+        return self.seconds[-1]
+
+
+def _shorter(trainer: type[Trainer], job: Job, step: float) -> Iterator[tuple[Job, _Epochs]]:
+    """Yield epochs for the fit: of other mini-batch sizes, and of two lengths each. step: seconds of a step of the job"""
+    for batch_size in dict.fromkeys(max(1, round(factor * job.batch_size)) for factor in _FACTORS):
+        longest = min(_STEPS[-1], max(job.counts[1], _STEPS[0]))
+        steps = min(max(int(_SECONDS / step / max(1, batch_size / job.batch_size)), _STEPS[0]), longest)
+        with suppress(Unsupported):  # some trainers have a largest mini-batch
+            for number in (steps, max(steps // _SHORTER, 1)):
+                each = job._replace(examples=number * batch_size, batch_size=batch_size)
+                if batch_size != job.batch_size:
+                    yield each, _Epochs(trainer, each)

@@ -1,0 +1,81 @@
+"""Stacked bars of where an epoch's time goes: per trainer, in seconds and in percent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from bench.analysis.timings import JobKey
+from bench.anatomy.breakdown import PARTS, Breakdown
+from bench.plot import style
+from bench.text.numbers import duration
+
+# In the order of PARTS. The two that no program avoids are blue; readers without colour see the order and the hatch.
+COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#CFCFCF")
+_HATCHES = ("", "..", "//", "")
+_NAMES = (
+    "arithmetic: at the peak of a matrix product",
+    "memory: at the peak of a copy",
+    "calls: the same steps of a network of single units",
+    "rest: caches, small shapes, waiting",
+)
+_READABLE = 0.07  # of a bar: a smaller part has no number
+
+
+def draw(jobs: Mapping[JobKey, Mapping[str, Breakdown]], subtitle: str) -> Figure:
+    """Draw a row of two panels for each job: the bars in seconds, and each bar as 100 %."""
+    heights = [0.9 + 0.36 * len(trainers) for trainers in jobs.values()]
+    figure = Figure(figsize=(10.5, 1.5 + sum(heights)), layout="constrained")
+    figure.suptitle(f"Where an epoch's time goes\n{subtitle}", x=0.01, ha="left", fontsize=12)
+    rows = figure.subplots(len(jobs), 2, squeeze=False, height_ratios=heights)
+    for (job, trainers), (seconds, percent) in zip(jobs.items(), rows, strict=True):
+        _bars(seconds, trainers, percent=False)
+        _bars(percent, trainers, percent=True)
+        seconds.set_title(style.title(job))
+        percent.set_yticklabels([])
+        longest = max(one.epoch.value for one in trainers.values())
+        seconds.set_xlim(0, 1.22 * longest)  # space for the label of the longest bar
+        seconds.set_xlabel("seconds")
+        percent.set_xlim(0, 100)
+        percent.set_xlabel("percent of the epoch")
+    patches = [
+        Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=name)
+        for position, (colour, hatch, name) in enumerate(zip(COLOURS, _HATCHES, _NAMES, strict=True))
+        if any(one.drawn[position] for trainers in jobs.values() for one in trainers.values())
+    ]
+    if not all(one.holds for trainers in jobs.values() for one in trainers.values()):
+        patches.append(Patch(alpha=0, label="* the fit of the calls misses them by more than 10 %"))
+    figure.legend(handles=patches, frameon=False, loc="outside lower left", ncols=2, fontsize=9.5)
+    return figure
+
+
+def _bars(axis: Axes, trainers: Mapping[str, Breakdown], *, percent: bool) -> None:
+    for position, one in enumerate(trainers.values()):
+        start, unit = 0.0, 100 / one.epoch.value if percent else 1.0
+        for name, length, colour, hatch in zip(PARTS, one.drawn, COLOURS, _HATCHES, strict=True):
+            axis.barh(position, unit * length, left=unit * start, height=0.66, color=colour, hatch=hatch, edgecolor="white", lw=0)
+            share = length / one.epoch.value
+            if percent and share >= _READABLE:
+                box = {"facecolor": colour, "edgecolor": "none", "pad": 1.2}  # the hatch must not cross the number
+                text = f"{share:.0%}" + (f" {name}" if share >= 4 * _READABLE else "")
+                axis.text(
+                    unit * (start + length / 2), position, text, ha="center", va="center", fontsize=9, color=style.ink(colour), bbox=box
+                )
+            start += length
+        if not percent:
+            axis.annotate(
+                duration(one.epoch.value),
+                (one.epoch.value, position),
+                xytext=(6, 0),
+                textcoords="offset points",
+                va="center",
+                fontweight="bold",
+            )
+    names = [name if one.holds else f"{name} *" for name, one in trainers.items()]
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.grid(axis="x", color="#e4e4e4")
+    axis.set_axisbelow(True)
