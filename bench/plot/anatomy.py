@@ -11,10 +11,10 @@ from matplotlib.patches import Patch
 from bench.analysis.timings import JobKey
 from bench.anatomy.breakdown import PARTS, Breakdown
 from bench.plot import style
+from bench.plot.palette import PART_COLOURS
 from bench.text.numbers import duration
 
-# In the order of PARTS. The two that no program avoids are blue; readers without colour see the order and the hatch.
-COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#CFCFCF")
+# In the order of PARTS. Readers without colour see the order and the hatch.
 _HATCHES = ("", "..", "//", "")
 _NAMES = (
     "arithmetic: at the peak of a matrix product",
@@ -43,7 +43,7 @@ def draw(jobs: Mapping[JobKey, Mapping[str, Breakdown]], subtitle: str) -> Figur
         percent.set_xlabel("percent of the epoch")
     patches = [
         Patch(facecolor=colour, hatch=hatch, edgecolor="white", label=name)
-        for position, (colour, hatch, name) in enumerate(zip(COLOURS, _HATCHES, _NAMES, strict=True))
+        for position, (colour, hatch, name) in enumerate(zip(PART_COLOURS, _HATCHES, _NAMES, strict=True))
         if any(one.drawn[position] for trainers in jobs.values() for one in trainers.values())
     ]
     if not all(one.holds for trainers in jobs.values() for one in trainers.values()):
@@ -55,7 +55,7 @@ def draw(jobs: Mapping[JobKey, Mapping[str, Breakdown]], subtitle: str) -> Figur
 def _bars(axis: Axes, trainers: Mapping[str, Breakdown], *, percent: bool) -> None:
     for position, one in enumerate(trainers.values()):
         start, unit = 0.0, 100 / one.epoch.value if percent else 1.0
-        for name, length, colour, hatch in zip(PARTS, one.drawn, COLOURS, _HATCHES, strict=True):
+        for name, length, colour, hatch in zip(PARTS, one.drawn, PART_COLOURS, _HATCHES, strict=True):
             axis.barh(position, unit * length, left=unit * start, height=0.66, color=colour, hatch=hatch, edgecolor="white", lw=0)
             share = length / one.epoch.value
             if percent and share >= _READABLE:

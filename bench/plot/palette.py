@@ -1,4 +1,4 @@
-"""Colour and marker of each trainer, in every chart and on the page."""
+"""Colour and marker of each trainer, and colours of the parts of an epoch, in every chart and on the page."""
 
 from __future__ import annotations
 
@@ -32,6 +32,10 @@ STYLES = {
     "torch_gpu": Style("#44AA99", ">"),
     "torch_graph": Style("#332288", "p"),
 }
+
+
+# The parts of an epoch, in the order of breakdown.PARTS. The two that no program avoids are blue.
+PART_COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#CFCFCF")
 
 
 def colour(trainer: str) -> str:

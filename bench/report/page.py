@@ -1,7 +1,7 @@
 """`python -m bench report`: one HTML page with all results, which opens offline and prints well.
 
-page.html has the text and the drawing code; this module inserts the data. Vega-Lite draws the charts. The package vl-convert-python
-contains it as one script.
+page.html has the text and page.js the drawing code; this module inserts that and the data. Vega-Lite draws the charts. The package
+vl-convert-python contains it as one script.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import base64
 import gzip
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,8 @@ from bench import records
 from bench.analysis import namesakes, noise
 from bench.analysis.compare import Comparison, comparison
 from bench.analysis.timings import BASELINE, Configuration, JobKey, Timings, ladder, timings
-from bench.plot.palette import colour
+from bench.anatomy.breakdown import PARTS, breakdowns
+from bench.plot.palette import PART_COLOURS, colour
 from bench.stats.intervals import Interval
 from bench.system import files
 from impls import InputError
@@ -59,16 +61,16 @@ def _page(figures: dict[str, Any], raw: str) -> str:
         raise InputError(
             "report", "the charting library is not installed", f"{install('report')}, or {pip()} install vl-convert-python"
         ) from error
-    page = Path(__file__).with_suffix(".html").read_text(encoding="utf-8")
+    page, drawing = (Path(__file__).with_suffix(suffix).read_text(encoding="utf-8") for suffix in (".html", ".js"))
     # Only "</script" and "<!--" can end the text of a script element early, so the JSON contains no "<".
     parts = {
         "figures": json.dumps(figures, allow_nan=False).replace("<", "\\u003c"),
         "raw": raw,
+        "drawing": drawing,
         "library": vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"),
     }
-    for name, part in parts.items():
-        page = page.replace(f"/*{name}*/", part.replace("</script", "<\\/script"), 1)
-    return page
+    # In one pass, because a text of a CSV may look like a placeholder.
+    return re.sub(r"/\*(figures|raw|drawing|library)\*/", lambda found: parts[found[1]].replace("</script", "<\\/script"), page)
 
 
 def _raw(sources: Sequence[Path]) -> str:
@@ -89,6 +91,9 @@ def _figures(table: pd.DataFrame) -> dict[str, Any]:
             for job in times.jobs
         ],
         "cells": list(_cells(answer)) if answer else [],
+        "anatomy": list(_anatomy(table, times.jobs)),
+        "parts": PARTS,
+        "part_colours": PART_COLOURS,
         "curves": list(_curves(training)),
         "notes": [
             *(f"{d.fact} differs: {d.therefore}" for d in (answer.differences if answer else ())),
@@ -154,6 +159,27 @@ def _cells(answer: Comparison) -> Iterator[dict[str, Any]]:
             "intensity": _number(row["flops"] / row["bytes"]) if row["bytes"] else None,
             "peak": [_number(row["peak_flops"] / 1e9), _number(row["peak_bytes"] / 1e9)],
         }
+
+
+def _anatomy(table: pd.DataFrame, jobs: Sequence[JobKey]) -> Iterator[dict[str, Any]]:
+    """Yield the breakdown of each case whose calls were measured. `job` is an index into "jobs"; `drawn` are the lengths of PARTS."""
+    _, found = breakdowns(table)
+    for (configuration, job), trainers in found.items():
+        for trainer, one in trainers.items():
+            yield {
+                "job": jobs.index(job),
+                "machine": configuration.machine,
+                "name": configuration.label,
+                "trainer": trainer,
+                "epoch": _number(one.epoch.value),
+                "parts": [_number(part) for part in one.seconds],
+                "drawn": [_number(part) for part in one.drawn],
+                "calls": _short(one.calls),
+                "step": _number(one.step),
+                "example": _number(one.example),
+                "error": _number(one.error),
+                "holds": one.holds,
+            }
 
 
 def _speedup(times: Timings, job: JobKey, trainer: str, configuration: Configuration) -> Interval | None:
