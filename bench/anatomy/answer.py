@@ -58,7 +58,7 @@ class Anatomy:
     def _tables(self) -> Iterator[Table]:
         several = len({configuration for configuration, _ in self.breakdowns}) > 1
         for (configuration, job), trainers in self.breakdowns.items():
-            yield _of_job(job.title + (f", {configuration.label}" if several else ""), trainers)
+            yield parts_table(job.title + (f", {configuration.label}" if several else ""), trainers)
             yield from (_of_operations(job, of, peaks) for where, of, peaks in self.operations if where == job)
 
 
@@ -70,7 +70,8 @@ def anatomy(paths: Sequence[Path]) -> Anatomy:
     return Anatomy(times, found)
 
 
-def _of_job(title: str, trainers: Mapping[str, Breakdown]) -> Table:
+def parts_table(title: str, trainers: Mapping[str, Breakdown]) -> Table:
+    """Return the table of one job: the parts of each trainer's epoch, in seconds and in percent."""
     headings = ("trainer", "epoch (95 %)", *PARTS[:2], "calls (95 %)", PARTS[3], "step", "example", "fit")
     rows, notes = [], list(_NOTES)
     for trainer, one in trainers.items():

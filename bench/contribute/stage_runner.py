@@ -105,7 +105,8 @@ class StageRunner:
         selected = [f"{test}[{case}]" for case in cases]
         trainers = ["--trainers", ",".join(dict.fromkeys(case.trainer for case in cases))]
         options = ["-p", "bench.contribute.case_log", "-p", "no:cacheprovider", "--benchmark-only", *job, *trainers]
-        return ["-m", "pytest", *selected, *options, *(["--rounds", str(rounds)] if rounds else []), *self._options(stage)]
+        more = [*(["--rounds", str(rounds)] if rounds else []), *(["--anatomy"] if stage.anatomy else [])]
+        return ["-m", "pytest", *selected, *options, *more, *self._options(stage)]
 
     def _options(self, stage: Stage) -> list[str]:
         """Return the options that every command gets."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bench.analysis.timings import BASELINE
+from bench.anatomy import calls
 from bench.contribute.estimator import Estimator
 from bench.measure.case import Case
 from bench.measure.round_count import WARM_UP_SECONDS, rounds_that_fit
@@ -16,9 +17,12 @@ EPOCHS = 30  # per learning curve, as in the book
 _LEARNERS = 3
 _MAPPED = {"cpu": 1, "gpu": 2}  # trainers per device in the grid, besides matrix; without a GPU, two on the CPU
 
+_SMALL = WORKLOADS["nielsen"]
+
 # Seconds, from runs on the machines in results/: 12 cases of nielsen and wide took 1.2 s each, in addition to their epochs.
 _START = 4.0  # to import the libraries of a process
 _CASE = 1.5  # to verify a case twice, measure the machine's peaks and compute the accuracy
+_CALLS = 1.0  # to construct the trainers of the fit; JAX compiles each
 _ACCURACY = 0.05  # to compute the test accuracy after a training epoch
 _LONGEST_ORACLE = 10.0  # above 2 GFLOP matrix replaces loop as the oracle
 _EPOCH_ORACLE = 10  # epochs of matrix or gpu that the oracle of the timed epoch takes: several in float32, some in float64
@@ -35,6 +39,7 @@ class Stage:
     trainers   returns the trainers to measure, given the measurements so far
     epochs     per training; None: timed epochs
     shortens   whether it may time only FEWEST rounds per case if the time is short
+    anatomy    whether it also measures the calls of each epoch
     """
 
     name: str
@@ -44,6 +49,7 @@ class Stage:
     trainers: Callable[[Estimator], list[str]]
     epochs: int | None = None
     shortens: bool = False
+    anatomy: bool = False
 
     @property
     def kind(self) -> str:
@@ -63,6 +69,8 @@ class Stage:
         for position, case in enumerate(cases):
             epoch, examples = estimator.epoch(case.workload, case.trainer), estimator.examples(case.workload)
             seconds = _CASE + self._epochs(epoch, rounds)
+            if self.anatomy:  # the calls of a larger network take no longer than the whole epoch of a small one
+                seconds += _CALLS + calls.EPOCHS * min(epoch, estimator.epoch(_SMALL, case.trainer))
             if self.epochs or case.workload not in [other.workload for other in cases[:position]]:  # each training is a process of its own
                 verified = min(1.0, max(200.0, 2.5 * case.workload.batch_size) / examples)  # see bench.verify.verification
                 seconds += min(verified * estimator.epoch(case.workload, BASELINE), _LONGEST_ORACLE)
@@ -94,13 +102,13 @@ def stages(examples: int | None = None) -> list[Stage]:
     cells = [grid([batch], [width])[0] for width, batch in [*coarse, *((100, batch) for batch in (1, 10, 100, 1000, 10_000))]]
     named, large = jobs(WORKLOADS["nielsen"], WORKLOADS["wide"]), jobs(WORKLOADS["large"])
     every = [
-        Stage("main", "how fast is each trainer on a small network?", "main.csv", named, lambda here: list(here.devices)),
-        Stage("large", "how fast is each trainer with 1,000 hidden units?", "large.csv", large, _all_but_loop),
+        Stage("main", "how fast is each trainer on a small network?", "main.csv", named, lambda here: list(here.devices), anatomy=True),
+        Stage("large", "how fast is each trainer with 1,000 hidden units?", "large.csv", large, _all_but_loop, anatomy=True),
         Stage("book", "how fast do the three fastest trainers learn?", "book.csv", named[:1], _learners, epochs=EPOCHS),
         Stage("huge", "how fast is a GPU on the largest network?", "huge.csv", jobs(WORKLOADS["huge"]), _on_gpu),
         Stage("grid", "which trainer is fastest at each mini-batch size and width?", "grid.csv", jobs(*cells), _mapped, shortens=True),
         # loop takes longer than all other trainers together, and is never the fastest.
-        Stage("large-loop", "how slow is loop with 1,000 hidden units?", "large.csv", large, _only_loop),
+        Stage("large-loop", "how slow is loop with 1,000 hidden units?", "large.csv", large, _only_loop, anatomy=True),
         Stage("grid-loop", "how slow is loop at each mini-batch size and width?", "grid.csv", jobs(*cells), _only_loop, shortens=True),
     ]
     return [stage for stage in every if stage.workloads]

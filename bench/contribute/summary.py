@@ -12,6 +12,8 @@ from bench import records
 from bench.analysis import noise
 from bench.analysis.timings import BASELINE, JobKey, ladder
 from bench.analysis.validate import PERSONAL
+from bench.anatomy.answer import parts_table
+from bench.anatomy.breakdown import breakdowns
 from bench.contribute.campaign import Campaign, by_reason
 from bench.stats import intervals
 from bench.text.numbers import counted, digits, duration, duration_interval, times_interval
@@ -78,6 +80,9 @@ def _tables(rows: pd.DataFrame) -> Iterator[Table]:
             yield _timing(key, mine)
         else:
             cells.append((key, mine))
+    for (_, key), parts in breakdowns(rows)[1].items():
+        if key.width is None:
+            yield parts_table(f"{key.workload}: where an epoch's time goes", parts)
     if cells:
         yield _grid(sorted(cells, key=lambda cell: (cell[0].width or 0, cell[0].batch_size)))
 

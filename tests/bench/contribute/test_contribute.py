@@ -31,6 +31,13 @@ def test_stages_are_measured_in_order_of_value_into_one_directory(machine, tmp_p
     assert {path.name for path in tmp_path.iterdir()} == {"box"}
     assert {path.name for path in (tmp_path / "box").iterdir()} == {"main.csv", "large.csv", "book.csv", "grid.csv", "summary.md"}
     assert sum(check(path) != [] for path in (tmp_path / "box").glob("*.csv")) == 0
+    measured = {
+        re.search(r"test_epoch\[([a-z]+|h)", " ".join(command))[1]: "--anatomy" in command
+        for command in machine.commands
+        if "train" not in command
+    }
+    assert measured == {"nielsen": True, "large": True, "h": False}
+    assert "where an epoch's time goes" in (tmp_path / "box" / "summary.md").read_text(encoding="utf-8")
     assert f"git add {tmp_path / 'box'}" in output
 
 
@@ -43,16 +50,18 @@ def test_only_a_gpu_measures_the_huge_network(machine, tmp_path):
 
 
 def test_with_too_little_time_the_later_stages_are_named_and_not_measured(machine, tmp_path):
-    code, output = done(tmp_path, 1.5)
+    code, output = done(tmp_path, 2.0)
     assert code == 0
-    assert {case.split()[0] for case in machine.cases} == {"nielsen", "wide", "large", "train"}
+    in_grid = [case for case in machine.cases if case.startswith("h")]
+    assert {case.split()[0] for case in machine.cases if case not in in_grid} == {"nielsen", "wide", "large", "train"}
     assert "large loop" not in machine.cases
+    assert len(in_grid) < 15
     named = output[output.index("\nNot measured:") :]
-    assert "grid: 45 cases" in named
+    assert f"grid: {45 - len(in_grid)} cases" in named
     assert "large-loop: 1 case" in named
     assert "grid-loop: 15 cases" in named
     assert "python -m bench contribute" in named
-    assert "- grid: 45 cases: needs about" in (tmp_path / "box" / "summary.md").read_text(encoding="utf-8")
+    assert f"- grid: {45 - len(in_grid)} cases: needs about" in (tmp_path / "box" / "summary.md").read_text(encoding="utf-8")
 
 
 def test_a_grid_without_enough_time_has_fewer_rounds_and_spans_all_sizes(machine, tmp_path):
