@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from bench.anatomy import calls
-from bench.machine.load import Meter
 from bench.measure.case import Case
+from bench.measure.conditions import ConditionsMeter
 from bench.measure.pytest_internals import store_nothing, timed_seconds
 from bench.measure.recorder import Epochs
 from bench.measure.round_count import WARM_UP_SECONDS, rounds_that_fit
@@ -52,13 +52,14 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
         verification, kind = run.inputs.verification(case), load_trainer(case.trainer)
         doing("verifying")
         max_error = verification.max_error(kind)
+        meter = ConditionsMeter(kind.device, run.energy_counters(kind.device))
         trainer = case.make_trainer(run.inputs.splits)
         monitor = ContractMonitor(trainer, start, order)
 
         warm: list[float] = []
         warm_up = WARM_UP_SECONDS if run.options.warm_up is None else run.options.warm_up
         doing("warming up")
-        meter = Meter()
+        meter.begin_epochs()
         begin = perf_counter()
         while benchmark.enabled and (not warm or perf_counter() - begin < warm_up):
             began = perf_counter()
@@ -75,13 +76,19 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
             started += 1
             doing(f"round {started} of {rounds}", slowest=max(warm, default=None))
             monitor.load()
+            meter.begin_round()
 
+        def to_the_end(_: object) -> None:
+            meter.end_round()
+            monitor.observe()
+
+        meter.begin_rounds()
         benchmark.group = case.workload.name
         # The timing: pytest-benchmark's clock runs only during each call of train_epoch.
-        benchmark.pedantic(trainer.train_epoch, args=(order,), setup=from_the_start, teardown=lambda _: monitor.observe(), rounds=rounds)
+        benchmark.pedantic(trainer.train_epoch, args=(order,), setup=from_the_start, teardown=to_the_end, rounds=rounds)
         if not benchmark.enabled:
             return
-        others = meter.shares()
+        conditions = meter.result()
         seconds = timed_seconds(benchmark)
         doing("verifying again", slowest=max(seconds))
         trained = trainer.network()
@@ -94,7 +101,7 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
         verification.check_calm_epoch(kind)
         verification.max_error(kind)
     measured = _calls(case, run, watchdog, slowest=max(seconds)) if run.options.anatomy else None
-    run.recorder.record(case, trainer, case.data(run.inputs.splits), Epochs(seconds, [accuracy] * rounds, max_error, others, measured))
+    run.recorder.record(case, trainer, case.data(run.inputs.splits), Epochs(seconds, [accuracy] * rounds, max_error, conditions, measured))
     benchmark.extra_info.update({name: value for name, value in asdict(run.recorder.rows[-1]).items() if name not in ("round", "seconds")})
 
 

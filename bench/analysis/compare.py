@@ -127,7 +127,7 @@ class Comparison:
         ]
         return json.dumps(
             {"baseline": self.baseline.label, "comparable": self.comparable, "setups": configurations, "tables": tables}
-            | {"crossings": crossed, "differences": differing, "disturbed": [one._asdict() for one in self.timings.disturbed]},
+            | {"crossings": crossed, "differences": differing, "disturbed": [one.json() for one in self.timings.disturbed]},
             allow_nan=False,
         )
 

@@ -112,7 +112,7 @@ class History:
             for point in course["points"]:
                 point["epoch"] = point["epoch"].json()
                 point["change"] = point["change"] and point["change"].json()
-        disturbed = [one._asdict() for one in self.disturbed]
+        disturbed = [one.json() for one in self.disturbed]
         return json.dumps({"courses": plain, "disturbed": disturbed}, allow_nan=False, default=lambda number: number.item())
 
     def panels(self) -> list[tuple[str, list[Course]]]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _DRIFTED = 0.10  # of the median epoch, from the first round to the last
+_SLOWER_CLOCK = 0.9  # of the clock frequency before the rounds
 _SLOWED = 0.75  # of the peak in the run; next to ten busy processes on two cores, half of the measurements were above 0.8
 # PyTorch took 100 times as long as loop, and 40 ms per step, when its threads waited for a busy processor. On an idle machine, a framework
 # may take over 10 times as long as loop with mini-batches of one image, too, but then a step takes about 1 ms.
@@ -28,6 +29,8 @@ _BEHIND_LOOP, _BEHIND_FASTEST, _STEP_SECONDS = 10, 1000, 0.01
 _LISTED = 6
 CAUSES = {
     **load.CAUSES,
+    "clock": "the clock became slower (percentages: after the rounds relative to before)",
+    "throttled": "the device throttled its clock (percentages: after the rounds relative to before)",
     "rate": "the machine slowed down (percentages: its rate relative to the peak)",
     "slower": "drift: epochs became slower from first to last",
     "faster": "drift: epochs became faster from first to last",
@@ -39,7 +42,7 @@ TITLE = "Noisy cases"
 
 
 class Disturbance(NamedTuple):
-    """A cause of noise in one case of a run. cause: a key of CAUSES; amount: the size of the cause, as a fraction."""
+    """A cause of noise in one case of a run. cause: a key of CAUSES; amount: the size of the cause, as a fraction; NaN: unknown."""
 
     machine: str
     run_id: str
@@ -47,6 +50,10 @@ class Disturbance(NamedTuple):
     trainer: str
     cause: str
     amount: float
+
+    def json(self) -> dict[str, str | float | None]:
+        """Return the fields for JSON, which has no NaN."""
+        return {**self._asdict(), "amount": self.amount if math.isfinite(self.amount) else None}
 
 
 def detect(table: pd.DataFrame) -> list[Disturbance]:
@@ -75,7 +82,8 @@ def format_lines(disturbances: Iterable[Disturbance], *, with_run: bool = True) 
     by_cause: dict[str, list[str]] = {}
     for one in disturbances:
         run = f"{one.machine} {one.run_id} " if with_run else ""
-        by_cause.setdefault(one.cause, []).append(f"{run}{one.workload} {one.trainer} {one.amount:.0%}")
+        amount = f" {one.amount:.0%}" if math.isfinite(one.amount) else ""
+        by_cause.setdefault(one.cause, []).append(f"{run}{one.workload} {one.trainer}{amount}")
     lines = []
     for cause, cases in by_cause.items():
         more = f" and {len(cases) - _LISTED} more" if len(cases) > _LISTED else ""
@@ -96,6 +104,12 @@ def _causes(rows: pd.DataFrame) -> Iterator[tuple[str, float]]:
             yield column, share
     if (speed := rows["speed"].min()) < _SLOWED:
         yield "rate", speed
+    one = rows.iloc[0]
+    clock = one["clock_mhz_after"] / one["clock_mhz"] if one["clock_mhz"] else math.nan
+    if one["throttled"]:
+        yield "throttled", clock
+    elif clock < _SLOWER_CLOCK:
+        yield "clock", clock
     drift = trend.drift(rows.sort_values("round")["seconds"].to_numpy())
     if abs(drift) > _DRIFTED:
         yield "slower" if drift > 0 else "faster", abs(drift)

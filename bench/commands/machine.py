@@ -4,39 +4,71 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from bench.commands.arguments import Commands
+from bench.system.progress import progress
+from bench.text.numbers import digits
 from bench.text.tables import Table
+
+if TYPE_CHECKING:
+    from bench.machine.rates import Rates
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command's arguments."""
     parser = commands.add_parser("machine", help="describe this machine")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--curve", action="store_true", help="measure the rate of a matrix product by its size, too")
     parser.add_argument("--machine", metavar="NAME", help="name this machine in the results (default: its processor, cores and GPU)")
     parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print the machine's columns, its clock, and warnings about restrictions of this process and unsuitable BLAS kernels."""
-    from bench.machine import affinity, blas, clock
+    """Print the machine's columns, its rates, and warnings about its settings, restrictions of this process and unsuitable BLAS kernels."""
+    from bench.machine import affinity, blas, clock, energy, power_settings, rates
     from bench.machine.identity import describe
     from bench.machine.restrictions import restrictions
 
     machine, checked, ticking = describe(given.machine), blas.check_kernels(), clock.measure()
-    restricted = restrictions(affinity.default_threads())
+    restricted = [*restrictions(affinity.default_threads()), *power_settings.problems()]
     warning = checked.warning() if checked else None
+    progress("measuring the rates")
+    measured = rates.measure()
+    curves = {dtype: rates.curve(dtype) for dtype in rates.DTYPES} if given.curve else {}
+    progress("")
+    counters, no_counter = energy.find("gpu" if machine.gpu else "cpu")
+    named = " + ".join(counter.name for counter in counters)
     if given.json:
         checks = {
             "clock": asdict(ticking),
             "blas_check": asdict(checked) if checked else None,
             "warning": warning,
             "restrictions": restricted,
+            "rates": [one._asdict() for one in measured],
+            "curve": curves,
+            "energy": {"counters": named, "reason": no_counter},
         }
         print(json.dumps({**asdict(machine), **checks}))
         return 0
-    print(Table("", ("", ""), [*machine.lines(), ("clock", str(ticking))]).text())
+    print(Table("", ("", ""), [*machine.lines(), ("clock", str(ticking)), ("energy", named or f"none: {no_counter}")]).text())
+    print(f"\n{_rates(measured).text()}")
+    if curves:
+        print(f"\n{_curves(curves).text()}")
     for line in (*restricted, *([warning] if warning else [])):
         print(f"warning: {line}")
     return 0
+
+
+def _rates(measured: Sequence[Rates]) -> Table:
+    headings = ("threads", *(f"{dtype} GFLOP/s" for dtype in measured[0].flops), "copy GB/s")
+    rows = [(str(one.threads), *(digits(rate / 1e9) for rate in one.flops.values()), digits(one.bytes / 1e9)) for one in measured]
+    return Table("Rates of a large matrix product and of a large copy, read and written", headings, rows, numbers=True)
+
+
+def _curves(curves: Mapping[str, Mapping[int, float]]) -> Table:
+    first = next(iter(curves.values()))
+    rows = [(str(size), *(digits(curve[size] / 1e9) for curve in curves.values())) for size in first]
+    return Table("Rate of a product of square matrices", ("rows", *(f"{dtype} GFLOP/s" for dtype in curves)), rows, numbers=True)

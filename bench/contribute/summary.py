@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench import records
-from bench.analysis import noise
+from bench.analysis import energy_use, noise
 from bench.analysis.timings import BASELINE, JobKey, ladder
 from bench.analysis.validate import PERSONAL
 from bench.anatomy.answer import parts_table
@@ -88,14 +88,17 @@ def _tables(rows: pd.DataFrame) -> Iterator[Table]:
 
 
 def _timing(job: JobKey, rows: pd.DataFrame) -> Table:
-    times, flagged, lines = _times(rows), _flagged(rows), []
+    times, flagged, lines, used = _times(rows), _flagged(rows), [], []
     for trainer, seconds in times.items():
         mine = rows[rows["trainer"] == trainer]
         speedup = times_interval(intervals.ratio(times[BASELINE], seconds)) if BASELINE in times and trainer != BASELINE else "-"
         share = f"{np.median(mine['fraction_of_limit']):.0%}" if mine["fraction_of_limit"].notna().all() else "-"
         epoch, software = duration_interval(intervals.median(seconds)), f"{mine['library'].iloc[0]}, {mine['device'].iloc[0]}"
         lines.append([flagged.get(trainer, trainer), epoch, speedup, str(len(seconds)), share, software])
-    headings = ["trainer", "epoch (95 %)", f"over {BASELINE} (95 %)", "rounds", "of peak", "library, device"]
+        used.append(energy_use.energy_use(mine.iloc[0].to_dict(), float(np.median(seconds))))
+    more, cells = energy_use.columns(used)
+    lines = [[*line, *energy] for line, energy in zip(lines, cells, strict=True)]
+    headings = ["trainer", "epoch (95 %)", f"over {BASELINE} (95 %)", "rounds", "of peak", "library, device", *more]
     several = len(set(rows["run_id"])) > 1
     notes = ["The cases are from several runs. The speed of a machine can differ by 5 % between runs."] if several else []
     return Table(job.title, headings, lines, notes, numbers=True)

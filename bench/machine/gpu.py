@@ -31,15 +31,30 @@ def _bus_of_device_0() -> str | None:
     return None if failed else bus.value.decode()
 
 
-def _from_nvml(bus: str) -> dict[str, Any] | None:
-    """Return the columns from NVML; None if the package or the library is missing or fails."""
+def nvml_device() -> tuple[Any, Any] | None:
+    """Return the module pynvml and its handle of CUDA device 0; None without a device, the package, or the library."""
+    bus = _bus_of_device_0()
+    return _nvml(bus) if bus else None
+
+
+def _nvml(bus: str) -> tuple[Any, Any] | None:
     try:
         import pynvml
     except ImportError:
         return None
     try:
         pynvml.nvmlInit()
-        handle = pynvml.nvmlDeviceGetHandleByPciBusId(bus)
+        return pynvml, pynvml.nvmlDeviceGetHandleByPciBusId(bus)
+    except pynvml.NVMLError:
+        return None
+
+
+def _from_nvml(bus: str) -> dict[str, Any] | None:
+    """Return the columns from NVML; None if the package or the library is missing or fails."""
+    if not (device := _nvml(bus)):
+        return None
+    pynvml, handle = device
+    try:
         cuda = pynvml.nvmlSystemGetCudaDriverVersion_v2()
         return {
             "gpu": pynvml.nvmlDeviceGetName(handle),

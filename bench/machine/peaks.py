@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial, reduce
@@ -29,10 +30,26 @@ def measure(device: str, dtype: str) -> Peaks:
         from bench.machine import peaks_gpu
 
         return peaks_gpu.measure(dtype)
+    return Peaks(flops=product_rate(dtype), bytes=copy_rate())
+
+
+def copy_rate(threads: int = 1) -> float:
+    """Measure the rate of a large copy, in bytes read and written per second. Each thread copies a part."""
     copied = min(_COPIED, max(_LEAST_COPIED, memory.allowed().free // 4))  # a container ends a process that takes more than is free
     source = np.ones(copied // 2, np.uint8)
     target = np.empty_like(source)
-    return Peaks(flops=_flops(dtype, ROUNDS), bytes=2 * source.nbytes / shortest(lambda: np.copyto(target, source)))
+    parts = list(zip(np.array_split(target, threads), np.array_split(source, threads), strict=True))
+    if threads == 1:
+        return 2 * source.nbytes / shortest(lambda: np.copyto(target, source))
+    with ThreadPoolExecutor(threads) as pool:  # NumPy releases the GIL
+        return 2 * source.nbytes / shortest(lambda: list(pool.map(np.copyto, *zip(*parts, strict=True))))
+
+
+def product_rate(dtype: str, rounds: int = ROUNDS, *, size: int = _PRODUCT) -> float:
+    """Measure the rate of a product of two square matrices of `size` rows, in floating-point operations per second."""
+    a, b = _factors(dtype, size)
+    out = np.empty_like(a)
+    return 2 * size**3 / shortest(lambda: np.dot(a, b, out=out), rounds=rounds)
 
 
 def measure_again(device: str, before: Peaks, dtype: str) -> Peaks:
@@ -41,7 +58,7 @@ def measure_again(device: str, before: Peaks, dtype: str) -> Peaks:
         from bench.machine import peaks_gpu
 
         return replace(before, flops=peaks_gpu.measure_flops(dtype, _ROUNDS_AGAIN))
-    return replace(before, flops=_flops(dtype, _ROUNDS_AGAIN))
+    return replace(before, flops=product_rate(dtype, _ROUNDS_AGAIN))
 
 
 def best(measured: list[Peaks], enough: Callable[[Peaks], bool], device: str, dtype: str) -> Peaks:
@@ -85,15 +102,9 @@ def _jax_product(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> Callable[[], objec
     return lambda: jax.numpy.dot(one, other).block_until_ready()
 
 
-def _flops(dtype: str, rounds: int) -> float:
-    a, b = _factors(dtype)
-    out = np.empty_like(a)
-    return 2 * _PRODUCT**3 / shortest(lambda: np.dot(a, b, out=out), rounds=rounds)
-
-
-def _factors(dtype: str) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+def _factors(dtype: str, size: int = _PRODUCT) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     rng = np.random.default_rng(0)
-    a, b = (rng.random((_PRODUCT, _PRODUCT), np.float64).astype(dtype) for _ in range(2))
+    a, b = (rng.random((size, size), np.float64).astype(dtype) for _ in range(2))
     return a, b
 
 

@@ -14,9 +14,9 @@ from bench.anatomy.calls import Calls
 from bench.machine import blas, peaks
 from bench.machine.clock import Clock
 from bench.machine.identity import Machine, versioned
-from bench.machine.load import Shares
 from bench.machine.roofline import Peaks, Work, trainer_work
 from bench.measure.case import Case
+from bench.measure.conditions import Conditions
 from bench.measure.provenance import Code
 from bench.records import Row, WriteError
 from bench.records.schema import FIELDS
@@ -54,14 +54,14 @@ class Epochs:
     seconds     wall time of each epoch
     accuracies  fraction of the test images classified correctly after each epoch
     max_error   error of the verification
-    others      shares of the processors' time that other processes and virtual machines took during the epochs
+    conditions  conditions during the epochs
     calls       the calls of an epoch, if they were measured
     """
 
     seconds: Sequence[float]
     accuracies: Sequence[float]
     max_error: float
-    others: Shares
+    conditions: Conditions
     calls: Calls | None = None
 
 
@@ -168,7 +168,7 @@ class Recorder:
                 peak_bytes=best.bytes,
                 launch_seconds=best.launch,
                 graph_node_seconds=best.node,
-                **epochs.others._asdict(),
+                **epochs.conditions.columns(),
                 flops_after=flops_after,
                 implementation=":".join(locate(case.trainer)),
                 **_call_columns(epochs.calls),

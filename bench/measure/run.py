@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from bench import records
-from bench.machine import affinity, blas, clock
+from bench.machine import affinity, blas, clock, energy, power_settings
 from bench.machine.identity import Machine, describe
 from bench.machine.restrictions import restrictions
 from bench.measure.case import Case, absent
@@ -39,6 +39,7 @@ class Run:
     outcomes: Outcomes
     recorder: Recorder
     files: list[Path] = field(default_factory=list)
+    _energy: dict[str, energy.Counters | None] = field(default_factory=dict)
 
     @property
     def machine(self) -> Machine:
@@ -54,6 +55,13 @@ class Run:
     def warnings(self) -> list[str]:
         """Warnings to print at the end of the run."""
         return self.recorder.warnings
+
+    def energy_counters(self, device: str) -> energy.Counters | None:
+        """Return the energy counters of the device, "cpu" or "gpu", or None. The first call measures the power at idle."""
+        if device not in self._energy:
+            counters, _ = energy.find(device)
+            self._energy[device] = energy.measured(counters) if counters else None
+        return self._energy[device]
 
     def prefix(self, case: Case) -> str:
         """Return the start of a line about the case: its number, the number of cases, and its name."""
@@ -96,7 +104,7 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
     if launcher.ranks() > ranks:
         raise InputError("mpiexec", f"this process is one of {launcher.ranks()} ranks", "only scale and fleet run under mpiexec")
     given = affinity.thread_variables()
-    restricted = restrictions(options.threads or affinity.default_threads(), pinned=ranks > 1)
+    restricted = [*restrictions(options.threads or affinity.default_threads(), pinned=ranks > 1), *power_settings.problems()]
     threads = affinity.limit_threads(options.threads)
     trainers = {name: absent(name) for name in options.trainers}
     inputs = Inputs(options.splits)

@@ -10,7 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.markup import escape
 
-from bench.analysis import noise
+from bench.analysis import energy_use, noise
 from bench.analysis.timings import BASELINE
 from bench.measure.case import Case
 from bench.measure.run import Run
@@ -87,7 +87,7 @@ def _table(run: Run, cases: Sequence[Case]) -> Table:
     one, workload = run.recorder.of(cases[0])[0], cases[0].workload
     headings = ("trainer", "epoch (95 %)", "rounds", "examples/s", f"over {BASELINE} (95 %)", "of peak", "accuracy")
     times = {case.trainer: [row.seconds for row in run.recorder.of(case)] for case in cases}
-    rows = []
+    recorded, rows, used = run.recorder.table(), [], []
     for case in cases:
         mine = times[case.trainer]
         epoch = intervals.median(mine)
@@ -97,7 +97,11 @@ def _table(run: Run, cases: Sequence[Case]) -> Table:
         rate, accuracy = f"{one.examples / epoch.value:,.0f}", f"{run.recorder.of(case)[0].accuracy:.1%}"
         limit = f"{np.median([row.fraction_of_limit or 0.0 for row in run.recorder.of(case)]):.0%}"
         rows.append((case.trainer, duration_interval(epoch), str(len(mine)), rate, speedup, limit, accuracy))
-    return Table(workload.title(workload.layers(run.inputs.splits.training), one.examples), headings, rows, numbers=True)
+        this = (recorded["workload"] == case.workload.name) & (recorded["trainer"] == case.trainer)
+        used.append(energy_use.energy_use(recorded[this].iloc[0].to_dict(), epoch.value))
+    more, cells = energy_use.columns(used)
+    title = workload.title(workload.layers(run.inputs.splits.training), one.examples)
+    return Table(title, (*headings, *more), [(*row, *energy) for row, energy in zip(rows, cells, strict=True)], numbers=True)
 
 
 def _by_reason(run: Run, noted: dict[Case, str]) -> dict[str, str]:

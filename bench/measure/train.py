@@ -11,6 +11,7 @@ from typing import NamedTuple
 from bench.analysis import noise
 from bench.machine.load import Meter
 from bench.measure.case import Case
+from bench.measure.conditions import Conditions
 from bench.measure.recorder import Epochs
 from bench.measure.run import Run, prepare
 from bench.measure.surroundings import kept
@@ -132,7 +133,7 @@ def _epochs(run: Run, case: Case, watchdog: Watchdog, epochs: int, until: float 
                 verification.compute_epoch()
                 verification.check_epoch(network)
             watchdog.rest("recording")
-            run.recorder.record(case, trainer, data, Epochs(seconds[-1:], [accuracy], max_error, meter.shares()))
+            run.recorder.record(case, trainer, data, Epochs(seconds[-1:], [accuracy], max_error, Conditions(meter.shares())))
             yield Epoch(seconds[-1], accuracy)
             if until is not None and accuracy >= until:
                 break

@@ -18,6 +18,7 @@ from bench.machine.load import Meter
 from bench.machine.peaks import measure
 from bench.machine.roofline import Peaks
 from bench.measure.case import Case
+from bench.measure.conditions import Conditions
 from bench.measure.recorder import Epochs
 from bench.measure.run import Run, prepare
 from bench.mpi import ranks
@@ -192,7 +193,9 @@ def _time(run: Run, every: Any, cases: dict[ScalingCase, float], peaks: Sequence
                     accuracies = [network.accuracy(run.inputs.splits.test)] * len(seconds)
                     try:
                         data = scaled.case.data(run.inputs.splits)
-                        run.recorder.record(scaled.case, trainer, data, Epochs(seconds, accuracies, error, others), Peaks(*combined))
+                        run.recorder.record(
+                            scaled.case, trainer, data, Epochs(seconds, accuracies, error, Conditions(others)), Peaks(*combined)
+                        )
                         if not sweep:
                             verification.compute_epoch()
                             verification.check_epoch(network)

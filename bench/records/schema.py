@@ -104,6 +104,18 @@ class Row:
     step_seconds: Annotated[float | None, Column("fixed cost of a step, by the fit", schema=6)]
     example_seconds: Annotated[float | None, Column("fixed cost of an example, by the fit", schema=6)]
     call_fit: Annotated[str, Column("mini-batch sizes that the fit used", schema=6)]
+    memory_bytes: Annotated[float | None, Column("peak memory of the case, beyond what the process had before", schema=6)]
+    gpu_memory_bytes: Annotated[float | None, Column("the same of the GPU's memory", schema=6)]
+    joules: Annotated[float | None, Column("energy of an epoch, the mean of the rounds", schema=6)]
+    joules_low: Annotated[float | None, Column("lower end of its 95 % interval", schema=6)]
+    joules_high: Annotated[float | None, Column("upper end of its 95 % interval", schema=6)]
+    idle_watts: Annotated[float | None, Column("power while the process did nothing", schema=6)]
+    energy_counters: Annotated[str, Column("counters of the energy", schema=6)]
+    clock_mhz: Annotated[float | None, Column("clock frequency of the processors or the GPU before the rounds", schema=6)]
+    clock_mhz_after: Annotated[float | None, Column("the same after the rounds", schema=6)]
+    celsius: Annotated[float | None, Column("temperature of the processors or the GPU before the rounds", schema=6)]
+    celsius_after: Annotated[float | None, Column("the same after the rounds", schema=6)]
+    throttled: Annotated[str, Column("reasons why the device lowered its clock", schema=6)]
 
 
 # Names of trainers before schema 4, and their names since. Other trainers have the old names now.

@@ -13,6 +13,7 @@ const digits = x => x == null ? "-" : x >= 99.95 ? x.toFixed(0) : x >= 1e-3 || x
 const unit = s => s < 1e-3 ? [1e6, "us"] : s < 1 ? [1e3, "ms"] : [1, "s"];
 const duration = s => { const [factor, name] = unit(s); return `${digits(s * factor)} ${name}`; };
 const ends = ([value, low, high], factor = 1) => `${digits(low * factor)} to ${digits(high * factor)}`;
+const bytes = x => x == null ? "-" : x < 1e6 ? `${digits(x / 1e3)} kB` : x < 1e9 ? `${digits(x / 1e6)} MB` : `${digits(x / 1e9)} GB`;
 const percent = x => x == null ? "-" : `${(100 * x).toFixed(1)} %`;
 
 // --- tables: a column is [heading, row => sort key, row => text]
@@ -82,6 +83,7 @@ const readable = cell => ({...cell, name: name(cell), title: all.jobs[cell.job].
   interval: `${ends(cell.seconds, unit(cell.seconds[0])[0])} ${unit(cell.seconds[0])[1]}`,
   many: cell.speedup ? digits(cell.speedup[0]) : "",
   times: cell.speedup ? `${digits(cell.speedup[0])}x (${ends(cell.speedup)})` : "-", share: percent(cell.limit)});
+const ifKnown = (cells, field, column) => cells.some(c => c[field] != null) ? [column] : [];
 const byLadder = ["trainer", c => String(all.trainers.indexOf(c.trainer)).padStart(3), c => c.trainer];
 const by = (cells, key) => Object.values(Object.groupBy(cells, key));
 const fastest = cells => cells.reduce((a, b) => b.seconds[0] < a.seconds[0] ? b : a);
@@ -104,7 +106,11 @@ function ladder(cells) {
     byLadder, ["machine", c => c.name], ...whichJob, ["epoch", c => c.value, c => c.epoch],
     ["95 % interval", c => c.high - c.low, c => c.interval],
     ["over loop (95 %)", c => c.speedup?.[0], c => c.times], ["examples/s", c => c.rate, c => Math.round(c.rate).toLocaleString("en")],
-    ["of peak", c => c.limit, c => c.share], ["accuracy", c => c.accuracy, c => percent(c.accuracy)],
+    ["of peak", c => c.limit, c => c.share], ...ifKnown(cells, "memory", ["memory", c => c.memory, c => bytes(c.memory)]),
+    ...ifKnown(cells, "gpu_memory", ["GPU memory", c => c.gpu_memory, c => bytes(c.gpu_memory)]),
+    ...ifKnown(cells, "energy", ["epochs/J (95 %)", c => c.energy?.[0][0], c => c.energy ? `${digits(c.energy[0][0])} (${ends(c.energy[0])})` : "-"]),
+    ...ifKnown(cells, "energy", ["W (idle)", c => c.energy?.[1], c => c.energy ? `${digits(c.energy[1])} (${digits(c.energy[2])})` : "-"]),
+    ["accuracy", c => c.accuracy, c => percent(c.accuracy)],
     ["rounds", c => c.rounds], ["library", c => c.library]], cells, "Trainers");
   const winners = by(cells, c => `${c.name} ${c.title}`).map(fastest);
   at("answer").textContent = cells.length === 0 ? "" : winners.length === 1

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from bench import records
 from bench.analysis import namesakes, noise
 from bench.analysis.compare import Comparison, comparison
+from bench.analysis.energy_use import energy_use
 from bench.analysis.timings import BASELINE, Configuration, JobKey, Timings, ladder, timings
 from bench.anatomy.breakdown import PARTS, breakdowns
 from bench.plot.palette import PART_COLOURS, colour
@@ -142,6 +143,7 @@ def _cells(answer: Comparison) -> Iterator[dict[str, Any]]:
     for (job, trainer, configuration), cell in answer.cells.items():
         row = answer.timings.rows[configuration, job, trainer]
         rate = row["flops"] / cell.epoch.value / 1e9
+        used = energy_use(row, cell.epoch.value)
         limit = row["fraction_of_limit"] * row["seconds"] / cell.epoch.value
         yield {
             "job": jobs[job],
@@ -157,6 +159,9 @@ def _cells(answer: Comparison) -> Iterator[dict[str, Any]]:
             "device": row["device"],
             "gflops": _number(rate),
             "intensity": _number(row["flops"] / row["bytes"]) if row["bytes"] else None,
+            "memory": _number(row["memory_bytes"]),
+            "gpu_memory": _number(row["gpu_memory_bytes"]),
+            "energy": [_short(used.per_joule), _number(used.watts), _number(used.idle_watts)] if used else None,
             "peak": [_number(row["peak_flops"] / 1e9), _number(row["peak_bytes"] / 1e9)],
         }
 

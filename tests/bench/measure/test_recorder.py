@@ -8,6 +8,7 @@ from bench.machine.identity import describe
 from bench.machine.load import Shares
 from bench.machine.roofline import Peaks, epoch_work
 from bench.measure.case import Case
+from bench.measure.conditions import Conditions
 from bench.measure.provenance import Code
 from bench.measure.recorder import Epochs, Recorder, RunColumns
 from bench.records import Writer
@@ -27,7 +28,7 @@ def record(directory, times_the_floor):
     columns = RunColumns("run", "2026-01-01T00:00:00+00:00", "timing", "mnist", 1, describe("here"), {"matrix": Code("", None)})
     recorder = Recorder(columns, Writer(directory / "run.csv"), Clock(tick=1e-9, reading=1e-9))
     seconds = times_the_floor * epoch_work((784, 30, 10), 20, 4).flops / PEAKS.flops
-    epochs = Epochs([seconds] * 3, [0.9] * 3, 0.0, Shares(0.0, 0.0))
+    epochs = Epochs([seconds] * 3, [0.9] * 3, 0.0, Conditions(Shares(0.0, 0.0)))
     recorder.record(Case(workload, "matrix"), trainer, data, epochs, all_ranks=PEAKS)
     return recorder
 

@@ -12,7 +12,7 @@ import pytest
 
 from bench import records
 from bench.__main__ import main
-from bench.plot.palette import colour
+from bench.plot.palette import PART_COLOURS, colour
 from bench.report.page import _figures
 from tests.support.commands import ROOT
 from tests.support.rows import rows, written
@@ -50,6 +50,11 @@ def test_the_page_contains_every_figure_with_its_interval(page):
     assert cell["speedup"][0] == pytest.approx(10)
     assert cell["speedup"][1] < 10 < cell["speedup"][2]
     assert cell["gflops"] == pytest.approx(47.94)
+    assert cell["memory"] == 2e8
+    assert cell["energy"] == [pytest.approx([1 / 12.5, 1 / 12.9, 1 / 12.1], rel=1e-4), 125, 20]
+    (parts,) = [c for c in figures["anatomy"] if (c["job"], c["machine"], c["trainer"]) == (0, "fine", "matrix")]
+    assert sum(parts["drawn"]) == pytest.approx(parts["epoch"], rel=1e-4)
+    assert parts["calls"] == [0.03, 0.028, 0.033]
     assert figures["curves"][0]["seconds"] == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])
 
 
@@ -191,6 +196,14 @@ def test_a_trainer_has_the_same_colour_as_in_the_charts(browser):
     assert {mark.get_attribute("fill") for mark in marks} == {colour(name) for _, name in [*NAMED, *GRID] if name != "gpu"}
 
 
+def test_bars_show_the_parts_of_each_epoch_in_seconds_and_in_percent(browser):
+    for bars in ("#anatomy-seconds", "#anatomy-percent"):
+        marks = find(browser, f"{bars} svg .mark-rect.role-mark path")
+        assert sorted(PART_COLOURS.index(mark.get_attribute("fill").upper()) for mark in marks) == sorted(4 * list(range(4)))
+    assert column(browser, "calls", "anatomy-table") == ["30.0 ms, 3.0 %", "30.0 ms, 6.0 %", "30.0 ms, 30.0 %", "30.0 ms, 60.0 %"]
+    assert column(browser, "memory") == ["200 MB"] * 4
+
+
 def test_the_selectors_filter_the_page(browser):
     assert column(browser, "epoch") == ["1.00 s", "500 ms", "100 ms", "50.0 ms"]
     choose(browser, "machine", "fine")
@@ -210,7 +223,7 @@ def test_every_table_sorts_by_keyboard(browser):
     from selenium.webdriver.common.keys import Keys
 
     def press(heading):
-        (button,) = [button for button in find(browser, "#ladder-table th button") if button.text.startswith(heading)]
+        (button,) = [button for button in find(browser, "#ladder-table th button") if button.text.split()[0] == heading]
         button.send_keys(Keys.ENTER)
 
     press("epoch")

@@ -1,0 +1,164 @@
+"""Energy that the processors and the GPU use, from their counters: RAPL through Linux's powercap, and NVML.
+
+A counter advances in steps, so a reading is up to a step old. `Meter` reads the counters around whole rounds only, and its interval
+includes the steps.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from bench.machine import gpu
+from bench.machine.processor import text_of
+
+_POWERCAP = Path("/sys/class/powercap")
+_IDLE_SECONDS, _POLL = 1.0, 0.002
+_SURE = 1.96  # standard errors of a 95 % interval
+
+
+class Joules(NamedTuple):
+    """Energy of an epoch as columns of the CSV: the mean of the rounds with a 95 % interval, the power at idle, the counters."""
+
+    joules: float | None = None
+    joules_low: float | None = None
+    joules_high: float | None = None
+    idle_watts: float | None = None
+    energy_counters: str = ""
+
+
+class Counter:
+    """A counter that returns to 0 after a range."""
+
+    def __init__(self, name: str, read: Callable[[], float], span: float = math.inf) -> None:
+        """name: in results; read: returns joules; span: joules at which the counter returns to 0"""
+        self.name = name
+        self._read, self._span = read, span
+        self._last, self._before = read(), 0.0
+
+    def joules(self) -> float:
+        """Return a number of joules that never falls, if it is called at least once in each range."""
+        now = self._read()
+        if now < self._last:
+            self._before += self._span
+        self._last = now
+        return self._before + now
+
+
+@dataclass(frozen=True)
+class Counters:
+    """The counters of a device, at least one.
+
+    idle_watts  power while this process does nothing
+    step        largest time between two steps of a counter, in seconds
+    """
+
+    counters: Sequence[Counter]
+    idle_watts: float
+    step: float
+
+    @property
+    def names(self) -> str:
+        """The names of the counters."""
+        return " + ".join(counter.name for counter in self.counters)
+
+    def joules(self) -> float:
+        """Return the sum of the counters."""
+        return sum(counter.joules() for counter in self.counters)
+
+
+class Meter:
+    """The energy of rounds."""
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters, self._begin = counters, 0.0
+        self._joules: list[float] = []
+        self._seconds: list[float] = []
+
+    def begin(self) -> None:
+        """Begin a round."""
+        self._begin, self._at = self._counters.joules(), time.perf_counter()
+
+    def end(self) -> None:
+        """End a round."""
+        self._seconds.append(time.perf_counter() - self._at)
+        self._joules.append(self._counters.joules() - self._begin)
+
+    def result(self) -> Joules:
+        """Return the energy of the rounds so far.
+
+        Each of a round's two readings may be a step old, independently of the others. So the mean of n rounds has a standard error from
+        their spread, and another of sqrt(2 / n) steps.
+        """
+        n, mean = len(self._joules), float(np.mean(self._joules))
+        watts = sum(self._joules) / sum(self._seconds)
+        spread = float(np.std(self._joules, ddof=1)) / math.sqrt(n) if n > 1 else math.inf
+        half = _SURE * math.hypot(spread, math.sqrt(2 / n) * watts * self._counters.step)
+        high = mean + half
+        return Joules(mean, max(mean - half, 0.0), high if math.isfinite(high) else None, self._counters.idle_watts, self._counters.names)
+
+
+def find(device: str, powercap: Path = _POWERCAP) -> tuple[list[Counter], str]:
+    """Return the counters of the device, and why there is none; a GPU's epoch is counted on the processors, too.
+
+    device    "cpu" or "gpu"
+    powercap  directory where Linux shows RAPL's counters
+    """
+    counters, reason = _rapl(powercap)
+    if device == "gpu":
+        of_gpu = _nvml()
+        return ([*counters, of_gpu], "") if of_gpu else ([], "NVML shows no energy of this GPU")
+    return counters, reason
+
+
+def measured(counters: Sequence[Counter]) -> Counters:
+    """Measure the power at idle and the steps of the counters, which takes a second, and return them."""
+    begin, first = time.perf_counter(), [counter.joules() for counter in counters]
+    steps = [list[float]() for _ in counters]
+    last = list(first)
+    while (now := time.perf_counter()) < begin + _IDLE_SECONDS:
+        for position, counter in enumerate(counters):
+            if (joules := counter.joules()) != last[position]:
+                steps[position].append(now)
+                last[position] = joules
+        time.sleep(_POLL)
+    seconds = time.perf_counter() - begin
+    longest = max(float(np.max(np.diff(times))) if len(times) > 1 else _IDLE_SECONDS for times in steps)
+    watts = sum(end - start for start, end in zip(first, last, strict=True)) / seconds
+    return Counters(counters, watts, longest)
+
+
+def _rapl(powercap: Path) -> tuple[list[Counter], str]:
+    """Return RAPL's counters of the packages, and why there is none. A package includes its cores, but not always its memory."""
+    zones = [zone for zone in sorted(powercap.glob("intel-rapl:*")) if text_of(zone / "name").startswith("package")]
+    if not zones:
+        return [], f"{powercap} shows no RAPL counter"
+    try:
+        return [_of_zone(zone) for zone in zones], ""
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not a number"
+        return [], f"RAPL: {zones[0]}/energy_uj cannot be read ({why}); allow it with sudo chmod a+r {powercap}/intel-rapl:*/energy_uj"
+
+
+def _of_zone(zone: Path) -> Counter:
+    def read() -> float:
+        return int((zone / "energy_uj").read_text()) / 1e6
+
+    span = text_of(zone / "max_energy_range_uj").strip()
+    return Counter(f"RAPL {text_of(zone / 'name').strip()}", read, int(span) / 1e6 if span.isdecimal() else math.inf)
+
+
+def _nvml() -> Counter | None:
+    if not (device := gpu.nvml_device()):
+        return None
+    nvml, handle = device
+    with suppress(nvml.NVMLError, AttributeError):  # a GPU before Volta, or a virtual one
+        return Counter("NVML", lambda: float(nvml.nvmlDeviceGetTotalEnergyConsumption(handle)) / 1000)
+    return None

@@ -1,0 +1,58 @@
+"""Conditions of a case while it was timed: other load, memory, energy, clock frequency, temperature, throttling."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from bench.machine import energy, sensors
+from bench.machine.energy import Joules
+from bench.machine.load import Meter, Shares
+from bench.machine.peak_memory import MemoryUse, PeakMemory
+from bench.machine.sensors import Changes
+
+
+class Conditions(NamedTuple):
+    """The conditions of some epochs. Their fields are columns of the CSV."""
+
+    shares: Shares = Shares()
+    memory: MemoryUse = MemoryUse()
+    energy: Joules = Joules()
+    changes: Changes = Changes()
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns by name."""
+        return {name: value for part in self for name, value in part._asdict().items()}
+
+
+class ConditionsMeter:
+    """Measures the conditions of a case. Call its methods in this order; `begin_round` and `end_round` for each round."""
+
+    def __init__(self, device: str, counters: energy.Counters | None) -> None:
+        """Begin before the trainer is constructed. counters: of the device's energy, if it has any"""
+        self._device = device
+        self._memory = PeakMemory()
+        self._energy = energy.Meter(counters) if counters else None
+
+    def begin_epochs(self) -> None:
+        """Begin before the first epoch."""
+        self._load = Meter()
+
+    def begin_rounds(self) -> None:
+        """Begin after the warm-up, when the clocks are as in the rounds."""
+        self._before = sensors.read(self._device)
+
+    def begin_round(self) -> None:
+        """Begin immediately before a round."""
+        if self._energy:
+            self._energy.begin()
+
+    def end_round(self) -> None:
+        """End immediately after a round."""
+        if self._energy:
+            self._energy.end()
+
+    def result(self) -> Conditions:
+        """Return the conditions, immediately after the last round."""
+        after = sensors.read(self._device)
+        used = self._energy.result() if self._energy else Joules()
+        return Conditions(self._load.shares(), self._memory.result(), used, Changes.between(self._before, after))
