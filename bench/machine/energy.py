@@ -120,19 +120,23 @@ def find(device: str, powercap: Path = _POWERCAP) -> tuple[list[Counter], str]:
 
 def measured(counters: Sequence[Counter]) -> Counters:
     """Measure the power at idle and the steps of the counters, which takes a second, and return them."""
-    begin, first = time.perf_counter(), [counter.joules() for counter in counters]
-    steps = [list[float]() for _ in counters]
-    last = list(first)
-    while (now := time.perf_counter()) < begin + _IDLE_SECONDS:
-        for position, counter in enumerate(counters):
-            if (joules := counter.joules()) != last[position]:
-                steps[position].append(now)
-                last[position] = joules
+    end = time.perf_counter() + _IDLE_SECONDS
+    steps = [[(time.perf_counter(), counter.joules())] for counter in counters]
+    while time.perf_counter() < end:
         time.sleep(_POLL)
-    seconds = time.perf_counter() - begin
-    longest = max(float(np.max(np.diff(times))) if len(times) > 1 else _IDLE_SECONDS for times in steps)
-    watts = sum(end - start for start, end in zip(first, last, strict=True)) / seconds
-    return Counters(counters, watts, longest)
+        for seen, counter in zip(steps, counters, strict=True):
+            if (joules := counter.joules()) != seen[-1][1]:
+                seen.append((time.perf_counter(), joules))
+    idle = [_between_steps(seen[1:]) for seen in steps]  # the first reading is in the middle of a step
+    return Counters(counters, sum(watts for watts, _ in idle), max(longest for _, longest in idle))
+
+
+def _between_steps(seen: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Return the watts from the first step of a counter to its last, and the largest time between two steps."""
+    if len(seen) < 2:
+        return 0.0, _IDLE_SECONDS
+    times, joules = np.array(seen).T
+    return float((joules[-1] - joules[0]) / (times[-1] - times[0])), float(np.diff(times).max())
 
 
 def _rapl(powercap: Path) -> tuple[list[Counter], str]:

@@ -16,6 +16,7 @@ import pytest
 
 from bench import records
 from bench.__main__ import main
+from bench.machine.affinity import default_threads
 from bench.machine.roofline import Peaks
 from bench.measure.train import train
 from bench.options import parse
@@ -42,6 +43,20 @@ def test_machine_prints_the_same_facts_as_text_and_as_json():
     for column in ("cpu", "numpy", "python", "blas", "os"):
         assert columns[column]
         assert columns[column] in text
+
+
+def test_machine_measures_the_rates_with_one_thread_and_with_all_and_by_size_if_asked():
+    answer = json.loads(command("machine", "--json", "--curve").stdout)
+    rates = {one["threads"]: one for one in answer["rates"]}
+    assert sorted(rates) == sorted({1, default_threads()})
+    for one in rates.values():
+        assert min(one["flops"]["float32"], one["flops"]["float64"]) > 0
+        assert one["bytes"] > 0
+    assert {dtype: len(curve) for dtype, curve in answer["curve"].items()} == {"float32": 8, "float64": 8}
+    assert answer["energy"]["counters"] or answer["energy"]["reason"]
+    text = command("machine").stdout
+    assert re.search(r"^threads +float32 GFLOP/s +float64 GFLOP/s +copy GB/s\n1 +[\d.]+ ", text, re.MULTILINE)
+    assert re.search(r"^energy +\S", text, re.MULTILINE)
 
 
 def test_trainers_lists_every_trainer_with_the_reason_if_unavailable(capsys, monkeypatch):

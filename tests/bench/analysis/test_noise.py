@@ -115,6 +115,19 @@ def test_what_a_framework_needs_for_the_calls_of_a_step_is_not_flagged(tmp_path)
     assert not detected(written(tmp_path / "a.csv", one_image))
 
 
+def test_a_clock_that_fell_by_a_tenth_and_a_throttled_device_are_flagged(tmp_path):
+    steady = written(tmp_path / "a.csv", TIMES, clock_mhz=3000.0, clock_mhz_after=2760.0)
+    assert not detected(steady)
+    slower = detected(written(tmp_path / "b.csv", {("nielsen", "gpu"): 0.1}, clock_mhz=3000.0, clock_mhz_after=2640.0))
+    assert slower == [("gpu", "clock", pytest.approx(0.88))]
+    unknown = {"clock_mhz": None, "clock_mhz_after": None, "throttled": "power cap"}
+    csv = written(tmp_path / "c.csv", {("nielsen", "gpu"): 0.1}, **unknown)
+    (flag,) = noise.detect(records.read([csv]))
+    assert (flag.cause, flag.json()["amount"]) == ("throttled", None)
+    (line,) = noise.format_lines([flag], with_run=False)
+    assert "nielsen gpu;" in line, "without a percentage"
+
+
 def test_the_history_and_the_report_show_the_flags(tmp_path):
     for number, commit in enumerate(("a", "b")):
         written(tmp_path / f"{commit}.csv", TIMES, commit=commit, run_id=commit, started_at=f"2026-01-0{number + 1}", load=0.3)

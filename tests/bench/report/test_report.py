@@ -200,7 +200,8 @@ def test_bars_show_the_parts_of_each_epoch_in_seconds_and_in_percent(browser):
     for bars in ("#anatomy-seconds", "#anatomy-percent"):
         marks = find(browser, f"{bars} svg .mark-rect.role-mark path")
         assert sorted(PART_COLOURS.index(mark.get_attribute("fill").upper()) for mark in marks) == sorted(4 * list(range(4)))
-    assert column(browser, "calls", "anatomy-table") == ["30.0 ms, 3.0 %", "30.0 ms, 6.0 %", "30.0 ms, 30.0 %", "30.0 ms, 60.0 %"]
+    shares = ["30.0 ms, 3.0 %", "30.0 ms, 30.0 %", "30.0 ms, 6.0 %", "30.0 ms, 60.0 %"]
+    assert sorted(column(browser, "calls", "anatomy-table")) == sorted(shares)
     assert column(browser, "memory") == ["200 MB"] * 4
 
 
