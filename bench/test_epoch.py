@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from bench.anatomy import calls
+from bench.anatomy.allocations import arrays_per_step
 from bench.measure.case import Case
 from bench.measure.conditions import ConditionsMeter
 from bench.measure.pytest_internals import store_nothing, timed_seconds
@@ -100,19 +101,24 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
         verification.check_epoch(trained)
         verification.check_calm_epoch(kind)
         verification.max_error(kind)
-    measured = _calls(case, run, watchdog, slowest=max(seconds)) if run.options.anatomy else None
-    run.recorder.record(case, trainer, case.data(run.inputs.splits), Epochs(seconds, [accuracy] * rounds, max_error, conditions, measured))
+    called, arrays = _calls(case, run, watchdog, slowest=max(seconds)) if run.options.anatomy else (None, None)
+    epochs = Epochs(seconds, [accuracy] * rounds, max_error, conditions, called, arrays)
+    run.recorder.record(case, trainer, case.data(run.inputs.splits), epochs)
     benchmark.extra_info.update({name: value for name, value in asdict(run.recorder.rows[-1]).items() if name not in ("round", "seconds")})
 
 
-def _calls(case: Case, run: Run, watchdog: Watchdog, slowest: float) -> calls.Calls | None:
-    """Measure the calls of the case's epoch. A failure of any kind causes a warning: the epochs count more."""
+def _calls(case: Case, run: Run, watchdog: Watchdog, slowest: float) -> tuple[calls.Calls | None, float | None]:
+    """Measure the calls of the case's epoch, and the arrays that a step allocates.
+
+    A failure of any kind causes a warning, because the epochs count more.
+    """
     workload, data = case.workload, case.data(run.inputs.splits)
     job = calls.Job(len(workload.layers(data)), len(data), workload.batch_size, workload.learning_rate, workload.dtype)
     try:
         with watchdog.supervise(case) as doing:
             doing("measuring its calls", slowest=slowest, lasting=calls.EPOCHS * slowest)
-            return calls.measure(load_trainer(case.trainer), job)
+            kind = load_trainer(case.trainer)
+            return calls.measure(kind, job), arrays_per_step(kind, job)
     except Exception as error:
         run.warnings.append(f"{case}: its calls were not measured ({error})")
-    return None
+    return None, None

@@ -22,6 +22,7 @@ _NOTES = (
     "arithmetic: operations at the peak of a matrix product; memory: bytes at the peak of a copy, beyond the arithmetic",
     "calls: the same steps and examples with one unit per layer; rest: caches, small shapes, waiting",
     "step, example: what each costs in calls, by a fit to other mini-batch sizes; fit: its error for the calls of this one",
+    "arrays: number of arrays that NumPy allocates in a step",
 )
 
 
@@ -72,12 +73,12 @@ def anatomy(paths: Sequence[Path]) -> Anatomy:
 
 def parts_table(title: str, trainers: Mapping[str, Breakdown]) -> Table:
     """Return the table of one job: the parts of each trainer's epoch, in seconds and in percent."""
-    headings = ("trainer", "epoch (95 %)", *PARTS[:2], "calls (95 %)", PARTS[3], "step", "example", "fit")
+    headings = ("trainer", "epoch (95 %)", *PARTS[:2], "calls (95 %)", PARTS[3], "step", "example", "fit", "arrays")
     rows, notes = [], list(_NOTES)
     for trainer, one in trainers.items():
         arithmetic, memory, _, rest = (_part(part, one.epoch.value) for part in one.seconds)
         calls = f"{duration_interval(one.calls)} {_percent(one.calls.value / one.epoch.value)}"
-        fitted = (_cost(one.step), _cost(one.example), f"{one.error:+.0%}" if math.isfinite(one.error) else "-")
+        fitted = (_cost(one.step), _cost(one.example), f"{one.error:+.0%}" if math.isfinite(one.error) else "-", _arrays(one.arrays))
         rows.append((trainer, duration_interval(one.epoch), arithmetic, memory, calls, rest, *fitted))
         if not one.holds:
             notes.append(f"{trainer}: the fit misses its calls by {one.error:+.0%}, so do not rely on its costs per step and per example")
@@ -108,7 +109,7 @@ def _of_operations(job: JobKey, of: Operations, peaks: Peaks) -> Table:
 
 
 def _json(one: Breakdown) -> dict[str, object]:
-    costs = {"calls_fitted": one.predicted, "step": one.step, "example": one.example}
+    costs = {"calls_fitted": one.predicted, "step": one.step, "example": one.example, "arrays_per_step": one.arrays}
     return {
         "epoch": one.epoch.json(),
         "arithmetic": one.arithmetic,
@@ -117,6 +118,10 @@ def _json(one: Breakdown) -> dict[str, object]:
         "rest": one.rest,
         **{name: cost if math.isfinite(cost) else None for name, cost in costs.items()},
     }
+
+
+def _arrays(number: float) -> str:
+    return f"{number:,.0f}" if math.isfinite(number) else "-"
 
 
 def _part(seconds: float, epoch: float) -> str:

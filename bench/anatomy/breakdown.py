@@ -33,6 +33,7 @@ class Breakdown:
     predicted   the calls by the fit; NaN without one
     step        fixed cost of a step, by the fit; NaN without one
     example     fixed cost of an example, by the fit; NaN without one
+    arrays      arrays that a step allocates; NaN if unknown
     """
 
     epoch: Interval
@@ -42,6 +43,7 @@ class Breakdown:
     predicted: float
     step: float
     example: float
+    arrays: float
 
     @property
     def rest(self) -> float:
@@ -101,4 +103,5 @@ def _breakdown(row: Mapping[Any, Any], epoch: Interval) -> Breakdown:
         predicted=row["call_seconds_fitted"],
         step=row["step_seconds"],
         example=row["example_seconds"],
+        arrays=row["arrays_per_step"],
     )

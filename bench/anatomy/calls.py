@@ -65,7 +65,7 @@ class Calls:
 
 def measure(trainer: type[Trainer], job: Job) -> Calls:
     """Measure the calls of the trainer's epochs. Raises Unsupported for the smallest network, and any exception of the trainer."""
-    whole = _Epochs(trainer, job)
+    whole = Epochs(trainer, job)
     step = whole.once() / job.counts[1]
     fitted = dict(_shorter(trainer, job, step))
     for _ in range(FEWEST):  # in turn, so that a disturbance affects all alike
@@ -88,8 +88,8 @@ def combine(job: Job, whole: Sequence[float], fitted: Mapping[Job, Sequence[floa
     return Calls(seconds, float(costs @ job.counts), step, example, batch_sizes)
 
 
-class _Epochs:
-    """Timed epochs of a trainer on the smallest network. seconds: of each epoch after the first, which warms up"""
+class Epochs:
+    """Epochs of a trainer on the smallest network. The constructor trains one, as a warm-up. seconds: of each later one"""
 
     def __init__(self, trainer: type[Trainer], job: Job) -> None:
         data = Dataset(np.full((job.examples, 1), _PIXEL, np.float32), np.zeros(job.examples, np.int64), classes=1)
@@ -107,7 +107,7 @@ class _Epochs:
         return self.seconds[-1]
 
 
-def _shorter(trainer: type[Trainer], job: Job, step: float) -> Iterator[tuple[Job, _Epochs]]:
+def _shorter(trainer: type[Trainer], job: Job, step: float) -> Iterator[tuple[Job, Epochs]]:
     """Yield epochs for the fit: of other mini-batch sizes, and of two lengths each. step: seconds of a step of the job"""
     for batch_size in dict.fromkeys(max(1, round(factor * job.batch_size)) for factor in _FACTORS):
         longest = min(_STEPS[-1], max(job.counts[1], _STEPS[0]))
@@ -116,4 +116,4 @@ def _shorter(trainer: type[Trainer], job: Job, step: float) -> Iterator[tuple[Jo
             for number in (steps, max(steps // _SHORTER, 1)):
                 each = job._replace(examples=number * batch_size, batch_size=batch_size)
                 if batch_size != job.batch_size:
-                    yield each, _Epochs(trainer, each)
+                    yield each, Epochs(trainer, each)

@@ -55,7 +55,7 @@ class Epochs:
     accuracies  fraction of the test images classified correctly after each epoch
     max_error   error of the verification
     conditions  conditions during the epochs
-    calls       the calls of an epoch, if they were measured
+    calls       the calls of an epoch, and the arrays that a step allocates, if they were measured
     """
 
     seconds: Sequence[float]
@@ -63,6 +63,7 @@ class Epochs:
     max_error: float
     conditions: Conditions
     calls: Calls | None = None
+    arrays: float | None = None
 
 
 @dataclass
@@ -172,6 +173,7 @@ class Recorder:
                 flops_after=flops_after,
                 implementation=":".join(locate(case.trainer)),
                 **_call_columns(epochs.calls),
+                arrays_per_step=epochs.arrays,
             )
             for number, (second, accuracy) in enumerate(zip(epochs.seconds, epochs.accuracies, strict=True), start=1)
         ]

@@ -116,6 +116,7 @@ class Row:
     celsius: Annotated[float | None, Column("temperature of the processors or the GPU before the rounds", schema=6)]
     celsius_after: Annotated[float | None, Column("the same after the rounds", schema=6)]
     throttled: Annotated[str, Column("reasons why the device lowered its clock", schema=6)]
+    arrays_per_step: Annotated[float | None, Column("arrays that NumPy allocates in a step", schema=6)]
 
 
 # Names of trainers before schema 4, and their names since. Other trainers have the old names now.

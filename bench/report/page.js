@@ -137,6 +137,7 @@ function anatomy() {
   table(at("anatomy-table"), [byLadder, ["machine", c => c.name], ...whichJob, ["epoch", c => c.epoch, c => duration(c.epoch)],
     part(0), part(1), part(2), part(3), ["a step's calls", c => c.step, c => c.step == null ? "-" : duration(c.step)],
     ["an example's calls", c => c.example, c => c.example == null ? "-" : `${digits(1e9 * c.example)} ns`],
+    ["arrays a step", c => c.arrays],
     ["error of the fit", c => c.error, c => percent(c.error) + (c.holds ? "" : " (does not hold)")]], cases, "Where an epoch's time goes");
   return Promise.all([draw(at("anatomy-seconds"), spec("second", "seconds", {}), values, "Parts of each trainer's epoch in seconds"),
     draw(at("anatomy-percent"), spec("percent", "percent of the epoch", {domain: [0, 100]}), values, "Parts of each trainer's epoch in percent")]);

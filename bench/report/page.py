@@ -184,6 +184,7 @@ def _anatomy(table: pd.DataFrame, jobs: Sequence[JobKey]) -> Iterator[dict[str, 
                 "example": _number(one.example),
                 "error": _number(one.error),
                 "holds": one.holds,
+                "arrays": _number(one.arrays),
             }
 
 

@@ -19,6 +19,7 @@ ROW = Row(
     call_seconds=0.03, call_seconds_low=0.028, call_seconds_high=0.033, call_seconds_fitted=0.0305, step_seconds=5e-6, example_seconds=1e-7,
     call_fit="batch 2 5 20 40", memory_bytes=2e8, gpu_memory_bytes=None, joules=12.5, joules_low=12.1, joules_high=12.9, idle_watts=20.0,
     energy_counters="RAPL package-0", clock_mhz=3100.0, clock_mhz_after=3095.0, celsius=55.0, celsius_after=58.0, throttled="",
+    arrays_per_step=54.0,
 )  # fmt: skip
 
 Times = Mapping[tuple[str, str], float | Sequence[float]]  # (workload, trainer) -> seconds: typical, or of each round
