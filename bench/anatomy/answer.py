@@ -12,6 +12,7 @@ from bench import records
 from bench.analysis import namesakes
 from bench.analysis.timings import JobKey, Timings
 from bench.anatomy.breakdown import PARTS, Breakdown, Breakdowns, breakdowns
+from bench.anatomy.gpu_timeline import Timeline
 from bench.anatomy.operations import BETWEEN, Operations
 from bench.machine.roofline import Peaks
 from bench.text.numbers import digits, duration, duration_interval
@@ -28,11 +29,16 @@ _NOTES = (
 
 @dataclass(frozen=True)
 class Anatomy:
-    """The breakdowns by configuration and job, and the operations of trainers that were measured one by one."""
+    """The breakdowns by configuration and job.
+
+    operations  of trainers on a CPU whose operations were timed one by one
+    timelines   of trainers on a GPU
+    """
 
     timings: Timings
     breakdowns: Breakdowns
     operations: Sequence[tuple[JobKey, Operations, Peaks]] = ()
+    timelines: Sequence[tuple[JobKey, str, Timeline]] = ()
 
     def text(self) -> str:
         """Return tables as terminal text."""
@@ -54,13 +60,16 @@ class Anatomy:
             for job, of, peaks in self.operations
             for kind in of.kinds
         ]
-        return json.dumps({"epochs": epochs, "operations": operations}, indent=1)
+        timelines = [{"workload": job.workload, "trainer": trainer, **of._asdict()} for job, trainer, of in self.timelines]
+        return json.dumps({"epochs": epochs, "operations": operations, "timelines": timelines}, indent=1)
 
     def _tables(self) -> Iterator[Table]:
         several = len({configuration for configuration, _ in self.breakdowns}) > 1
         for (configuration, job), trainers in self.breakdowns.items():
             yield parts_table(job.title + (f", {configuration.label}" if several else ""), trainers)
             yield from (_of_operations(job, of, peaks) for where, of, peaks in self.operations if where == job)
+            if mine := [(trainer, of) for where, trainer, of in self.timelines if where == job]:
+                yield _of_timelines(job, mine)
 
 
 def anatomy(paths: Sequence[Path]) -> Anatomy:
@@ -106,6 +115,17 @@ def _of_operations(job: JobKey, of: Operations, peaks: Peaks) -> Table:
         "of peak: a product's operations at the peak of a large one, else the bytes at that of a large copy; more than 100% is the caches"
     ]
     return Table(f"{job.workload}: operations of {of.trainer}", headings, rows, notes, numbers=True)
+
+
+def _of_timelines(job: JobKey, timelines: Sequence[tuple[str, Timeline]]) -> Table:
+    headings = ("on the GPU", "launches a step", "kernels a step", "copies a step", "busy", "gaps")
+    rows = []
+    for trainer, of in timelines:
+        counts = (digits(number / of.steps) for number in (of.launches, of.kernels, of.copies))
+        rows.append((trainer, *counts, _percent(of.busy / of.span), _percent(1 - of.busy / of.span)))
+    steps = max(of.steps for _, of in timelines)
+    notes = [f"recorded over up to {steps} steps; busy: a kernel or a copy runs; recording makes short gaps longer"]
+    return Table(f"{job.workload}: timelines of the GPU", headings, rows, notes, numbers=True)
 
 
 def _json(one: Breakdown) -> dict[str, object]:

@@ -93,8 +93,8 @@ def _timed(given: argparse.Namespace) -> Ended:
 
 
 def _with_operations(answer: Anatomy, options: Options) -> Anatomy:
-    """Measure the operations of the trainers that were timed, if their step is a list of operations."""
-    from bench.anatomy import operations
+    """Measure the operations of the trainers that were timed, if their step is a list of operations, and the timelines of a GPU."""
+    from bench.anatomy import gpu_timeline, operations
     from bench.machine import affinity
     from bench.machine.roofline import Peaks
     from bench.verify.verification import whole_epoch
@@ -102,11 +102,13 @@ def _with_operations(answer: Anatomy, options: Options) -> Anatomy:
 
     affinity.limit_threads(options.threads)
     workloads = {workload.name: workload for workload in options.workloads}
-    splits, found = options.splits(), []
+    splits, found, timelines = options.splits(), [], []
     for (configuration, job), trainers in answer.breakdowns.items():
         for name in trainers:
-            if operations.has_operations(kind := load_trainer(name)):
+            kind, epoch = load_trainer(name), whole_epoch(workloads[job.workload], splits)
+            if operations.has_operations(kind):
                 row = answer.timings.rows[configuration, job, name]
-                measured = operations.measure(name, kind, whole_epoch(workloads[job.workload], splits))
-                found.append((job, measured, Peaks(row["peak_flops"], row["peak_bytes"])))
-    return replace(answer, operations=found)
+                found.append((job, operations.measure(name, kind, epoch), Peaks(row["peak_flops"], row["peak_bytes"])))
+            elif kind.device == "gpu" and (timeline := gpu_timeline.measure(kind, epoch)):
+                timelines.append((job, name, timeline))
+    return replace(answer, operations=found, timelines=timelines)
