@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,8 +102,9 @@ def _capsule(handler: _Handler) -> Any:
 
 def _set_handler() -> Any:
     """Return NumPy's function PyDataMem_SetHandler, which returns the handler that it replaces."""
+    from numpy._core import _multiarray_umath  # type: ignore[attr-defined]  # the table that C extensions import, too
+
     pointer = ctypes.pythonapi.PyCapsule_GetPointer
     pointer.restype, pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
-    capsule = importlib.import_module("numpy._core._multiarray_umath")._ARRAY_API  # as import_array() in C
-    table = ctypes.cast(pointer(capsule, None), ctypes.POINTER(ctypes.c_void_p))
+    table = ctypes.cast(pointer(_multiarray_umath._ARRAY_API, None), ctypes.POINTER(ctypes.c_void_p))
     return ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object)(table[_SET_HANDLER])
