@@ -15,6 +15,7 @@ from bench.anatomy.breakdown import PARTS, Breakdown, Breakdowns, breakdowns
 from bench.anatomy.gpu_timeline import Timeline
 from bench.anatomy.operations import BETWEEN, Operations
 from bench.machine.roofline import Peaks
+from bench.stats.intervals import Interval
 from bench.text.numbers import digits, duration, duration_interval
 from bench.text.tables import Table
 from impls import InputError
@@ -65,8 +66,9 @@ class Anatomy:
 
     def _tables(self) -> Iterator[Table]:
         several = len({configuration for configuration, _ in self.breakdowns}) > 1
-        for (configuration, job), trainers in self.breakdowns.items():
-            yield parts_table(job.title + (f", {configuration.label}" if several else ""), trainers)
+        for number, ((configuration, job), trainers) in enumerate(self.breakdowns.items()):
+            title = job.title + (f", {configuration.label}" if several else "")
+            yield parts_table(title, trainers, explained=not number)
             yield from (_of_operations(job, of, peaks) for where, of, peaks in self.operations if where == job)
             if mine := [(trainer, of) for where, trainer, of in self.timelines if where == job]:
                 yield _of_timelines(job, mine)
@@ -80,10 +82,10 @@ def anatomy(paths: Sequence[Path]) -> Anatomy:
     return Anatomy(times, found)
 
 
-def parts_table(title: str, trainers: Mapping[str, Breakdown]) -> Table:
-    """Return the table of one job: the parts of each trainer's epoch, in seconds and in percent."""
-    headings = ("trainer", "epoch (95 %)", *PARTS[:2], "calls (95 %)", PARTS[3], "step", "example", "fit", "arrays")
-    rows, notes = [], list(_NOTES)
+def parts_table(title: str, trainers: Mapping[str, Breakdown], *, explained: bool = True) -> Table:
+    """Return the table of one job: the parts of each trainer's epoch, in seconds and in percent. explained: with notes on the columns"""
+    headings = ("trainer", "epoch (95 %)", *PARTS[:2], "calls (95 %)", PARTS[3], "step (95 %)", "example (95 %)", "fit", "arrays")
+    rows, notes = [], list(_NOTES) if explained else []
     for trainer, one in trainers.items():
         arithmetic, memory, _, rest = (_part(part, one.epoch.value) for part in one.seconds)
         calls = f"{duration_interval(one.calls)} {_percent(one.calls.value / one.epoch.value)}"
@@ -129,14 +131,12 @@ def _of_timelines(job: JobKey, timelines: Sequence[tuple[str, Timeline]]) -> Tab
 
 
 def _json(one: Breakdown) -> dict[str, object]:
-    costs = {"calls_fitted": one.predicted, "step": one.step, "example": one.example, "arrays_per_step": one.arrays}
+    numbers = {"calls_fitted": one.predicted, "arrays_per_step": one.arrays}
+    intervals = {"epoch": one.epoch, "calls": one.calls, "step": one.step, "example": one.example}
     return {
-        "epoch": one.epoch.json(),
-        "arithmetic": one.arithmetic,
-        "memory": one.memory,
-        "calls": one.calls.json(),
-        "rest": one.rest,
-        **{name: cost if math.isfinite(cost) else None for name, cost in costs.items()},
+        **{name: interval.json() if math.isfinite(interval.value) else None for name, interval in intervals.items()},
+        **dict(zip(("arithmetic", "memory", "rest"), (one.arithmetic, one.memory, one.rest), strict=True)),
+        **{name: number if math.isfinite(number) else None for name, number in numbers.items()},
     }
 
 
@@ -156,8 +156,10 @@ def _signed(seconds: float) -> str:
     return f"-{duration(-seconds)}" if seconds < 0 else duration(seconds)
 
 
-def _cost(seconds: float) -> str:
-    """Format a cost in microseconds or nanoseconds."""
-    if not math.isfinite(seconds):
+def _cost(seconds: Interval) -> str:
+    """Format a cost and its interval in microseconds or nanoseconds."""
+    if not math.isfinite(seconds.value):
         return "-"
-    return f"{digits(seconds * 1e6)} us" if seconds >= 1e-6 or seconds == 0 else f"{digits(seconds * 1e9)} ns"
+    factor, unit = (1e6, "us") if seconds.high >= 1e-6 else (1e9, "ns")
+    value, low, high = (digits(factor * end) if end else "0" for end in seconds)
+    return f"{value} {unit} ({low}-{high})"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -31,8 +30,8 @@ class Breakdown:
     memory      the epoch's bytes, at the rate of a large copy, as far as they take longer than the arithmetic: both may run at once
     calls       an epoch of as many steps and examples on the smallest network
     predicted   the calls by the fit; NaN without one
-    step        fixed cost of a step, by the fit; NaN without one
-    example     fixed cost of an example, by the fit; NaN without one
+    step        fixed cost of a step, by the fit; three NaN without one
+    example     fixed cost of an example, by the fit; three NaN without one
     arrays      arrays that a step allocates; NaN if unknown
     """
 
@@ -41,8 +40,8 @@ class Breakdown:
     memory: float
     calls: Interval
     predicted: float
-    step: float
-    example: float
+    step: Interval
+    example: Interval
     arrays: float
 
     @property
@@ -92,16 +91,17 @@ def breakdowns(table: pd.DataFrame) -> tuple[Timings, Breakdowns]:
 def _breakdown(row: Mapping[Any, Any], epoch: Interval) -> Breakdown:
     peaks, work = Peaks(row["peak_flops"], row["peak_bytes"]), Work(row["flops"], row["bytes"])
     arithmetic = work.flops / peaks.flops
-    ends = (
-        end if math.isfinite(end) else fallback for end, fallback in ((row["call_seconds_low"], 0), (row["call_seconds_high"], math.inf))
-    )
     return Breakdown(
         epoch=epoch,
         arithmetic=arithmetic,
         memory=peaks.floor(work) - arithmetic,
-        calls=Interval(row["call_seconds"], *ends),
+        calls=_interval(row, "call_seconds"),
         predicted=row["call_seconds_fitted"],
-        step=row["step_seconds"],
-        example=row["example_seconds"],
+        step=_interval(row, "step_seconds"),
+        example=_interval(row, "example_seconds"),
         arrays=row["arrays_per_step"],
     )
+
+
+def _interval(row: Mapping[Any, Any], column: str) -> Interval:
+    return Interval(row[column], row[f"{column}_low"], row[f"{column}_high"])

@@ -26,7 +26,11 @@ from impls import Dataset, Trainer, locate
 if TYPE_CHECKING:
     import pandas as pd
 
-_CALL_COLUMNS = ("call_seconds", "call_seconds_low", "call_seconds_high", "call_seconds_fitted", "step_seconds", "example_seconds")
+_CALL_COLUMNS = (
+    *("call_seconds", "call_seconds_low", "call_seconds_high", "call_seconds_fitted"),
+    *("step_seconds", "step_seconds_low", "step_seconds_high"),
+    *("example_seconds", "example_seconds_low", "example_seconds_high"),
+)
 
 
 @dataclass(frozen=True)
@@ -184,7 +188,7 @@ def _call_columns(calls: Calls | None) -> dict[str, Any]:
     if calls is None:
         numbers: dict[str, float | None] = dict.fromkeys(_CALL_COLUMNS)
         return {**numbers, "call_fit": ""}
-    values = (*calls.seconds, calls.predicted, calls.step.value, calls.example.value)
+    values = (*calls.seconds, calls.predicted, *calls.step, *calls.example)
     known = {name: value if np.isfinite(value) else None for name, value in zip(_CALL_COLUMNS, values, strict=True)}
     return {**known, "call_fit": "batch " + " ".join(map(str, calls.batch_sizes)) if calls.batch_sizes else ""}
 

@@ -133,10 +133,10 @@ function anatomy() {
     color: {field: "part", type: "nominal", title: null, scale: {domain: all.parts, range: all.part_colours}}, order: {field: "order"},
     tooltip: tip(["line", "trainer"], ["part", "part"], ["time", "time"], ["share", "of the epoch"])}});
   const signed = s => s < 0 ? `-${duration(-s)}` : s === 0 ? "-" : duration(s), whichJob = several(c => c.job) ? [["workload", c => c.title]] : [];
+  const cost = (name, factor) => [c => c[name][0], c => c[name][0] == null ? "-" : `${digits(factor * c[name][0])} (${ends(c[name], factor)})`];
   const part = i => [all.parts[i], c => c.parts[i], c => c.parts[i] === 0 ? "-" : `${signed(c.parts[i])}, ${percent(c.parts[i] / c.epoch)}`];
   table(at("anatomy-table"), [byLadder, ["machine", c => c.name], ...whichJob, ["epoch", c => c.epoch, c => duration(c.epoch)],
-    part(0), part(1), part(2), part(3), ["a step's calls", c => c.step, c => c.step == null ? "-" : duration(c.step)],
-    ["an example's calls", c => c.example, c => c.example == null ? "-" : `${digits(1e9 * c.example)} ns`],
+    part(0), part(1), part(2), part(3), ["a step's calls, us (95 %)", ...cost("step", 1e6)], ["an example's calls, ns (95 %)", ...cost("example", 1e9)],
     ["arrays a step", c => c.arrays],
     ["error of the fit", c => c.error, c => percent(c.error) + (c.holds ? "" : " (does not hold)")]], cases, "Where an epoch's time goes");
   return Promise.all([draw(at("anatomy-seconds"), spec("second", "seconds", {}), values, "Parts of each trainer's epoch in seconds"),

@@ -8,12 +8,13 @@ import pytest
 from bench import records
 from bench.__main__ import main
 from bench.anatomy.breakdown import PARTS, breakdowns
+from bench.measure.recorder import _CALL_COLUMNS
 from tests.support.refusals import assert_about, printed
 from tests.support.rows import written
 
 WORK = {"flops": 4_000_000_000, "bytes": 1e9, "peak_flops": 1e11, "peak_bytes": 2e10}  # 40 ms and 50 ms
 CALLS = {"call_seconds": 0.03, "call_seconds_low": 0.028, "call_seconds_high": 0.033, "call_seconds_fitted": 0.0303}
-NO_CALLS = {**dict.fromkeys((*CALLS, "step_seconds", "example_seconds")), "call_fit": ""}
+NO_CALLS = {**dict.fromkeys(_CALL_COLUMNS), "call_fit": ""}
 
 
 def broken_down(path, seconds=0.1, **columns):
@@ -56,9 +57,9 @@ def test_the_command_prints_the_parts_of_csvs_and_draws_them(tmp_path, capsys):
     csv = written(tmp_path / "a.csv", {("nielsen", "matrix"): [0.1] * 5, ("wide", "loop"): [0.06] * 5}, **{**WORK, **CALLS})
     assert main(["anatomy", str(csv), "-o", str(tmp_path / "charts")]) == 0
     text = capsys.readouterr().out
-    assert re.search(
-        r"^matrix +100 ms .* 40\.0 ms 40% +10\.0 ms 10% +30\.0 ms .* 30% +20\.0 ms 20% +5\.00 us +100 ns +\+1% +54$", text, re.MULTILINE
-    )
+    parts = r"40\.0 ms 40% +10\.0 ms 10% +30\.0 ms \(28\.0-33\.0\) 30% +20\.0 ms 20%"
+    costs = r"5\.00 us \(4\.00-6\.00\) +100 ns \(0-200\) +\+1% +54"
+    assert re.search(rf"^matrix +100 ms .* {parts} +{costs}$", text, re.MULTILINE)
     assert "loop: " in text, "its parts overlap"
     assert all((tmp_path / "charts" / f"anatomy.{kind}").stat().st_size > 5000 for kind in ("png", "svg"))
     drawing = (tmp_path / "charts" / "anatomy.svg").read_text(encoding="utf-8")
