@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PARTS = ("arithmetic", "memory", "calls", "rest")
-HOLDS = 0.10  # a fit predicts the calls to this fraction, or the model of costs per step and per example does not hold
+_MISSED = 0.10  # of the calls: a larger error of the fit shows that they have no fixed costs per step and per example
 
 _NEEDED = ["call_seconds", "peak_flops", "peak_bytes", "flops", "bytes"]
 
@@ -71,8 +71,11 @@ class Breakdown:
 
     @property
     def holds(self) -> bool:
-        """Whether the costs per step and per example explain the calls, as far as a fit can show."""
-        return not abs(self.error) > HOLDS
+        """Whether fixed costs per step and per example explain the calls; True without a fit.
+
+        False if the fit is wrong by more than 10 %, and outside of the interval of the calls.
+        """
+        return not (abs(self.error) > _MISSED and not self.calls.low <= self.predicted <= self.calls.high)
 
 
 def breakdowns(table: pd.DataFrame) -> tuple[Timings, Breakdowns]:

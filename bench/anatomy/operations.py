@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from time import perf_counter
 from typing import Any, NamedTuple
@@ -21,6 +21,8 @@ FORWARD, WEIGHTS, BACKWARD = "product forward", "product backward: gradient", "p
 # In the order of a step.
 KINDS = ("gather", FORWARD, "sigmoid", "cost derivative", "sigmoid derivative", WEIGHTS, BACKWARD, "update", "other")
 BETWEEN = "Python between the operations"
+_MOST_ROUNDS, _SECONDS = 40, 5.0
+_LEAST = 1e-9  # seconds: below what a clock resolves
 
 
 class Operation(NamedTuple):
@@ -47,18 +49,15 @@ class Operation(NamedTuple):
 class Operations:
     """The operations of an epoch.
 
-    epoch  seconds of an epoch in which they are not timed one by one
-    kinds  the kinds that occur, in the order of KINDS
+    epoch    seconds of an epoch in which they are not timed one by one
+    between  seconds of the epoch outside of the operations; noise may make it negative
+    kinds    the kinds that occur, in the order of KINDS
     """
 
     trainer: str
     epoch: float
+    between: float
     kinds: tuple[Operation, ...]
-
-    @property
-    def between(self) -> float:
-        """Seconds of the epoch outside of the operations. Noise may make it negative."""
-        return self.epoch - sum(one.seconds for one in self.kinds)
 
 
 def has_operations(trainer: type[Trainer]) -> bool:
@@ -73,9 +72,10 @@ def measure(name: str, trainer: type[Trainer], job: EpochJob) -> Operations:
         kind(job.start, job.data, batch_size=job.batch_size, learning_rate=job.learning_rate)
         for kind in (trainer, _observed(trainer, watch))
     )
+    cost, begun = _cost_of_timing(), perf_counter()
     epochs, timed = list[float](), list[Mapping[str, _Total]]()
-    for _ in range(1 + FEWEST):  # in turn, so that a disturbance affects both alike
-        for each in (plain, observed):
+    while len(epochs) <= FEWEST or (len(epochs) <= _MOST_ROUNDS and perf_counter() - begun < _SECONDS):
+        for each in (plain, observed):  # in turn, so that a disturbance affects both alike
             each.load(job.start)
             watch.totals = {}
             begin = perf_counter()
@@ -84,20 +84,14 @@ def measure(name: str, trainer: type[Trainer], job: EpochJob) -> Operations:
             if each is plain:
                 epochs.append(seconds)
             else:
-                timed.append(watch.totals)
-    cost = _cost_of_timing()
-    kinds = [kind for kind in KINDS if kind in timed[0]]
-    found = [
-        Operation(
-            kind,
-            max(median(totals[kind].seconds for totals in timed[1:]) - cost * timed[0][kind].calls, 1e-12),
-            timed[0][kind].calls,
-            timed[0][kind].flops,
-            timed[0][kind].bytes,
-        )
-        for kind in kinds
-    ]
-    return Operations(name, median(epochs[1:]), tuple(found))
+                timed.append({kind: replace(total, seconds=total.seconds - cost * total.calls) for kind, total in watch.totals.items()})
+    del epochs[0], timed[0]  # the warm-up
+    between = [epoch - sum(total.seconds for total in totals.values()) for epoch, totals in zip(epochs, timed, strict=True)]
+    kinds = (
+        Operation(kind, max(median(totals[kind].seconds for totals in timed), _LEAST), total.calls, total.flops, total.bytes)
+        for kind, total in sorted(timed[0].items(), key=lambda item: KINDS.index(item[0]))
+    )
+    return Operations(name, median(epochs), median(between), tuple(kinds))
 
 
 @dataclass

@@ -47,7 +47,7 @@ def draw(jobs: Mapping[JobKey, Mapping[str, Breakdown]], subtitle: str) -> Figur
         if any(one.drawn[position] for trainers in jobs.values() for one in trainers.values())
     ]
     if not all(one.holds for trainers in jobs.values() for one in trainers.values()):
-        patches.append(Patch(alpha=0, label="* the fit of the calls misses them by more than 10 %"))
+        patches.append(Patch(alpha=0, label="* no fixed costs per step and per example explain the calls"))
     figure.legend(handles=patches, frameon=False, loc="outside lower left", ncols=2, fontsize=9.5)
     return figure
 

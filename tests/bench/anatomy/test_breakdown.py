@@ -43,6 +43,7 @@ def test_parts_that_overlap_leave_a_negative_rest_and_a_bar_as_long_as_the_epoch
 
 def test_a_fit_that_misses_the_calls_by_more_than_a_tenth_does_not_hold(tmp_path):
     assert not broken_down(tmp_path, call_seconds_fitted=0.025).holds
+    assert broken_down(tmp_path, call_seconds_fitted=0.025, call_seconds_low=0.024).holds, "within the interval of the calls"
     assert broken_down(tmp_path, call_seconds_fitted=None).holds, "no fit shows nothing"
 
 
