@@ -9,6 +9,7 @@ import pytest
 
 from bench import records
 from bench.__main__ import _parser
+from bench.anatomy.breakdown import PARTS, breakdowns
 from bench.options import declare
 from bench.plot.drawings import ladder, one_step
 from bench.stats import intervals
@@ -64,6 +65,28 @@ def test_the_printed_table_is_that_of_the_committed_run():
         seconds = epochs[trainer]
         assert (epoch, int(rounds)) == (duration_interval(intervals.median(seconds)), len(seconds))
         assert speedup == ("1" if trainer == "loop" else times_interval(intervals.ratio(epochs["loop"], seconds)))
+
+
+def test_shares_of_an_epoch_are_those_of_the_committed_run():
+    _, found = breakdowns(records.read([ROOT / "results" / "amd-epyc-zen4-2-core" / "main.csv"]))
+    parts = {(job.workload, trainer): one for (_, job), trainers in found.items() for trainer, one in trainers.items()}
+
+    def share(workload, trainer, part):
+        one = parts[workload, trainer]
+        return f"{one.seconds[PARTS.index(part)] / one.epoch.value:.0%}".replace("%", " %")
+
+    section = IMPLS[IMPLS.index("## Where the time goes") : IMPLS.index("## What limits a GPU")].replace("\n", " ")
+    assert (
+        f"{share('nielsen', 'loop', 'calls')} of `loop` is calls: an image costs {1e6 * parts['nielsen', 'loop'].example.value:.1f} us"
+        in section
+    )
+    assert f"calls are {share('wide', 'matrix', 'calls')} of `matrix`, and {share('wide', 'matrix', 'arithmetic')} is arithmetic" in section
+    assert f"{share('large', 'matrix', 'arithmetic')} of `matrix` is arithmetic" in section
+    assert f"{share('large', 'loop', 'rest')} of `loop` is rest" in section
+    arrays = (f"{parts['nielsen', trainer].arrays:.0f}" for trainer in ("loop", "matrix", "matrix_tuned"))
+    assert "{} new arrays in a step of `loop`, {} of `matrix`, {} of `matrix_tuned`".format(*arrays) in section
+    calls = f"{share('nielsen', 'loop', 'calls')} of `loop` is calls, and {share('nielsen', 'matrix', 'calls')} of `matrix`"
+    assert calls in README
 
 
 def test_figures_of_the_gate_are_those_of_the_committed_study():
