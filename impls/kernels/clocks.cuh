@@ -1,4 +1,4 @@
-// Clock cycles that each warp spends in each stage of a step, for tests/support/gpu/stage_clocks.py. That script defines STAGES, the
+// Clock cycles that each warp spends in each stage of a step, for bench/anatomy/stage_clocks.py. That module defines STAGES, the
 // number of stages, and CLOCKS_AT, the offset in words of the counts in `board`: unsigned [blocks][warps][STAGES]. Without CLOCKS_AT
 // these functions do nothing.
 

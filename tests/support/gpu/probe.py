@@ -18,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.anatomy import stage_clocks
 from bench.options import declare, parse
 from bench.system import files
-from bench.verify.verification import Verification
+from bench.verify.verification import Verification, whole_epoch
 from impls import InputError, Unsupported
-from tests.support.gpu import stage_clocks
 from tests.support.gpu.few_steps import bits
 from tests.support.gpu.variants import load_all, stream_of, timed_epoch, with_blocks, with_threads
 
@@ -179,7 +179,9 @@ def probe(report, every, workloads, splits, rounds):
 
     def clocks(name, clocked):
         def measure(workload):
-            return {kind: clocks._asdict() for kind, clocks in stage_clocks.measure(clocked(every[name]), workload, splits).items()}
+            return {
+                kind: clocks._asdict() for kind, clocks in stage_clocks.measure(clocked(every[name]), whole_epoch(workload, splits)).items()
+            }
 
         for workload in workloads:
             report.attempt(f"{name}, {workload.name}: clocks a step", measure, workload)

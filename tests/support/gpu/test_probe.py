@@ -7,11 +7,11 @@ import time
 
 import numpy as np
 
+from bench.anatomy.stage_clocks import FUSED
 from impls import Network, Unsupported
 from tests.support.commands import ROOT
 from tests.support.fake_stream import start
 from tests.support.gpu import probe
-from tests.support.gpu.stage_clocks import FUSED
 from tests.support.gpu.variants import load_all, timed_epoch
 from tests.support.kernel_player import needs_compiler
 from tests.support.trainers_on_cpu import ON_CPU, GpuOnCpu

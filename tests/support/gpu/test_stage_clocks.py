@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from bench.anatomy.stage_clocks import FUSED, LOOKAHEAD, clocked_fused, clocked_lookahead
 from tests.support import nvrtc
 from tests.support.gpu import few_steps, stage_clocks
-from tests.support.gpu.stage_clocks import FUSED, LOOKAHEAD, clocked_fused, clocked_lookahead
 from tests.support.gpu.variants import grid_form
 from tests.support.kernel_player import needs_compiler
 from tests.support.nvrtc import needs_nvrtc
