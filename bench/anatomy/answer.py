@@ -14,6 +14,7 @@ from bench.analysis.timings import JobKey, Timings
 from bench.anatomy.breakdown import PARTS, Breakdown, Breakdowns, breakdowns
 from bench.anatomy.gpu_timeline import Timeline
 from bench.anatomy.operations import BETWEEN, Operations
+from bench.anatomy.stage_clocks import Clocks
 from bench.machine.roofline import Peaks
 from bench.stats.intervals import Interval
 from bench.text.numbers import digits, duration, duration_interval
@@ -34,12 +35,14 @@ class Anatomy:
 
     operations  of trainers on a CPU whose operations were timed one by one
     timelines   of trainers on a GPU
+    clocks      of the stages of a step, of trainers whose kernel runs all steps, for each kind of warp
     """
 
     timings: Timings
     breakdowns: Breakdowns
     operations: Sequence[tuple[JobKey, Operations, Peaks]] = ()
     timelines: Sequence[tuple[JobKey, str, Timeline]] = ()
+    clocks: Sequence[tuple[JobKey, str, Mapping[str, Clocks]]] = ()
 
     def text(self) -> str:
         """Return tables as terminal text."""
@@ -62,7 +65,12 @@ class Anatomy:
             for kind in of.kinds
         ]
         timelines = [{"workload": job.workload, "trainer": trainer, **of._asdict()} for job, trainer, of in self.timelines]
-        return json.dumps({"epochs": epochs, "operations": operations, "timelines": timelines}, indent=1)
+        clocks = [
+            {"workload": job.workload, "trainer": trainer, "warps": warps, **of._asdict()}
+            for job, trainer, kinds in self.clocks
+            for warps, of in kinds.items()
+        ]
+        return json.dumps({"epochs": epochs, "operations": operations, "timelines": timelines, "clocks": clocks}, indent=1)
 
     def _tables(self) -> Iterator[Table]:
         several = len({configuration for configuration, _ in self.breakdowns}) > 1
@@ -72,6 +80,8 @@ class Anatomy:
             yield from (_of_operations(job, of, peaks) for where, of, peaks in self.operations if where == job)
             if mine := [(trainer, of) for where, trainer, of in self.timelines if where == job]:
                 yield _of_timelines(job, mine)
+            for trainer, kinds in ((trainer, kinds) for where, trainer, kinds in self.clocks if where == job):
+                yield from (of.table(", ".join(filter(None, (trainer, job.workload, warps)))) for warps, of in kinds.items())
 
 
 def anatomy(paths: Sequence[Path]) -> Anatomy:

@@ -55,6 +55,8 @@ def clocked_fused(fused: Any) -> Any:
     """Return gpu_fused with the clock read at the end of every stage."""
 
     class Clocked(fused):  # type: ignore[misc]
+        _board: Any
+
         def _compiled(self, files: Any, kernels: Any, **sizes: int) -> Any:
             return super()._compiled(files, kernels, **sizes, CLOCKS_AT=self._fit.board_bytes // 4, STAGES=len(FUSED))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +69,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _measure(given: argparse.Namespace) -> tuple[Anatomy | None, int]:
-    """Time the trainers in a child process, then the operations of those that allow it. Return the anatomy and the exit code."""
+    """Time the trainers in a child process, then look into those that allow it. Return the anatomy and the exit code."""
     from bench.anatomy.answer import anatomy
 
     if given.bench_threads is None:
@@ -79,7 +80,7 @@ def _measure(given: argparse.Namespace) -> tuple[Anatomy | None, int]:
     new = [path for path in options.results.glob("*.csv") if path not in before and not path.name.endswith(".partial.csv")]
     if not new:
         return None, 2 if ended.code == _USAGE else 1
-    return _with_operations(anatomy(new), options), 1 if ended.code else 0
+    return _looked_into(anatomy(new), options), 1 if ended.code else 0
 
 
 def _timed(given: argparse.Namespace) -> Ended:
@@ -92,23 +93,28 @@ def _timed(given: argparse.Namespace) -> Ended:
     return run_lines(command, env=environment, seconds=float("inf"), line=lambda line: print(line, file=sys.stderr, flush=True))
 
 
-def _with_operations(answer: Anatomy, options: Options) -> Anatomy:
-    """Measure the operations of the trainers that were timed, if their step is a list of operations, and the timelines of a GPU."""
-    from bench.anatomy import gpu_timeline, operations
+def _looked_into(answer: Anatomy, options: Options) -> Anatomy:
+    """Measure the operations, the timelines and the stages of the trainers that were timed, as far as each trainer allows it."""
+    from bench.anatomy import gpu_timeline, operations, stage_clocks
     from bench.machine import affinity
     from bench.machine.roofline import Peaks
     from bench.verify.verification import whole_epoch
-    from impls import load_trainer
+    from impls import Unsupported, load_trainer
 
     affinity.limit_threads(options.threads)
     workloads = {workload.name: workload for workload in options.workloads}
-    splits, found, timelines = options.splits(), [], []
+    splits, found, timelines, clocks = options.splits(), [], [], []
     for (configuration, job), trainers in answer.breakdowns.items():
+        epoch = whole_epoch(workloads[job.workload], splits)
         for name in trainers:
-            kind, epoch = load_trainer(name), whole_epoch(workloads[job.workload], splits)
+            kind = load_trainer(name)
             if operations.has_operations(kind):
                 row = answer.timings.rows[configuration, job, name]
                 found.append((job, operations.measure(name, kind, epoch), Peaks(row["peak_flops"], row["peak_bytes"])))
-            elif kind.device == "gpu" and (timeline := gpu_timeline.measure(kind, epoch)):
-                timelines.append((job, name, timeline))
-    return replace(answer, operations=found, timelines=timelines)
+            elif kind.device == "gpu":
+                if timeline := gpu_timeline.measure(kind, epoch):
+                    timelines.append((job, name, timeline))
+                if name in stage_clocks.CLOCKED:
+                    with suppress(Unsupported):  # the clocks take space that a large network needs
+                        clocks.append((job, name, stage_clocks.measure(stage_clocks.CLOCKED[name](kind), epoch)))
+    return replace(answer, operations=found, timelines=timelines, clocks=clocks)

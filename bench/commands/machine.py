@@ -33,7 +33,7 @@ def run(given: argparse.Namespace) -> int:
     from bench.machine.restrictions import restrictions
 
     machine, checked, ticking = describe(given.machine), blas.check_kernels(), clock.measure()
-    restricted = [*restrictions(affinity.default_threads()), *power_settings.problems()]
+    restricted = [*restrictions(affinity.available()), *power_settings.problems()]
     warning = checked.warning() if checked else None
     progress("measuring the rates")
     measured = rates.measure()
