@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from bench.anatomy import calls
-from bench.anatomy.allocations import arrays_per_step
+from bench.anatomy.allocations import allocations_per_step
 from bench.measure.case import Case
 from bench.measure.conditions import ConditionsMeter
 from bench.measure.pytest_internals import store_nothing, timed_seconds
@@ -23,6 +23,7 @@ from bench.measure.run import Run
 from bench.measure.surroundings import kept
 from bench.measure.watchdog import BrokenOffError, Watchdog
 from bench.records import WriteError
+from bench.text.numbers import plain
 from bench.verify.contract import ContractError, ContractMonitor
 from impls import Unsupported, load_trainer
 
@@ -53,7 +54,7 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
         verification, kind = run.inputs.verification(case), load_trainer(case.trainer)
         doing("verifying")
         max_error = verification.max_error(kind)
-        meter = ConditionsMeter(kind.device, run.energy_counters(kind.device))
+        meter = ConditionsMeter(kind, run.energy.get(kind.device))
         trainer = case.make_trainer(run.inputs.splits)
         monitor = ContractMonitor(trainer, start, order)
 
@@ -101,24 +102,20 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
         verification.check_epoch(trained)
         verification.check_calm_epoch(kind)
         verification.max_error(kind)
-    called, arrays = _calls(case, run, watchdog, slowest=max(seconds)) if run.options.anatomy else (None, None)
-    epochs = Epochs(seconds, [accuracy] * rounds, max_error, conditions, called, arrays)
-    run.recorder.record(case, trainer, case.data(run.inputs.splits), epochs)
+    run.recorder.record(case, trainer, case.data(run.inputs.splits), Epochs(seconds, [accuracy] * rounds, max_error, conditions))
+    if run.options.anatomy:  # after the rows are on disk, because they count more
+        run.recorder.amend(case, _calls(case, run, watchdog, slowest=max(seconds)))
     benchmark.extra_info.update({name: value for name, value in asdict(run.recorder.rows[-1]).items() if name not in ("round", "seconds")})
 
 
-def _calls(case: Case, run: Run, watchdog: Watchdog, slowest: float) -> tuple[calls.Calls | None, float | None]:
-    """Measure the calls of the case's epoch, and the arrays that a step allocates.
-
-    A failure of any kind causes a warning, because the epochs count more.
-    """
-    workload, data = case.workload, case.data(run.inputs.splits)
+def _calls(case: Case, run: Run, watchdog: Watchdog, slowest: float) -> dict[str, Any]:
+    """Measure the calls of the case's epoch, and return columns about them. A failure of any kind causes a warning."""
+    workload, data, kind = case.workload, case.data(run.inputs.splits), load_trainer(case.trainer)
     job = calls.Job(len(workload.layers(data)), len(data), workload.batch_size, workload.learning_rate, workload.dtype)
     try:
         with watchdog.supervise(case) as doing:
-            doing("measuring its calls", slowest=slowest, lasting=calls.EPOCHS * slowest)
-            kind = load_trainer(case.trainer)
-            return calls.measure(kind, job), arrays_per_step(kind, job)
+            doing("measuring its calls", slowest=slowest, lasting=calls.MOST_EPOCHS * slowest)
+            return {**calls.measure(kind, job).columns(), "allocations_per_step": allocations_per_step(kind, job)}
     except Exception as error:
-        run.warnings.append(f"{case}: its calls were not measured ({error})")
-    return None, None
+        run.warnings.append(f"{case}: its calls were not measured ({plain(f'{type(error).__name__}: {error}')})")
+    return {}

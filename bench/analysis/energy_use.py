@@ -13,7 +13,7 @@ HEADINGS = ("epochs/J (95 %)", "W (idle)")
 
 
 class EnergyUse(NamedTuple):
-    """Epochs per joule; the power during an epoch and at idle, in watts."""
+    """Epochs per joule; the power in the rounds and at idle, in watts. NaN: unknown"""
 
     per_joule: Interval
     watts: float
@@ -23,20 +23,17 @@ class EnergyUse(NamedTuple):
         """Return the cells under HEADINGS."""
         value, low, high = self.per_joule
         most = digits(high) if math.isfinite(high) else "?"
-        return f"{digits(value)} ({digits(low)}-{most})", f"{digits(self.watts)} ({digits(self.idle_watts)})"
+        idle = digits(self.idle_watts) if math.isfinite(self.idle_watts) else "?"
+        return f"{digits(value)} ({digits(low)}-{most})", f"{digits(self.watts)} ({idle})"
 
 
-def energy_use(row: Mapping[Any, Any], seconds: float) -> EnergyUse | None:
-    """Return the energy use of a case, or None if it was not measured.
-
-    row      one of its rows in a table from `records.read`
-    seconds  of its median epoch
-    """
+def energy_use(row: Mapping[Any, Any]) -> EnergyUse | None:
+    """Return the energy use of a case, or None if it was not measured. row: one of its rows in a table from `records.read`"""
     if not row["joules"] > 0:
         return None
     low, high = row["joules_low"], row["joules_high"]
     per_joule = Interval(1 / row["joules"], 1 / high if high > 0 else 0.0, 1 / low if low > 0 else math.inf)
-    return EnergyUse(per_joule, row["joules"] / seconds, row["idle_watts"])
+    return EnergyUse(per_joule, row["watts"], row["idle_watts"])
 
 
 def columns(used: list[EnergyUse | None]) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

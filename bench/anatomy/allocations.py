@@ -1,4 +1,7 @@
-"""Number of arrays that a NumPy trainer allocates in a step, counted by NumPy's own hook for the memory of arrays (NEP 49)."""
+"""Number of times that NumPy allocates memory for an array in a step, counted by its own hook (NEP 49).
+
+A number that NumPy converts for an operation counts, too: 0.5 * z makes an array for the result and one or two for 0.5.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from bench.anatomy.calls import Epochs, Job
+from bench.system.signals import postponed
 from impls import Trainer
 
 _STEPS = 3
@@ -35,8 +39,8 @@ class _Handler(ctypes.Structure):
     )
 
 
-def arrays_per_step(trainer: type[Trainer], job: Job) -> float | None:
-    """Return the number of arrays that the trainer allocates in a step, on the smallest network; it does not depend on the sizes.
+def allocations_per_step(trainer: type[Trainer], job: Job) -> float | None:
+    """Return how often NumPy allocates memory in a step of the trainer, on the smallest network. The widths of the layers do not matter.
 
     Returns None if NumPy does not do its arithmetic, or if NumPy cannot be observed. An epoch of one step and one of several, each after
     another, both have what an epoch allocates besides its steps.
@@ -51,15 +55,15 @@ def arrays_per_step(trainer: type[Trainer], job: Job) -> float | None:
 
 
 def _allocated(epochs: Epochs) -> int:
-    """Return the number of arrays that an epoch allocates."""
-    with _counted() as count:
+    """Return the number of allocations of an epoch."""
+    with postponed("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR2"), _counted() as count:  # an exception in a callback could crash the process
         epochs.once()
     return count[0]
 
 
 @contextmanager
 def _counted() -> Iterator[list[int]]:
-    """Count the arrays that are allocated meanwhile."""
+    """Count the allocations meanwhile."""
     count = [0]
     handler = _counting(count)
     set_handler = _set_handler()

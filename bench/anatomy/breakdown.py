@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from bench import records
 from bench.analysis.timings import Configuration, JobKey, Timings, ladder, timings
+from bench.anatomy import calls
 from bench.machine.roofline import Peaks, Work
 from bench.stats.intervals import Interval
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 PARTS = ("arithmetic", "memory", "calls", "rest")
 _MISSED = 0.10  # of the calls: a larger error of the fit shows that they have no fixed costs per step and per example
 
+_NUMBERS = [*calls.COLUMNS, "allocations_per_step"]
 _NEEDED = ["call_seconds", "peak_flops", "peak_bytes", "flops", "bytes"]
 
 Breakdowns = Mapping[tuple[Configuration, JobKey], Mapping[str, "Breakdown"]]
@@ -32,7 +35,7 @@ class Breakdown:
     predicted   the calls by the fit; NaN without one
     step        fixed cost of a step, by the fit; three NaN without one
     example     fixed cost of an example, by the fit; three NaN without one
-    arrays      arrays that a step allocates; NaN if unknown
+    allocations by NumPy of memory for arrays in a step; NaN if unknown
     """
 
     epoch: Interval
@@ -42,7 +45,7 @@ class Breakdown:
     predicted: float
     step: Interval
     example: Interval
-    arrays: float
+    allocations: float
 
     @property
     def rest(self) -> float:
@@ -65,6 +68,11 @@ class Breakdown:
         return arithmetic, memory, calls, rest
 
     @property
+    def overlaps(self) -> bool:
+        """Whether the parts exceed the epoch, so that some of them must overlap."""
+        return self.rest < 0
+
+    @property
     def error(self) -> float:
         """Error of the calls predicted by the fit, relative to the measured ones; NaN without a fit."""
         return self.predicted / self.calls.value - 1
@@ -82,29 +90,46 @@ def breakdowns(table: pd.DataFrame) -> tuple[Timings, Breakdowns]:
     """Return the breakdown of every case whose calls were measured, and the timings of these cases.
 
     table  as `records.read` returns it
+    The peaks are the best of the configuration's runs, because a peak is a maximum, and a run measures it again for every case. If several
+    runs measured the calls of a case, their medians count.
     """
-    times = timings(table[(table[_NEEDED] > 0).all(axis=1)])
+    rows = table[(table[_NEEDED] > 0).all(axis=1)]
+    times = timings(rows)
+    cases: dict[tuple[Configuration, JobKey, str], tuple[pd.DataFrame, Peaks]] = {}
+    for configuration in times.configurations:
+        mine = rows[rows["run_id"].isin(configuration.runs) & (rows["kind"] == "timing") & (rows["ranks"] == configuration.ranks)]
+        best = mine.groupby(["device", "dtype"])[["peak_flops", "peak_bytes"]].max()
+        for key, case in mine.groupby([*records.JOB, "trainer"], sort=False):
+            *names, trainer = tuple[Any, ...](key)
+            cases[configuration, JobKey(*names), trainer] = case, Peaks(*best.loc[(case["device"].iloc[0], case["dtype"].iloc[0])])
     found: dict[tuple[Configuration, JobKey], dict[str, Breakdown]] = {}
     for (configuration, job, trainer), sample in times.epochs.items():
-        row = times.rows[configuration, job, trainer]
-        found.setdefault((configuration, job), {})[trainer] = _breakdown(row, sample.interval())
+        case, peaks = cases[configuration, job, trainer]
+        work = Work(int(case["flops"].iloc[0]), int(case["bytes"].iloc[0]))
+        numbers = case.drop_duplicates("run_id")[_NUMBERS].median().to_dict()
+        found.setdefault((configuration, job), {})[trainer] = _breakdown(sample.interval(), peaks, work, numbers)
     return times, {key: {name: of[name] for name in ladder(of)} for key, of in found.items()}
 
 
-def _breakdown(row: Mapping[Any, Any], epoch: Interval) -> Breakdown:
-    peaks, work = Peaks(row["peak_flops"], row["peak_bytes"]), Work(row["flops"], row["bytes"])
+def without_calls(table: pd.DataFrame) -> list[str]:
+    """Return the names of the cases whose calls were not measured, in runs that measured those of others: "nielsen mine:Mine"."""
+    runs = table[table["call_seconds"] > 0]["run_id"].unique()
+    missing = table[table["run_id"].isin(runs) & ~(table["call_seconds"] > 0)]
+    return [f"{workload} {trainer}" for workload, trainer in dict.fromkeys(zip(missing["workload"], missing["trainer"], strict=True))]
+
+
+def _breakdown(epoch: Interval, peaks: Peaks, work: Work, numbers: Mapping[Any, Any]) -> Breakdown:
+    def interval(column: str) -> Interval:
+        return Interval(numbers[column], numbers[f"{column}_low"], numbers[f"{column}_high"])
+
     arithmetic = work.flops / peaks.flops
     return Breakdown(
         epoch=epoch,
         arithmetic=arithmetic,
         memory=peaks.floor(work) - arithmetic,
-        calls=_interval(row, "call_seconds"),
-        predicted=row["call_seconds_fitted"],
-        step=_interval(row, "step_seconds"),
-        example=_interval(row, "example_seconds"),
-        arrays=row["arrays_per_step"],
+        calls=interval("call_seconds"),
+        predicted=numbers["call_seconds_fitted"],
+        step=interval("step_seconds"),
+        example=interval("example_seconds"),
+        allocations=numbers["allocations_per_step"],
     )
-
-
-def _interval(row: Mapping[Any, Any], column: str) -> Interval:
-    return Interval(row[column], row[f"{column}_low"], row[f"{column}_high"])

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter  # now, because a trainer might replace time.perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,10 +22,17 @@ from bench.stats.least_squares import nonnegative
 from impls import Dataset, Network, Trainer, Unsupported
 
 EPOCHS = FEWEST + 2  # of the job that `measure` trains, besides shorter ones
+MOST_EPOCHS = 40  # as long as all that `measure` trains, if an epoch has a single step
+COLUMNS = (
+    *("call_seconds", "call_seconds_low", "call_seconds_high", "call_seconds_fitted"),
+    *("step_seconds", "step_seconds_low", "step_seconds_high"),
+    *("example_seconds", "example_seconds_low", "example_seconds_high"),
+)
+UNKNOWN: dict[str, Any] = {**dict.fromkeys((*COLUMNS, "allocations_per_step")), "call_fit": ""}
 
 _FACTORS = (1 / 4, 1 / 2, 2, 4)  # of the mini-batch size, for the fit
 _SECONDS = 0.01  # of an epoch for the fit: long against the clock, short against the timed epochs
-_STEPS = range(4, 2049)  # of such an epoch
+_STEPS = range(2, 2049)  # of such an epoch, if the job has as many examples
 _SHORTER = 4  # a second epoch with the same mini-batch size is shorter by this factor
 _PIXEL = 0.5  # not 0, which some trainers skip
 
@@ -62,6 +69,12 @@ class Calls:
     example: Interval
     batch_sizes: tuple[int, ...]
 
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of the CSV by name. A cost without a fit is empty."""
+        values = (*self.seconds, self.predicted, *self.step, *self.example)
+        numbers = {name: value if np.isfinite(value) else None for name, value in zip(COLUMNS, values, strict=True)}
+        return {**numbers, "call_fit": "batch " + " ".join(map(str, self.batch_sizes)) if self.batch_sizes else ""}
+
 
 def measure(trainer: type[Trainer], job: Job) -> Calls:
     """Measure the calls of the trainer's epochs. Raises Unsupported for the smallest network, and any exception of the trainer."""
@@ -79,7 +92,7 @@ def combine(job: Job, whole: Sequence[float], fitted: Mapping[Job, Sequence[floa
     seconds = Sample([whole]).interval()
     batch_sizes = tuple(sorted({each.batch_size for each in fitted}))
     unknown = Interval(np.nan, np.nan, np.nan)
-    if len(batch_sizes) < 2:  # the costs of a step and of an example cannot be told apart
+    if len(batch_sizes) < 2 or len(fitted) < 3:  # the costs of an epoch, a step and an example cannot be told apart
         return Calls(seconds, np.nan, unknown, unknown, ())
     counts, samples = [each.counts for each in fitted], [Sample([each]) for each in fitted.values()]
     costs = nonnegative(counts, [sample.value for sample in samples])
@@ -108,12 +121,16 @@ class Epochs:
 
 
 def _shorter(trainer: type[Trainer], job: Job, step: float) -> Iterator[tuple[Job, Epochs]]:
-    """Yield epochs for the fit: of other mini-batch sizes, and of two lengths each. step: seconds of a step of the job"""
+    """Yield epochs for the fit, no longer than the job: of other mini-batch sizes, and of two lengths each.
+
+    step  seconds of a step of the job
+    """
     for batch_size in dict.fromkeys(max(1, round(factor * job.batch_size)) for factor in _FACTORS):
-        longest = min(_STEPS[-1], max(job.counts[1], _STEPS[0]))
+        longest = min(job.examples // batch_size, _STEPS[-1])
+        if batch_size == job.batch_size or not longest:
+            continue
         steps = min(max(int(_SECONDS / step / max(1, batch_size / job.batch_size)), _STEPS[0]), longest)
         with suppress(Unsupported):  # some trainers have a largest mini-batch
-            for number in (steps, max(steps // _SHORTER, 1)):
+            for number in dict.fromkeys((steps, max(steps // _SHORTER, 1))):
                 each = job._replace(examples=number * batch_size, batch_size=batch_size)
-                if batch_size != job.batch_size:
-                    yield each, Epochs(trainer, each)
+                yield each, Epochs(trainer, each)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from statistics import median
@@ -22,13 +23,12 @@ FORWARD, WEIGHTS, BACKWARD = "product forward", "product backward: gradient", "p
 KINDS = ("gather", FORWARD, "sigmoid", "cost derivative", "sigmoid derivative", WEIGHTS, BACKWARD, "update", "other")
 BETWEEN = "Python between the operations"
 _MOST_ROUNDS, _SECONDS = 40, 5.0
-_LEAST = 1e-9  # seconds: below what a clock resolves
 
 
 class Operation(NamedTuple):
     """All operations of one kind in an epoch.
 
-    seconds  their time
+    seconds  their time, the median of the epochs; 0 if it is too short for the clock
     calls    their number
     flops    floating-point operations of products; 0 for other kinds
     bytes    size of the arrays that they read and write
@@ -42,7 +42,7 @@ class Operation(NamedTuple):
 
     def of_peak(self, peaks: Peaks) -> float:
         """Return the fraction of the peak: of the product's for a product, else of the copy's, which caches may exceed."""
-        return (self.flops / peaks.flops if self.flops else self.bytes / peaks.bytes) / self.seconds
+        return (self.flops / peaks.flops if self.flops else self.bytes / peaks.bytes) / self.seconds if self.seconds else math.nan
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def measure(name: str, trainer: type[Trainer], job: EpochJob) -> Operations:
     del epochs[0], timed[0]  # the warm-up
     between = [epoch - sum(total.seconds for total in totals.values()) for epoch, totals in zip(epochs, timed, strict=True)]
     kinds = (
-        Operation(kind, max(median(totals[kind].seconds for totals in timed), _LEAST), total.calls, total.flops, total.bytes)
+        Operation(kind, max(median(totals[kind].seconds for totals in timed), 0.0), total.calls, total.flops, total.bytes)
         for kind, total in sorted(timed[0].items(), key=lambda item: KINDS.index(item[0]))
     )
     return Operations(name, median(epochs), median(between), tuple(kinds))
@@ -129,14 +129,14 @@ class _Section:
         function = getattr(np, name)
 
         def record(*arguments: Any, out: Any) -> None:
-            flops = 2 * out.size * arguments[0].shape[1] if name == "dot" else 0
-            moved = sum(array.nbytes for array in (*arguments, out))
+            flops = 2 * out.size * arguments[0].shape[-1] if name == "dot" else 0
+            moved = _bytes(*arguments, out)
             self._tape.record(self._watch.call, self._kind(name, out), flops, moved, function, *arguments, out)
 
         return record
 
     def record(self, function: Callable[..., Any], *arguments: Any) -> None:
-        self._tape.record(self._watch.call, "other", 0, sum(array.nbytes for array in arguments), function, *arguments)
+        self._tape.record(self._watch.call, "other", 0, _bytes(*arguments), function, *arguments)
 
     def named(self, kind: str) -> _Section:
         """Return the same tape, on which every operation is of this kind."""
@@ -171,16 +171,24 @@ def _observed(trainer: type[Trainer], watch: _Watch) -> type[Trainer]:
     return Observed
 
 
+def _bytes(*arguments: Any) -> int:
+    """Return the size of the arrays among the arguments."""
+    return sum(getattr(argument, "nbytes", 0) for argument in arguments)
+
+
 def _among(array: Any, arrays: list[Any]) -> bool:
     return any(array is other for other in arrays)
 
 
 def _cost_of_timing() -> float:
     """Return the seconds that timing adds to the time of a call."""
-    watch = _Watch()
-    for _ in range(10_000):
-        watch.call("nothing", 0, 0, _nothing)
-    return watch.totals["nothing"].seconds / 10_000
+    batches = []
+    for _ in range(50):
+        watch = _Watch()
+        for _ in range(200):
+            watch.call("nothing", 0, 0, _nothing)
+        batches.append(watch.totals["nothing"].seconds / 200)
+    return min(batches)  # a disturbed batch is longer
 
 
 def _nothing() -> None:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.commands.arguments import Commands
-from bench.commands.console import ROWS_KEPT, print_files
+from bench.commands.console import ROWS_KEPT, print_files, refuse
 from bench.commands.run import pytest_command
+from bench.contribute.child_events import parse_event
 from bench.options import Options, declare, parse, spelled
+from bench.system.progress import progress
+from bench.text.numbers import plain
 from impls import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +46,8 @@ def add_parser(commands: Commands) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Print the breakdown; return 1 if a case failed."""
+    """Print the breakdown; return 1 if a case failed, 3 if no trainer ran, or none has a breakdown."""
+    from bench import records
     from bench.anatomy.answer import anatomy
 
     if given.json and given.markdown:
@@ -52,24 +57,21 @@ def run(given: argparse.Namespace) -> int:
         raise InputError(measuring[0], "applies to a measurement", "leave out the CSV files, or this option")
     if given.directory and not given.csv:
         raise InputError(f"-o {given.directory}", "applies to CSV files", "give --results DIR for a measurement")
-    beside, code = given.json or given.markdown, 0
-    if given.csv:
-        answer = anatomy(given.csv)
-    else:
-        measured, code = _measure(given)
-        if measured is None:
-            return code
-        answer = measured
+    if given.directory:
+        records.check_writable(given.directory, option="-o")
+    answer, code = (anatomy(given.csv), 0) if given.csv else _measure(given)
+    if answer is None:
+        return code
     print(answer.json() if given.json else answer.markdown() if given.markdown else answer.text())
     if given.directory:
         from bench.plot import charts
 
-        print_files(charts.draw_anatomy(answer, given.directory), beside=beside)
+        print_files(charts.draw_anatomy(answer, given.directory), beside=given.json or given.markdown)
     return code
 
 
 def _measure(given: argparse.Namespace) -> tuple[Anatomy | None, int]:
-    """Time the trainers in a child process, then look into those that allow it. Return the anatomy and the exit code."""
+    """Time the trainers in a child process, then look into those that allow it. Return the anatomy, if there is one, and the exit code."""
     from bench.anatomy.answer import anatomy
 
     if given.bench_threads is None:
@@ -79,8 +81,14 @@ def _measure(given: argparse.Namespace) -> tuple[Anatomy | None, int]:
     ended = _timed(given)
     new = [path for path in options.results.glob("*.csv") if path not in before and not path.name.endswith(".partial.csv")]
     if not new:
-        return None, 2 if ended.code == _USAGE else 1
-    return _looked_into(anatomy(new), options), 1 if ended.code else 0
+        return None, 3 if not ended.code else 2 if ended.code == _USAGE else 1
+    code = 1 if ended.code else 0
+    try:
+        answer = anatomy(new)
+    except InputError:
+        refuse("the calls of no trainer were measured; the warnings above say why")
+        return None, code or 3
+    return _looked_into(answer, options), code
 
 
 def _timed(given: argparse.Namespace) -> Ended:
@@ -88,9 +96,17 @@ def _timed(given: argparse.Namespace) -> Ended:
     from bench.system.launcher import without_launcher
     from bench.system.line_runner import run_lines
 
-    command = pytest_command(["--benchmark-only", "--anatomy", *spelled(given, without=())])
+    def show(line: str) -> None:
+        event = parse_event(line)
+        if event is None:
+            progress("")
+            print(line, file=sys.stderr, flush=True)
+        elif "begins" in event:
+            progress(f"{' '.join(event['begins'])}: timing")
+
+    command = pytest_command(["-p", "bench.contribute.case_log", "--benchmark-only", "--anatomy", *spelled(given, without=())])
     environment = own_code.environment(without_launcher(os.environ))
-    return run_lines(command, env=environment, seconds=float("inf"), line=lambda line: print(line, file=sys.stderr, flush=True))
+    return run_lines(command, env=environment, seconds=float("inf"), line=show)
 
 
 def _looked_into(answer: Anatomy, options: Options) -> Anatomy:
@@ -99,7 +115,7 @@ def _looked_into(answer: Anatomy, options: Options) -> Anatomy:
     from bench.machine import affinity
     from bench.machine.roofline import Peaks
     from bench.verify.verification import whole_epoch
-    from impls import Unsupported, load_trainer
+    from impls import load_trainer
 
     affinity.limit_threads(options.threads)
     workloads = {workload.name: workload for workload in options.workloads}
@@ -108,13 +124,27 @@ def _looked_into(answer: Anatomy, options: Options) -> Anatomy:
         epoch = whole_epoch(workloads[job.workload], splits)
         for name in trainers:
             kind = load_trainer(name)
+            progress(f"{job.workload} {name}: operations")
             if operations.has_operations(kind):
                 row = answer.timings.rows[configuration, job, name]
-                found.append((job, operations.measure(name, kind, epoch), Peaks(row["peak_flops"], row["peak_bytes"])))
+                with _warned(name, "operations"):
+                    found.append((job, operations.measure(name, kind, epoch), Peaks(row["peak_flops"], row["peak_bytes"])))
             elif kind.device == "gpu":
-                if timeline := gpu_timeline.measure(kind, epoch):
-                    timelines.append((job, name, timeline))
+                with _warned(name, "timeline"):
+                    if timeline := gpu_timeline.measure(kind, epoch):
+                        timelines.append((job, name, timeline))
                 if name in stage_clocks.CLOCKED:
-                    with suppress(Unsupported):  # the clocks take space that a large network needs
+                    with _warned(name, "stages"):
                         clocks.append((job, name, stage_clocks.measure(stage_clocks.CLOCKED[name](kind), epoch)))
+    progress("")
     return replace(answer, operations=found, timelines=timelines, clocks=clocks)
+
+
+@contextmanager
+def _warned(trainer: str, what: str) -> Iterator[None]:
+    """Print any exception as a warning: the breakdown counts more."""
+    try:
+        yield
+    except Exception as error:
+        progress("")
+        print(f"warning: {trainer}: its {what} were not measured ({plain(f'{type(error).__name__}: {error}')})", file=sys.stderr)

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from bench.commands.arguments import Commands
 from bench.system.progress import progress
-from bench.text.numbers import digits
+from bench.text.numbers import counted, digits
 from bench.text.tables import Table
 
 if TYPE_CHECKING:
     from bench.machine.rates import Rates
+    from bench.machine.sensors import Sensors
 
 
 def add_parser(commands: Commands) -> None:
@@ -28,7 +29,7 @@ def add_parser(commands: Commands) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print the machine's columns, its rates, and warnings about its settings, restrictions of this process and unsuitable BLAS kernels."""
-    from bench.machine import affinity, blas, clock, energy, power_settings, rates
+    from bench.machine import affinity, blas, clock, energy, power_settings, rates, sensors
     from bench.machine.identity import describe
     from bench.machine.restrictions import restrictions
 
@@ -53,10 +54,15 @@ def run(given: argparse.Namespace) -> int:
         }
         print(json.dumps({**asdict(machine), **checks}))
         return 0
-    print(Table("", ("", ""), [*machine.lines(), ("clock", str(ticking)), ("energy", named or f"none: {no_counter}")]).text())
+    facts = [
+        ("clock", str(ticking)),
+        ("sensors", _sensors(sensors.read("cpu"))),
+        ("energy", "; ".join(filter(None, (named or "none", no_counter)))),
+    ]
+    print(Table("", ("", ""), [*machine.lines(), *facts]).text())
     print(f"\n{_rates(measured).text()}")
     if curves:
-        print(f"\n{_curves(curves).text()}")
+        print(f"\n{_curves(curves, affinity.default_threads()).text()}")
     for line in (*restricted, *([warning] if warning else [])):
         print(f"warning: {line}")
     return 0
@@ -68,7 +74,18 @@ def _rates(measured: Sequence[Rates]) -> Table:
     return Table("Rates of a large matrix product and of a large copy, read and written", headings, rows, numbers=True)
 
 
-def _curves(curves: Mapping[str, Mapping[int, float]]) -> Table:
+def _sensors(read: Sensors) -> str:
+    known = [f"{read.mhz:,.0f} MHz"] if read.mhz else []
+    known += [f"{read.celsius:.0f} degrees Celsius"] if read.celsius else []
+    return ", ".join(known) or "the system shows no clock frequency and no temperature"
+
+
+def _curves(curves: Mapping[str, Mapping[int, float]], threads: int) -> Table:
     first = next(iter(curves.values()))
     rows = [(str(size), *(digits(curve[size] / 1e9) for curve in curves.values())) for size in first]
-    return Table("Rate of a product of square matrices", ("rows", *(f"{dtype} GFLOP/s" for dtype in curves)), rows, numbers=True)
+    return Table(
+        f"Rate of a product of square matrices, with {counted(threads, 'thread')}",
+        ("rows", *(f"{dtype} GFLOP/s" for dtype in curves)),
+        rows,
+        numbers=True,
+    )

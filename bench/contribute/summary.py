@@ -95,7 +95,7 @@ def _timing(job: JobKey, rows: pd.DataFrame) -> Table:
         share = f"{np.median(mine['fraction_of_limit']):.0%}" if mine["fraction_of_limit"].notna().all() else "-"
         epoch, software = duration_interval(intervals.median(seconds)), f"{mine['library'].iloc[0]}, {mine['device'].iloc[0]}"
         lines.append([flagged.get(trainer, trainer), epoch, speedup, str(len(seconds)), share, software])
-        used.append(energy_use.energy_use(mine.iloc[0].to_dict(), float(np.median(seconds))))
+        used.append(energy_use.energy_use(mine.iloc[0].to_dict()))
     more, cells = energy_use.columns(used)
     lines = [[*line, *energy] for line, energy in zip(lines, cells, strict=True)]
     headings = ["trainer", "epoch (95 %)", f"over {BASELINE} (95 %)", "rounds", "of peak", "library, device", *more]

@@ -18,36 +18,38 @@ import numpy as np
 
 from bench.machine import gpu
 from bench.machine.processor import text_of
+from bench.stats import intervals
 
 _POWERCAP = Path("/sys/class/powercap")
 _IDLE_SECONDS, _POLL = 1.0, 0.002
-_SURE = 1.96  # standard errors of a 95 % interval
+_MOST_WATTS = 1000  # of a processor package
 
 
 class Joules(NamedTuple):
-    """Energy of an epoch as columns of the CSV: the mean of the rounds with a 95 % interval, the power at idle, the counters."""
+    """Energy of an epoch as columns of the CSV: the mean of the rounds with its interval, the power in rounds and at idle, the counters."""
 
     joules: float | None = None
     joules_low: float | None = None
     joules_high: float | None = None
+    watts: float | None = None
     idle_watts: float | None = None
     energy_counters: str = ""
 
 
 class Counter:
-    """A counter that returns to 0 after a range."""
+    """A counter that may return to 0 after a range."""
 
     def __init__(self, name: str, read: Callable[[], float], span: float = math.inf) -> None:
-        """name: in results; read: returns joules; span: joules at which the counter returns to 0"""
-        self.name = name
-        self._read, self._span = read, span
+        """name: in results; read: returns joules; span: joules at which the counter returns to 0, if it does"""
+        self.name, self.span = name, span
+        self._read = read
         self._last, self._before = read(), 0.0
 
     def joules(self) -> float:
-        """Return a number of joules that never falls, if it is called at least once in each range."""
+        """Return a number of joules that never falls, if it is called at least once in each range. NaN after a fall without a range."""
         now = self._read()
         if now < self._last:
-            self._before += self._span
+            self._before += self.span if math.isfinite(self.span) else math.nan
         self._last = now
         return self._before + now
 
@@ -56,18 +58,23 @@ class Counter:
 class Counters:
     """The counters of a device, at least one.
 
-    idle_watts  power while this process does nothing
+    idle_watts  power while this process does nothing; None if the counters are too coarse for that
     step        largest time between two steps of a counter, in seconds
     """
 
     counters: Sequence[Counter]
-    idle_watts: float
+    idle_watts: float | None
     step: float
 
     @property
     def names(self) -> str:
         """The names of the counters."""
         return " + ".join(counter.name for counter in self.counters)
+
+    @property
+    def longest(self) -> float:
+        """The seconds of a round in which no counter can pass its range twice."""
+        return min(counter.span for counter in self.counters) / _MOST_WATTS
 
     def joules(self) -> float:
         """Return the sum of the counters."""
@@ -92,21 +99,21 @@ class Meter:
         self._joules.append(self._counters.joules() - self._begin)
 
     def result(self) -> Joules:
-        """Return the energy of the rounds so far.
+        """Return the energy of the rounds so far; nothing if a counter may have lost some.
 
-        Each of a round's two readings may be a step old, independently of the others. So the mean of n rounds has a standard error from
-        their spread, and another of sqrt(2 / n) steps.
+        Each of a round's two readings may be a step old, independently of the others. So the mean of n rounds has a standard error of
+        sqrt(2 / n) steps, in addition to that from their spread.
         """
-        n, mean = len(self._joules), float(np.mean(self._joules))
+        if not np.isfinite(self._joules).all() or max(self._seconds) > self._counters.longest:
+            return Joules()
         watts = sum(self._joules) / sum(self._seconds)
-        spread = float(np.std(self._joules, ddof=1)) / math.sqrt(n) if n > 1 else math.inf
-        half = _SURE * math.hypot(spread, math.sqrt(2 / n) * watts * self._counters.step)
-        high = mean + half
-        return Joules(mean, max(mean - half, 0.0), high if math.isfinite(high) else None, self._counters.idle_watts, self._counters.names)
+        value, low, high = intervals.mean(self._joules, error=math.sqrt(2 / len(self._joules)) * watts * self._counters.step)
+        known = high if math.isfinite(high) else None
+        return Joules(value, max(low, 0.0), known, watts, self._counters.idle_watts, self._counters.names)
 
 
 def find(device: str, powercap: Path = _POWERCAP) -> tuple[list[Counter], str]:
-    """Return the counters of the device, and why there is none; a GPU's epoch is counted on the processors, too.
+    """Return the counters of the device, and why some are missing. The energy of a GPU's epoch includes that of the processors.
 
     device    "cpu" or "gpu"
     powercap  directory where Linux shows RAPL's counters
@@ -114,7 +121,7 @@ def find(device: str, powercap: Path = _POWERCAP) -> tuple[list[Counter], str]:
     counters, reason = _rapl(powercap)
     if device == "gpu":
         of_gpu = _nvml()
-        return ([*counters, of_gpu], "") if of_gpu else ([], "NVML shows no energy of this GPU")
+        return ([*counters, of_gpu], reason) if of_gpu else ([], "NVML shows no energy of this GPU")
     return counters, reason
 
 
@@ -128,13 +135,14 @@ def measured(counters: Sequence[Counter]) -> Counters:
             if (joules := counter.joules()) != seen[-1][1]:
                 seen.append((time.perf_counter(), joules))
     idle = [_between_steps(seen[1:]) for seen in steps]  # the first reading is in the middle of a step
-    return Counters(counters, sum(watts for watts, _ in idle), max(longest for _, longest in idle))
+    watts = sum(watts for watts, _ in idle)
+    return Counters(counters, watts if math.isfinite(watts) else None, max(longest for _, longest in idle))
 
 
 def _between_steps(seen: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Return the watts from the first step of a counter to its last, and the largest time between two steps."""
+    """Return the watts from the first step of a counter to its last, and the largest time between two steps. NaN without two steps"""
     if len(seen) < 2:
-        return 0.0, _IDLE_SECONDS
+        return math.nan, _IDLE_SECONDS
     times, joules = np.array(seen).T
     return float((joules[-1] - joules[0]) / (times[-1] - times[0])), float(np.diff(times).max())
 

@@ -23,20 +23,24 @@ class MemoryUse(NamedTuple):
 class PeakMemory:
     """Measures the peak from its creation on. On other systems than Linux, the host's peak is unknown: it cannot be reset."""
 
-    def __init__(self, process: Path = _PROCESS) -> None:
-        """Return freed memory to the system, and reset the peaks. process: directory where Linux shows this process"""
-        self._process = process
+    def __init__(self, library: str, process: Path = _PROCESS) -> None:
+        """Return freed memory to the system, and reset the peaks.
+
+        library  of the trainer; the memory of a GPU is known for those with a pool that can be asked, CuPy and PyTorch
+        process  directory where Linux shows this process
+        """
+        self._library, self._process = library, process
         with suppress(OSError, AttributeError):  # only glibc has it
             ctypes.CDLL(None).malloc_trim(0)
         self._before: int | None = None
         with suppress(OSError):
             (process / "clear_refs").write_text(_RESET_PEAK)
             self._before = self._read("VmRSS")
-        self._gpu_before = _gpu_peak(reset=True)
+        self._gpu_before = _gpu_peak(library, reset=True)
 
     def result(self) -> MemoryUse:
         """Return the peaks beyond the memory at creation."""
-        peak, gpu_peak = self._read("VmHWM"), _gpu_peak(reset=False)
+        peak, gpu_peak = self._read("VmHWM"), _gpu_peak(self._library, reset=False)
         host = None if self._before is None or peak is None else float(max(peak - self._before, 0))
         device = None if gpu_peak is None else float(max(gpu_peak - (self._gpu_before or 0), 0))
         return MemoryUse(host, device)
@@ -48,18 +52,18 @@ class PeakMemory:
         return None
 
 
-def _gpu_peak(*, reset: bool) -> int | None:
-    """Return the bytes that the pools of CuPy and PyTorch have taken from the GPU. reset: return unused memory to the GPU first"""
-    found = []
+def _gpu_peak(library: str, *, reset: bool) -> int | None:
+    """Return the bytes that the library's pool has reserved on the GPU at most. reset: return unused memory to the GPU first"""
+    module = sys.modules.get(library)
     with suppress(Exception):  # a library may have no device, or fail in any way
-        if cupy := sys.modules.get("cupy"):
-            pool = cupy.get_default_memory_pool()
+        if module and library == "cupy":
+            pool = module.get_default_memory_pool()
             if reset:
                 pool.free_all_blocks()
-            found.append(int(pool.total_bytes()))  # a pool keeps what it has taken
-    with suppress(Exception):
-        if (torch := sys.modules.get("torch")) and torch.cuda.is_initialized():
+            return int(pool.total_bytes())  # the pool keeps what it has reserved
+        if module and library == "torch" and module.cuda.is_initialized():
             if reset:
-                torch.cuda.reset_peak_memory_stats()
-            found.append(int(torch.cuda.max_memory_allocated()))
-    return sum(found) if found else None
+                module.cuda.empty_cache()
+                module.cuda.reset_peak_memory_stats()
+            return int(module.cuda.max_memory_reserved())
+    return None

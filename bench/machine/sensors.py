@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from statistics import fmean
 from typing import Any, NamedTuple
 
 import psutil
@@ -18,15 +17,22 @@ _CPU_SENSORS = ("coretemp", "k10temp", "zenpower", "cpu_thermal")  # Linux's nam
 
 # Reasons of NVML, by the bits that it returns. The others, such as an idle GPU, are no throttling.
 _REASONS = {0x04: "power cap", 0x08: "hardware slowdown", 0x20: "temperature", 0x40: "temperature", 0x80: "power brake"}
+_POLICIES = {0: "power cap", 1: "temperature"}  # NVML_PERF_POLICY_POWER and _THERMAL
 
 
 class Sensors(NamedTuple):
-    """A reading. mhz: clock frequency; celsius: temperature; throttled: present reasons; throttle_events: number since the start"""
+    """A reading.
+
+    mhz        clock frequency: of the fastest processor, because an idle one clocks down
+    celsius    temperature
+    throttled  reasons for throttling at this moment
+    throttles  events or nanoseconds of throttling since the start, by reason
+    """
 
     mhz: float | None = None
     celsius: float | None = None
     throttled: frozenset[str] = frozenset()
-    throttle_events: int = 0
+    throttles: tuple[tuple[str, int], ...] = ()
 
 
 class Changes(NamedTuple):
@@ -41,10 +47,10 @@ class Changes(NamedTuple):
     @classmethod
     def between(cls, before: Sensors, after: Sensors) -> Changes:
         """Return the changes from one reading to another."""
-        reasons = before.throttled | after.throttled
-        if after.throttle_events > before.throttle_events:
-            reasons |= {"temperature"}
-        return cls(before.mhz, after.mhz, before.celsius, after.celsius, " and ".join(sorted(reasons)))
+        first = dict(before.throttles)
+        rising = {reason for reason, number in after.throttles if number > first.get(reason, number)}
+        reasons = sorted(before.throttled | after.throttled | rising)
+        return cls(before.mhz, after.mhz, before.celsius, after.celsius, " and ".join(reasons))
 
 
 def read(device: str, cpus: Path = CPUS) -> Sensors:
@@ -56,7 +62,7 @@ def _of_cpu(cpus: Path) -> Sensors:
     mine = [cpus / f"cpu{number}" for number in affinity.processors()]
     kilohertz = _numbers(cpu / "cpufreq" / "scaling_cur_freq" for cpu in mine)
     events = _numbers(cpu / "thermal_throttle" / f"{what}_throttle_count" for cpu in mine for what in ("core", "package"))
-    return Sensors(fmean(kilohertz) / 1000 if kilohertz else None, _cpu_celsius(), throttle_events=sum(events))
+    return Sensors(max(kilohertz) / 1000 if kilohertz else None, _cpu_celsius(), throttles=(("temperature", sum(events)),))
 
 
 def _cpu_celsius() -> float | None:
@@ -79,7 +85,11 @@ def _of_gpu() -> Sensors:
 
     mhz, celsius = asked("nvmlDeviceGetClockInfo", nvml.NVML_CLOCK_SM), asked("nvmlDeviceGetTemperature", nvml.NVML_TEMPERATURE_GPU)
     bits = asked("nvmlDeviceGetCurrentClocksThrottleReasons") or 0
-    return Sensors(mhz and float(mhz), celsius and float(celsius), frozenset(reason for bit, reason in _REASONS.items() if bits & bit))
+    present = frozenset(reason for bit, reason in _REASONS.items() if bits & bit)
+    # The present reasons of an idle GPU are none, so the times of throttling count, too.
+    times = [(reason, asked("nvmlDeviceGetViolationStatus", policy)) for policy, reason in _POLICIES.items()]
+    throttles = tuple((reason, int(status.violationTime)) for reason, status in times if status)
+    return Sensors(mhz and float(mhz), celsius and float(celsius), present, throttles)
 
 
 def _numbers(files: Iterable[Path]) -> list[int]:

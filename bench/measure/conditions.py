@@ -9,6 +9,7 @@ from bench.machine.energy import Joules
 from bench.machine.load import Meter, Shares
 from bench.machine.peak_memory import MemoryUse, PeakMemory
 from bench.machine.sensors import Changes
+from impls import Trainer
 
 
 class Conditions(NamedTuple):
@@ -27,10 +28,10 @@ class Conditions(NamedTuple):
 class ConditionsMeter:
     """Measures the conditions of a case. Call its methods in this order; `begin_round` and `end_round` for each round."""
 
-    def __init__(self, device: str, counters: energy.Counters | None) -> None:
-        """Begin before the trainer is constructed. counters: of the device's energy, if it has any"""
-        self._device = device
-        self._memory = PeakMemory()
+    def __init__(self, trainer: type[Trainer], counters: energy.Counters | None) -> None:
+        """Begin before the trainer is constructed. counters: of its device's energy, if it has any"""
+        self._device = trainer.device
+        self._memory = PeakMemory(trainer.library)
         self._energy = energy.Meter(counters) if counters else None
 
     def begin_epochs(self) -> None:
@@ -38,8 +39,8 @@ class ConditionsMeter:
         self._load = Meter()
 
     def begin_rounds(self) -> None:
-        """Begin after the warm-up, when the clocks are as in the rounds."""
-        self._before = sensors.read(self._device)
+        """Begin immediately after a warm-up epoch, because the clock of an idle processor falls."""
+        self._before = self._after = sensors.read(self._device)
 
     def begin_round(self) -> None:
         """Begin immediately before a round."""
@@ -50,9 +51,9 @@ class ConditionsMeter:
         """End immediately after a round."""
         if self._energy:
             self._energy.end()
+        self._after = sensors.read(self._device)
 
     def result(self) -> Conditions:
-        """Return the conditions, immediately after the last round."""
-        after = sensors.read(self._device)
+        """Return the conditions after the last round."""
         used = self._energy.result() if self._energy else Joules()
-        return Conditions(self._load.shares(), self._memory.result(), used, Changes.between(self._before, after))
+        return Conditions(self._load.shares(), self._memory.result(), used, Changes.between(self._before, self._after))

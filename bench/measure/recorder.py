@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from bench import records
-from bench.anatomy.calls import Calls
+from bench.anatomy import calls
 from bench.machine import blas, peaks
 from bench.machine.clock import Clock
 from bench.machine.identity import Machine, versioned
@@ -25,12 +25,6 @@ from impls import Dataset, Trainer, locate
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_CALL_COLUMNS = (
-    *("call_seconds", "call_seconds_low", "call_seconds_high", "call_seconds_fitted"),
-    *("step_seconds", "step_seconds_low", "step_seconds_high"),
-    *("example_seconds", "example_seconds_low", "example_seconds_high"),
-)
 
 
 @dataclass(frozen=True)
@@ -59,15 +53,12 @@ class Epochs:
     accuracies  fraction of the test images classified correctly after each epoch
     max_error   error of the verification
     conditions  conditions during the epochs
-    calls       the calls of an epoch, and the arrays that a step allocates, if they were measured
     """
 
     seconds: Sequence[float]
     accuracies: Sequence[float]
     max_error: float
     conditions: Conditions
-    calls: Calls | None = None
-    arrays: float | None = None
 
 
 @dataclass
@@ -119,8 +110,16 @@ class Recorder:
         self.rows += rows
         self.writer.add(rows)
 
+    def amend(self, case: Case, columns: Mapping[str, Any]) -> None:
+        """Set some columns in all rows of a case."""
+        amended = [replace(row, **columns) for row in self.of(case)]
+        self.withdraw(case)
+        self.rows += amended
+        with suppress(WriteError):  # the run tries again at its end
+            self.writer.add(amended)
+
     def withdraw(self, case: Case) -> None:
-        """Remove the rows of a case whose trainer failed verification after timing."""
+        """Remove the rows of a case."""
         theirs = self.of(case)
         before = self.rows.index(theirs[0]) if theirs else len(self.rows)
         after = [row for row in self.rows[before:] if row not in theirs]
@@ -176,21 +175,10 @@ class Recorder:
                 **epochs.conditions.columns(),
                 flops_after=flops_after,
                 implementation=":".join(locate(case.trainer)),
-                **_call_columns(epochs.calls),
-                arrays_per_step=epochs.arrays,
+                **calls.UNKNOWN,
             )
             for number, (second, accuracy) in enumerate(zip(epochs.seconds, epochs.accuracies, strict=True), start=1)
         ]
-
-
-def _call_columns(calls: Calls | None) -> dict[str, Any]:
-    """Return the columns about calls. A cost without a fit is empty."""
-    if calls is None:
-        numbers: dict[str, float | None] = dict.fromkeys(_CALL_COLUMNS)
-        return {**numbers, "call_fit": ""}
-    values = (*calls.seconds, calls.predicted, *calls.step, *calls.example)
-    known = {name: value if np.isfinite(value) else None for name, value in zip(_CALL_COLUMNS, values, strict=True)}
-    return {**known, "call_fit": "batch " + " ".join(map(str, calls.batch_sizes)) if calls.batch_sizes else ""}
 
 
 def _exceeded(best: Peaks, work: Work, seconds: float) -> bool:

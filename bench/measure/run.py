@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Literal
 
 from bench import records
 from bench.machine import affinity, blas, clock, energy, power_settings
+from bench.machine.energy import Counters
 from bench.machine.identity import Machine, describe
 from bench.machine.restrictions import restrictions
 from bench.measure.case import Case, absent
@@ -20,7 +22,7 @@ from bench.options import Options
 from bench.records import WriteError
 from bench.system import launcher
 from bench.text.numbers import counted
-from impls import InputError
+from impls import InputError, load_trainer
 
 
 @dataclass
@@ -30,6 +32,7 @@ class Run:
     inputs    inputs of the trainers
     outcomes  outcomes of the cases
     recorder  recorder of the rows
+    energy    counters of the energy of a device, "cpu" or "gpu", if it has any
     files     files that the run has written; complete after `close` and `draw`
     """
 
@@ -38,8 +41,8 @@ class Run:
     inputs: Inputs
     outcomes: Outcomes
     recorder: Recorder
+    energy: dict[str, Counters] = field(default_factory=dict)
     files: list[Path] = field(default_factory=list)
-    _energy: dict[str, energy.Counters | None] = field(default_factory=dict)
 
     @property
     def machine(self) -> Machine:
@@ -55,13 +58,6 @@ class Run:
     def warnings(self) -> list[str]:
         """Warnings to print at the end of the run."""
         return self.recorder.warnings
-
-    def energy_counters(self, device: str) -> energy.Counters | None:
-        """Return the energy counters of the device, "cpu" or "gpu", or None. The first call measures the power at idle."""
-        if device not in self._energy:
-            counters, _ = energy.find(device)
-            self._energy[device] = energy.measured(counters) if counters else None
-        return self._energy[device]
 
     def prefix(self, case: Case) -> str:
         """Return the start of a line about the case: its number, the number of cases, and its name."""
@@ -136,4 +132,11 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
         warnings=warnings,
     )
     cases = [Case(workload, name, reason) for workload in options.workloads for name, reason in trainers.items()]
-    return Run(options, cases, inputs, Outcomes(), recorder)
+    counters = _counters(trainers) if kind == "timing" and ranks == 1 else {}
+    return Run(options, cases, inputs, Outcomes(), recorder, counters)
+
+
+def _counters(trainers: Mapping[str, str | None]) -> dict[str, Counters]:
+    """Return the energy counters of the devices of the trainers that can run, and measure their power at idle, before the first case."""
+    found = {device: energy.find(device)[0] for device in {load_trainer(name).device for name, absent in trainers.items() if not absent}}
+    return {device: energy.measured(counters) for device, counters in found.items() if counters}

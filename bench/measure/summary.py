@@ -98,7 +98,7 @@ def _table(run: Run, cases: Sequence[Case]) -> Table:
         limit = f"{np.median([row.fraction_of_limit or 0.0 for row in run.recorder.of(case)]):.0%}"
         rows.append((case.trainer, duration_interval(epoch), str(len(mine)), rate, speedup, limit, accuracy))
         this = (recorded["workload"] == case.workload.name) & (recorded["trainer"] == case.trainer)
-        used.append(energy_use.energy_use(recorded[this].iloc[0].to_dict(), epoch.value))
+        used.append(energy_use.energy_use(recorded[this].iloc[0].to_dict()))
     more, cells = energy_use.columns(used)
     title = workload.title(workload.layers(run.inputs.splits.training), one.examples)
     return Table(title, (*headings, *more), [(*row, *energy) for row, energy in zip(rows, cells, strict=True)], numbers=True)

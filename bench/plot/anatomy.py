@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from bench.analysis.timings import JobKey
 from bench.anatomy.breakdown import PARTS, Breakdown
@@ -19,7 +20,7 @@ _HATCHES = ("", "..", "//", "")
 _NAMES = (
     "arithmetic: at the peak of a matrix product",
     "memory: at the peak of a copy",
-    "calls: the same steps of a network of single units",
+    "calls: overhead of Python, library and launches",
     "rest: caches, small shapes, waiting",
 )
 _READABLE = 0.07  # of a bar: a smaller part has no number
@@ -39,6 +40,7 @@ def draw(jobs: Mapping[JobKey, Mapping[str, Breakdown]], subtitle: str) -> Figur
         longest = max(one.epoch.value for one in trainers.values())
         seconds.set_xlim(0, 1.22 * longest)  # space for the label of the longest bar
         seconds.set_xlabel("seconds")
+        seconds.xaxis.set_major_locator(MaxNLocator(6, prune="upper"))  # the last label would meet the first of the other panel
         percent.set_xlim(0, 100)
         percent.set_xlabel("percent of the epoch")
     patches = [
@@ -46,8 +48,11 @@ def draw(jobs: Mapping[JobKey, Mapping[str, Breakdown]], subtitle: str) -> Figur
         for position, (colour, hatch, name) in enumerate(zip(PART_COLOURS, _HATCHES, _NAMES, strict=True))
         if any(one.drawn[position] for trainers in jobs.values() for one in trainers.values())
     ]
-    if not all(one.holds for trainers in jobs.values() for one in trainers.values()):
-        patches.append(Patch(alpha=0, label="* no fixed costs per step and per example explain the calls"))
+    every = [one for trainers in jobs.values() for one in trainers.values()]
+    if not all(one.holds for one in every):
+        patches.append(Patch(alpha=0, label="* the calls have no fixed costs per step and per example"))
+    if any(one.overlaps for one in every):
+        patches.append(Patch(alpha=0, label="+ parts overlap: they add up to more than the epoch"))
     figure.legend(handles=patches, frameon=False, loc="outside lower left", ncols=2, fontsize=9.5)
     return figure
 
@@ -55,12 +60,12 @@ def draw(jobs: Mapping[JobKey, Mapping[str, Breakdown]], subtitle: str) -> Figur
 def _bars(axis: Axes, trainers: Mapping[str, Breakdown], *, percent: bool) -> None:
     for position, one in enumerate(trainers.values()):
         start, unit = 0.0, 100 / one.epoch.value if percent else 1.0
-        for name, length, colour, hatch in zip(PARTS, one.drawn, PART_COLOURS, _HATCHES, strict=True):
+        for name, length, part, colour, hatch in zip(PARTS, one.drawn, one.seconds, PART_COLOURS, _HATCHES, strict=True):
             axis.barh(position, unit * length, left=unit * start, height=0.66, color=colour, hatch=hatch, edgecolor="white", lw=0)
             share = length / one.epoch.value
-            if percent and share >= _READABLE:
+            if percent and share >= _READABLE:  # the number is the true one, also in a bar that is shortened because parts overlap
                 box = {"facecolor": colour, "edgecolor": "none", "pad": 1.2}  # the hatch must not cross the number
-                text = f"{share:.0%}" + (f" {name}" if share >= 4 * _READABLE else "")
+                text = f"{part / one.epoch.value:.0%}" + (f" {name}" if share >= 3.3 * _READABLE else "")
                 axis.text(
                     unit * (start + length / 2), position, text, ha="center", va="center", fontsize=9, color=style.ink(colour), bbox=box
                 )
@@ -74,7 +79,7 @@ def _bars(axis: Axes, trainers: Mapping[str, Breakdown], *, percent: bool) -> No
                 va="center",
                 fontweight="bold",
             )
-    names = [name if one.holds else f"{name} *" for name, one in trainers.items()]
+    names = [f"{name}{'' if one.holds else ' *'}{' +' if one.overlaps else ''}" for name, one in trainers.items()]
     axis.set_yticks(range(len(names)), names)
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.grid(axis="x", color="#e4e4e4")

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bench.paired.duel import Duel
     from bench.paired.pair import Pair
 
+_MOST_JOBS = 8  # in the anatomy of a grid
 _LIMITS = ["flops", "bytes", "peak_flops", "peak_bytes"]
 
 
@@ -73,7 +74,8 @@ def figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         if not limited.empty:
             yield "roofline", roofline.draw(times, configuration, limited, subtitle)
         _, parts = breakdowns(mine)
-        if by_job := {job: of for (_, job), of in parts.items() if job.width is None}:
+        by_job = {job: of for (_, job), of in parts.items() if job.width is None or len(parts) <= _MOST_JOBS}
+        if by_job:
             yield "anatomy", anatomy.draw(by_job, subtitle)
         for (whose, _), grid in all_grids.items():
             if whose == configuration:
@@ -107,15 +109,19 @@ def draw_comparison(answer: Comparison, directory: Path, between: tuple[str, str
 
 
 def draw_anatomy(answer: Anatomy, directory: Path) -> list[Path]:
-    """Draw the breakdowns of an `anatomy` as anatomy.png and anatomy.svg in the directory, a pair for each configuration."""
+    """Draw the breakdowns of an `anatomy` in the directory: anatomy.png and .svg, or a pair for each configuration, dataset and dtype."""
     records.check_writable(directory, option="-o")
-    by_configuration: dict[Configuration, dict[JobKey, Mapping[str, Breakdown]]] = {}
+    groups: dict[tuple[Configuration, str, str], dict[JobKey, Mapping[str, Breakdown]]] = {}
     for (configuration, job), parts in answer.breakdowns.items():
-        by_configuration.setdefault(configuration, {})[job] = parts
+        groups.setdefault((configuration, job.dataset, job.dtype), {})[job] = parts
+    drawn = []
+    for (configuration, dataset, dtype), jobs in groups.items():
+        job, parts = next(iter(jobs.items()))
+        subtitle = style.subtitle(pd.DataFrame([answer.timings.rows[configuration, job, next(iter(parts))]]))
+        name = slug(f"anatomy {configuration.label} {dataset} {dtype}") if len(groups) > 1 else "anatomy"
+        drawn.append((name, jobs, subtitle + (f" · {configuration.label}" if len(groups) > 1 else "")))
     with style.in_use():
-        return style.save(
-            [("anatomy", anatomy.draw(jobs, configuration.label)) for configuration, jobs in by_configuration.items()], directory
-        )
+        return style.save([(name, anatomy.draw(jobs, subtitle)) for name, jobs, subtitle in drawn], directory)
 
 
 def draw_history(answer: History, directory: Path) -> list[Path]:

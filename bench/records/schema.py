@@ -113,14 +113,15 @@ class Row:
     joules: Annotated[float | None, Column("energy of an epoch, the mean of the rounds", schema=6)]
     joules_low: Annotated[float | None, Column("lower end of its 95 % interval", schema=6)]
     joules_high: Annotated[float | None, Column("upper end of its 95 % interval", schema=6)]
-    idle_watts: Annotated[float | None, Column("power while the process did nothing", schema=6)]
-    energy_counters: Annotated[str, Column("counters of the energy", schema=6)]
-    clock_mhz: Annotated[float | None, Column("clock frequency of the processors or the GPU before the rounds", schema=6)]
+    watts: Annotated[float | None, Column("power during the rounds", schema=6)]
+    idle_watts: Annotated[float | None, Column("power before the first case, while the process did nothing", schema=6)]
+    energy_counters: Annotated[str, Column("counters of the energy", schema=6, fact=True)]
+    clock_mhz: Annotated[float | None, Column("clock frequency of the fastest processor or the GPU before the rounds", schema=6)]
     clock_mhz_after: Annotated[float | None, Column("the same after the rounds", schema=6)]
     celsius: Annotated[float | None, Column("temperature of the processors or the GPU before the rounds", schema=6)]
     celsius_after: Annotated[float | None, Column("the same after the rounds", schema=6)]
     throttled: Annotated[str, Column("reasons why the device lowered its clock", schema=6)]
-    arrays_per_step: Annotated[float | None, Column("arrays that NumPy allocates in a step", schema=6)]
+    allocations_per_step: Annotated[float | None, Column("times that NumPy allocates memory for an array in a step", schema=6)]
 
 
 # Names of trainers before schema 4, and their names since. Other trainers have the old names now.

@@ -121,23 +121,24 @@ function ladder(cells) {
 }
 
 function anatomy() {
+  const signed = s => s < 0 ? `-${duration(-s)}` : s === 0 ? "-" : duration(s);
   const cases = all.anatomy.filter(c => (chosen().machine === "" || c.machine === all.machines[+chosen().machine].machine) && ofJob(c))
     .map(c => ({...c, title: all.jobs[c.job].title}));
   const several = key => new Set(cases.map(key)).size > 1;
-  const line = c => [c.trainer, ...(several(c => c.job) ? [c.title] : []), ...(several(c => c.name) ? [c.name] : [])].join(" · ");
+  const line = c => [c.trainer + (c.overlaps ? " (parts overlap)" : ""), ...(several(c => c.job) ? [c.title] : []), ...(several(c => c.name) ? [c.name] : [])].join(" · ");
   const values = cases.flatMap(c => all.parts.map((part, i) => ({line: line(c), part, order: i, second: c.drawn[i], percent: 100 * c.drawn[i] / c.epoch,
-    time: duration(c.drawn[i]), share: percent(c.drawn[i] / c.epoch)})));
+    time: signed(c.parts[i]), share: percent(c.parts[i] / c.epoch)})));
   const spec = (field, title, drawn) => ({height: 30 * cases.length, mark: {type: "bar", height: 20}, encoding: {
     y: {field: "line", type: "nominal", title: null, sort: null, axis: {labelLimit: innerWidth < 640 ? 110 : 260}},
     x: {field, type: "quantitative", title, scale: drawn},
     color: {field: "part", type: "nominal", title: null, scale: {domain: all.parts, range: all.part_colours}}, order: {field: "order"},
     tooltip: tip(["line", "trainer"], ["part", "part"], ["time", "time"], ["share", "of the epoch"])}});
-  const signed = s => s < 0 ? `-${duration(-s)}` : s === 0 ? "-" : duration(s), whichJob = several(c => c.job) ? [["workload", c => c.title]] : [];
+  const whichJob = several(c => c.job) ? [["workload", c => c.title]] : [];
   const cost = (name, factor) => [c => c[name][0], c => c[name][0] == null ? "-" : `${digits(factor * c[name][0])} (${ends(c[name], factor)})`];
   const part = i => [all.parts[i], c => c.parts[i], c => c.parts[i] === 0 ? "-" : `${signed(c.parts[i])}, ${percent(c.parts[i] / c.epoch)}`];
   table(at("anatomy-table"), [byLadder, ["machine", c => c.name], ...whichJob, ["epoch", c => c.epoch, c => duration(c.epoch)],
     part(0), part(1), part(2), part(3), ["a step's calls, us (95 %)", ...cost("step", 1e6)], ["an example's calls, ns (95 %)", ...cost("example", 1e9)],
-    ["arrays a step", c => c.arrays],
+    ["allocations a step", c => c.allocations],
     ["error of the fit", c => c.error, c => percent(c.error) + (c.holds ? "" : " (does not hold)")]], cases, "Where an epoch's time goes");
   return Promise.all([draw(at("anatomy-seconds"), spec("second", "seconds", {}), values, "Parts of each trainer's epoch in seconds"),
     draw(at("anatomy-percent"), spec("percent", "percent of the epoch", {domain: [0, 100]}), values, "Parts of each trainer's epoch in percent")]);

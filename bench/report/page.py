@@ -143,7 +143,7 @@ def _cells(answer: Comparison) -> Iterator[dict[str, Any]]:
     for (job, trainer, configuration), cell in answer.cells.items():
         row = answer.timings.rows[configuration, job, trainer]
         rate = row["flops"] / cell.epoch.value / 1e9
-        used = energy_use(row, cell.epoch.value)
+        used = energy_use(row)
         limit = row["fraction_of_limit"] * row["seconds"] / cell.epoch.value
         yield {
             "job": jobs[job],
@@ -184,7 +184,8 @@ def _anatomy(table: pd.DataFrame, jobs: Sequence[JobKey]) -> Iterator[dict[str, 
                 "example": _short(one.example),
                 "error": _number(one.error),
                 "holds": one.holds,
-                "arrays": _number(one.arrays),
+                "overlaps": one.overlaps,
+                "allocations": _number(one.allocations),
             }
 
 

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
@@ -47,3 +49,22 @@ def catch(stop: Callable[[int, FrameType | None], None], *names: str) -> Callabl
             signal.signal(number, handler)
 
     return restore
+
+
+@contextmanager
+def postponed(*names: str) -> Iterator[None]:
+    """Postpone the named signals until the end of the block. A handler may raise an exception in any line, which some code must not see.
+
+    Only the main thread can do that; in another thread, there is no effect, and handlers do not run there.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    restore = catch(lambda number, _: arrived.append(number), *names)
+    try:
+        yield
+    finally:
+        restore()
+        for number in arrived:
+            signal.raise_signal(number)

@@ -83,8 +83,9 @@ def test_shares_of_an_epoch_are_those_of_the_committed_run():
     assert f"calls are {share('wide', 'matrix', 'calls')} of `matrix`, and {share('wide', 'matrix', 'arithmetic')} is arithmetic" in section
     assert f"{share('large', 'matrix', 'arithmetic')} of `matrix` is arithmetic" in section
     assert f"{share('large', 'loop', 'rest')} of `loop` is rest" in section
-    arrays = (f"{parts['nielsen', trainer].arrays:.0f}" for trainer in ("loop", "matrix", "matrix_tuned"))
-    assert "{} new arrays in a step of `loop`, {} of `matrix`, {} of `matrix_tuned`".format(*arrays) in section
+    allocations = (f"{parts['nielsen', trainer].allocations:.0f}" for trainer in ("loop", "matrix", "matrix_tuned"))
+    sentence = "allocates memory {} times in a step of `loop`, {} times in one of `matrix`, {} times in one of `matrix_tuned`"
+    assert sentence.format(*allocations) in section
     calls = f"{share('nielsen', 'loop', 'calls')} of `loop` is calls, and {share('nielsen', 'matrix', 'calls')} of `matrix`"
     assert calls in README
 

@@ -18,9 +18,10 @@ ROW = Row(
     cpu_id="GenuineIntel-6-143-8", microarchitecture="sapphirerapids", caches="L1d 48K L2 2048K L3 107520K", system_model="virtual machine",
     call_seconds=0.03, call_seconds_low=0.028, call_seconds_high=0.033, call_seconds_fitted=0.0305, step_seconds=5e-6,
     step_seconds_low=4e-6, step_seconds_high=6e-6, example_seconds=1e-7, example_seconds_low=0.0, example_seconds_high=2e-7,
-    call_fit="batch 2 5 20 40", memory_bytes=2e8, gpu_memory_bytes=None, joules=12.5, joules_low=12.1, joules_high=12.9, idle_watts=20.0,
+    call_fit="batch 2 5 20 40", memory_bytes=2e8, gpu_memory_bytes=None, joules=12.5, joules_low=12.1, joules_high=12.9,
+    watts=125.0, idle_watts=20.0,
     energy_counters="RAPL package-0", clock_mhz=3100.0, clock_mhz_after=3095.0, celsius=55.0, celsius_after=58.0, throttled="",
-    arrays_per_step=54.0,
+    allocations_per_step=54.0,
 )  # fmt: skip
 
 Times = Mapping[tuple[str, str], float | Sequence[float]]  # (workload, trainer) -> seconds: typical, or of each round

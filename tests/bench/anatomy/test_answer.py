@@ -33,6 +33,7 @@ def test_each_job_is_followed_by_its_operations_and_the_columns_are_explained_on
     lines = {line.split("  ")[0]: line.split() for line in text.splitlines()}
     assert lines[FORWARD][2:] == ["20.0", "ms", "50.0%", "10", "50.0", "0.0500", "50%"]
     assert lines["update"][1:] == ["10.0", "ms", "25.0%", "10", "-", "100", "200%"]
+    assert lines["the whole epoch"][3:5] == ["40.0", "ms"]
     assert lines["Python between the operations"][4:7] == ["-1.00", "ms", "-2.5%"]
 
 

@@ -8,13 +8,13 @@ import pytest
 from bench import records
 from bench.__main__ import main
 from bench.anatomy.breakdown import PARTS, breakdowns
-from bench.measure.recorder import _CALL_COLUMNS
+from bench.anatomy.calls import UNKNOWN
 from tests.support.refusals import assert_about, printed
 from tests.support.rows import written
 
 WORK = {"flops": 4_000_000_000, "bytes": 1e9, "peak_flops": 1e11, "peak_bytes": 2e10}  # 40 ms and 50 ms
 CALLS = {"call_seconds": 0.03, "call_seconds_low": 0.028, "call_seconds_high": 0.033, "call_seconds_fitted": 0.0303}
-NO_CALLS = {**dict.fromkeys(_CALL_COLUMNS), "call_fit": ""}
+NO_CALLS = UNKNOWN
 
 
 def broken_down(path, seconds=0.1, **columns):
@@ -54,6 +54,34 @@ def test_runs_without_calls_have_no_breakdown(tmp_path):
     assert [configuration.runs for configuration, _ in found] == [("r2",)]
 
 
+def test_all_trainers_have_the_same_peak_and_runs_are_pooled(tmp_path):
+    cases = {("nielsen", "matrix"): [0.1] * 5}
+    runs = [
+        written(tmp_path / f"{run}.csv", cases, run_id=run, **{**WORK, **CALLS, "peak_flops": peak, "call_seconds": calls})
+        for run, peak, calls in (("r1", 1e11, 0.03), ("r2", 2e11, 0.04))
+    ]
+    runs.append(written(tmp_path / "r3.csv", {("nielsen", "loop"): [0.1] * 5}, run_id="r2", **{**WORK, **CALLS}))
+    for order in (runs, runs[::-1]):
+        _, found = breakdowns(records.read(order))
+        ((configuration, _), trainers), *others = found.items()
+        assert not others
+        assert set(configuration.runs) == {"r1", "r2"}
+        assert (trainers["matrix"].arithmetic, trainers["loop"].arithmetic) == pytest.approx((0.02, 0.02))
+        assert trainers["matrix"].calls.value == pytest.approx(0.035)
+
+
+def test_a_case_without_calls_and_a_disturbed_one_are_named(tmp_path, capsys):
+    csv = written(tmp_path / "a.csv", {("nielsen", "matrix"): [0.1] * 5}, **WORK, **CALLS, load=0.3)
+    written(tmp_path / "b.csv", {("nielsen", "mine:Mine"): [0.1] * 5}, **WORK, **NO_CALLS)
+    assert main(["anatomy", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    assert "calls not measured: nielsen mine:Mine;" in text
+    assert "nielsen matrix 30%" in text
+    assert main(["anatomy", str(csv), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [(one["trainer"], one["cause"]) for one in answer["disturbed"]] == [("matrix", "load")]
+
+
 def test_the_command_prints_the_parts_of_csvs_and_draws_them(tmp_path, capsys):
     csv = written(tmp_path / "a.csv", {("nielsen", "matrix"): [0.1] * 5, ("wide", "loop"): [0.06] * 5}, **{**WORK, **CALLS})
     assert main(["anatomy", str(csv), "-o", str(tmp_path / "charts")]) == 0
@@ -65,6 +93,7 @@ def test_the_command_prints_the_parts_of_csvs_and_draws_them(tmp_path, capsys):
     assert all((tmp_path / "charts" / f"anatomy.{kind}").stat().st_size > 5000 for kind in ("png", "svg"))
     drawing = (tmp_path / "charts" / "anatomy.svg").read_text(encoding="utf-8")
     assert all(f">{part}: " in drawing for part in PARTS)
+    assert ">loop +<" in drawing, "its parts overlap"
 
     assert main(["anatomy", str(csv), "--json"]) == 0
     one, other = json.loads(capsys.readouterr().out)["epochs"]

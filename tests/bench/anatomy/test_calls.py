@@ -65,6 +65,13 @@ def test_a_cost_that_is_neither_per_step_nor_per_example_shows_as_an_error_of_th
     assert measured.predicted == pytest.approx(measured.seconds.value / 3)
 
 
+@pytest.mark.parametrize(("examples", "batch_size"), [(1000, 1000), (1000, 400), (50, 20), (3, 2)])
+def test_no_epoch_for_the_fit_is_longer_than_the_job(monkeypatch, examples, batch_size):
+    trainer = clocked(monkeypatch, lambda steps, examples, m: 2e-5 * steps + 1e-3 * examples)
+    calls.measure(trainer, JOB._replace(examples=examples, batch_size=batch_size))
+    assert max(seen[2] for seen in trainer.seen) == examples
+
+
 def test_mini_batches_that_a_trainer_does_not_support_are_left_out(monkeypatch):
     seconds = lambda steps, examples, m: 2e-5 * steps + 1e-7 * examples  # noqa: E731
     assert calls.measure(clocked(monkeypatch, seconds, largest=20), JOB).batch_sizes == (5, 10)

@@ -51,3 +51,24 @@ def test_a_trainer_whose_operations_are_timed_computes_the_same(job):
 
 def test_only_numpys_lists_of_operations_are_timed():
     assert [operations.has_operations(load_trainer(name)) for name in ("loop", "matrix", "matrix_tuned")] == [False, False, True]
+
+
+def test_a_disturbance_while_the_cost_of_timing_is_measured_does_not_count(monkeypatch):
+    now = [0.0]
+
+    def clock():
+        now[0] += 1e-7 if round(now[0] * 1e7) != 300 else 0.05  # one long interruption
+        return now[0]
+
+    monkeypatch.setattr(operations, "perf_counter", clock)
+    assert operations._cost_of_timing() == pytest.approx(1e-7)
+
+
+def test_a_call_with_a_number_among_its_arguments_is_timed_too(job):
+    class Scaled(MatrixTuned):
+        def _update_mini_batch(self, xp, x, y, layers):
+            super()._update_mini_batch(xp, x, y, layers)
+            xp.record(np.multiply, self._parameters.flat, 1.0, self._parameters.flat)
+
+    kinds = [one.kind for one in operations.measure("scaled", Scaled, job).kinds]
+    assert kinds[-1] == "other"

@@ -9,6 +9,7 @@ import pytest
 
 from bench.machine import energy, gpu
 from bench.machine.energy import Counter, Counters, Meter
+from bench.stats.intervals import RUN_SPREAD
 
 
 def zone(powercap, name, joules, *, directory, span=262143.328850):
@@ -106,6 +107,7 @@ def test_a_gpus_epoch_counts_the_gpu_and_the_processors(powercap, monkeypatch, c
     counters, reason = energy.find("gpu", powercap)
     if counts:
         assert [counter.name for counter in counters] == ["RAPL package-0", "RAPL package-1", "NVML"]
+        assert reason == ""
         assert counters[-1].joules() == pytest.approx(10.5)
     else:
         assert (counters, "NVML" in reason) == ([], True)
@@ -130,25 +132,37 @@ def test_the_power_at_idle_and_the_steps_of_a_counter_are_measured(monkeypatch):
     assert counters.names == "RAPL package-0"
 
 
-def test_only_the_rounds_count_and_the_interval_includes_the_steps_of_the_counter(monkeypatch):
+def test_counters_too_coarse_for_the_power_at_idle_leave_it_unknown(monkeypatch):
+    _, now = clock(monkeypatch)
+    counters = energy.measured([Counter("RAPL package-0", lambda: 125 * math.floor(now[0] / 0.8) * 0.8)])
+    assert counters.idle_watts is None
+
+
+def rounds(monkeypatch, watts, *, number=8, step=0.0, seconds=2, **counter):
+    """Return the energy of rounds of some seconds, with seven seconds between them."""
     sleep, now = clock(monkeypatch)
-    meter = Meter(Counters([Counter("NVML", lambda: 50 * now[0])], idle_watts=12.0, step=0.1))
-    for _ in range(8):
-        sleep(7)  # between the rounds
+    meter = Meter(Counters([Counter("NVML", lambda: watts(now[0]), **counter)], idle_watts=12.0, step=step))
+    for _ in range(number):
+        sleep(7)
         meter.begin()
-        sleep(2)
+        sleep(seconds)
         meter.end()
-    used = meter.result()
-    assert used.joules == pytest.approx(100)
-    half = 1.96 * 50 * 0.1 * math.sqrt(2 / 8)  # two readings a round, each up to a step old
-    assert (used.joules_low, used.joules_high) == pytest.approx((100 - half, 100 + half))
+    return meter.result()
+
+
+def test_only_the_rounds_count_and_the_interval_includes_the_steps_of_the_counter(monkeypatch):
+    used = rounds(monkeypatch, lambda now: 50 * now, step=0.5)
+    assert (used.joules, used.watts) == pytest.approx((100, 50))
+    half = 1.96 * math.hypot(50 * 0.5 * math.sqrt(2 / 8), RUN_SPREAD * 100)  # two readings a round, each up to a step old
+    assert (used.joules_low, used.joules_high) == pytest.approx((100 - half, 100 + half), rel=1e-3)
     assert (used.idle_watts, used.energy_counters) == (12, "NVML")
 
 
 def test_a_single_round_has_an_unknown_upper_end(monkeypatch):
-    sleep, now = clock(monkeypatch)
-    meter = Meter(Counters([Counter("NVML", lambda: 50 * now[0])], 0.0, 0.1))
-    meter.begin()
-    sleep(2)
-    meter.end()
-    assert meter.result()[:3] == (pytest.approx(100), 0, None)
+    assert rounds(monkeypatch, lambda now: 50 * now, number=1)[:3] == (pytest.approx(100), 0, None)
+
+
+def test_energy_that_a_counter_may_have_lost_is_not_recorded(monkeypatch):
+    assert rounds(monkeypatch, lambda now: 50 * now, span=65532.0).joules == pytest.approx(100)
+    assert rounds(monkeypatch, lambda now: 300 * now % 65532, span=65532.0, seconds=300) == energy.Joules(), "it may pass its range twice"
+    assert rounds(monkeypatch, lambda now: 50 * now % 300) == energy.Joules(), "it falls, and its range is unknown"

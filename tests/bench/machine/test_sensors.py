@@ -32,12 +32,12 @@ def no_battery():
     return None
 
 
-def test_the_clock_is_the_mean_of_the_processors_that_the_process_may_use(cpus, monkeypatch):
+def test_the_clock_is_that_of_the_fastest_processor_that_the_process_may_use(cpus, monkeypatch):
     hot = {"coretemp": [SimpleNamespace(current=61.0), SimpleNamespace(current=64.0)], "nvme": [SimpleNamespace(current=80.0)]}
     monkeypatch.setattr(psutil, "sensors_temperatures", lambda: hot, raising=False)
-    assert sensors.read("cpu", cpus) == Sensors(3100, 64, frozenset(), 4)
-    monkeypatch.setattr(affinity, "processors", lambda: [1])
-    assert sensors.read("cpu", cpus).mhz == 3200
+    assert sensors.read("cpu", cpus) == Sensors(3200, 64, frozenset(), (("temperature", 4),))
+    monkeypatch.setattr(affinity, "processors", lambda: [0])
+    assert sensors.read("cpu", cpus).mhz == 3000
 
 
 def test_events_of_throttling_between_two_readings_are_a_reason(cpus):
@@ -50,7 +50,8 @@ def test_events_of_throttling_between_two_readings_are_a_reason(cpus):
 def test_what_the_system_does_not_show_is_unknown(tmp_path, monkeypatch):
     monkeypatch.setattr(psutil, "sensors_temperatures", dict, raising=False)
     monkeypatch.setattr(gpu, "_bus_of_device_0", no_battery)
-    assert sensors.read("cpu", tmp_path) == sensors.read("gpu", tmp_path) == Sensors()
+    assert sensors.read("cpu", tmp_path) == Sensors(throttles=(("temperature", 0),))
+    assert sensors.read("gpu", tmp_path) == Sensors()
     assert Changes.between(Sensors(), Sensors()) == Changes(None, None, None, None, "")
     assert list(power_settings.problems(tmp_path)) == []
 
@@ -75,6 +76,9 @@ class Nvml(ModuleType):
     def nvmlDeviceGetTemperature(self, handle, sensor):
         return 83
 
+    def nvmlDeviceGetViolationStatus(self, handle, policy):
+        return SimpleNamespace(violationTime={0: 5_000_000, 1: 0}[policy])
+
     def nvmlDeviceGetCurrentClocksThrottleReasons(self, handle):
         return 0x01 | 0x04 | 0x20 | 0x40  # idle, power, and two kinds of temperature
 
@@ -83,8 +87,10 @@ def test_a_gpu_names_its_reasons(monkeypatch):
     monkeypatch.setitem(sys.modules, "pynvml", Nvml("pynvml"))
     monkeypatch.setattr(gpu, "_bus_of_device_0", lambda: "0000:65:00.0")
     state = sensors.read("gpu")
-    assert state == Sensors(None, 83, frozenset({"power cap", "temperature"}))
+    assert state == Sensors(None, 83, frozenset({"power cap", "temperature"}), (("power cap", 5_000_000), ("temperature", 0)))
     assert Changes.between(Sensors(), state).throttled == "power cap and temperature"
+    earlier, later = (Sensors(throttles=(("power cap", time), ("temperature", 0))) for time in (4_000_000, 5_000_000))
+    assert Changes.between(earlier, later).throttled == "power cap", "it was throttled in between"
 
 
 def test_each_setting_that_slows_the_machine_is_named_with_its_remedy(cpus, monkeypatch):

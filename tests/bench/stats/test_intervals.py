@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import kendalltau, quantile_test, theilslopes, wilcoxon
+from scipy.stats import kendalltau, quantile_test, t, theilslopes, wilcoxon
 
 from bench.stats import intervals
 from bench.stats.intervals import RUN_SPREAD, anytime_interval
@@ -50,6 +50,15 @@ def autoregressive(rng, n):
     for i in range(1, n):
         noise[i] = 0.6 * noise[i - 1] + 0.8 * noise[i]
     return noise
+
+
+@pytest.mark.parametrize("n", [5, 10, 40])
+def test_the_mean_of_normal_values_has_the_interval_of_student(n):
+    values = np.random.default_rng(n).normal(100, 30, n)
+    value, low, high = intervals.mean(values)
+    half = t.ppf(0.975, n - 1) * values.std(ddof=1) / math.sqrt(n) * intervals._autocorrelation_inflation(values)
+    expected = math.hypot(half, 1.96 * RUN_SPREAD * values.mean())
+    assert (value, value - low, high - value) == pytest.approx((values.mean(), expected, expected), rel=2e-3)
 
 
 # Kinds of noise with a true median of 1, so large that RUN_SPREAD hardly counts.
