@@ -46,7 +46,7 @@ _DECLARED: dict[str, dict[str, Any]] = {
     "--results": {"metavar": "DIR", "help": "write the CSV and the charts to DIR (default: results/local)"},
     "--machine": {"metavar": "NAME", "help": "name this machine in the results (default: its processor, cores and GPU)"},
     "--no-charts": {"action": "store_true", "help": "write only the CSV"},
-    "--anatomy": {"action": "store_true", "help": "measure the calls of each epoch, too, for the chart of where its time goes"},
+    "--anatomy": {"action": "store_true", "help": "measure the calls of each epoch, too; the command anatomy shows where its time goes"},
 }
 _ALIASES = {"--trainers": ("--trainer",)}
 _DEFAULTS = {"--trainers": "all", "--workload": ",".join(DEFAULT_WORKLOADS), "--examples": "all", "--threads": "all"}  # as help texts
