@@ -6,7 +6,9 @@ waiting for the device. It excludes loading, construction, compilation, verifica
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
+from statistics import median
 from time import perf_counter  # now, because a trainer might replace time.perf_counter
 from typing import Any
 
@@ -104,18 +106,19 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
         verification.max_error(kind)
     run.recorder.record(case, trainer, case.data(run.inputs.splits), Epochs(seconds, [accuracy] * rounds, max_error, conditions))
     if run.options.anatomy:  # after the rows are on disk, because they count more
-        run.recorder.amend(case, _calls(case, run, watchdog, slowest=max(seconds)))
+        run.recorder.amend(case, _calls(case, run, watchdog, lambda: trainer.train_epoch(order), seconds))
     benchmark.extra_info.update({name: value for name, value in asdict(run.recorder.rows[-1]).items() if name not in ("round", "seconds")})
 
 
-def _calls(case: Case, run: Run, watchdog: Watchdog, slowest: float) -> dict[str, Any]:
+def _calls(case: Case, run: Run, watchdog: Watchdog, epoch: Callable[[], object], seconds: Sequence[float]) -> dict[str, Any]:
     """Measure the calls of the case's epoch, and return columns about them. A failure of any kind causes a warning."""
     workload, data, kind = case.workload, case.data(run.inputs.splits), load_trainer(case.trainer)
     job = calls.Job(len(workload.layers(data)), len(data), workload.batch_size, workload.learning_rate, workload.dtype)
     try:
         with watchdog.supervise(case) as doing:
-            doing("measuring its calls", slowest=slowest, lasting=calls.MOST_EPOCHS * slowest)
-            return {**calls.measure(kind, job).columns(), "allocations_per_step": allocations_per_step(kind, job)}
+            doing("measuring its calls", slowest=max(seconds), lasting=calls.MOST_EPOCHS * max(seconds))
+            usual = calls.Usual(epoch, median(seconds))
+            return {**calls.measure(kind, job, usual).columns(), "allocations_per_step": allocations_per_step(kind, job)}
     except Exception as error:
         run.warnings.append(f"{case}: its calls were not measured ({plain(f'{type(error).__name__}: {error}')})")
     return {}

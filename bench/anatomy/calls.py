@@ -3,12 +3,12 @@
 The same trainer runs on the smallest network, with one pixel, one unit per layer and as many layers. An epoch of as many steps and
 examples then takes the time of its calls: Python, the array library, launches, graph nodes, the Allreduce. Shorter epochs with other
 mini-batch sizes give the cost of an epoch, a step and an example, by least squares. What the fit predicts for the first epoch, which it
-did not use, shows how well it holds.
+did not use, shows how well it holds. All of these alternate with epochs on the workload, so that a change of the machine's speed shows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import perf_counter  # now, because a trainer might replace time.perf_counter
@@ -34,6 +34,7 @@ _FACTORS = (1 / 4, 1 / 2, 2, 4)  # of the mini-batch size, for the fit
 _SECONDS = 0.01  # of an epoch for the fit: long against the clock, short against the timed epochs
 _STEPS = range(2, 2049)  # of such an epoch, if the job has as many examples
 _SHORTER = 4  # a second epoch with the same mini-batch size is shorter by this factor
+_LONGEST_USUAL = 2.0  # seconds of an epoch on the workload that is worth repeating; calls are a small part of longer ones
 _PIXEL = 0.5  # not 0, which some trainers skip
 
 
@@ -76,15 +77,28 @@ class Calls:
         return {**numbers, "call_fit": "batch " + " ".join(map(str, self.batch_sizes)) if self.batch_sizes else ""}
 
 
-def measure(trainer: type[Trainer], job: Job) -> Calls:
-    """Measure the calls of the trainer's epochs. Raises Unsupported for the smallest network, and any exception of the trainer."""
+def measure(trainer: type[Trainer], job: Job, usual: Usual | None = None) -> Calls:
+    """Measure the calls of the trainer's epochs. Raises Unsupported for the smallest network, and any exception of the trainer.
+
+    usual  epochs on the workload itself. A machine may be slower for some seconds. If these are slower than they were, the calls are
+           divided by the same factor
+    """
     whole = Epochs(trainer, job)
     step = whole.once() / job.counts[1]
     fitted = dict(_shorter(trainer, job, step))
+    slower = list[float]()
     for _ in range(FEWEST):  # in turn, so that a disturbance affects all alike
+        if usual and usual.seconds <= _LONGEST_USUAL:
+            slower.append(_seconds(usual.epoch) / usual.seconds)
         for epochs in (whole, *fitted.values()):
             epochs.once()
-    return combine(job, whole.seconds[-FEWEST:], {each: epochs.seconds[-FEWEST:] for each, epochs in fitted.items()})
+    factor = float(np.median(slower)) if slower else 1.0
+    return combine(job, whole.latest(factor), {each: epochs.latest(factor) for each, epochs in fitted.items()})
+
+
+def expected_seconds(epoch: float, calls: float) -> float:
+    """Return about how long `measure` takes. epoch: seconds of one on the workload; calls: the most that one's calls may take"""
+    return 1.5 * EPOCHS * min(epoch, calls) + (FEWEST * epoch if epoch <= _LONGEST_USUAL else 0.0)
 
 
 def combine(job: Job, whole: Sequence[float], fitted: Mapping[Job, Sequence[float]]) -> Calls:
@@ -101,6 +115,13 @@ def combine(job: Job, whole: Sequence[float], fitted: Mapping[Job, Sequence[floa
     return Calls(seconds, float(costs @ job.counts), step, example, batch_sizes)
 
 
+class Usual(NamedTuple):
+    """Epochs of the trainer on the workload. epoch: trains one; seconds: its median in the rounds"""
+
+    epoch: Callable[[], object]
+    seconds: float
+
+
 class Epochs:
     """Epochs of a trainer on the smallest network. The constructor trains one, as a warm-up. seconds: of each later one"""
 
@@ -114,10 +135,18 @@ class Epochs:
 
     def once(self) -> float:
         """Train an epoch and return its seconds."""
-        begin = perf_counter()
-        self._trainer.train_epoch(self._order)
-        self.seconds.append(perf_counter() - begin)
+        self.seconds.append(_seconds(lambda: self._trainer.train_epoch(self._order)))
         return self.seconds[-1]
+
+    def latest(self, factor: float) -> list[float]:
+        """Return the seconds of the latest epochs, divided by the factor."""
+        return [seconds / factor for seconds in self.seconds[-FEWEST:]]
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begin = perf_counter()
+    work()
+    return perf_counter() - begin
 
 
 def _shorter(trainer: type[Trainer], job: Job, step: float) -> Iterator[tuple[Job, Epochs]]:

@@ -70,7 +70,7 @@ class Stage:
             epoch, examples = estimator.epoch(case.workload, case.trainer), estimator.examples(case.workload)
             seconds = _CASE + self._epochs(epoch, rounds)
             if self.anatomy:  # the calls of a larger network take no longer than the whole epoch of a small one
-                seconds += _CALLS + 1.5 * calls.EPOCHS * min(epoch, estimator.epoch(_SMALL, case.trainer))
+                seconds += _CALLS + calls.expected_seconds(epoch, estimator.epoch(_SMALL, case.trainer))
             if self.epochs or case.workload not in [other.workload for other in cases[:position]]:  # each training is a process of its own
                 verified = min(1.0, max(200.0, 2.5 * case.workload.batch_size) / examples)  # see bench.verify.verification
                 seconds += min(verified * estimator.epoch(case.workload, BASELINE), _LONGEST_ORACLE)

@@ -115,7 +115,7 @@ class Row:
     joules_high: Annotated[float | None, Column("upper end of its 95 % interval", schema=6)]
     watts: Annotated[float | None, Column("power during the rounds", schema=6)]
     idle_watts: Annotated[float | None, Column("power before the first case, while the process did nothing", schema=6)]
-    energy_counters: Annotated[str, Column("counters of the energy", schema=6, fact=True)]
+    energy_counters: Annotated[str, Column("counters of the energy", schema=6)]
     clock_mhz: Annotated[float | None, Column("clock frequency of the fastest processor or the GPU before the rounds", schema=6)]
     clock_mhz_after: Annotated[float | None, Column("the same after the rounds", schema=6)]
     celsius: Annotated[float | None, Column("temperature of the processors or the GPU before the rounds", schema=6)]

@@ -3,12 +3,14 @@
 import math
 from typing import ClassVar
 
+import numpy as np
 import pytest
 
 from bench.anatomy import calls
 from bench.anatomy.calls import Job
-from impls import Trainer, Unsupported, load_trainer
+from impls import Dataset, Network, Trainer, Unsupported, load_trainer
 
+DATA = Dataset(np.ones((40, 1)), np.zeros(40, int))
 JOB = Job(depth=4, examples=1003, batch_size=20, learning_rate=0.5, dtype="float32")
 
 
@@ -63,6 +65,17 @@ def test_a_cost_that_is_neither_per_step_nor_per_example_shows_as_an_error_of_th
     trainer = clocked(monkeypatch, lambda steps, examples, m: 2e-5 * steps * (3 if m == 20 else 1))
     measured = calls.measure(trainer, JOB)
     assert measured.predicted == pytest.approx(measured.seconds.value / 3)
+
+
+def test_a_machine_that_is_slower_while_the_calls_are_measured_does_not_matter(monkeypatch):
+    cost = lambda steps, examples, m: 3e-4 + 2e-5 * steps + 1e-7 * examples  # noqa: E731
+    slower = clocked(monkeypatch, lambda *counts: 1.8 * cost(*counts))
+    usual = calls.Usual(
+        lambda: slower(Network.scaled([1, 1]), DATA, batch_size=1, learning_rate=1.0).train_epoch(DATA.order(seed=0)), cost(40, 40, 1)
+    )
+    measured = calls.measure(slower, JOB, usual)
+    assert measured.seconds.value == pytest.approx(3e-4 + 51 * 2e-5 + 1003e-7)
+    assert measured.step.value == pytest.approx(2e-5)
 
 
 @pytest.mark.parametrize(("examples", "batch_size"), [(1000, 1000), (1000, 400), (50, 20), (3, 2)])
