@@ -90,7 +90,7 @@ def measure(trainer: type[Trainer], job: Job, usual: Usual | None = None) -> Cal
     for _ in range(FEWEST):  # in turn, so that a disturbance affects all alike
         if usual and usual.seconds <= _LONGEST_USUAL:
             slower.append(_seconds(usual.epoch) / usual.seconds)
-        for epochs in (whole, *fitted.values()):
+        for epochs in (*fitted.values(), whole):  # the last, because the epoch on the workload has displaced its data from the caches
             epochs.once()
     factor = float(np.median(slower)) if slower else 1.0
     return combine(job, whole.latest(factor), {each: epochs.latest(factor) for each, epochs in fitted.items()})
