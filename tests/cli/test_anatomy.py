@@ -23,6 +23,18 @@ class Narrow(Matrix):
         super()._epoch(order)
 '''
 
+FAILS_IF_OBSERVED = '''
+from impls.matrix_tuned import MatrixTuned
+
+
+class Private(MatrixTuned):
+    """Fails if its operations are timed."""
+
+    def _update_mini_batch(self, xp, x, y, layers):
+        assert type(self) is Private, "a subclass"
+        super()._update_mini_batch(xp, x, y, layers)
+'''
+
 
 def test_the_command_measures_calls_and_operations_and_draws_them(tmp_path):
     output = command("anatomy", *QUICK, "--trainers", "loop,matrix_tuned", "--json", "--results", tmp_path)
@@ -51,6 +63,14 @@ def test_a_trainer_that_fails_on_the_smallest_network_keeps_its_rows(tmp_path):
     assert rows["matrix"] > 0
     assert rows.isna()["narrow:Narrow"]
     assert "calls not measured: nielsen narrow:Narrow" in output.stdout
+
+
+def test_a_trainer_whose_operations_cannot_be_timed_keeps_its_breakdown(tmp_path):
+    (tmp_path / "private.py").write_text(FAILS_IF_OBSERVED, encoding="utf-8")
+    output = command("anatomy", *QUICK, "--trainers", "private:Private", "--no-charts", "--results", "out", cwd=tmp_path)
+    assert output.returncode == 0, output.stderr
+    assert re.search(r"^warning: private:Private: .*\(AssertionError: a subclass", output.stderr, re.MULTILINE)
+    assert re.search(r"^private:Private +[\d.]+ ms ", output.stdout, re.MULTILINE)
 
 
 @pytest.mark.parametrize(
