@@ -80,9 +80,9 @@ def _tables(rows: pd.DataFrame) -> Iterator[Table]:
             yield _timing(key, mine)
         else:
             cells.append((key, mine))
-    for (_, key), parts in breakdowns(rows)[1].items():
-        if key.width is None:
-            yield parts_table(f"{key.workload}: where an epoch's time goes", parts)
+    named = {key: parts for (_, key), parts in breakdowns(rows)[1].items() if key.width is None}
+    for number, (key, parts) in enumerate(named.items()):
+        yield parts_table(f"{key.workload}: where an epoch's time goes", parts, explained=not number)
     if cells:
         yield _grid(sorted(cells, key=lambda cell: (cell[0].width or 0, cell[0].batch_size)))
 
