@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from bench.commands.arguments import Commands
 from bench.commands.console import ROWS_KEPT, print_files, refuse
 from bench.commands.run import pytest_command
-from bench.contribute.child_events import parse_event
 from bench.options import Options, declare, parse, spelled
+from bench.system.child_events import parse_event
 from bench.system.progress import progress
 from bench.text.numbers import plain
 from impls import InputError
@@ -104,7 +104,7 @@ def _timed(given: argparse.Namespace) -> Ended:
         elif "begins" in event:
             progress(f"{' '.join(event['begins'])}: timing")
 
-    command = pytest_command(["-p", "bench.contribute.case_log", "--benchmark-only", "--anatomy", *spelled(given, without=())])
+    command = pytest_command(["-p", "bench.measure.case_log", "--benchmark-only", "--anatomy", *spelled(given, without=())])
     environment = own_code.environment(without_launcher(os.environ))
     return run_lines(command, env=environment, seconds=float("inf"), line=show)
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from bench.contribute import child_events
-from bench.contribute.child_events import event_line, parse_event
 from bench.measure.case import absent
+from bench.system import child_events
+from bench.system.child_events import event_line, parse_event
 from impls import InputError, load_trainer
 
 _SECONDS = 300.0  # timeout for loading the libraries of all trainers

@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import bench
-from bench.contribute import child_events
 from bench.contribute.campaign import Campaign, StageOutcome
-from bench.contribute.child_events import parse_event
 from bench.contribute.stages import Stage
 from bench.measure.case import Case
+from bench.system import child_events
 from bench.system.child import describe_exit
+from bench.system.child_events import parse_event
 from bench.system.line_runner import Ended
 from bench.system.progress import progress
 from bench.text.numbers import plain
@@ -104,7 +104,7 @@ class StageRunner:
         test = f"{Path(bench.__file__).with_name('test_epoch.py')}::test_epoch"
         selected = [f"{test}[{case}]" for case in cases]
         trainers = ["--trainers", ",".join(dict.fromkeys(case.trainer for case in cases))]
-        options = ["-p", "bench.contribute.case_log", "-p", "no:cacheprovider", "--benchmark-only", *job, *trainers]
+        options = ["-p", "bench.measure.case_log", "-p", "no:cacheprovider", "--benchmark-only", *job, *trainers]
         more = [*(["--rounds", str(rounds)] if rounds else []), *(["--anatomy"] if stage.anatomy else [])]
         return ["-m", "pytest", *selected, *options, *more, *self._options(stage)]
 

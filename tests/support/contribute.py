@@ -10,14 +10,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 from bench import records
-from bench.contribute import campaign, child_events, estimator
+from bench.contribute import campaign, estimator
 from bench.contribute.campaign import Request
-from bench.contribute.child_events import event_line
 from bench.contribute.run import contribute
 from bench.machine.affinity import available
 from bench.machine.identity import describe
 from bench.options import Options, parse
 from bench.records import Writer
+from bench.system import child_events
+from bench.system.child_events import event_line
 from bench.system.line_runner import Ended
 from tests.support.rows import rows
 

@@ -1,4 +1,4 @@
-"""Pytest plugin `-p bench.contribute.case_log`, which prints an event when a case begins or ends, and when the run ends."""
+"""Pytest plugin `-p bench.measure.case_log`, which prints an event when a case begins or ends, and when the run ends."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Generator
 
 import pytest
 
-from bench.contribute.child_events import event_line
 from bench.measure import summary
 from bench.measure.pytest_internals import parameter
 from bench.measure.stash import RUN
+from bench.system.child_events import event_line
 
 
 def _print(config: pytest.Config, **content: object) -> None:
