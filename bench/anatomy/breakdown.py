@@ -28,14 +28,15 @@ Breakdowns = Mapping[tuple[Configuration, JobKey], Mapping[str, "Breakdown"]]
 class Breakdown:
     """The parts of a trainer's median epoch, in seconds.
 
-    epoch       the whole
-    arithmetic  the epoch's operations, at the rate of a large matrix product. No program avoids them
-    memory      the epoch's bytes, at the rate of a large copy, as far as they take longer than the arithmetic: both may run at once
-    calls       an epoch of as many steps and examples on the smallest network
-    predicted   the calls by the fit; NaN without one
-    step        fixed cost of a step, by the fit; three NaN without one
-    example     fixed cost of an example, by the fit; three NaN without one
-    allocations by NumPy of memory for arrays in a step; NaN if unknown
+    epoch        the whole
+    arithmetic   the epoch's operations, at the rate of a large matrix product. No program avoids them
+    memory       the epoch's bytes, at the rate of a large copy, as far as they take longer than the arithmetic: both may run at once
+    calls        an epoch of as many steps and examples on the smallest network
+    predicted    the calls by the fit; NaN without one
+    step         fixed cost of a step, by the fit; three NaN without one
+    example      fixed cost of an example, by the fit; three NaN without one
+    allocations  how often NumPy allocates memory for an array in a step; NaN if unknown
+    peaks        the two rates
     """
 
     epoch: Interval
@@ -46,6 +47,7 @@ class Breakdown:
     step: Interval
     example: Interval
     allocations: float
+    peaks: Peaks
 
     @property
     def rest(self) -> float:
@@ -132,4 +134,5 @@ def _breakdown(epoch: Interval, peaks: Peaks, work: Work, numbers: Mapping[Any, 
         step=interval("step_seconds"),
         example=interval("example_seconds"),
         allocations=numbers["allocations_per_step"],
+        peaks=peaks,
     )

@@ -21,7 +21,7 @@ from bench.stats.intervals import FEWEST, Interval, Sample, between
 from bench.stats.least_squares import nonnegative
 from impls import Dataset, Network, Trainer, Unsupported
 
-EPOCHS = FEWEST + 2  # of the job that `measure` trains, besides shorter ones
+_EPOCHS = FEWEST + 2  # of the job that `measure` trains, besides shorter ones
 MOST_EPOCHS = 40  # as long as all that `measure` trains, if an epoch has a single step
 COLUMNS = (
     *("call_seconds", "call_seconds_low", "call_seconds_high", "call_seconds_fitted"),
@@ -98,7 +98,7 @@ def measure(trainer: type[Trainer], job: Job, usual: Usual | None = None) -> Cal
 
 def expected_seconds(epoch: float, calls: float) -> float:
     """Return about how long `measure` takes. epoch: seconds of one on the workload; calls: the most that one's calls may take"""
-    return 1.5 * EPOCHS * min(epoch, calls) + (FEWEST * epoch if epoch <= _LONGEST_USUAL else 0.0)
+    return 1.5 * _EPOCHS * min(epoch, calls) + (FEWEST * epoch if epoch <= _LONGEST_USUAL else 0.0)
 
 
 def combine(job: Job, whole: Sequence[float], fitted: Mapping[Job, Sequence[float]]) -> Calls:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from bench.commands.arguments import Commands
 from bench.commands.console import ROWS_KEPT, print_files, refuse
-from bench.commands.run import pytest_command
+from bench.commands.run import timing_run
 from bench.options import Options, declare, parse, spelled
-from bench.system.child_events import parse_event
+from bench.system import child_events
 from bench.system.progress import progress
 from bench.text.numbers import plain
 from impls import InputError
@@ -92,43 +91,38 @@ def _measure(given: argparse.Namespace) -> tuple[Anatomy | None, int]:
 
 
 def _timed(given: argparse.Namespace) -> Ended:
-    from bench.system import own_code
-    from bench.system.launcher import without_launcher
-    from bench.system.line_runner import run_lines
+    """Time the trainers and measure their calls in a child process, with its output on standard error."""
 
     def show(line: str) -> None:
-        event = parse_event(line)
+        event = child_events.parse_event(line)
         if event is None:
             progress("")
             print(line, file=sys.stderr, flush=True)
         elif "begins" in event:
             progress(f"{' '.join(event['begins'])}: timing")
 
-    command = pytest_command(["-p", "bench.measure.case_log", "--benchmark-only", "--anatomy", *spelled(given, without=())])
-    environment = own_code.environment(without_launcher(os.environ))
-    return run_lines(command, env=environment, seconds=float("inf"), line=show)
+    command = timing_run(["-p", "bench.measure.case_log", "--benchmark-only", "--anatomy", *spelled(given, without=())])
+    return child_events.run(command, seconds=float("inf"), line=show)
 
 
 def _looked_into(answer: Anatomy, options: Options) -> Anatomy:
     """Measure the operations, the timelines and the stages of the trainers that were timed, as far as each trainer allows it."""
     from bench.anatomy import gpu_timeline, operations, stage_clocks
     from bench.machine import affinity
-    from bench.machine.roofline import Peaks
     from bench.verify.verification import whole_epoch
     from impls import load_trainer
 
     affinity.limit_threads(options.threads)
     workloads = {workload.name: workload for workload in options.workloads}
     splits, found, timelines, clocks = options.splits(), [], [], []
-    for (configuration, job), trainers in answer.breakdowns.items():
+    for (_, job), trainers in answer.breakdowns.items():
         epoch = whole_epoch(workloads[job.workload], splits)
-        for name in trainers:
+        for name, parts in trainers.items():
             kind = load_trainer(name)
             progress(f"{job.workload} {name}: operations")
             if operations.has_operations(kind):
-                row = answer.timings.rows[configuration, job, name]
                 with _warned(name, "operations"):
-                    found.append((job, operations.measure(name, kind, epoch), Peaks(row["peak_flops"], row["peak_bytes"])))
+                    found.append((job, operations.measure(name, kind, epoch), parts.peaks))
             elif kind.device == "gpu":
                 with _warned(name, "timeline"):
                     if timeline := gpu_timeline.measure(kind, epoch):

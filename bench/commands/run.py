@@ -25,15 +25,15 @@ def add_parser(commands: Commands) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Replace this process by pytest; on Windows, wait for it and return its exit code."""
-    command = pytest_command(given.arguments)
+    command = [sys.executable, *timing_run(given.arguments)]
     if os.name != "nt":
         sys.stdout.flush()
         os.execv(sys.executable, command)
     return subprocess.run(command, check=False).returncode
 
 
-def pytest_command(arguments: Sequence[str]) -> list[str]:
-    """Return the command that times the trainers, with these arguments of pytest."""
+def timing_run(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of Python that time the trainers. arguments: of pytest"""
     # -P: a ./bench or ./impls of the user must not take the place of these packages. bench/conftest.py adds the current directory later.
     options = ("-c", _HERE / "run.ini", "--rootdir", _HERE.parent)
-    return [sys.executable, "-P", "-m", "pytest", *map(str, options), str(_HERE / "test_epoch.py"), *arguments]
+    return ["-P", "-m", "pytest", *map(str, options), str(_HERE / "test_epoch.py"), *arguments]

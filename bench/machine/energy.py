@@ -46,10 +46,16 @@ class Counter:
         self._last, self._before = read(), 0.0
 
     def joules(self) -> float:
-        """Return a number of joules that never falls, if it is called at least once in each range. NaN after a fall without a range."""
-        now = self._read()
-        if now < self._last:
-            self._before += self.span if math.isfinite(self.span) else math.nan
+        """Return a number of joules that never falls, if it is called at least once in each range.
+
+        Returns NaN from then on if it falls without a range, or cannot be read any more: that must not fail a case.
+        """
+        try:
+            now = self._read()
+        except Exception:  # of the system, or of NVML
+            now = math.nan
+        if not now >= self._last:
+            self._before += self.span if math.isfinite(self.span) and math.isfinite(now) else math.nan
         self._last = now
         return self._before + now
 

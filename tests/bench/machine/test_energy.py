@@ -50,6 +50,20 @@ def test_a_counter_that_returns_to_zero_goes_on(tmp_path):
         assert counter.joules() - before == pytest.approx(passed)
 
 
+def test_a_counter_that_cannot_be_read_any_more_loses_the_energy_and_not_the_case(tmp_path):
+    file = zone(tmp_path, "package-0", 1000, directory="intel-rapl:0")
+    (counter,), _ = energy.find("cpu", tmp_path)
+    meter = Meter(Counters([counter], idle_watts=3.0, step=0.0))
+    meter.begin()
+    file.unlink()
+    meter.end()
+    assert meter.result() == energy.Joules()
+    file.write_text("2000000000")
+    meter.begin()
+    meter.end()
+    assert meter.result() == energy.Joules(), "what it counted in between is lost"
+
+
 def test_a_machine_without_counters_says_so(tmp_path):
     assert energy.find("cpu", tmp_path / "none") == ([], f"{tmp_path / 'none'} shows no RAPL counter")
 
