@@ -100,6 +100,7 @@ def test_without_two_other_mini_batch_sizes_there_is_no_fit(monkeypatch):
     assert all(map(math.isnan, (measured.predicted, *measured.step, *measured.example)))
 
 
+@pytest.mark.live
 def test_loop_costs_more_per_example_and_matrix_more_per_step():
     job = Job(depth=3, examples=500, batch_size=10, learning_rate=1.0, dtype="float64")
     loop, matrix = (calls.measure(load_trainer(name), job) for name in ("loop", "matrix"))
