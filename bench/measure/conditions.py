@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from bench.machine import energy, sensors
-from bench.machine.energy import Joules
+from bench.machine import energy_meter, sensors
+from bench.machine.energy import Counters
+from bench.machine.energy_meter import Joules
 from bench.machine.load import Meter, Shares
 from bench.machine.peak_memory import MemoryUse, PeakMemory
 from bench.machine.sensors import Changes
@@ -28,11 +29,11 @@ class Conditions(NamedTuple):
 class ConditionsMeter:
     """Measures the conditions of a case. Call its methods in this order; `begin_round` and `end_round` for each round."""
 
-    def __init__(self, trainer: type[Trainer], counters: energy.Counters | None) -> None:
+    def __init__(self, trainer: type[Trainer], counters: Counters | None) -> None:
         """Begin before the trainer is constructed. counters: of its device's energy, if it has any"""
         self._device = trainer.device
         self._memory = PeakMemory(trainer.library)
-        self._energy = energy.Meter(counters) if counters else None
+        self._energy = energy_meter.Meter(counters) if counters else None
 
     def begin_epochs(self) -> None:
         """Begin before the first epoch."""
