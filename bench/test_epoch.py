@@ -7,7 +7,7 @@ waiting for the device. It excludes loading, construction, compilation, verifica
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from statistics import median
 from time import perf_counter  # now, because a trainer might replace time.perf_counter
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 
 from bench.anatomy import calls
 from bench.anatomy.allocations import allocations_per_step
+from bench.machine import energy_meter
 from bench.measure.case import Case
 from bench.measure.conditions import ConditionsMeter
 from bench.measure.pytest_internals import store_nothing, timed_seconds
@@ -56,7 +57,8 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
         verification, kind = run.inputs.verification(case), load_trainer(case.trainer)
         doing("verifying")
         max_error = verification.max_error(kind)
-        meter = ConditionsMeter(kind, run.energy.get(kind.device))
+        counters = run.energy.get(kind.device)
+        meter = ConditionsMeter(kind, counters)
         trainer = case.make_trainer(run.inputs.splits)
         monitor = ContractMonitor(trainer, start, order)
 
@@ -105,20 +107,42 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
         verification.check_calm_epoch(kind)
         verification.max_error(kind)
     run.recorder.record(case, trainer, case.data(run.inputs.splits), Epochs(seconds, [accuracy] * rounds, max_error, conditions))
-    if run.options.anatomy:  # after the rows are on disk, because they count more
-        run.recorder.amend(case, _calls(case, run, watchdog, lambda: trainer.train_epoch(order), seconds))
+    later = _Later(case, run, watchdog, seconds)
+
+    def epoch() -> None:
+        trainer.train_epoch(order)
+
+    if counters and meter.too_short_for_energy:
+        lasting = energy_meter.expected_seconds(counters)
+        later.amend("its energy", lambda: energy_meter.of_stretches(counters, epoch)._asdict(), lasting)
+    if run.options.anatomy:
+        usual = calls.Usual(epoch, median(seconds))
+        later.amend("its calls", lambda: _calls(case, run, usual), calls.MOST_EPOCHS * max(seconds))
     benchmark.extra_info.update({name: value for name, value in asdict(run.recorder.rows[-1]).items() if name not in ("round", "seconds")})
 
 
-def _calls(case: Case, run: Run, watchdog: Watchdog, epoch: Callable[[], object], seconds: Sequence[float]) -> dict[str, Any]:
-    """Measure the calls of the case's epoch, and return columns about them. A failure of any kind causes a warning."""
+def _calls(case: Case, run: Run, usual: calls.Usual) -> dict[str, Any]:
     workload, data, kind = case.workload, case.data(run.inputs.splits), load_trainer(case.trainer)
     job = calls.Job(len(workload.layers(data)), len(data), workload.batch_size, workload.learning_rate, workload.dtype)
-    try:
-        with watchdog.supervise(case) as doing:
-            doing("measuring its calls", slowest=max(seconds), lasting=calls.MOST_EPOCHS * max(seconds))
-            usual = calls.Usual(epoch, median(seconds))
-            return {**calls.measure(kind, job, usual).columns(), "allocations_per_step": allocations_per_step(kind, job)}
-    except Exception as error:
-        run.warnings.append(f"{case}: its calls were not measured ({plain(f'{type(error).__name__}: {error}')})")
-    return {}
+    return {**calls.measure(kind, job, usual).columns(), "allocations_per_step": allocations_per_step(kind, job)}
+
+
+@dataclass(frozen=True)
+class _Later:
+    """What is measured after the case's rows are on disk, because they count more. seconds: of the rounds"""
+
+    case: Case
+    run: Run
+    watchdog: Watchdog
+    seconds: Sequence[float]
+
+    def amend(self, what: str, measure: Callable[[], dict[str, Any]], lasting: float) -> None:
+        """Set the columns that `measure` returns, after about `lasting` seconds. A failure of any kind causes a warning."""
+        try:
+            with self.watchdog.supervise(self.case) as doing:
+                doing(f"measuring {what}", slowest=max(self.seconds), lasting=lasting)
+                columns = measure()
+        except Exception as error:
+            self.run.warnings.append(f"{self.case}: could not measure {what} ({plain(f'{type(error).__name__}: {error}')})")
+        else:
+            self.run.recorder.amend(self.case, columns)

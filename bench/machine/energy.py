@@ -51,17 +51,27 @@ class Counters:
     """The counters of a device, at least one.
 
     idle_watts  power while this process does nothing; None if the counters are too coarse for that
-    step        largest time between two steps of a counter, in seconds
+    steps       largest time between two steps of each counter, in seconds
     """
 
     counters: Sequence[Counter]
     idle_watts: float | None
-    step: float
+    steps: Sequence[float]
 
     @property
     def names(self) -> str:
         """The names of the counters."""
         return " + ".join(counter.name for counter in self.counters)
+
+    @property
+    def step(self) -> float:
+        """The largest time between two steps of a counter, in seconds."""
+        return max(self.steps)
+
+    @property
+    def slowest(self) -> Counter:
+        """The counter with this time."""
+        return self.counters[self.steps.index(self.step)]
 
     @property
     def longest(self) -> float:
@@ -97,7 +107,7 @@ def measured(counters: Sequence[Counter]) -> Counters:
                 seen.append((time.perf_counter(), joules))
     idle = [_between_steps(seen[1:]) for seen in steps]  # the first reading is in the middle of a step
     watts = sum(watts for watts, _ in idle)
-    return Counters(counters, watts if math.isfinite(watts) else None, max(longest for _, longest in idle))
+    return Counters(counters, watts if math.isfinite(watts) else None, [longest for _, longest in idle])
 
 
 def _between_steps(seen: Sequence[tuple[float, float]]) -> tuple[float, float]:

@@ -55,6 +55,11 @@ class ConditionsMeter:
         self._after = sensors.read(self._device)
 
     def result(self) -> Conditions:
-        """Return the conditions after the last round."""
-        used = self._energy.result() if self._energy else Joules()
+        """Return the conditions after the last round. Their energy is empty if the rounds are too short for it."""
+        used = self._energy.result() if self._energy and not self.too_short_for_energy else Joules()
         return Conditions(self._load.shares(), self._memory.result(), used, Changes.between(self._before, self._after))
+
+    @property
+    def too_short_for_energy(self) -> bool:
+        """Whether there is a counter of energy, but the rounds are too short for its steps."""
+        return self._energy is not None and self._energy.too_short

@@ -41,7 +41,7 @@ def test_a_table_without_an_energy_has_no_columns_of_it(tmp_path):
 
 def test_the_conditions_of_a_case_are_columns_of_its_rows():
     joules = iter(range(100))
-    meter = ConditionsMeter(Matrix, Counters([Counter("RAPL package-0", lambda: float(next(joules)))], idle_watts=3.0, step=0.0))
+    meter = ConditionsMeter(Matrix, Counters([Counter("RAPL package-0", lambda: float(next(joules)))], idle_watts=3.0, steps=[0.0]))
     meter.begin_epochs()
     meter.begin_rounds()
     for _ in range(5):
