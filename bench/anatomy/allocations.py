@@ -40,7 +40,7 @@ class _Handler(ctypes.Structure):
 
 
 def allocations_per_step(trainer: type[Trainer], job: Job) -> float | None:
-    """Return how often NumPy allocates memory in a step of the trainer, on the smallest network. The widths of the layers do not matter.
+    """Return how often NumPy allocates memory in a step of the trainer, on a tiny network. The widths of the layers do not matter.
 
     Returns None if NumPy does not do its arithmetic, or if NumPy cannot be observed. An epoch of one step and one of several, each after
     another, both have what an epoch allocates besides its steps.

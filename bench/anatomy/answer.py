@@ -23,7 +23,7 @@ from impls import InputError
 
 _NOTES = (
     "arithmetic: operations at the peak of a matrix product; memory: bytes at the peak of a copy, beyond the arithmetic",
-    "calls: overhead of Python, library and launches, measured as an epoch with one unit per layer; rest: caches, small shapes, waiting",
+    "calls: overhead of Python, library and launches, measured as an epoch on a tiny network; rest: caches, small shapes, waiting",
     "step, example: what each costs in calls, fitted to epochs with other mini-batch sizes",
     "fit: how far the fit misses the calls; if by more than 10% and outside of their interval, the costs are not fixed",
     "allocations: how often NumPy allocates memory for an array in a step",
@@ -150,7 +150,7 @@ def _of_timelines(job: JobKey, timelines: Sequence[tuple[str, Timeline]]) -> Tab
     headings = ("on the GPU", "launches a step", "kernels a step", "copies a step", "busy", "gaps")
     rows = []
     for trainer, of in timelines:
-        counts = (digits(number / of.steps) for number in (of.launches, of.kernels, of.copies))
+        counts = ("-" if number is None else digits(number / of.steps) for number in (of.launches, of.kernels, of.copies))
         rows.append((trainer, *counts, _percent(of.busy / of.span), _percent(1 - of.busy / of.span)))
     steps = max(of.steps for _, of in timelines)
     notes = [f"recorded over up to {steps} steps; busy: a kernel or a copy runs; recording makes short gaps longer"]

@@ -31,7 +31,7 @@ class Breakdown:
     epoch        the whole
     arithmetic   the epoch's operations, at the rate of a large matrix product. No program avoids them
     memory       the epoch's bytes, at the rate of a large copy, as far as they take longer than the arithmetic: both may run at once
-    calls        an epoch of as many steps and examples on the smallest network
+    calls        an epoch of as many steps and examples on a tiny network
     predicted    the calls by the fit; NaN without one
     step         fixed cost of a step, by the fit; three NaN without one
     example      fixed cost of an example, by the fit; three NaN without one

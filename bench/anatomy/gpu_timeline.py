@@ -30,7 +30,7 @@ class Event(NamedTuple):
 class Timeline(NamedTuple):
     """What happened in a number of steps.
 
-    launches  calls of the host that launch a kernel or a graph
+    launches  calls of the host that launch a kernel or a graph; None if the profiler saw none, as it does not see all of the driver's
     kernels   kernels that ran
     copies    copies to, from and within the GPU's memory
     span      seconds from the begin of the first to the end of the last
@@ -38,7 +38,7 @@ class Timeline(NamedTuple):
     """
 
     steps: int
-    launches: int
+    launches: int | None
     kernels: int
     copies: int
     span: float
@@ -57,7 +57,7 @@ class Timeline(NamedTuple):
             reached = max(reached, event.end)
         copies = sum(bool(_COPY.match(event.name)) for event in mine)
         launches = sum(bool(_LAUNCH.match(event.name)) for event in events if not event.on_gpu)
-        return cls(steps, launches, len(mine) - copies, copies, reached - mine[0].begin, busy)
+        return cls(steps, launches or None, len(mine) - copies, copies, reached - mine[0].begin, busy)
 
 
 def measure(trainer: type[Trainer], job: EpochJob) -> Timeline | None:
@@ -72,7 +72,7 @@ def measure(trainer: type[Trainer], job: EpochJob) -> Timeline | None:
     one = trainer(job.start, data, batch_size=job.batch_size, learning_rate=job.learning_rate)
     order = data.order(seed=0)
     one.train_epoch(order)
-    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as recorded:
+    with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA], acc_events=True) as recorded:  # else PyTorch 2.11 warns
         one.train_epoch(order)
     microseconds = 1e-6
     events = (

@@ -97,7 +97,7 @@ class Row:
     microarchitecture: Annotated[str, Column("generation of the processor", schema=5)]
     caches: Annotated[str, Column("data caches of a core, in KiB; the last may be shared", schema=5, hardware=True)]
     system_model: Annotated[str, Column("maker and model of the computer or the virtual machine", schema=5, fact=True)]
-    call_seconds: Annotated[float | None, Column("time of the epoch's calls: of an epoch on the smallest network", schema=6)]
+    call_seconds: Annotated[float | None, Column("time of the epoch's calls: of an epoch on a tiny network", schema=6)]
     call_seconds_low: Annotated[float | None, Column("lower end of its 95 % interval", schema=6)]
     call_seconds_high: Annotated[float | None, Column("upper end of its 95 % interval", schema=6)]
     call_seconds_fitted: Annotated[float | None, Column("the same, by a fit that did not use it", schema=6)]

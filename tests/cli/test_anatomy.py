@@ -15,10 +15,10 @@ from impls.matrix import Matrix
 
 
 class Narrow(Matrix):
-    """Fails on the network of single units."""
+    """Fails on the tiny network."""
 
     def _epoch(self, order):
-        if max(self.layers) == 1:
+        if max(self.layers) == 2:
             raise ValueError("needs more units")
         super()._epoch(order)
 '''
@@ -53,7 +53,7 @@ def test_the_command_measures_calls_and_operations_and_draws_them(tmp_path):
     assert "nielsen loop" in output.stderr, "the run's own lines are not part of the answer"
 
 
-def test_a_trainer_that_fails_on_the_smallest_network_keeps_its_rows(tmp_path):
+def test_a_trainer_that_fails_on_the_tiny_network_keeps_its_rows(tmp_path):
     (tmp_path / "narrow.py").write_text(FAILS_WITHOUT_WIDTH, encoding="utf-8")
     output = command("anatomy", *QUICK, "--trainers", "matrix,narrow:Narrow", "--no-charts", "--results", "out", cwd=tmp_path)
     assert output.returncode == 0, output.stderr

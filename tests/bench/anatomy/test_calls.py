@@ -1,4 +1,4 @@
-"""Calls of an epoch: measured on the smallest network, and fitted as costs of an epoch, a step and an example."""
+"""Calls of an epoch: measured on a tiny network, and fitted as costs of an epoch, a step and an example."""
 
 import math
 from typing import ClassVar
@@ -50,11 +50,13 @@ def test_costs_per_epoch_step_and_example_are_recovered_and_predict_the_epoch_th
     assert measured.batch_sizes == (5, 10, 40, 80)
 
 
-def test_the_smallest_network_has_as_many_layers_steps_and_examples(monkeypatch):
+@pytest.mark.parametrize(("device", "units"), [("cpu", 2), ("gpu", 16)])
+def test_the_tiny_network_has_as_many_layers_steps_and_examples(monkeypatch, device, units):
     trainer = clocked(monkeypatch, lambda steps, examples, m: 1e-4 * steps)
+    trainer.device = device
     calls.measure(trainer, JOB)
     layers, dtypes, examples, batch_sizes, pixels = zip(*trainer.seen, strict=True)
-    assert set(layers) == {(1, 1, 1, 1)}
+    assert set(layers) == {(units,) * 4}
     assert set(dtypes) == {"float32"}
     assert (examples[0], batch_sizes[0]) == (1003, 20)
     assert 20 not in batch_sizes[1:]

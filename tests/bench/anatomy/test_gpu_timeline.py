@@ -24,6 +24,10 @@ def test_overlapping_kernels_are_busy_once_and_what_is_between_them_is_a_gap():
     assert Timeline.of(events, steps=2) == Timeline(2, 3, 3, 1, span=6.0, busy=3.5)
 
 
+def test_launches_that_the_profiler_did_not_record_are_unknown():
+    assert Timeline.of([Event("update", True, 6.0, 7.0)], steps=2).launches is None
+
+
 def test_an_epoch_without_a_gpu_has_no_timeline(mnist):
     assert Timeline.of([Event("aten::mm", False, 0.0, 0.5)], steps=2) is None
     assert gpu_timeline.measure(load_trainer("matrix"), whole_epoch(named("nielsen"), mnist)) is None
