@@ -14,7 +14,6 @@ from bench import records
 from bench.gate import MARGIN, SECONDS
 from bench.gate.changed_trainers import changed, merge_base
 from bench.gate.missing_trainers import reject_missing
-from bench.gate.rule import AFRESH, Stages, decide
 from bench.gate.verdict import Report, Verdict, Word
 from bench.machine.identity import describe
 from bench.options import Options
@@ -22,6 +21,7 @@ from bench.paired import duel
 from bench.paired.checkout import commit, has_impls, home, unchanged, working_tree
 from bench.paired.contender import Contender, ContenderError, contender
 from bench.paired.pair import Pair, pair_rows
+from bench.paired.rule import AFRESH, Stages, decide
 from bench.paired.sequential import interval_at
 from bench.records import WriteError
 from bench.system.progress import progress

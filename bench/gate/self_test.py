@@ -14,13 +14,13 @@ import numpy as np
 
 from bench.gate import planted_slowdowns
 from bench.gate.changed_trainers import merge_base
-from bench.gate.rule import decide
 from bench.options import Options
 from bench.paired import duel
 from bench.paired.checkout import commit
 from bench.paired.contender import Contender, contender
 from bench.paired.duel import Duel
 from bench.paired.pair import Pair
+from bench.paired.rule import decide
 from bench.system.progress import progress
 from bench.system.scratch import scratch_dir
 from bench.text.tables import Table

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from bench.gate.rule import Decision, Stages
 from bench.machine.identity import slug
 from bench.paired.duel import Duel
+from bench.paired.rule import Decision, Stages
 from bench.stats.intervals import Interval
 from bench.text.numbers import counted, plain
 from bench.text.tables import Table

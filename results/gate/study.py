@@ -31,12 +31,12 @@ sys.path.insert(0, str(ROOT))
 
 from bench.gate import MARGIN, SECONDS  # noqa: E402
 from bench.gate.planted_slowdowns import KINDS, variable  # noqa: E402
-from bench.gate.rule import decide  # noqa: E402
 from bench.gate.self_test import resample, shares, with_planted  # noqa: E402
 from bench.paired import duel  # noqa: E402 (from this checkout, whatever the current directory)
 from bench.paired.contender import contender  # noqa: E402
 from bench.paired.duel import Duel  # noqa: E402
 from bench.paired.pair import Pair  # noqa: E402
+from bench.paired.rule import decide  # noqa: E402
 from bench.text.tables import Table  # noqa: E402
 from bench.workload import named  # noqa: E402
 from impls import mnist  # noqa: E402

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from bench.gate.rule import decide
+from bench.paired.rule import decide
 from bench.paired.sequential import interval_at
 from tests.support.pairs import noisy, pairs
 
