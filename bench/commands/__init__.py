@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-from bench.commands import anatomy, check, compare, contribute, fleet, gate, machine, plot, report, run, scale, train, trainers, versus
+from bench.commands import (
+    anatomy,
+    bisect,
+    check,
+    compare,
+    contribute,
+    fleet,
+    gate,
+    history,
+    machine,
+    plot,
+    report,
+    run,
+    scale,
+    train,
+    trainers,
+    versus,
+)
 
 COMMANDS = (
     run,
@@ -15,6 +32,8 @@ COMMANDS = (
     contribute,
     versus,
     gate,
+    bisect,
+    history,
     scale,
     fleet,
     machine,

@@ -45,6 +45,13 @@ def seconds(text: str) -> float:
     return _positive(text, "seconds")
 
 
+def count(text: str) -> int:
+    """Parse a whole number above 0."""
+    if not (text.isascii() and text.isdecimal() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text}: must be a whole number above 0")
+    return int(text)
+
+
 def minutes(text: str) -> float:
     """Parse a finite number of minutes above 0."""
     return _positive(text, "minutes")

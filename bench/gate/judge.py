@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 import impls
 from bench import records
@@ -21,6 +20,7 @@ from bench.paired import duel
 from bench.paired.checkout import commit, has_impls, home, unchanged, working_tree
 from bench.paired.contender import Contender, ContenderError, contender
 from bench.paired.pair import Pair, pair_rows
+from bench.paired.referee import start
 from bench.paired.rule import AFRESH, Stages, decide
 from bench.paired.sequential import interval_at
 from bench.records import WriteError
@@ -95,21 +95,24 @@ def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: 
                 decision, ratio, _ = decide(_with_progress(match.pairs(), trainer), margin=margin, seconds=left, stages=stages)
                 verdict = replace(verdict, word=decision, ratio=ratio, reason=_left_behind(match) or _undecided(decision, stages))
             except ContenderError as error:
-                word, reason = _failed(error, new, directory, threads)
+                word, reason = _failed(error, new, lambda: start(new, options.workloads[0], options.splits(), directory, threads))
                 verdict = replace(verdict, word=word, reason=reason)
     except (Stopped, InputError, OSError) as error:
         verdict = replace(verdict, reason=f"ended early: {error}", broken_off=error)
     return replace(verdict, seconds=time.monotonic() - begin)
 
 
-def _failed(error: ContenderError, new: Contender, directory: Path, threads: int) -> tuple[Word, str]:
-    """Return the verdict and the reason of a failure. The base ran first, so what fails only in the working tree is *broken* there."""
+def _failed(error: ContenderError, new: Contender, start: Callable[[], None]) -> tuple[Word, str]:
+    """Return the verdict and the reason of a failure. The base ran first, so what fails only in the working tree is *broken* there.
+
+    start  starts the working tree's contender
+    """
     if error.contender is new:
         return "broken", str(error)
     if not error.absent:
         return "not comparable", str(error)
     try:
-        duel.start(new, directory, threads)
+        start()
     except ContenderError as too:
         return ("absent", str(too)) if too.absent else ("broken", str(too))
     return "not comparable", str(error)

@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import itertools
 import random
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -29,20 +28,17 @@ from bench.paired.contender import Contender, ContenderError
 from bench.paired.job_size import short_rounds
 from bench.paired.memory_layout import MemoryLayout
 from bench.paired.pair import Pair, ratio_error
+from bench.paired.referee import READY, Referee
 from bench.paired.worker_client import Worker
-from bench.verify.contract import ContractError
-from bench.verify.epoch_job import EpochJob
 from bench.verify.rounding import beyond_rounding, describe
-from bench.verify.verification import steps, steps_oracle, whole_epoch
+from bench.verify.verification import whole_epoch
 from bench.workload import Workload
 from impls import Network, Splits
 
-READY = 120.0  # timeout in seconds for loading libraries and compiling
 THREADS = 1  # by default: one thread is less noisy, and most slowdowns appear with one thread too
 ROUNDS = range(6, 41)  # per pair, an even number
 _PRECISE = 0.01  # standard error of a pair's log_ratio, below which it needs no more rounds
 _SHARE, _SECONDS = 1 / 45, 2.0  # a pair's rounds end after this share of the time budget, or after these seconds
-STEPS = "steps.npz"  # the verification job, in the duel's directory
 
 
 @dataclass(frozen=True)
@@ -54,6 +50,7 @@ class Duel:
     start        the initial network of each epoch
     patience     timeout of a request in seconds
     enough       seconds of rounds after which a pair ends, however noisy they are: several pairs must fit into the time budget
+    referee      verified them
     facts        for "a" and "b": versions, BLAS kernels, threads
     left_behind  for "a" and "b": names of child processes that outlived the worker and were killed
     """
@@ -67,6 +64,7 @@ class Duel:
     threads: int
     patience: float
     enough: float
+    referee: Referee
     facts: Mapping[str, dict[str, Any]]
     left_behind: Mapping[str, set[str]]
 
@@ -74,6 +72,10 @@ class Duel:
         """Measure and yield pairs endlessly. Raises ContenderError if a contender fails."""
         for number in itertools.count():
             yield self._pair(check_speed=not number)
+
+    def of(self, a: Contender, b: Contender, facts: Mapping[str, dict[str, Any]]) -> Duel:
+        """Return a duel of other contenders, which the referee has verified, on the same job. facts: what `verify` returned"""
+        return replace(self, a=a, b=b, facts=facts, left_behind={"a": set(), "b": set()})
 
     def _pair(self, *, check_speed: bool) -> Pair:
         begin = time.monotonic()
@@ -128,12 +130,12 @@ def prepare(a: Contender, b: Contender, workload: Workload, splits: Splits, dire
 
     threads  as for `affinity.limit_threads`
     seconds  time budget of the duel; the timeout of a request is this budget, limited to 5 to 60 s
-    The oracle is the float64 `loop` of b's code, because b is the base of a comparison.
     If the workload does not set the number of examples, `short_rounds` chooses it.
     Raises ContenderError if one cannot run or computes a wrong result; checks b before a.
     """
     threads, patience = affinity.limit_threads(threads), min(60.0, max(5.0, seconds))
-    facts = _verify({"b": b, "a": a}, workload, splits, directory, threads, patience)
+    referee = Referee(b, workload, splits, directory, threads, patience)
+    facts = {"b": referee.verify(b), "a": referee.verify(a)}
     job, size = directory / "job.npz", ""
     if workload.examples is None:
         most = len(workload.data(splits))
@@ -144,62 +146,8 @@ def prepare(a: Contender, b: Contender, workload: Workload, splits: Splits, dire
     data = workload.data(splits)
     network = workload.network(data)
     title = workload.title(network.layers, len(data))
-    return Duel(a, b, title, size, job, network, threads, patience, min(_SHARE * seconds, _SECONDS), facts, {"a": set(), "b": set()})
-
-
-def _verify(
-    contenders: Mapping[str, Contender], workload: Workload, splits: Splits, directory: Path, threads: int, patience: float
-) -> dict[str, dict[str, Any]]:
-    """Verify the contenders, in the workload's dtype and in float64, and return the facts of each.
-
-    Raises ContenderError if one cannot run or computes a wrong result. A trainer may be unsupported in float64.
-    """
-    short = steps(workload, splits)
-    facts: dict[str, dict[str, Any]] = {}
-    results: list[tuple[Contender, str, Network]] = []
-    for name, contender in contenders.items():
-        for dtype in dict.fromkeys((workload.dtype, "float64")):
-            try:
-                with Worker(contender, short.astype(dtype).write(directory / "verify.npz"), threads) as worker:
-                    facts.setdefault(name, worker.reply(READY))
-                    worker.epoch(patience)
-                    results.append((contender, dtype, worker.network(directory / "result.npz", patience)))
-            except ContenderError as error:
-                if not error.absent or dtype == workload.dtype:
-                    raise
-    short.write(directory / STEPS)
-    base = contenders["b"]
-    with _blamed(base):
-        oracle = steps_oracle(workload, splits, partial(_trained, base, directory, threads), whose=f" of {base.code}")
-    for contender, dtype, result in results:
-        with _blamed(contender):
-            (oracle.error if dtype == workload.dtype else oracle.double_error)(result)
-    return facts
-
-
-def start(contender: Contender, directory: Path, threads: int) -> None:
-    """Start a contender on the verification job of a duel in that directory. Raises ContenderError if it does not start."""
-    with Worker(contender, directory / STEPS, threads) as worker:
-        worker.reply(READY)
-
-
-@contextmanager
-def _blamed(contender: Contender) -> Iterator[None]:
-    """Turn a ContractError into a ContenderError of the contender."""
-    try:
-        yield
-    except ContractError as error:
-        raise ContenderError(contender, str(error)) from error
-
-
-def _trained(base: Contender, directory: Path, threads: int, trainer: str, job: EpochJob) -> Network:
-    """Train a job with a trainer of the base's impls/, under this interpreter, and return the network."""
-    oracle = replace(base, name=f"{trainer} of {base.code}", trainer=trainer, python=sys.executable, env={})
-    with Worker(oracle, job.write(directory / "oracle.npz"), threads) as worker:
-        worker.reply(READY)
-        worker.request(do="epoch")
-        worker.reply(READY)
-        return worker.network(directory / "answer.npz", READY)
+    enough, left = min(_SHARE * seconds, _SECONDS), {"a": set[str](), "b": set[str]()}
+    return Duel(a, b, title, size, job, network, threads, patience, enough, referee, facts, left)
 
 
 def _epochs(contenders: Iterable[Contender], job: Path, threads: int, patience: float) -> float:

@@ -63,12 +63,16 @@ class Round:
 
 
 def pair_rows(duel: Duel, stages: Mapping[str, list[Pair]], *, run_id: str, machine: str) -> list[Round]:
-    """Return a row for every round of every stage's pairs; pairs and rounds count from 1."""
+    """Return a row for every round of every stage's pairs; pairs count from 1."""
+    numbered = ((stage, number, pair) for stage, pairs in stages.items() for number, pair in enumerate(pairs, start=1))
+    return [row for stage, number, pair in numbered for row in rows_of(duel, pair, number, stage=stage, run_id=run_id, machine=machine)]
+
+
+def rows_of(duel: Duel, pair: Pair, number: int, *, stage: str = "", run_id: str, machine: str) -> list[Round]:
+    """Return a row for every round of a pair; rounds count from 1."""
     sides = f"{duel.a.name} ({duel.a.code})", f"{duel.b.name} ({duel.b.code})"
     return [
         Round(run_id, machine, duel.title, duel.threads, *sides, stage, number, turn, first, a, b, pair.seconds)
-        for stage, pairs in stages.items()
-        for number, pair in enumerate(pairs, start=1)
         for turn, (first, a, b) in enumerate(zip(pair.order, pair.a, pair.b, strict=True), start=1)
     ]
 

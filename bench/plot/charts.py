@@ -19,7 +19,7 @@ from bench.analysis.crossovers import grids
 from bench.analysis.timings import BASELINE, Configuration, JobKey, timings
 from bench.anatomy.breakdown import Breakdown, breakdowns
 from bench.machine.identity import slug
-from bench.plot import anatomy, bars, curves, history, learning, machines, maps, pair_ratios, roofline, scaling, style
+from bench.plot import along_commits, anatomy, bars, curves, history, learning, machines, maps, pair_ratios, roofline, scaling, style
 from bench.stats import intervals
 from impls.errors import unknown
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from bench.analysis.compare import Comparison
     from bench.analysis.history import History
     from bench.anatomy.answer import Anatomy
+    from bench.bisect.answer import Answer as Bisection
+    from bench.history.answer import Answer as Series
     from bench.paired.duel import Duel
     from bench.paired.pair import Pair
 
@@ -135,3 +137,28 @@ def draw_ratios(duel: Duel, taken: Sequence[Pair], ratio: intervals.Interval, st
     """Draw the ratio a / b of each pair of a duel, and the overall ratio, as stem.png and stem.svg. Return the files."""
     with style.in_use():
         return style.save([(stem.name, pair_ratios.draw(duel, taken, ratio))], stem.parent)
+
+
+def draw_bisection(answer: Bisection, stem: Path) -> list[Path]:
+    """Draw the ratios along the commits of a search, as stem.png and stem.svg. Return the files."""
+    culprits = answer.found.culprits
+    names = " and ".join(str(answer.commits[culprit.commits[-1]])[:70] for culprit in culprits)
+    title = f"{answer.trainer} became slower in\n{names}" if names else f"{answer.trainer}: no culprit found"
+    steps = [along_commits.Step(culprit.before, culprit.commits[-1], culprit.ratio.value) for culprit in culprits]
+    with style.in_use():
+        figure = along_commits.draw(
+            title, answer.trainer, answer.commits, answer.ratios(), steps, skipped=answer.found.skipped, odds=answer.probabilities()
+        )
+        return style.save([(stem.name, figure)], stem.parent)
+
+
+def draw_series(answer: Series, stem: Path) -> list[Path]:
+    """Draw the ratios along the commits of a history, as stem.png and stem.svg. Return the files."""
+    ratios = answer.intervals()
+    steps = [
+        along_commits.Step(max(at for at in ratios if at < change.commit), change.commit, change.ratio.value) for change in answer.changes()
+    ]
+    title = f"Epoch time of {answer.trainer} at each commit, over that at {answer.commits[0].short}"
+    with style.in_use():
+        figure = along_commits.draw(title, answer.trainer, answer.commits, ratios, steps, skipped=answer.skipped)
+        return style.save([(stem.name, figure)], stem.parent)

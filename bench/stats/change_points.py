@@ -12,17 +12,18 @@ import numpy.typing as npt
 from bench.stats.intervals import RUN_SPREAD
 
 _WRONG = 0.05  # allowed probability that a series without a change has a change point
-_PRIOR = 10  # RUN_SPREAD counts as much as the spread of so many runs
+_PRIOR = 10  # the expected spread counts as much as that of so many values
 
 
-def change_points(groups: Sequence[Sequence[float] | npt.NDArray[np.float64]]) -> list[int]:
+def change_points(groups: Sequence[Sequence[float] | npt.NDArray[np.float64]], *, spread: float = RUN_SPREAD) -> list[int]:
     """Return the indices of the groups that begin a new level, ascending.
 
     groups  logarithms of the values; each group has one or more, measured under the same conditions
+    spread  expected standard deviation of the values of a level
 
     Binary segmentation (L. Vostrikova, 1981): the series is split before the group at which the difference of the means on both sides is
     largest relative to its standard error. A split counts if it is significant among all possible splits of the series (Bonferroni);
-    then both parts are split again. The variance within the parts is combined with RUN_SPREAD, because a few runs show little of it.
+    then both parts are split again. The variance within the parts is combined with the expected one: a few values show little of it.
     """
     starts = [0, *accumulate(map(len, groups))]
     x = np.concatenate([np.asarray(group, np.float64) for group in groups]) if groups else np.empty(0)
@@ -30,7 +31,7 @@ def change_points(groups: Sequence[Sequence[float] | npt.NDArray[np.float64]]) -
     waiting = [(0, len(groups))]
     while waiting:
         first, last = waiting.pop()
-        split = _split(x[starts[first] : starts[last]], np.array(starts[first + 1 : last]) - starts[first])
+        split = _split(x[starts[first] : starts[last]], np.array(starts[first + 1 : last]) - starts[first], spread)
         if split is not None:
             at = first + 1 + split
             found.append(at)
@@ -38,7 +39,7 @@ def change_points(groups: Sequence[Sequence[float] | npt.NDArray[np.float64]]) -
     return sorted(found)
 
 
-def _split(x: npt.NDArray[np.float64], positions: npt.NDArray[np.int64]) -> int | None:
+def _split(x: npt.NDArray[np.float64], positions: npt.NDArray[np.int64], spread: float) -> int | None:
     """Return the index of the position that splits x best, or None if no split is significant."""
     n = len(x)
     if not len(positions):
@@ -47,7 +48,7 @@ def _split(x: npt.NDArray[np.float64], positions: npt.NDArray[np.int64]) -> int 
     between = left**2 * (1 / positions + 1 / (n - positions))  # sums of squares between the parts
     within = np.maximum(np.sum((x - x.mean()) ** 2) - between, 0.0)
     freedom = _PRIOR + n - 2
-    statistic = np.sqrt(between / ((_PRIOR * RUN_SPREAD**2 + within) / freedom))
+    statistic = np.sqrt(between / ((_PRIOR * spread**2 + within) / freedom))
     best = int(np.argmax(statistic))
     return best if statistic[best] > _student_quantile(1 - _WRONG / 2 / len(positions), freedom) else None
 

@@ -1,0 +1,56 @@
+"""`python -m bench bisect GOOD BAD`: search for the commits from which a trainer is slower."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from bench.bisect import MARGIN, SECONDS
+from bench.commands.arguments import JOB, SHORT_EPOCHS, Commands, seconds, share
+from bench.commands.console import PAIRS_SHOWN, print_files, refuse
+from bench.options import declare, parse
+from bench.system.progress import progress
+
+
+def add_parser(commands: Commands) -> None:
+    """Declare the command's arguments."""
+    parser = commands.add_parser("bisect", help="find the commits from which a trainer is slower")
+    parser.add_argument("good", metavar="GOOD", help="revision before the slowdown")
+    parser.add_argument("bad", metavar="BAD", help="revision after it, such as HEAD; the first parents between them are searched")
+    defaults = {"--workload": "nielsen", "--examples": SHORT_EPOCHS, "--threads": "1"}
+    names = ("--trainers", *JOB, "--data", "--split", "--threads", "--results", "--machine", "--no-charts")
+    declare(parser.add_argument, *names, one_workload=True, defaults=defaults)
+    parser.add_argument(
+        "--margin", type=share, default=MARGIN, metavar="SHARE", help=f"set the smallest slowdown to find (default: {MARGIN:.0%}%)"
+    )
+    parser.add_argument("--seconds", type=seconds, default=SECONDS, metavar="S", help=f"limit the time (default: {SECONDS:.0f})")
+    parser.add_argument("--merges", action="store_true", help="search the branch of a merge that made the trainer slower, too")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown")
+    parser.set_defaults(run=run, interrupted=PAIRS_SHOWN)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the culprits; return 1 if a revision is broken, 3 if the search did not end by itself."""
+    from bench.bisect.bisect import bisect
+    from bench.paired.commit_duels import Unmeasurable
+    from bench.paired.contender import ContenderError
+
+    options = parse(given, results=Path("results/local"), trainers=[], workloads=["nielsen"])
+    try:
+        answer = bisect(given.good, given.bad, options, margin=given.margin, seconds=given.seconds, merges=given.merges)
+    except (ContenderError, Unmeasurable) as error:
+        refuse(error)
+        return 1
+    progress("")
+    print(answer.json() if given.json else answer.markdown() if given.markdown else answer.text())
+    if options.charts and answer.csv:
+        from bench.plot import charts
+
+        print_files(charts.draw_bisection(answer, answer.csv.with_suffix("")), beside=given.json or given.markdown)
+    if isinstance(answer.broken_off, ContenderError | Unmeasurable):
+        refuse(answer.broken_off)
+        return 1
+    if answer.broken_off:
+        raise answer.broken_off
+    return 0 if answer.complete else 3

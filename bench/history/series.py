@@ -1,0 +1,125 @@
+"""`python -m bench history REVISIONS`: measures each commit of a range against one base, in turns, and goes on where it stopped.
+
+Every turn measures one pair of each commit with the base, in random order. So a slow phase of the machine affects both sides of a pair,
+and all commits alike: the series does not drift.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from bench import records
+from bench.history import NEWEST
+from bench.history.answer import Answer
+from bench.history.saved import saved
+from bench.machine.identity import describe
+from bench.options import Options
+from bench.paired.checkout import commit, home, run_git
+from bench.paired.commit_duels import CommitDuels, Unmeasurable
+from bench.paired.contender import ContenderError
+from bench.paired.duel import THREADS, Duel
+from bench.paired.pair import Pair, rows_of
+from bench.paired.revisions import Commit, changing, described, first_parents, tagged
+from bench.records import WriteError
+from bench.system.progress import progress
+from bench.system.scratch import scratch_dir
+from bench.system.signals import Stopped
+from impls import InputError
+
+
+def history(revisions: str | None, options: Options, *, base: str | None, every: int, tags: bool, pairs: int, seconds: float) -> Answer:
+    """Measure pairs of the trainer at each commit with the base, until each commit has `pairs` of them or the seconds are up.
+
+    revisions  GOOD..BAD, or GOOD for GOOD..HEAD; None: the newest commits that change the trainer's code
+    base       the revision to pair each commit with; None: the first of the range
+    every      measure every N-th commit that changes the code; the first and the last one are always measured
+    tags       measure only commits with a tag
+    Pairs of earlier calls in the directory of results count, if they are of the same machine, job and base. Writes the new ones to a CSV.
+    Raises InputError unless the options name one trainer and one workload, and ContenderError if the base does not run. A signal ends
+    the measurement early: the answer has what was measured so far.
+    """
+    workload = options.only_workload("history")
+    if len(options.trainers) != 1:
+        raise InputError("--trainers", f"history takes one trainer, not {len(options.trainers)}", "give --trainers NAME")
+    home()  # raises if the running code is another copy than the checkout that is measured
+    trainer, end = options.trainers[0], time.monotonic() + seconds
+    commits = chosen(revisions, trainer, every=every, tags=tags)
+    if base:
+        commits = [described(base), *(one for one in commits if one.hash != commit(base))]
+    records.check_writable(options.results)
+    now, machine = datetime.now(UTC), describe(options.machine).machine
+    writer = records.Writer(options.results / f"{records.new_id(now)}-history-{machine}.csv")
+    threads = options.threads or THREADS
+    before = saved(options.results, trainer, commits[0], _title(options), machine=machine, threads=threads)
+    if before.examples and not workload.examples:
+        options = replace(options, workloads=(replace(workload, examples=before.examples),))
+    answer = Answer(trainer, commits)
+    for number, one in enumerate(commits[1:], start=1):
+        answer.ratios[number] = list(before.log_ratios.get(one.short, []))
+
+    def keep(match: Duel, number: int, pair: Pair) -> None:
+        answer.duel = match
+        with suppress(WriteError):  # close() below writes again
+            writer.add(rows_of(match, pair, number, run_id=records.new_id(now), machine=machine))
+
+    try:
+        with scratch_dir() as directory:
+            _measure(CommitDuels(trainer, commits, options, directory, seconds=seconds, keep=keep), answer, pairs, end)
+    except (Stopped, ContenderError) as error:
+        if not any(answer.ratios.values()):
+            raise
+        answer.broken_off = error
+    if answer.duel:
+        try:
+            answer.csv = writer.close()
+        except WriteError as error:
+            answer.unwritten = f"warning: {error}"
+    return answer
+
+
+def chosen(revisions: str | None, trainer: str, *, every: int, tags: bool) -> list[Commit]:
+    """Return the commits to measure, oldest first: the first of the range, then those after it that change the trainer's code."""
+    if revisions is None:
+        newest = changing(first_parents(_first_commit(), "HEAD"), trainer)[-NEWEST:]
+        start, rest = newest[0], newest[1:]
+    else:
+        good, _, bad = revisions.partition("..")
+        start = described(good)
+        rest = changing(first_parents(good, bad or "HEAD"), trainer)
+    if tags:
+        rest = tagged(rest)
+    rest = [one for number, one in enumerate(rest, start=1) if number % every == 0 or number == len(rest)]
+    if not rest:
+        raise InputError(revisions or "HEAD", f"no commit to measure changes the code of {trainer}", "choose other commits")
+    return [start, *rest]
+
+
+def _title(options: Options) -> str:
+    """Return the title of the options' job."""
+    workload, splits = options.workloads[0], options.splits()
+    data = workload.data(splits)
+    return workload.title(workload.layers(data), len(data))
+
+
+def _first_commit() -> str:
+    """Return the oldest commit along first parents from HEAD."""
+    return run_git("rev-list", "--first-parent", "HEAD").split()[-1]
+
+
+def _measure(duels: CommitDuels, answer: Answer, pairs: int, end: float) -> None:
+    """Measure in turns until each commit has enough pairs, or the time is up."""
+    while waiting := [at for at, logs in answer.ratios.items() if len(logs) < pairs and at not in answer.skipped]:
+        fewest = min(len(answer.ratios[at]) for at in waiting)
+        turn = [at for at in waiting if len(answer.ratios[at]) == fewest]
+        for at in random.sample(turn, len(turn)):
+            if time.monotonic() + duels.cost(at) > end:
+                return
+            progress(f"turn {fewest + 1} of {pairs}: {duels.commits[at].short}")
+            try:
+                answer.ratios[at].append(next(duels.pairs(at, 0)).log_ratio)
+            except Unmeasurable as reason:
+                answer.skipped[at] = str(reason)
