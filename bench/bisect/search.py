@@ -88,7 +88,7 @@ def search(commits: Field, last: int, found: Findings, *, margin: float, seconds
         if decision != "slower":
             return
         found.left = Posterior(found.ratios, found.skipped, base=base, last=last, margin=margin)
-        culprit = _first(commits, found, found.left, margin, end)
+        culprit = _first(commits, found, found.left, ratio, margin, end)
         if culprit is None:
             return
         found.culprits.append(culprit)
@@ -97,13 +97,18 @@ def search(commits: Field, last: int, found: Findings, *, margin: float, seconds
             _measure(commits, found, base)
 
 
-def _first(commits: Field, found: Findings, posterior: Posterior, margin: float, end: float) -> Culprit | None:
-    """Return the first culprit after the posterior's base; None if the time is up, or if no measurement tells more."""
+def _first(commits: Field, found: Findings, posterior: Posterior, whole: Interval, margin: float, end: float) -> Culprit | None:
+    """Return the first culprit after the posterior's base; None if the time is up, or if no measurement tells more.
+
+    whole  the ratio of the last commit to the base
+    """
     while True:
         group, probability = posterior.likeliest()
         try:
             if probability >= SURE:
                 before = max(commit for commit in range(posterior.base, group[0]) if commit not in found.skipped)
+                if (before, group[-1]) == (posterior.base, posterior.last):  # already decided
+                    return Culprit(tuple(group), before, whole)
                 decision, ratio, _ = decide(commits.pairs(group[-1], before), margin=margin, seconds=end - commits.now())
                 if decision == "slower":
                     return Culprit(tuple(group), before, ratio)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from bench.stats.intervals import RUN_SPREAD
 
-_WRONG = 0.05  # allowed probability that a series without a change has a change point
+_WRONG = 0.005  # probability of a change point where there is no change; with outliers, at most twice as much (results/history)
 _PRIOR = 10  # the expected spread counts as much as that of so many values
 
 
@@ -24,6 +24,7 @@ def change_points(groups: Sequence[Sequence[float] | npt.NDArray[np.float64]], *
     Binary segmentation (L. Vostrikova, 1981): the series is split before the group at which the difference of the means on both sides is
     largest relative to its standard error. A split counts if it is significant among all possible splits of the series (Bonferroni);
     then both parts are split again. The variance within the parts is combined with the expected one: a few values show little of it.
+    It is that of neighbours if that is smaller, because other changes in a part would hide this one.
     """
     starts = [0, *accumulate(map(len, groups))]
     x = np.concatenate([np.asarray(group, np.float64) for group in groups]) if groups else np.empty(0)
@@ -31,7 +32,8 @@ def change_points(groups: Sequence[Sequence[float] | npt.NDArray[np.float64]], *
     waiting = [(0, len(groups))]
     while waiting:
         first, last = waiting.pop()
-        split = _split(x[starts[first] : starts[last]], np.array(starts[first + 1 : last]) - starts[first], spread)
+        positions = np.array(starts[first + 1 : last]) - starts[first]
+        split = _split(x[starts[first] : starts[last]], positions, spread, possible=len(groups) - 1)
         if split is not None:
             at = first + 1 + split
             found.append(at)
@@ -39,18 +41,23 @@ def change_points(groups: Sequence[Sequence[float] | npt.NDArray[np.float64]], *
     return sorted(found)
 
 
-def _split(x: npt.NDArray[np.float64], positions: npt.NDArray[np.int64], spread: float) -> int | None:
-    """Return the index of the position that splits x best, or None if no split is significant."""
+def _split(x: npt.NDArray[np.float64], positions: npt.NDArray[np.int64], spread: float, *, possible: int) -> int | None:
+    """Return the index of the position that splits x best, or None if no split is significant. possible: splits of the whole series"""
     n = len(x)
     if not len(positions):
         return None
     left = np.cumsum(x - x.mean())[positions - 1]  # sums of the left parts; those of the right parts are the negative
     between = left**2 * (1 / positions + 1 / (n - positions))  # sums of squares between the parts
-    within = np.maximum(np.sum((x - x.mean()) ** 2) - between, 0.0)
+    within = np.minimum(np.maximum(np.sum((x - x.mean()) ** 2) - between, 0.0), (n - 2) * _variance(x))
     freedom = _PRIOR + n - 2
     statistic = np.sqrt(between / ((_PRIOR * spread**2 + within) / freedom))
     best = int(np.argmax(statistic))
-    return best if statistic[best] > _student_quantile(1 - _WRONG / 2 / len(positions), freedom) else None
+    return best if statistic[best] > _student_quantile(1 - _WRONG / 2 / possible, freedom) else None
+
+
+def _variance(x: npt.NDArray[np.float64]) -> float:
+    """Return the variance within the levels, from the median difference of neighbours: changes of the level do not affect it."""
+    return (1.4826 * float(np.median(np.abs(np.diff(x))))) ** 2 / 2
 
 
 def _student_quantile(probability: float, freedom: int) -> float:

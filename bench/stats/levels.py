@@ -14,11 +14,11 @@ _UNKNOWN_SPREAD = 0.03  # without two values of a sample
 
 
 def spread(samples: Collection[Sequence[float]]) -> float:
-    """Return the standard deviation of the values in a sample, from absolute deviations from its median, which outliers hardly change."""
-    deviations = [np.abs(np.array(sample) - np.median(sample)) for sample in samples if len(sample) > 1]
-    if not deviations:
+    """Return the standard deviation of the values in a sample, from the median difference of successive ones, so despite outliers."""
+    differences = [np.abs(np.diff(sample)) for sample in samples if len(sample) > 1]
+    if not differences:
         return _UNKNOWN_SPREAD
-    return max(1.4826 * float(np.median(np.concatenate(deviations))), _LEAST_SPREAD)
+    return max(1.4826 / math.sqrt(2) * float(np.median(np.concatenate(differences))), _LEAST_SPREAD)
 
 
 def median_error(sample: Sequence[float], deviation: float) -> tuple[float, float]:

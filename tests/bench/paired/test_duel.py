@@ -34,7 +34,7 @@ def rounds(monkeypatch):
 
     def run(a, b):
         monkeypatch.setattr(duel.time, "monotonic", lambda: run.now)
-        match = Duel(None, None, "", "", None, None, threads=1, patience=1.0, enough=2.0, facts={}, left_behind={})
+        match = Duel(None, None, "", "", None, None, threads=1, patience=1.0, enough=2.0, referee=None, facts={}, left_behind={})
         return match._rounds({"a": Trained(run, iter(a)), "b": Trained(run, iter(b))})
 
     run.now = 0.0

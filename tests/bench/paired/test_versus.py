@@ -112,7 +112,7 @@ def answer(*ratios, **others):
     )
     facts = {"threads": 1, "numpy": "2"}
     match = duel.Duel(
-        one, other, "a job", "9 of 10 examples", Path(), None, 1, 60.0, 2.0, {"a": facts, "b": facts}, {"a": {"cat"}, "b": set()}
+        one, other, "a job", "9 of 10 examples", Path(), None, 1, 60.0, 2.0, None, {"a": facts, "b": facts}, {"a": {"cat"}, "b": set()}
     )
     measured = list(pairs(ratios))
     return Answer(match, interval_at(measured, 1), measured, **others)
