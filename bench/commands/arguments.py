@@ -52,6 +52,11 @@ def count(text: str) -> int:
     return int(text)
 
 
+def counts(text: str) -> tuple[int, ...]:
+    """Parse whole numbers above 0, separated by commas."""
+    return tuple(dict.fromkeys(count(part.strip()) for part in text.split(",")))
+
+
 def minutes(text: str) -> float:
     """Parse a finite number of minutes above 0."""
     return _positive(text, "minutes")

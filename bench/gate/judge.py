@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import impls
 from bench import records
 from bench.gate import MARGIN, SECONDS
 from bench.gate.changed_trainers import changed, merge_base
+from bench.gate.growth import growth
 from bench.gate.missing_trainers import reject_missing
 from bench.gate.verdict import Report, Verdict, Word
 from bench.machine.identity import describe
@@ -28,20 +31,26 @@ from bench.system.progress import progress
 from bench.system.scratch import scratch_dir
 from bench.system.signals import Stopped
 from bench.text.numbers import counted
+from bench.workload import Workload
 from impls import InputError
 
 
-def gate(options: Options, *, base: str | None, margin: float = MARGIN, seconds: float = SECONDS) -> Report:
+def gate(
+    options: Options, *, base: str | None, threads: Sequence[int] = (duel.THREADS,), margin: float = MARGIN, seconds: float = SECONDS
+) -> Report:
     """Judge each of the options' trainers or, by default, each trainer whose code differs from the base's, and return the report.
 
+    There is a verdict for each trainer on each of the options' workloads with each number of threads. All verdicts of a report together
+    have the rate of false alarms that the gate states.
+
     base     a revision; None: the merge base with the main branch
+    threads  numbers of threads
     margin   smallest slowdown to report: 0.01 means 1 %
-    seconds  time budget for each trainer
-    Writes the pairs of each trainer to the CSV after its verdict.
+    seconds  time budget for each verdict
+    Writes the pairs of each verdict to the CSV after it.
     Raises InputError if the base does not exist. A trainer's failure becomes its verdict. A signal or a full disk ends the gate early:
     the report has the verdicts so far. If it ends before the first pair of the first trainer, the function raises the error.
     """
-    options.only_workload("gate")
     home()  # raises if the running code is another copy than the checkout that is compared
     revision = commit(base) if base else merge_base()
     if not options.trainers and not has_impls():
@@ -56,8 +65,9 @@ def gate(options: Options, *, base: str | None, margin: float = MARGIN, seconds:
     run_id, machine = records.new_id(datetime.now(UTC)), describe(options.machine).machine
     writer = records.Writer(options.results / f"{run_id}-gate-{machine}.csv")
     verdicts: list[Verdict] = []
-    for trainer in trainers:
-        verdict = _verdict(trainer, revision, options, margin, seconds)
+    jobs = _jobs(trainers, revision, options.workloads, threads)
+    for job in jobs:
+        verdict = _verdict(job, revision, options, margin, seconds, family=len(jobs))
         verdicts.append(verdict)
         if verdict.duel and verdict.pairs:
             with suppress(WriteError):  # close() below writes again; the verdict is valid without the file
@@ -66,7 +76,7 @@ def gate(options: Options, *, base: str | None, margin: float = MARGIN, seconds:
             if len(verdicts) == 1 and not verdict.pairs:
                 raise verdict.broken_off
             break
-    verdicts += [Verdict(trainer, "not reached") for trainer in trainers[len(verdicts) :]]
+    verdicts += [Verdict(job.trainer, "not reached", job.workload.name, job.threads) for job in jobs[len(verdicts) :]]
     csv, unwritten = None, ""
     if any(verdict.pairs for verdict in verdicts):
         try:
@@ -76,26 +86,46 @@ def gate(options: Options, *, base: str | None, margin: float = MARGIN, seconds:
     return Report(f"{revision[:12]} ({base or 'merge base'})", working_tree(), margin, verdicts, csv, unwritten)
 
 
-def _verdict(trainer: str, base: str, options: Options, margin: float, seconds: float) -> Verdict:
+class _Job(NamedTuple):
+    """What a verdict is about."""
+
+    trainer: str
+    workload: Workload
+    threads: int
+
+
+def _jobs(trainers: Sequence[str], base: str, workloads: Sequence[Workload], threads: Sequence[int]) -> list[_Job]:
+    """Return what to judge: each trainer on each workload with each number of threads, or once if its code is that of the base."""
+    jobs = [_Job(*job) for job in itertools.product(trainers, workloads, threads)]
+    same = {trainer for trainer in trainers if unchanged(base, ours=trainer in impls.TRAINERS)}
+    return [job for job in jobs if job.trainer not in same or job[1:] == (workloads[0], threads[0])]
+
+
+def _verdict(job: _Job, base: str, options: Options, margin: float, seconds: float, *, family: int) -> Verdict:
     begin = time.monotonic()
     stages: Stages = {}
-    verdict = Verdict(trainer, "not reached", stages=stages)
+    trainer, workload, threads = job
+    verdict = Verdict(trainer, "not reached", workload.name, threads, stages=stages)
     if unchanged(base, ours=trainer in impls.TRAINERS):
         return replace(verdict, word="unchanged", reason="the same code as the base's, so nothing was measured")
-    threads = options.threads or duel.THREADS
     try:
         with scratch_dir() as directory:
-            progress(f"{trainer}: verifying")
+            progress(f"{verdict.title}: verifying")
             old = contender(f"{trainer}@{base[:12]}", directory / "base")
             new = contender(trainer, directory / "head")
             try:
-                match = duel.prepare(new, old, options.workloads[0], options.splits(), directory, threads=threads, seconds=seconds)
+                match = duel.prepare(new, old, workload, options.splits(), directory, threads=threads, seconds=seconds)
                 verdict = replace(verdict, word="undecided", duel=match)
                 left = seconds - (time.monotonic() - begin)
-                decision, ratio, _ = decide(_with_progress(match.pairs(), trainer), margin=margin, seconds=left, stages=stages)
+                decision, ratio, _ = decide(
+                    _with_progress(match.pairs(), verdict.title), margin=margin, seconds=left, stages=stages, family=family
+                )
                 verdict = replace(verdict, word=decision, ratio=ratio, reason=_left_behind(match) or _undecided(decision, stages))
+                if decision == "slower":
+                    progress(f"{verdict.title}: slower; measuring why")
+                    verdict = replace(verdict, why=growth(match))
             except ContenderError as error:
-                word, reason = _failed(error, new, lambda: start(new, options.workloads[0], options.splits(), directory, threads))
+                word, reason = _failed(error, new, lambda: start(new, workload, options.splits(), directory, threads))
                 verdict = replace(verdict, word=word, reason=reason)
     except (Stopped, InputError, OSError) as error:
         verdict = replace(verdict, reason=f"ended early: {error}", broken_off=error)

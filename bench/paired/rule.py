@@ -20,13 +20,16 @@ FIRST, AFRESH = "first", "afresh"
 _NOTHING_KNOWN = Interval(1.0, float("-inf"), float("inf"))
 
 
-def decide(pairs: Iterable[Pair], *, margin: float, seconds: float, stages: Stages | None = None) -> tuple[Decision, Interval, Stages]:
+def decide(
+    pairs: Iterable[Pair], *, margin: float, seconds: float, stages: Stages | None = None, family: int = 1
+) -> tuple[Decision, Interval, Stages]:
     """Measure pairs until a decision; return the decision, the ratio it is based on, and the pairs by stage.
 
     pairs    an endless iterator that measures each pair on demand
     margin   smallest slowdown to report: 0.01 means a ratio above 1.01
     seconds  time budget of both stages
     stages   receives the pairs, so that the caller has them even if a later pair fails
+    family   number of decisions that together have the error rate of one
     If there is no time to confirm a slowdown, the decision is *undecided*, with the ratio of the first stage.
     """
     endless = iter(pairs)
@@ -35,7 +38,7 @@ def decide(pairs: Iterable[Pair], *, margin: float, seconds: float, stages: Stag
     def measured(stage: str, seconds: float) -> tuple[Decision, Interval]:
         decision: Decision = "undecided"
         ratio = _NOTHING_KNOWN
-        for _, ratio in interim_looks(kept(endless, stages.setdefault(stage, [])), seconds):
+        for _, ratio in interim_looks(kept(endless, stages.setdefault(stage, [])), seconds, family=family):
             if (decision := _decision(ratio, margin)) != "undecided":
                 break
         return decision, ratio

@@ -15,11 +15,11 @@ _PRECISE = math.log(1.01)  # largest half-width of a precise interval, on a log 
 _PRECISE_SHARE = 0.05  # of the ratio's distance from 1
 
 
-def interim_looks(pairs: Iterable[Pair], seconds: float) -> Iterator[tuple[list[Pair], Interval]]:
+def interim_looks(pairs: Iterable[Pair], seconds: float, *, family: int = 1) -> Iterator[tuple[list[Pair], Interval]]:
     """Yield the pairs so far with the interval of their median ratio, a over b, at each look and when the time is up.
 
     The number of pairs grows by half from one look to the next. The time is up when the next pair would exceed the seconds.
-    The intervals of all looks together have the stated coverage.
+    The intervals of all looks together have the stated coverage; if there is a family of such sequences, all of them together.
     """
     taken: list[Pair] = []
     spent, longest, number, due = 0.0, 0.0, 1, FIRST_LOOK
@@ -28,15 +28,15 @@ def interim_looks(pairs: Iterable[Pair], seconds: float) -> Iterator[tuple[list[
         spent, longest = spent + pair.seconds, max(longest, pair.seconds)
         late = spent + longest > seconds
         if len(taken) >= due or late:
-            yield taken, interval_at(taken, number)
+            yield taken, interval_at(taken, number, family=family)
             number, due = number + 1, math.ceil(len(taken) * _MORE)
         if late:
             return
 
 
-def interval_at(pairs: Sequence[Pair], look: int) -> Interval:
-    """Return the median ratio of the pairs, a over b, with its interval. `look` is the number of the look, from 1."""
-    logs = intervals.anytime_interval([pair.log_ratio for pair in pairs], look)
+def interval_at(pairs: Sequence[Pair], look: int, *, family: int = 1) -> Interval:
+    """Return the median ratio of the pairs, a over b, with its interval. `look` is the number of the look, from 1; `family` as above."""
+    logs = intervals.anytime_interval([pair.log_ratio for pair in pairs], look, family=family)
     return Interval(*map(math.exp, logs)) if logs.known else logs._replace(value=math.exp(logs.value))
 
 

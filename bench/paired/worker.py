@@ -20,12 +20,12 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from time import perf_counter  # now, because a trainer might replace time.perf_counter
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -37,9 +37,14 @@ from bench.verify.contract import ContractError, ContractMonitor, check_possible
 from bench.verify.epoch_job import EpochJob, write_network
 from bench.verify.rounding import perturbed
 
+Measure = Callable[[type[impls.Trainer], EpochJob], dict[str, Any]]
 
-def main() -> None:
-    """Serve until the input or the parent process ends; on Linux, exit with the parent even while suspended."""
+
+def main(more: Mapping[str, Measure] | None = None) -> None:
+    """Serve until the input or the parent process ends; on Linux, exit with the parent even while suspended.
+
+    more  answers to other requests, by what to do
+    """
     process_tree.end_with_parent()
     with _private_pipes() as (requests, replies):
         reply = partial(json_lines.send, replies)
@@ -48,14 +53,25 @@ def main() -> None:
             modules = Path(work["modules"])
             own_code.share_names(modules, modules / "src")
             affinity.limit_threads(work["threads"])
-            serve(work["trainer"], EpochJob.read(Path(work["job"])), work["threads"], requests, reply, pinned=work["pinned"])
+            serve(
+                work["trainer"], EpochJob.read(Path(work["job"])), work["threads"], requests, reply, pinned=work["pinned"], more=more or {}
+            )
         except impls.Unsupported as reason:
             reply(absent=str(reason))
         except Exception as error:  # the parent reports whatever a trainer raises
             reply(error=f"{type(error).__name__}: {error}")
 
 
-def serve(name: str, job: EpochJob, threads: int, requests: BinaryIO, reply: Callable[..., None], *, pinned: bool) -> None:
+def serve(
+    name: str,
+    job: EpochJob,
+    threads: int,
+    requests: BinaryIO,
+    reply: Callable[..., None],
+    *,
+    pinned: bool,
+    more: Mapping[str, Measure],
+) -> None:
     """Construct the job's trainer and answer requests until they end.
 
     Raises ImportError if impls is not from the working directory or, if pinned, the trainer's module is not, and Unsupported if the
@@ -103,9 +119,11 @@ def serve(name: str, job: EpochJob, threads: int, requests: BinaryIO, reply: Cal
             trainer.load(start)
             trainer.train_epoch(order)
             reply()
-        else:
+        elif request["do"] == "save":
             write_network(trainer.network(), Path(request["to"]))
             reply()
+        else:
+            reply(**more[request["do"]](make, job))
 
 
 def _peaks(device: str, job: EpochJob, enough: Callable[[Peaks], bool]) -> Peaks | None:

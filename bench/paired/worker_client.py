@@ -22,12 +22,14 @@ _LONGEST_REPLY = 65_536  # bytes; valid replies have a few hundred
 class Worker:
     """A contender's worker process on a job. A context manager that ends the worker and all processes that it started."""
 
-    def __init__(self, contender: Contender, job: Path, threads: int, layout: MemoryLayout | None = None) -> None:
+    def __init__(
+        self, contender: Contender, job: Path, threads: int, layout: MemoryLayout | None = None, *, module: str = "bench.paired.worker"
+    ) -> None:
         self.contender = contender
         layout = layout or MemoryLayout()
         try:
             self._child = Child(
-                [*layout.prefix, contender.python, "-m", "bench.paired.worker"],
+                [*layout.prefix, contender.python, "-m", module],
                 cwd=contender.source,
                 env=_environment(contender, layout),
                 piped=True,

@@ -138,11 +138,12 @@ def between(value: float, draws: npt.NDArray[np.float64]) -> Interval:
     return Interval(value, float(low), float(high))
 
 
-def anytime_interval(values: npt.ArrayLike, look: int) -> Interval:
+def anytime_interval(values: npt.ArrayLike, look: int, *, family: int = 1) -> Interval:
     """Return the centre of values, with an interval that stays valid over repeated looks at growing data.
 
     values  (n,), in the order of measurement; if neighbours are alike, the interval is wider
     look    number of this look, from 1
+    family  number of such intervals that shall all hold with 95 %
     The centre is the median of all pairwise means (J. Hodges and E. Lehmann, 1963). The ends of the interval are the order statistics
     of those means that invert the signed-rank test (F. Wilcoxon, 1945; J. Tukey, 1949). The method assumes only that the distribution
     is symmetric about its centre; almost a third of the values may be outliers. With a 95 % interval at every look, stopping at a
@@ -152,7 +153,7 @@ def anytime_interval(values: npt.ArrayLike, look: int) -> Interval:
     """
     x = _checked(values)
     means = np.sort(((x[:, np.newaxis] + x) / 2)[np.triu_indices(len(x))])
-    k, centre = _signed_rank_cutoff(len(x), 0.05 / (look * (look + 1))), float(np.median(means))
+    k, centre = _signed_rank_cutoff(len(x), 0.05 / (family * look * (look + 1))), float(np.median(means))
     ends = (means[k - 1], means[-k]) if k else (-math.inf, math.inf)
     return Interval(centre, *(centre + _autocorrelation_inflation(x) * (float(end) - centre) for end in ends))
 

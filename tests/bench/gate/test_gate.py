@@ -160,7 +160,7 @@ def test_exit_codes(words, code, strict):
 def test_an_interval_with_unknown_ends_is_a_dash_or_null():
     few = Verdict("matrix", "undecided", ratio=Interval(1.05, -math.inf, math.inf), stages={"first": [Pair((0.1,), (0.1,), "a", 1.0)]})
     report = Report("base", "head", 0.01, [few], None)
-    assert re.search(r"^matrix +undecided +1\.050x \(-\) +1", report.text(), re.MULTILINE)
+    assert re.search(r"^matrix +undecided +1\.050x \(-\) +0 of 1 +1", report.text(), re.MULTILINE)
     assert [json.loads(report.json())["verdicts"][0][end] for end in ("ratio", "low", "high")] == [1.05, None, None]
 
 
@@ -237,7 +237,9 @@ def test_code_of_the_package_selects_every_trainer(repository, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "thing", "fact"),
     [
-        (["--workload", "nielsen,wide"], "--workload nielsen,wide", "not 2"),
+        (["--self-test", "--workload", "nielsen,wide"], "--self-test", "one workload, not 2"),
+        (["--self-test", "--threads", "1,2"], "--self-test", "one number of threads, not 2"),
+        (["--self-test", "--comment", "gate.md"], "--comment", "--self-test"),
         (["--self-test", "--strict"], "--strict", "--self-test"),
         (["--self-test", "--summary", "gate.md"], "--summary", "--self-test"),
         (["--self-test", "--trainers", "loop,matrix"], "--self-test", "loop, matrix"),

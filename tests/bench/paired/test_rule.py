@@ -56,3 +56,11 @@ def test_a_slowdown_without_time_to_confirm_it_is_undecided(seconds, pairs_afres
 def test_seven_pairs_have_an_interval():
     assert not interval_at(pairs([1.0] * 6), 1).known
     assert interval_at(pairs([1.0] * 7), 1).known
+
+
+def test_a_family_of_decisions_needs_stronger_evidence():
+    looks = [decide(noisy(1.03, 0.015, seed=3), margin=0.01, seconds=90, family=family)[2] for family in (1, 20)]
+    one, twenty = (len(stages["first"]) for stages in looks)
+    assert one < twenty
+    assert interval_at(pairs([1.0] * 8), 1).known
+    assert not interval_at(pairs([1.0] * 8), 1, family=20).known, "2 / 2^8 exceeds 5 % / 2 / 20"
