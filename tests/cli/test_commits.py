@@ -18,64 +18,54 @@ JOB = ("--trainers", "mine:Mine", "--examples", "500", "--data", str(FEW_DIGITS)
 
 @pytest.fixture
 def commits(tmp_path):
-    """A repository in which commit 4 of 6 is slower by half, and commit 2 does not run."""
-    return repository(tmp_path / "history", [0, 0, 0, 0, 0.5, 0.5, 0.5], broken={2})
+    """A repository in which commit 3 of 5 is slower by half, and commit 1 does not run."""
+    return repository(tmp_path / "history", [0, 0, 0, 0.5, 0.5, 0.5], broken={1})
 
 
 @pytest.mark.live
-def test_bisect_names_the_commit_and_leaves_the_repository_untouched(commits, tmp_path):
-    (commits / "mine.py").write_text("changed")
-    before = git(commits, "status", "--porcelain"), git(commits, "rev-parse", "HEAD"), git(commits, "stash", "list")
-    output = command("bisect", "HEAD~6", "HEAD", *JOB, "--results", tmp_path / "out", "--json", cwd=commits)
-    assert output.returncode == 0, output.stderr
-    answer = json.loads(output.stdout)
-    (culprit,) = answer["culprits"]
-    assert culprit["commits"] == [answer["commits"][4]["commit"]]
-    assert culprit["low"] < 1.5 < culprit["high"] or culprit["value"] == pytest.approx(1.5, abs=0.1)
-    assert answer["complete"]
-    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".csv", ".png", ".svg"}
-    assert before == (git(commits, "status", "--porcelain"), git(commits, "rev-parse", "HEAD"), git(commits, "stash", "list"))
-    assert git(commits, "worktree", "list").count("\n") == 1
-
-
-@pytest.mark.live
-def test_bisect_searches_the_branch_of_a_merge_if_asked(tmp_path):
-    directory = repository(tmp_path / "history", [0, 0])
+def test_bisect_names_the_merge_and_the_commit_in_its_branch_and_leaves_the_repository_untouched(tmp_path):
+    directory = repository(tmp_path / "history", [0])
     git(directory, "switch", "--quiet", "-c", "branch")
-    for number, share in ((11, 0.0), (12, 0.6), (13, 0.6)):
+    for number, share in ((11, 0.0), (12, 0.6)):
         (directory / "mine.py").write_text(module(number, share))
         git(directory, "commit", "--quiet", "-am", f"branch {number}")
     git(directory, "switch", "--quiet", "main")
     git(directory, "merge", "--quiet", "--no-ff", "-m", "merge", "branch")
+    (directory / "mine.py").write_text("changed")
+    before = _state(directory)
     output = command(
-        "bisect", "HEAD~1", "HEAD", *JOB, "--merges", "--seconds", "100", "--no-charts", "--results", tmp_path / "out", cwd=directory
+        "bisect", "HEAD~1", "HEAD", *JOB, "--merges", "--seconds", "100", "--results", tmp_path / "out", "--json", cwd=directory
     )
     assert output.returncode == 0, output.stderr
-    first, second = output.stdout.splitlines()[:2]
-    assert "merge made mine:Mine slower" in first
-    assert second.startswith("in the merged branch: ")
-    assert "branch 12 made mine:Mine slower" in second
+    answer = json.loads(output.stdout)
+    (culprit,) = answer["culprits"]
+    (inside,) = culprit["inside"]["culprits"]
+    assert [commit["subject"] for commit in answer["commits"] if commit["commit"] in culprit["commits"]] == ["merge"]
+    assert [one["subject"] for one in culprit["inside"]["commits"] if one["commit"] in inside["commits"]] == ["branch 12"]
+    assert culprit["value"] == pytest.approx(1.6, abs=0.15)
+    assert {path.suffix for path in (tmp_path / "out").iterdir()} == {".csv", ".png", ".svg"}
+    assert _state(directory) == before
 
 
 @pytest.mark.live
 def test_history_goes_on_where_it_was_stopped(commits, tmp_path):
-    job = ("HEAD~6", *JOB, "--results", str(tmp_path / "out"), "--no-charts", "--json")
+    job = ("HEAD~5", *JOB, "--results", str(tmp_path / "out"), "--no-charts", "--json")
     first = command("history", *job, "--pairs", "2", cwd=commits)
     assert first.returncode == 0, first.stderr
-    assert [commit["pairs"] for commit in json.loads(first.stdout)["commits"]] == [0, 2, 0, 2, 2, 2, 2]
+    assert [commit["pairs"] for commit in json.loads(first.stdout)["commits"]] == [0, 0, 2, 2, 2, 2]
     again = command("history", *job, "--pairs", "3", cwd=commits)
     assert again.returncode == 0, again.stderr
     answer = json.loads(again.stdout)["commits"]
-    assert [commit["pairs"] for commit in answer] == [0, 3, 0, 3, 3, 3, 3]
-    assert [number for number, commit in enumerate(answer) if commit["change"]] == [4]
-    assert "no such thing" in answer[2]["skipped"]
+    assert [commit["pairs"] for commit in answer] == [0, 0, 3, 3, 3, 3]
+    assert [number for number, commit in enumerate(answer) if commit["change"]] == [3]
+    assert "no such thing" in answer[1]["skipped"]
     new = sorted((tmp_path / "out").glob("*.csv"))[-1]
-    assert len(_pairs(new)) == 5, "a pair of each commit that runs"
+    assert len(_pairs(new)) == 4, "a pair of each commit that runs"
 
 
 @pytest.mark.live
 def test_an_interrupted_history_keeps_and_prints_its_pairs(commits, tmp_path):
-    arguments = ("history", "HEAD~6", *JOB, "--results", str(tmp_path / "out"), "--no-charts", "--pairs", "50")
+    arguments = ("history", "HEAD~5", *JOB, "--results", str(tmp_path / "out"), "--no-charts", "--pairs", "50")
     with subprocess.Popen(
         [sys.executable, "-m", "bench", *arguments],
         cwd=commits,
@@ -88,8 +78,14 @@ def test_an_interrupted_history_keeps_and_prints_its_pairs(commits, tmp_path):
         process.terminate()
         printed, _ = process.communicate()
     assert process.returncode == 143
-    assert "change 1" in printed
+    assert "change 2" in printed
     assert list((tmp_path / "out").glob("*-history-*.csv"))
+
+
+def _state(directory):
+    """Return what git shows of a repository: the tree, the index, the head, the stash and the worktrees."""
+    words = (("status", "--porcelain"), ("diff", "--cached"), ("rev-parse", "HEAD"), ("stash", "list"), ("worktree", "list"))
+    return [git(directory, *each) for each in words]
 
 
 def _pairs(file):
