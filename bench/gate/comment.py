@@ -28,7 +28,7 @@ def sparkline(verdict: Verdict) -> str:
 
 
 def _headline(report: Report) -> str:
-    worse = [verdict for verdict in report.verdicts if verdict.word in ("slower", "broken")]
+    worse = [verdict for verdict in report.verdicts if verdict.word in ("slower", "slower to start", "broken")]
     if worse:
         return "**" + "; ".join(map(_in_words, worse)) + "**"
     if report.not_judged:
@@ -37,6 +37,8 @@ def _headline(report: Report) -> str:
 
 
 def _in_words(verdict: Verdict) -> str:
+    if verdict.word == "slower to start" and verdict.start:
+        return f"{plain(verdict.title)} takes {verdict.start.value:.2f} times as long to start"
     if verdict.word == "broken" or not verdict.ratio or not math.isfinite(verdict.ratio.high):
         return f"{plain(verdict.title)} is {verdict.word}"
     ratio = verdict.ratio

@@ -23,8 +23,8 @@ from bench.paired import duel
 from bench.paired.checkout import commit, has_impls, home, unchanged, working_tree
 from bench.paired.contender import Contender, ContenderError, contender
 from bench.paired.pair import Pair, pair_rows
-from bench.paired.referee import start
-from bench.paired.rule import AFRESH, Stages, decide
+from bench.paired.referee import start as started
+from bench.paired.rule import AFRESH, Stages, decide, slower_to_start, start_ratio
 from bench.paired.sequential import interval_at
 from bench.records import WriteError
 from bench.system.progress import progress
@@ -121,11 +121,16 @@ def _verdict(job: _Job, base: str, options: Options, margin: float, seconds: flo
                     _with_progress(match.pairs(), verdict.title), margin=margin, seconds=left, stages=stages, family=family
                 )
                 verdict = replace(verdict, word=decision, ratio=ratio, reason=_left_behind(match) or _undecided(decision, stages))
+                every = [pair for each in stages.values() for pair in each]
+                start = start_ratio(every, family=family)
+                verdict = replace(verdict, start=start)
+                if decision != "slower" and slower_to_start(every, start):
+                    verdict = replace(verdict, word="slower to start")
                 if decision == "slower":
                     progress(f"{verdict.title}: slower; measuring why")
                     verdict = replace(verdict, why=growth(match))
             except ContenderError as error:
-                word, reason = _failed(error, new, lambda: start(new, workload, options.splits(), directory, threads))
+                word, reason = _failed(error, new, lambda: started(new, workload, options.splits(), directory, threads))
                 verdict = replace(verdict, word=word, reason=reason)
     except (Stopped, InputError, OSError) as error:
         verdict = replace(verdict, reason=f"ended early: {error}", broken_off=error)

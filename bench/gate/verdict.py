@@ -22,7 +22,8 @@ from bench.text.tables import Table
 # unchanged       both have the same code, so nothing was measured
 # absent          neither supports this machine
 # not reached     the gate ended before a decision
-Word = Decision | Literal["broken", "not comparable", "unchanged", "absent", "not reached"]
+# slower to start  the constructor or a `load` takes longer
+Word = Decision | Literal["slower to start", "broken", "not comparable", "unchanged", "absent", "not reached"]
 
 WITHOUT_DECISION = ("undecided", "not comparable", "not reached")
 
@@ -33,6 +34,7 @@ class Verdict:
 
     ratio       the working tree's epoch time over the base's, from the pairs in `stages`, if the verdict is based on one
     broken_off  the signal or error that ended the gate during this trainer, if any
+    start       the same for the time to start: of the constructor and a `load`
     why         what became slower, if the verdict is *slower* and this could be measured
     """
 
@@ -46,6 +48,7 @@ class Verdict:
     reason: str = ""
     duel: Duel | None = None
     broken_off: BaseException | None = None
+    start: Interval | None = None
     why: Growth | None = None
 
     @property
@@ -73,7 +76,8 @@ class Verdict:
         ratio = f"{self.ratio.value:.3f}x ({_ends(self.ratio)})" if self.ratio else "-"
         won = f"{self.won} of {len(self.judged)}" if self.judged else "-"
         job = (self.workload, str(self.threads)) if several else ()
-        return self.trainer, *job, self.word, ratio, won, str(self.pairs), f"{self.seconds:.0f}"
+        start = f"{self.start.value:.2f}x ({_ends(self.start, 2)})" if self.start else "-"
+        return self.trainer, *job, self.word, ratio, start, won, str(self.pairs), f"{self.seconds:.0f}"
 
     def plain(self) -> dict[str, object]:
         """Return the verdict as a dictionary for JSON."""
@@ -87,6 +91,7 @@ class Verdict:
             "low": ends["low"],
             "high": ends["high"],
             "pairs": self.pairs,
+            "start": self.start and self.start.json(),
             "judged_pairs": len(self.judged),
             "won_pairs": self.won,
             "seconds": round(self.seconds, 1),
@@ -128,9 +133,9 @@ class Report:
         return files
 
     def exit_code(self, *, strict: bool) -> int:
-        """Return 1 if a trainer is slower or broken; 3 if `strict` and a trainer has no decision; else 0."""
+        """Return 1 if a trainer is slower, slower to start, or broken; 3 if `strict` and a trainer has no decision; else 0."""
         words = {verdict.word for verdict in self.verdicts}
-        if words & {"slower", "broken"}:
+        if words & {"slower", "slower to start", "broken"}:
             return 1
         return 3 if strict and words & set(WITHOUT_DECISION) else 0
 
@@ -174,11 +179,11 @@ class Report:
         job = ["workload", "threads"] if self.several else []
         return Table(
             f"{title}{self.head} against {self.base}, margin {self.margin:.1%}",
-            ["trainer", *job, "verdict", "time, new / base (95 %)", "won by new", "pairs", "seconds"],
+            ["trainer", *job, "verdict", "time, new / base (95 %)", "to start", "won by new", "pairs", "seconds"],
             [verdict.row(several=self.several) for verdict in self.verdicts],
             [plain(note) for note in notes],
         )
 
 
-def _ends(ratio: Interval) -> str:
-    return f"{ratio.low:.3f}-{ratio.high:.3f}" if ratio.known else "-"
+def _ends(ratio: Interval, digits: int = 3) -> str:
+    return f"{ratio.low:.{digits}f}-{ratio.high:.{digits}f}" if ratio.known else "-"

@@ -85,7 +85,7 @@ class Duel:
             for name, contender in random.sample([("a", self.a), ("b", self.b)], 2):
                 workers[name] = stack.enter_context(Worker(contender, self.job, self.threads, layout))
             for worker in workers.values():
-                worker.reply(READY)
+                worker.facts(READY)
             for worker in workers.values():
                 worker.epoch(self.patience)  # warm-up: touches memory and fills caches
                 worker.suspend()
@@ -93,7 +93,8 @@ class Duel:
             self._check(workers, speed=check_speed)
         for name, left in self.left_behind.items():
             left.update(workers[name].left_behind)
-        return Pair(tuple(seconds["a"]), tuple(seconds["b"]), order, time.monotonic() - begin)
+        starts = workers["a"].start_seconds, workers["b"].start_seconds
+        return Pair(tuple(seconds["a"]), tuple(seconds["b"]), order, time.monotonic() - begin, *starts)
 
     def _rounds(self, workers: Mapping[str, Worker]) -> tuple[str, dict[str, list[float]]]:
         """Train epochs in turn. Return for each round the contender that trained first, and the seconds of both contenders' epochs."""
@@ -155,7 +156,7 @@ def _epochs(contenders: Iterable[Contender], job: Path, threads: int, patience: 
     seconds = 0.0
     for contender in contenders:
         with Worker(contender, job, threads) as worker:
-            worker.reply(READY)
+            worker.facts(READY)
             worker.epoch(patience)
             seconds += worker.epoch(patience)
     return seconds

@@ -20,12 +20,15 @@ class Pair:
     a, b     seconds of each contender's epochs, by round
     order    for each round the contender that trained first, "a" or "b"
     seconds  total time of the pair
+    a_start, b_start  seconds of each contender's constructor and of a `load`; 0: not measured
     """
 
     a: tuple[float, ...]
     b: tuple[float, ...]
     order: str
     seconds: float
+    a_start: float = 0.0
+    b_start: float = 0.0
 
     @property
     def log_ratio(self) -> float:
@@ -45,7 +48,10 @@ def ratio_error(a: Sequence[float], b: Sequence[float]) -> float:
 
 @dataclass(frozen=True)
 class Round:
-    """A row of a duel's CSV: one epoch of each contender. `first` trained first; `pair_seconds` is the total time of the pair."""
+    """A row of a duel's CSV: one epoch of each contender. `first` trained first; `pair_seconds` is the total time of the pair.
+
+    a_start, b_start  seconds of each contender's constructor and of a `load`, in this pair
+    """
 
     run_id: str
     machine: str
@@ -60,6 +66,8 @@ class Round:
     a_seconds: float
     b_seconds: float
     pair_seconds: float
+    a_start: float = 0.0
+    b_start: float = 0.0
 
 
 def pair_rows(duel: Duel, stages: Mapping[str, list[Pair]], *, run_id: str, machine: str) -> list[Round]:
@@ -72,7 +80,7 @@ def rows_of(duel: Duel, pair: Pair, number: int, *, stage: str = "", run_id: str
     """Return a row for every round of a pair; rounds count from 1."""
     sides = f"{duel.a.name} ({duel.a.code})", f"{duel.b.name} ({duel.b.code})"
     return [
-        Round(run_id, machine, duel.title, duel.threads, *sides, stage, number, turn, first, a, b, pair.seconds)
+        Round(run_id, machine, duel.title, duel.threads, *sides, stage, number, turn, first, a, b, pair.seconds, pair.a_start, pair.b_start)
         for turn, (first, a, b) in enumerate(zip(pair.order, pair.a, pair.b, strict=True), start=1)
     ]
 

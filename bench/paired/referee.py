@@ -48,8 +48,8 @@ class Referee:
         for dtype in dict.fromkeys((self.workload.dtype, "float64")):
             try:
                 with Worker(contender, self._job.astype(dtype).write(self.directory / "verify.npz"), self.threads) as worker:
-                    reply = worker.reply(READY)
-                    facts = facts or reply
+                    found = worker.facts(READY)
+                    facts = facts or found
                     worker.epoch(self.patience)
                     results[dtype] = worker.network(self.directory / "result.npz", self.patience)
             except ContenderError as error:

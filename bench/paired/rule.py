@@ -7,12 +7,18 @@ the first, and the report shows the ratio of the second set. A false alarm by ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
+from statistics import median
 from typing import Literal
 
 from bench.paired.pair import Pair
 from bench.paired.sequential import interim_looks, kept
+from bench.stats import intervals
 from bench.stats.intervals import Interval
+
+START_MARGIN = 0.25  # smallest slowdown to report of the constructor and a `load`, which vary more than an epoch
+_START_SECONDS = 0.005  # and the smallest in seconds
 
 Decision = Literal["slower", "not slower", "faster", "undecided"]
 Stages = dict[str, list[Pair]]
@@ -48,6 +54,21 @@ def decide(
         return decision, ratio, stages
     again, repeated = measured(AFRESH, seconds - sum(pair.seconds for pair in stages[FIRST]))
     return again, repeated if repeated.known else ratio, stages
+
+
+def start_ratio(pairs: Sequence[Pair], *, family: int = 1) -> Interval | None:
+    """Return the ratio of the times to start, a over b, with its interval; None if a pair has none."""
+    if not pairs or not all(pair.a_start and pair.b_start for pair in pairs):
+        return None
+    logs = intervals.anytime_interval([math.log(pair.a_start / pair.b_start) for pair in pairs], 1, family=family)
+    return Interval(*map(math.exp, logs)) if logs.known else logs._replace(value=math.exp(logs.value))
+
+
+def slower_to_start(pairs: Sequence[Pair], ratio: Interval | None) -> bool:
+    """Return whether contender a takes longer to start: by more than START_MARGIN, and by some milliseconds."""
+    if ratio is None or not ratio.low > 1 + START_MARGIN:
+        return False
+    return median(pair.a_start - pair.b_start for pair in pairs) > _START_SECONDS
 
 
 def _decision(ratio: Interval, margin: float) -> Decision:

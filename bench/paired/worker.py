@@ -4,7 +4,7 @@ It reads requests from standard input and writes replies to standard output, one
 it is not on the command line, where a trainer could see it:
 
     {"trainer": NAME, "job": FILE, "threads": 1, "pinned": false, "modules": DIRECTORY}   its versions, BLAS and device
-    {"do": "epoch"}              train an epoch from the job's start                      {"seconds": 0.05}
+    {"do": "epoch"}              train an epoch from the job's start                      {"seconds": 0.05, "load": 0.001}
     {"do": "check"}              check the contract in all epochs so far                  {}, or {"broken": message}
     {"do": "check speed"}        the same, and that this machine can be so fast            {}, or {"broken": message}
     {"do": "perturb"}            train another epoch, which differs only by rounding      {}
@@ -85,7 +85,9 @@ def serve(
     code = Path(sys.modules[make.__module__].__file__ or "").resolve()
     if pinned and Path.cwd() not in code.parents:
         raise ImportError(f"{name} was imported from {code}, not from the revision under test")
+    begin = perf_counter()
     trainer = make(job.start, job.data, batch_size=job.batch_size, learning_rate=job.learning_rate)
+    constructor = perf_counter() - begin
     blas, blas_kernels = identity.blas()
     reply(
         python=f"{platform.python_implementation()} {platform.python_version()}",
@@ -95,17 +97,20 @@ def serve(
         library=identity.versioned(make.library),
         device=make.device,
         threads=threads,
+        constructor=constructor,
     )
     monitor, seconds, work = ContractMonitor(trainer, job.start, job.order), list[float](), trainer_work(trainer, job.data)
     for line in requests:
         request = json_lines.parse(line) or {}
         if request["do"] == "epoch":
+            begin = perf_counter()
             monitor.load()
+            load = perf_counter() - begin
             begin = perf_counter()
             trainer.train_epoch(job.order)
             seconds.append(perf_counter() - begin)
             monitor.observe()
-            reply(seconds=seconds[-1])
+            reply(seconds=seconds[-1], load=load)
         elif request["do"] in ("check", "check speed"):
             try:
                 monitor.check(seconds, repeated=True)

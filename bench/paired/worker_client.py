@@ -6,6 +6,7 @@ import os
 import queue
 import threading
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench.paired.contender import Contender, ContenderError
@@ -26,6 +27,7 @@ class Worker:
         self, contender: Contender, job: Path, threads: int, layout: MemoryLayout | None = None, *, module: str = "bench.paired.worker"
     ) -> None:
         self.contender = contender
+        self._loads: list[float] = []
         layout = layout or MemoryLayout()
         try:
             self._child = Child(
@@ -78,13 +80,28 @@ class Worker:
             raise ContenderError(self.contender, f"raised {content['error']}")
         return content
 
+    def facts(self, timeout: float) -> dict[str, Any]:
+        """Return the first reply: versions, BLAS and device. Notes the time of the constructor."""
+        facts = self.reply(timeout)
+        self._constructor = self._seconds(facts.pop("constructor", None), "of the constructor")
+        return facts
+
+    @property
+    def start_seconds(self) -> float:
+        """The time that the trainer takes to start: of its constructor, and of a `load`. Call it after `facts` and an epoch."""
+        return self._constructor + median(self._loads)
+
     def epoch(self, timeout: float) -> float:
-        """Train an epoch from the job's start and return its seconds."""
+        """Train an epoch from the job's start and return its seconds. Notes the time of the `load` before it."""
         self.request(do="epoch")
-        seconds = self.reply(timeout).get("seconds")
-        if not (isinstance(seconds, float) and 0 < seconds < float("inf")):
-            raise ContenderError(self.contender, f"sent an invalid reply: {seconds!r} as the seconds of an epoch")
-        return seconds
+        reply = self.reply(timeout)
+        self._loads.append(self._seconds(reply.get("load"), "of a load"))
+        return self._seconds(reply.get("seconds"), "of an epoch")
+
+    def _seconds(self, value: object, what: str) -> float:
+        if not (isinstance(value, float) and 0 < value < float("inf")):
+            raise ContenderError(self.contender, f"sent an invalid reply: {value!r} as the seconds {what}")
+        return value
 
     def check(self, timeout: float, *, speed: bool) -> None:
         """Raise ContenderError if the trainer broke its contract in an epoch so far.

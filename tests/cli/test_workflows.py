@@ -38,7 +38,9 @@ def test_the_gate_keeps_one_comment(tmp_path, ids, method):
         (tmp_path / name).write_text(text)
     (tmp_path / "gh").chmod(0o755)
     environment = {"PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}", "GITHUB_REPOSITORY": "o/r", "NUMBER": "7"}
-    subprocess.run(["bash", "-eo", "pipefail", "-c", block("gate.yml", "Write one comment, or renew it")], cwd=tmp_path, env=environment, check=True)  # fmt: skip
+    subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", block("gate.yml", "Write one comment, or renew it")], cwd=tmp_path, env=environment, check=True
+    )
     listed, written = (tmp_path / "calls").read_text().splitlines()
     assert "startswith" in listed
     assert method in written

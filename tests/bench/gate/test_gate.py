@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import sys
+from csv import DictReader
 
 import pytest
 
@@ -71,9 +72,23 @@ def test_a_slowdown_fails_and_every_report_contains_it(repository, tmp_path):
         assert "| matrix | slower |" in (tmp_path / file).read_text()
     (csv,) = (repository / "results" / "local").glob("*.csv")
     assert csv.with_name(f"{csv.stem}-matrix.png").is_file()
-    stages = {line.split(",")[-7] for line in csv.read_text().splitlines()[1:]}
-    assert stages == {"first", "afresh"}
+    with csv.open(newline="", encoding="utf-8") as file:
+        assert {row["stage"] for row in DictReader(file)} == {"first", "afresh"}
+    why = {part["part"]: (part["longer"], part["pairs"]) for part in matrix["why"]}
+    assert why["epoch"] == (5, 5)
+    assert {"calls", "rest"} < why.keys()
     assert state(repository) == before
+
+
+@pytest.mark.live
+def test_a_slower_constructor_fails(tmp_path):
+    body = "class Mine(Matrix):\n    def _setup(self, data):\n        super()._setup(data)\n"
+    module = f"import time\n\nfrom impls.matrix import Matrix\n\n\n{body}"
+    mine = own_repository(tmp_path, module)
+    mine.write_text(f"{module}        time.sleep(0.1)\n")
+    output = run_gate(tmp_path, "--trainers", "mine:Mine", *QUICK, PYTHONPATH=str(ROOT))
+    assert output.returncode == 1, output.stderr
+    assert re.search(r"^mine:Mine +slower to start ", output.stdout, re.MULTILINE)
 
 
 @pytest.mark.live
@@ -160,7 +175,7 @@ def test_exit_codes(words, code, strict):
 def test_an_interval_with_unknown_ends_is_a_dash_or_null():
     few = Verdict("matrix", "undecided", ratio=Interval(1.05, -math.inf, math.inf), stages={"first": [Pair((0.1,), (0.1,), "a", 1.0)]})
     report = Report("base", "head", 0.01, [few], None)
-    assert re.search(r"^matrix +undecided +1\.050x \(-\) +0 of 1 +1", report.text(), re.MULTILINE)
+    assert re.search(r"^matrix +undecided +1\.050x \(-\) +- +0 of 1 +1", report.text(), re.MULTILINE)
     assert [json.loads(report.json())["verdicts"][0][end] for end in ("ratio", "low", "high")] == [1.05, None, None]
 
 

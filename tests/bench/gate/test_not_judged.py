@@ -32,7 +32,7 @@ def test_the_same_code_is_not_measured(tmp_path):
     mine = own_repository(tmp_path, MINE)
     output = run_gate(tmp_path, "--trainers", "mine:Mine", *QUICK, PYTHONPATH=str(ROOT))
     assert output.returncode == 0, output.stderr
-    assert re.search(r"^mine:Mine +unchanged +- +- +0 ", output.stdout, re.MULTILINE)
+    assert re.search(r"^mine:Mine +unchanged +- +- +- +0 ", output.stdout, re.MULTILINE)
     mine.write_text(MINE + "\n")
     git(tmp_path, "commit", "--quiet", "-a", "-m", "an empty line")
     git(tmp_path, "checkout", "--quiet", "-b", "change")

@@ -1,10 +1,11 @@
 """The gate's rule on pairs of known ratios."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 
-from bench.paired.rule import decide
+from bench.paired.rule import decide, slower_to_start, start_ratio
 from bench.paired.sequential import interval_at
 from tests.support.pairs import noisy, pairs
 
@@ -64,3 +65,28 @@ def test_a_family_of_decisions_needs_stronger_evidence():
     assert one < twenty
     assert interval_at(pairs([1.0] * 8), 1).known
     assert not interval_at(pairs([1.0] * 8), 1, family=20).known, "2 / 2^8 exceeds 5 % / 2 / 20"
+
+
+def starting(a, b, number=12):
+    """Return pairs whose contenders take about a and b seconds to start."""
+    return [
+        replace(pair, a_start=a * (1 + 0.02 * (i % 3)), b_start=b * (1 + 0.02 * (i % 2))) for i, pair in enumerate(pairs([1.0] * number))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "slower"),
+    [(0.15, 0.1, True), (0.11, 0.1, False), (0.1, 0.15, False), (0.003, 0.001, False)],
+    ids=["by half", "within the margin", "faster", "by 2 ms"],
+)
+def test_a_trainer_is_slower_to_start_beyond_a_wider_margin(a, b, slower):
+    measured = starting(a, b)
+    ratio = start_ratio(measured)
+    assert ratio.low < a / b * 1.03
+    assert slower_to_start(measured, ratio) is slower
+
+
+def test_without_times_to_start_there_is_no_second_figure():
+    assert start_ratio(pairs([1.0] * 12)) is None
+    assert not slower_to_start([], None)
+    assert not slower_to_start(starting(0.15, 0.1, number=6), start_ratio(starting(0.15, 0.1, number=6))), "too few pairs"
