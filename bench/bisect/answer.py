@@ -25,7 +25,7 @@ class Answer:
     """A search for the commits that made a trainer slower.
 
     commits     those that change the trainer's code, after the good one
-    of          number of commits in the range that was asked for
+    of          a note: of which commits these are
     duel        the latest duel; None: nothing was measured
     inside      searches in the branches of merges that made it slower, by the number of the merge
     csv         the file with the pairs
@@ -35,7 +35,7 @@ class Answer:
 
     trainer: str
     commits: Sequence[Commit]
-    of: int
+    of: str
     margin: float
     found: Findings
     duel: Duel | None = None
@@ -135,8 +135,7 @@ class Answer:
             commit, measured = self.commits[number], number in ratios and number
             pairs = len(self.found.ratios.get(number, []))
             rows.append((commit.short, commit.subject[:50], _times(ratios[number]) if measured else "-", str(pairs), self._word(number)))
-        changing, duel = len(self.commits) - 1, self.duel
-        notes = [f"{counted(self.of, 'commit')} after {self.commits[0].short}, of which {changing} change the code of {self.trainer}"]
+        duel, notes = self.duel, [self.of] if self.of else []
         notes += [f"measured on {duel.title}, {counted(duel.threads, 'thread')}"] if duel else []
         notes += [f"skipped {self.commits[number].short}: {reason}" for number, reason in self.found.skipped.items()]
         notes += [f"{len(shown) - _LINES} more commits are in the JSON"] if len(shown) > _LINES else []

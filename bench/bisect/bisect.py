@@ -1,11 +1,12 @@
-"""`python -m bench bisect GOOD BAD`: finds the commits from which a trainer is slower."""
+"""`python -m bench bisect GOOD BAD`: finds the commits, or the releases of a package, from which a trainer is slower."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 
 from bench import records
 from bench.bisect.answer import Answer
@@ -13,14 +14,16 @@ from bench.bisect.search import Findings, search
 from bench.machine.identity import describe
 from bench.options import Options
 from bench.paired.checkout import home
-from bench.paired.commit_duels import CommitDuels, Unmeasurable
-from bench.paired.contender import ContenderError
+from bench.paired.contender import Contender, ContenderError, contender
 from bench.paired.duel import Duel
+from bench.paired.environment import Releases, interpreter
+from bench.paired.many_duels import ManyDuels, Unmeasurable
 from bench.paired.pair import Pair, rows_of
 from bench.paired.revisions import Commit, changing, described, first_parents, merged
 from bench.records import WriteError
 from bench.system.scratch import scratch_dir
 from bench.system.signals import Stopped
+from bench.text.numbers import counted
 from impls import InputError
 
 
@@ -32,31 +35,57 @@ def bisect(good: str, bad: str, options: Options, *, margin: float, seconds: flo
     Writes each pair to a CSV. Raises InputError unless the options name one trainer and one workload, and `bad` comes after `good`.
     Raises ContenderError if `good` or `bad` does not run. A signal ends the search early: the answer has what was found so far.
     """
-    options.only_workload("bisect")
-    if len(options.trainers) != 1:
-        raise InputError("--trainers", f"bisect takes one trainer, not {len(options.trainers)}", "give --trainers NAME")
+    trainer, end = _only_trainer(options), time.monotonic() + seconds
     home()  # raises if the running code is another copy than the checkout that is searched
-    (trainer,), end = options.trainers, time.monotonic() + seconds
     range_ = first_parents(good, bad)
     commits = changing(range_, trainer)
     if not commits:
         raise InputError(f"{good}..{bad}", f"none of its commits changes the code of {trainer}", "choose other commits")
-    records.check_writable(options.results)
-    answer = _search(trainer, [described(good), *commits], len(range_), options, margin, seconds)
+    answer = _among([described(good), *commits], options, margin, seconds)
+    answer.of = f"{counted(len(range_), 'commit')} after {answer.commits[0].short}, of which {len(commits)} change the code of {trainer}"
     if merges and not answer.broken_off:
         for culprit in answer.found.culprits:
             branch = merged(commits[culprit.commits[-1] - 1]) if len(culprit.commits) == 1 else None
             inside = changing(first_parents(*branch), trainer) if branch else []
             if inside and branch and (left := end - time.monotonic()) > 0:
-                answer.inside[culprit.commits[-1]] = _search(trainer, [described(branch[0]), *inside], len(inside), options, margin, left)
+                answer.inside[culprit.commits[-1]] = _among([described(branch[0]), *inside], options, margin, left)
     return answer
 
 
-def _search(trainer: str, commits: Sequence[Commit], of: int, options: Options, margin: float, seconds: float) -> Answer:
-    """Search commits, of which the first is good and the last is slow. of: number of commits in the range that was asked for"""
+def bisect_package(releases: Releases, options: Options, *, margin: float, seconds: float) -> Answer:
+    """Search the releases of a package for those that made the trainer slower, as `bisect` does. Each has an environment of its own."""
+    trainer = _only_trainer(options)
+    answer = _search(
+        [Commit(version, "", f"{releases.package} {version}") for version in releases.versions],
+        lambda at, code: contender(
+            trainer, code, python=interpreter([f"{releases.package}=={releases.versions[at]}"], trainer), label=releases.versions[at]
+        ),
+        options,
+        margin,
+        seconds,
+    )
+    answer.of = f"{counted(len(releases.versions), 'release')} of {releases.package}"
+    return answer
+
+
+def _only_trainer(options: Options) -> str:
+    options.only_workload("bisect")
+    if len(options.trainers) != 1:
+        raise InputError("--trainers", f"bisect takes one trainer, not {len(options.trainers)}", "give --trainers NAME")
+    return options.trainers[0]
+
+
+def _among(commits: Sequence[Commit], options: Options, margin: float, seconds: float) -> Answer:
+    """Search commits, of which the first is good and the last is slow."""
+    trainer = options.trainers[0]
+    return _search(commits, lambda at, code: contender(f"{trainer}@{commits[at].short}", code), options, margin, seconds)
+
+
+def _search(commits: Sequence[Commit], make: Callable[[int, Path], Contender], options: Options, margin: float, seconds: float) -> Answer:
+    records.check_writable(options.results)
     run_id, machine = records.new_id(datetime.now(UTC)), describe(options.machine).machine
     writer = records.Writer(options.results / f"{run_id}-bisect-{machine}.csv")
-    answer = Answer(trainer, commits, of, margin, Findings())
+    answer = Answer(options.trainers[0], commits, "", margin, Findings())
 
     def keep(match: Duel, number: int, pair: Pair) -> None:
         answer.duel = match
@@ -65,7 +94,7 @@ def _search(trainer: str, commits: Sequence[Commit], of: int, options: Options, 
 
     try:
         with scratch_dir() as directory:
-            duels = CommitDuels(trainer, commits, options, directory, seconds=seconds, keep=keep)
+            duels = ManyDuels(make, options, directory, seconds=seconds, keep=keep)
             search(duels, len(commits) - 1, answer.found, margin=margin, seconds=seconds)
     except (Stopped, ContenderError, Unmeasurable) as error:
         if not answer.duel:

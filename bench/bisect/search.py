@@ -12,7 +12,7 @@ from typing import Protocol
 
 from bench.bisect import SURE
 from bench.bisect.posterior import Posterior
-from bench.paired.commit_duels import Unmeasurable
+from bench.paired.many_duels import Unmeasurable
 from bench.paired.pair import Pair
 from bench.paired.rule import Decision, decide
 from bench.stats.intervals import Interval
@@ -22,7 +22,7 @@ _FEWEST = 8  # pairs of a culprit with the first commit, before it is the base o
 
 
 class Field(Protocol):
-    """Commits to measure, by number, as `CommitDuels` are. Commit 0 is the good one."""
+    """Commits to measure, by number, as `ManyDuels` are. Commit 0 is the good one."""
 
     def pairs(self, commit: int, base: int) -> Iterator[Pair]:
         """Measure pairs of two commits endlessly. Raises Unmeasurable if one does not run or is wrong."""
@@ -120,9 +120,9 @@ def _first(commits: Field, found: Findings, posterior: Posterior, whole: Interva
                 return None
             _measure(commits, found, commit)
         except Unmeasurable as reason:
-            if reason.commit in (posterior.base, posterior.last):
+            if reason.number in (posterior.base, posterior.last):
                 raise
-            found.skipped[reason.commit] = str(reason)
+            found.skipped[reason.number] = str(reason)
 
 
 def _measure(commits: Field, found: Findings, commit: int) -> None:

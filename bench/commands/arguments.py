@@ -57,6 +57,15 @@ def counts(text: str) -> tuple[int, ...]:
     return tuple(dict.fromkeys(count(part.strip()) for part in text.split(",")))
 
 
+def versions(text: str) -> tuple[str, tuple[str, ...]]:
+    """Parse NAME=VERSION,... of a package, or of python."""
+    name, equals, listed = text.partition("=")
+    found = tuple(dict.fromkeys(part.strip() for part in listed.lstrip("=").split(",") if part.strip()))
+    if not (name and equals and found):
+        raise argparse.ArgumentTypeError(f"{text}: must be NAME=VERSION,..., such as numpy=2.1,2.2")
+    return name, found
+
+
 def minutes(text: str) -> float:
     """Parse a finite number of minutes above 0."""
     return _positive(text, "minutes")

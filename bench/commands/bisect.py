@@ -10,13 +10,21 @@ from bench.commands.arguments import JOB, SHORT_EPOCHS, Commands, seconds, share
 from bench.commands.console import PAIRS_SHOWN, print_files, refuse
 from bench.options import declare, parse
 from bench.system.progress import progress
+from impls import InputError
 
 
 def add_parser(commands: Commands) -> None:
     """Declare the command's arguments."""
     parser = commands.add_parser("bisect", help="find the commits from which a trainer is slower")
-    parser.add_argument("good", metavar="GOOD", help="revision before the slowdown")
-    parser.add_argument("bad", metavar="BAD", help="revision after it, such as HEAD; the first parents between them are searched")
+    parser.add_argument("good", metavar="GOOD", nargs="?", help="revision before the slowdown")
+    parser.add_argument(
+        "bad", metavar="BAD", nargs="?", help="revision after it, such as HEAD; the first parents between them are searched"
+    )
+    parser.add_argument(
+        "--package",
+        metavar="NAME==FIRST..LAST",
+        help="search the releases of a package instead, such as numpy==2.1..2.4, with the present code",
+    )
     defaults = {"--workload": "nielsen", "--examples": SHORT_EPOCHS, "--threads": "1"}
     names = ("--trainers", *JOB, "--data", "--split", "--threads", "--results", "--machine", "--no-charts")
     declare(parser.add_argument, *names, one_workload=True, defaults=defaults)
@@ -32,13 +40,19 @@ def add_parser(commands: Commands) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print the culprits; return 1 if a revision is broken, 3 if the search did not end by itself."""
-    from bench.bisect.bisect import bisect
-    from bench.paired.commit_duels import Unmeasurable
+    from bench.bisect.bisect import bisect, bisect_package
     from bench.paired.contender import ContenderError
+    from bench.paired.environment import releases
+    from bench.paired.many_duels import Unmeasurable
 
+    if bool(given.package) == bool(given.bad):
+        raise InputError("bisect", "needs two revisions, or --package", "give GOOD BAD, or --package NAME==FIRST..LAST")
     options = parse(given, results=Path("results/local"), trainers=[], workloads=["nielsen"])
     try:
-        answer = bisect(given.good, given.bad, options, margin=given.margin, seconds=given.seconds, merges=given.merges)
+        if given.package:
+            answer = bisect_package(releases(given.package), options, margin=given.margin, seconds=given.seconds)
+        else:
+            answer = bisect(given.good, given.bad, options, margin=given.margin, seconds=given.seconds, merges=given.merges)
     except (ContenderError, Unmeasurable) as error:
         refuse(error)
         return 1

@@ -21,6 +21,8 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--seconds", type=seconds, default=60.0, metavar="S", help="limit the time to S seconds (default: 60)")
     for name in "ab":
         parser.add_argument(f"--{name}-python", metavar="EXE", help=f"run {name.upper()} with this interpreter (default: the current one)")
+        requirement = f"run {name.upper()} with this version of a package, such as numpy==2.1.*, in an environment of its own; repeatable"
+        parser.add_argument(f"--{name}-with", metavar="REQ", action="append", default=[], help=requirement)
         environment = f"set an environment variable for {name.upper()}; repeatable"
         parser.add_argument(f"--{name}-env", metavar="K=V", type=variable, action="append", default=[], help=environment)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -37,9 +39,10 @@ def run(given: argparse.Namespace) -> int:
     options = parse(given, results=given.directory or Path("results/local"), trainers=[], workloads=["nielsen"])
     if given.directory:
         records.check_writable(given.directory, option="-o")
-    sides = Side(given.a, given.a_python, dict(given.a_env)), Side(given.b, given.b_python, dict(given.b_env))
+    one = Side(given.a, given.a_python, dict(given.a_env), tuple(given.a_with))
+    other = Side(given.b, given.b_python, dict(given.b_env), tuple(given.b_with))
     try:
-        answer = versus(*sides, options, seconds=given.seconds)
+        answer = versus(one, other, options, seconds=given.seconds)
     except ContenderError as error:
         refuse(error)
         return 3 if error.absent else 1

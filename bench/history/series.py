@@ -6,7 +6,6 @@ and all commits alike: the series does not drift.
 
 from __future__ import annotations
 
-import random
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -19,13 +18,13 @@ from bench.history.saved import saved
 from bench.machine.identity import describe
 from bench.options import Options
 from bench.paired.checkout import commit, home, run_git
-from bench.paired.commit_duels import CommitDuels, Unmeasurable
-from bench.paired.contender import ContenderError
+from bench.paired.contender import ContenderError, contender
 from bench.paired.duel import THREADS, Duel
+from bench.paired.many_duels import ManyDuels
 from bench.paired.pair import Pair, rows_of
 from bench.paired.revisions import Commit, changing, described, first_parents, tagged
+from bench.paired.turns import measure_in_turns
 from bench.records import WriteError
-from bench.system.progress import progress
 from bench.system.scratch import scratch_dir
 from bench.system.signals import Stopped
 from impls import InputError
@@ -68,7 +67,11 @@ def history(revisions: str | None, options: Options, *, base: str | None, every:
 
     try:
         with scratch_dir() as directory:
-            _measure(CommitDuels(trainer, commits, options, directory, seconds=seconds, keep=keep), answer, pairs, end)
+            duels = ManyDuels(
+                lambda at, code: contender(f"{trainer}@{commits[at].short}", code), options, directory, seconds=seconds, keep=keep
+            )
+            names = [one.short for one in commits]
+            measure_in_turns(duels, answer.ratios, answer.skipped, names=names, pairs=pairs, end=end)
     except (Stopped, ContenderError) as error:
         if not any(answer.ratios.values()):
             raise
@@ -108,18 +111,3 @@ def _title(options: Options) -> str:
 def _first_commit() -> str:
     """Return the oldest commit along first parents from HEAD."""
     return run_git("rev-list", "--first-parent", "HEAD").split()[-1]
-
-
-def _measure(duels: CommitDuels, answer: Answer, pairs: int, end: float) -> None:
-    """Measure in turns until each commit has enough pairs, or the time is up."""
-    while waiting := [at for at, logs in answer.ratios.items() if len(logs) < pairs and at not in answer.skipped]:
-        fewest = min(len(answer.ratios[at]) for at in waiting)
-        turn = [at for at in waiting if len(answer.ratios[at]) == fewest]
-        for at in random.sample(turn, len(turn)):
-            if time.monotonic() + duels.cost(at) > end:
-                return
-            progress(f"turn {fewest + 1} of {pairs}: {duels.commits[at].short}")
-            try:
-                answer.ratios[at].append(next(duels.pairs(at, 0)).log_ratio)
-            except Unmeasurable as reason:
-                answer.skipped[at] = str(reason)

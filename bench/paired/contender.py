@@ -48,13 +48,14 @@ class ContenderError(Exception):
         self.absent = absent
 
 
-def contender(name: str, directory: Path, *, python: str | None = None, env: Mapping[str, str] | None = None) -> Contender:
+def contender(name: str, directory: Path, *, python: str | None = None, env: Mapping[str, str] | None = None, label: str = "") -> Contender:
     """Copy a contender's code into the directory and return the contender.
 
     name       `trainer` or `trainer@revision`
     directory  must be empty
     python     path or name of its interpreter; None: this one
     env        environment variables, in addition to those of this process
+    label      what tells it from others with this name
     Raises InputError if the trainer, revision or interpreter does not exist, or the running code is not the checkout's.
     """
     trainer, at, revision = name.partition("@")
@@ -71,4 +72,4 @@ def contender(name: str, directory: Path, *, python: str | None = None, env: Map
     lay_out(directory, revised, ours=trainer in TRAINERS)
     code = revised[:12] if revised else working_tree(ours=trainer in TRAINERS)
     modules = directory / THEIRS if revised else Path.cwd()
-    return Contender(name, trainer, directory, code, bool(revised), modules, executable, dict(env or {}))
+    return Contender(f"{name} {label}".strip(), trainer, directory, code, bool(revised), modules, executable, dict(env or {}))

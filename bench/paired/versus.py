@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from bench.options import Options
 from bench.paired import duel
 from bench.paired.contender import Contender, ContenderError, contender
 from bench.paired.duel import Duel
+from bench.paired.environment import interpreter
 from bench.paired.pair import Pair, all_seconds, pair_rows
 from bench.paired.sequential import interim_looks, interval_at, is_precise, kept
 from bench.stats.intervals import Interval
@@ -30,11 +31,17 @@ from bench.text.numbers import counted, digits, duration, plain
 
 @dataclass(frozen=True)
 class Side:
-    """The user's choice of a contender: `trainer` or `trainer@revision`, an interpreter, environment variables."""
+    """The user's choice of a contender: `trainer` or `trainer@revision`, an interpreter, environment variables, versions of packages."""
 
     name: str
     python: str | None
     env: Mapping[str, str]
+    requirements: Sequence[str] = ()
+
+    def contender(self, directory: Path) -> Contender:
+        """Copy its code into a directory and return the contender. Makes an environment for the requirements, if there are any."""
+        python = interpreter(self.requirements, self.name.partition("@")[0], self.python) if self.requirements else self.python
+        return contender(self.name, directory, python=python, env=self.env, label=" ".join(self.requirements))
 
 
 @dataclass(frozen=True)
@@ -123,7 +130,7 @@ def versus(a: Side, b: Side, options: Options, *, seconds: float) -> Answer:
     looks = 0
     try:
         with scratch_dir() as directory:
-            one, other = (contender(s.name, directory / label, python=s.python, env=s.env) for label, s in (("a", a), ("b", b)))
+            one, other = a.contender(directory / "a"), b.contender(directory / "b")
             progress("verifying both contenders")
             match = duel.prepare(one, other, workload, splits, directory, threads=options.threads or duel.THREADS, seconds=seconds)
             meter = Meter(children=True)

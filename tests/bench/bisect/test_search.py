@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bench.bisect.search import Findings, search
-from bench.paired.commit_duels import Unmeasurable
+from bench.paired.many_duels import Unmeasurable
 from tests.support.pairs import pairs
 
 
