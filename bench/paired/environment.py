@@ -119,6 +119,8 @@ def _make(directory: Path, base: str, wanted: Sequence[str], asked: Sequence[str
                 what = " ".join(asked) or base
                 if _OFFLINE.search(done.stderr):
                     raise InputError(what, f"needs a network: {_why(done)}", "connect, or name an interpreter that has it")
+                if "from versions: none" in done.stderr:  # what pip says without a network, too
+                    raise InputError(what, f"not found: {_why(done)}", "check the name, and the network")
                 raise InputError(what, f"cannot be installed: {_why(done)}", "choose versions that fit together")
         (made / _COMPLETE).touch()
         shutil.rmtree(directory, ignore_errors=True)
@@ -136,7 +138,7 @@ def _why(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def _uv() -> str | None:
-    return shutil.which("uv")
+    return shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
 
 
 def _cache() -> Path:

@@ -1,4 +1,4 @@
-"""`bisect` and `history` in real repositories."""
+"""`bisect` and `history` in real repositories, and what they and `matrix` refuse."""
 
 import csv
 import json
@@ -103,6 +103,12 @@ def _pairs(file):
         (("history", "HEAD~1", "--trainers", "matrix"), "HEAD~1: no commit to measure changes the code of matrix"),
         (("history", "nothing", "--trainers", "mine:Mine"), "nothing: unknown revision"),
         (("history", "HEAD~1", "--pairs", "0"), "must be a whole number above 0"),
+        (("bisect", "--trainers", "mine:Mine"), "bisect: needs two revisions, or --package"),
+        (("bisect", "HEAD~1", "HEAD", "--package", "numpy==2.1..2.4", "--trainers", "matrix"), "bisect: needs two revisions, or --package"),
+        (("bisect", "--package", "numpy", "--trainers", "matrix"), "numpy: not a range of releases"),
+        (("matrix", "--with", "numpy", "--trainers", "matrix"), "must be NAME=VERSION,..."),
+        (("matrix", "--with", "numpy=2.1", "--trainers", "matrix"), "--with: names one combination"),
+        (("matrix", "--with", "numpy=2.1,2.2"), "--trainers: matrix takes one trainer, not 0"),
     ],
 )
 def test_a_request_that_cannot_be_measured_is_refused(commits, arguments, problem):

@@ -51,15 +51,20 @@ def test_the_gate_keeps_one_comment(tmp_path, ids, method):
 @pytest.mark.skipif(sys.platform == "win32", reason="the job runs on Linux")
 def test_the_steps_for_another_repository_judge_its_trainer(tmp_path):
     page = (ROOT / "bench" / "README.md").read_text(encoding="utf-8")
-    (gate,) = re.findall(r"^- run: (epochbench gate .*)", page, re.MULTILINE)
+    (gate,) = re.findall(r"^ +- run: (epochbench gate .*)", page, re.MULTILINE)
     other = repository(tmp_path / "other", [0])
-    git(other, "branch", "base")
+    git(other, "update-ref", "refs/remotes/origin/base", "HEAD")
     (other / "mine.py").write_text(module(1, 0.5))
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "epochbench").write_text(f'#!/bin/sh\nexec {sys.executable} -m bench "$@"\n')
     (tmp_path / "bin" / "epochbench").chmod(0o755)
-    environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    command = gate.replace("my_module:MyTrainer", "mine:Mine").replace("origin/main", "base")
+    environment = {
+        **os.environ,
+        "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
+        "GITHUB_BASE_REF": "base",
+    }
+    command = gate.replace("my_module:MyTrainer", "mine:Mine")
     command += f" --examples 500 --data {FEW_DIGITS}"
     done = subprocess.run(["bash", "-c", command], cwd=other, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr
