@@ -27,6 +27,7 @@ class Answer:
     commits     those that change the trainer's code, after the good one
     of          a note: of which commits these are
     duel        the latest duel; None: nothing was measured
+    what        what the commits are called; releases of a package stand for commits, too
     inside      searches in the branches of merges that made it slower, by the number of the merge
     csv         the file with the pairs
     unwritten   a warning that says why it could not be written, or empty
@@ -39,6 +40,7 @@ class Answer:
     margin: float
     found: Findings
     duel: Duel | None = None
+    what: str = "commit"
     inside: dict[int, Answer] = field(default_factory=dict)
     csv: Path | None = None
     unwritten: str = ""
@@ -68,7 +70,7 @@ class Answer:
             *unknown, last = culprit.commits
             time = f"made {self.trainer} slower: {_times(culprit.ratio)} the time of {self.commits[culprit.before].short}"
             if unknown:
-                yield f"one of {counted(len(culprit.commits), 'commit')} up to {self.commits[last]} {time}; the others cannot be measured"
+                yield f"one of {counted(len(culprit.commits), self.what)} up to {self.commits[last]} {time}; the others cannot be measured"
             else:
                 yield f"{self.commits[last]} {time}"
             if inside := self.inside.get(culprit.commits[-1]):
@@ -82,7 +84,7 @@ class Answer:
                 yield f"{newest} is not slower than {base} by {self.margin:.1%}: {_times(ratio)}"
         if probabilities := self.probabilities():
             likely = sum(probability >= _SHOWN for probability in probabilities.values())
-            yield f"the time is up; {counted(likely, 'commit')} may have made {self.trainer} slower; raise --seconds"
+            yield f"the time is up; {counted(likely, self.what)} may have made {self.trainer} slower; raise --seconds"
 
     def text(self) -> str:
         """Return the answer as text for a terminal."""
@@ -140,7 +142,7 @@ class Answer:
         notes += [f"skipped {self.commits[number].short}: {reason}" for number, reason in self.found.skipped.items()]
         notes += [f"{len(shown) - _LINES} more commits are in the JSON"] if len(shown) > _LINES else []
         notes += [self.unwritten] if self.unwritten else []
-        headings = ["commit", "subject", f"time over {self.commits[0].short} (95 %)", "pairs", "verdict"]
+        headings = [self.what, "subject", f"time over {self.commits[0].short} (95 %)", "pairs", "verdict"]
         return Table("", headings, rows, [plain(note) for note in notes])
 
     def _word(self, number: int) -> str:

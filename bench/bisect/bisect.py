@@ -56,7 +56,7 @@ def bisect_package(releases: Releases, options: Options, *, margin: float, secon
     """Search the releases of a package for those that made the trainer slower, as `bisect` does. Each has an environment of its own."""
     trainer = _only_trainer(options)
     answer = _search(
-        [Commit(version, "", f"{releases.package} {version}") for version in releases.versions],
+        [Commit(version, "", "") for version in releases.versions],
         lambda at, code: contender(
             trainer, code, python=interpreter([f"{releases.package}=={releases.versions[at]}"], trainer), label=releases.versions[at]
         ),
@@ -64,7 +64,7 @@ def bisect_package(releases: Releases, options: Options, *, margin: float, secon
         margin,
         seconds,
     )
-    answer.of = f"{counted(len(releases.versions), 'release')} of {releases.package}"
+    answer.what, answer.of = "release", f"{counted(len(releases.versions), 'release')} of {releases.package}"
     return answer
 
 

@@ -23,7 +23,7 @@ class Commit(NamedTuple):
         return self.hash[:12]
 
     def __str__(self) -> str:
-        return f"{self.short} {self.subject}"
+        return f"{self.short} {self.subject}".strip()
 
 
 def described(revision: str) -> Commit:
@@ -40,8 +40,8 @@ def first_parents(good: str, bad: str) -> list[Commit]:
     if start == end:
         raise InputError(f"{good}..{bad}", "both are the same commit", "name two commits, the older one first")
     found = _commits("--reverse", "--first-parent", f"{start}..{end}")
-    before = run_git("rev-parse", "--verify", "--quiet", f"{found[0].hash}^") if found else ""
-    if before.strip() != start:
+    before = run_git("rev-list", "--parents", "--max-count=1", found[0].hash).split()[1:2] if found else []
+    if before != [start]:
         remedy = f"{bad} comes before it" if _is_ancestor(end, start) else "see git log --oneline --first-parent " + bad
         raise InputError(good, f"not on the line of first parents of {bad}", remedy)
     return found
@@ -78,4 +78,4 @@ def _commits(*arguments: str) -> list[Commit]:
 
 
 def _is_ancestor(one: str, other: str) -> bool:
-    return run_git("merge-base", one, other).strip() == one
+    return one in run_git("rev-list", other).split()

@@ -175,7 +175,7 @@ def test_the_summary_of_the_gate_escapes_hostile_text():
     report = Report("abc|<b> (`x`)", "def", 0.01, [Verdict("my|*mod*:<T>", "broken", reason=reason)], None)
     lines = report.markdown().splitlines()
     table = [line for line in lines if line.startswith("|")]
-    assert [line.count("|") - line.count("\\|") for line in table] == [6, 6, 6]
+    assert [line.count("|") - line.count("\\|") for line in table] == [8, 8, 8]
     assert "| my\\|\\*mod\\*:\\<T\\> | broken |" in table[2]
     (heading,) = [line for line in lines if line.startswith("#")]
     assert heading.startswith("### epochbench gate: def against abc")

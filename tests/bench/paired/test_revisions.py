@@ -59,8 +59,12 @@ def test_tags_choose_commits_whether_annotated_or_not(history):
         ("HEAD", "HEAD~2", "HEAD", "HEAD~2 comes before it"),
         ("branch", "HEAD", "branch", "not on the line of first parents"),
         ("nothing", "HEAD", "nothing", "unknown revision"),
+        ("HEAD", "other", "HEAD", "not on the line of first parents"),
     ],
 )
 def test_a_range_that_is_none_is_refused(history, good, bad, thing, fact):
+    git(history, "switch", "--quiet", "--orphan", "other")
+    git(history, "commit", "--quiet", "--allow-empty", "-m", "of another history")
+    git(history, "switch", "--quiet", "main")
     with refused(thing, fact):
         first_parents(good, bad)
