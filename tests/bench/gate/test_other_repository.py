@@ -9,17 +9,6 @@ from tests.support.gate import QUICK, own_repository, run_gate
 
 
 @pytest.mark.live
-def test_a_slower_constructor_fails(tmp_path):
-    body = "class Mine(Matrix):\n    def _setup(self, data):\n        super()._setup(data)\n"
-    module = f"import time\n\nfrom impls.matrix import Matrix\n\n\n{body}"
-    mine = own_repository(tmp_path, module)
-    mine.write_text(f"{module}        time.sleep(0.1)\n")
-    output = run_gate(tmp_path, "--trainers", "mine:Mine", *QUICK, PYTHONPATH=str(ROOT))
-    assert output.returncode == 1, output.stderr
-    assert re.search(r"^mine:Mine +slower to start ", output.stdout, re.MULTILINE)
-
-
-@pytest.mark.live
 def test_a_speedup_of_a_trainer_in_another_repository_passes(tmp_path):
     slow = "def _backprop(self, x, y):\n        super()._backprop(x, y)\n        return super()._backprop(x, y)"
     mine = own_repository(tmp_path, f"from impls.matrix import Matrix\n\n\nclass Mine(Matrix):\n    {slow}\n")

@@ -61,10 +61,7 @@ def test_without_a_network_it_is_said_and_nothing_is_left(cache, monkeypatch, uv
 
 
 @pytest.mark.live
-@pytest.mark.parametrize("uv", [True, False], ids=["uv", "pip"])
-def test_an_environment_is_made_once_and_has_the_version(cache, monkeypatch, uv):
-    if not uv:
-        without_uv(monkeypatch)
+def test_an_environment_is_made_once_and_has_the_version(cache):
     python = interpreter(["psutil==6.1.1"], "matrix")
     told = subprocess.run([python, "-c", "import numpy, psutil; print(psutil.__version__)"], capture_output=True, text=True, check=True)
     assert told.stdout == "6.1.1\n"
