@@ -84,6 +84,12 @@ class Options:
             raise InputError(f"--workload {names}", f"{command} takes one workload, not {len(self.workloads)}")
         return self.workloads[0]
 
+    def only_trainer(self, command: str) -> str:
+        """Return the trainer of a command that takes one. Raises InputError if there is not exactly one."""
+        if len(self.trainers) != 1:
+            raise InputError("--trainers", f"{command} takes one trainer, not {len(self.trainers)}", "give --trainers NAME")
+        return self.trainers[0]
+
 
 def declare(add: Callable[..., Any], *names: str, one_workload: bool = False, defaults: Mapping[str, str] | None = None) -> None:
     """Declare the named options, or all options if no names are given.

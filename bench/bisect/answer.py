@@ -6,14 +6,13 @@ import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from bench.bisect.search import Culprit, Findings
-from bench.paired.duel import Duel
+from bench.paired.pair_log import PairLog
 from bench.paired.revisions import Commit
 from bench.stats.intervals import Interval
 from bench.stats.levels import levels
-from bench.text.numbers import counted, plain
+from bench.text.numbers import counted, plain, precise_ratio
 from bench.text.tables import Table
 
 _SHOWN = 0.01  # probability of a commit that the table shows
@@ -26,11 +25,9 @@ class Answer:
 
     commits     those that change the trainer's code, after the good one
     of          a note: of which commits these are
-    duel        the latest duel; None: nothing was measured
+    log         of the pairs
     what        what the commits are called; releases of a package stand for commits, too
     inside      searches in the branches of merges that made it slower, by the number of the merge
-    csv         the file with the pairs
-    unwritten   a warning that says why it could not be written, or empty
     broken_off  the signal or the failure that ended the search early, if any
     """
 
@@ -39,11 +36,9 @@ class Answer:
     of: str
     margin: float
     found: Findings
-    duel: Duel | None = None
+    log: PairLog
     what: str = "commit"
     inside: dict[int, Answer] = field(default_factory=dict)
-    csv: Path | None = None
-    unwritten: str = ""
     broken_off: BaseException | None = None
 
     @property
@@ -68,7 +63,7 @@ class Answer:
         """Yield the answer in words, the culprits first."""
         for culprit in self.found.culprits:
             *unknown, last = culprit.commits
-            time = f"made {self.trainer} slower: {_times(culprit.ratio)} the time of {self.commits[culprit.before].short}"
+            time = f"made {self.trainer} slower: {precise_ratio(culprit.ratio)} the time of {self.commits[culprit.before].short}"
             if unknown:
                 yield f"one of {counted(len(culprit.commits), self.what)} up to {self.commits[last]} {time}; the others cannot be measured"
             else:
@@ -79,9 +74,9 @@ class Answer:
         if decided := self.found.rest or (None if self.found.culprits else self.found.whole):
             decision, ratio = decided
             if decision == "undecided":
-                yield f"undecided whether {newest} is slower than {base} ({_times(ratio)}); raise --seconds"
+                yield f"undecided whether {newest} is slower than {base} ({precise_ratio(ratio)}); raise --seconds"
             elif decision != "slower":
-                yield f"{newest} is not slower than {base} by {self.margin:.1%}: {_times(ratio)}"
+                yield f"{newest} is not slower than {base} by {self.margin:.1%}: {precise_ratio(ratio)}"
         if probabilities := self.probabilities():
             likely = sum(probability >= _SHOWN for probability in probabilities.values())
             yield f"the time is up; {counted(likely, self.what)} may have made {self.trainer} slower; raise --seconds"
@@ -89,7 +84,7 @@ class Answer:
     def text(self) -> str:
         """Return the answer as text for a terminal."""
         first = [plain(sentence) for sentence in self.sentences()]
-        return "\n".join([*first, "", self._table().text(), *([str(self.csv)] if self.csv else [])])
+        return "\n".join([*first, "", self._table().text(), *([str(self.log.csv)] if self.log.csv else [])])
 
     def markdown(self) -> str:
         """Return the answer as Markdown."""
@@ -136,12 +131,14 @@ class Answer:
         for number in sorted(shown)[:_LINES]:
             commit, measured = self.commits[number], number in ratios and number
             pairs = len(self.found.ratios.get(number, []))
-            rows.append((commit.short, commit.subject[:50], _times(ratios[number]) if measured else "-", str(pairs), self._word(number)))
-        duel, notes = self.duel, [self.of] if self.of else []
+            rows.append(
+                (commit.short, commit.subject[:50], precise_ratio(ratios[number]) if measured else "-", str(pairs), self._word(number))
+            )
+        duel, notes = self.log.duel, [self.of] if self.of else []
         notes += [f"measured on {duel.title}, {counted(duel.threads, 'thread')}"] if duel else []
         notes += [f"skipped {self.commits[number].short}: {reason}" for number, reason in self.found.skipped.items()]
         notes += [f"{len(shown) - _LINES} more commits are in the JSON"] if len(shown) > _LINES else []
-        notes += [self.unwritten] if self.unwritten else []
+        notes += [self.log.unwritten] if self.log.unwritten else []
         headings = [self.what, "subject", f"time over {self.commits[0].short} (95 %)", "pairs", "verdict"]
         return Table("", headings, rows, [plain(note) for note in notes])
 
@@ -154,8 +151,3 @@ class Answer:
             return "culprit"
         probability = self.probabilities().get(number, 0.0)
         return f"{probability:.0%}" if probability >= _SHOWN else "" if number else "good"
-
-
-def _times(ratio: Interval) -> str:
-    ends = f"{ratio.low:.3f}-{ratio.high:.3f}" if ratio.known else "-"
-    return f"{ratio.value:.3f}x ({ends})"

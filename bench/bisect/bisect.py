@@ -4,23 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import records
 from bench.bisect.answer import Answer
 from bench.bisect.search import Findings, search
-from bench.machine.identity import describe
 from bench.options import Options
 from bench.paired.checkout import home
 from bench.paired.contender import Contender, ContenderError, contender
-from bench.paired.duel import Duel
 from bench.paired.environment import Releases, interpreter
 from bench.paired.many_duels import ManyDuels, Unmeasurable
-from bench.paired.pair import Pair, rows_of
+from bench.paired.pair_log import PairLog
 from bench.paired.revisions import Commit, changing, described, first_parents, merged
-from bench.records import WriteError
 from bench.system.scratch import scratch_dir
 from bench.system.signals import Stopped
 from bench.text.numbers import counted
@@ -35,7 +29,8 @@ def bisect(good: str, bad: str, options: Options, *, margin: float, seconds: flo
     Writes each pair to a CSV. Raises InputError unless the options name one trainer and one workload, and `bad` comes after `good`.
     Raises ContenderError if `good` or `bad` does not run. A signal ends the search early: the answer has what was found so far.
     """
-    trainer, end = _only_trainer(options), time.monotonic() + seconds
+    options.only_workload("bisect")
+    trainer, end = options.only_trainer("bisect"), time.monotonic() + seconds
     home()  # raises if the running code is another copy than the checkout that is searched
     range_ = first_parents(good, bad)
     commits = changing(range_, trainer)
@@ -54,7 +49,8 @@ def bisect(good: str, bad: str, options: Options, *, margin: float, seconds: flo
 
 def bisect_package(releases: Releases, options: Options, *, margin: float, seconds: float) -> Answer:
     """Search the releases of a package for those that made the trainer slower, as `bisect` does. Each has an environment of its own."""
-    trainer = _only_trainer(options)
+    options.only_workload("bisect")
+    trainer = options.only_trainer("bisect")
     answer = _search(
         [Commit(version, "", "") for version in releases.versions],
         lambda at, code: contender(
@@ -68,13 +64,6 @@ def bisect_package(releases: Releases, options: Options, *, margin: float, secon
     return answer
 
 
-def _only_trainer(options: Options) -> str:
-    options.only_workload("bisect")
-    if len(options.trainers) != 1:
-        raise InputError("--trainers", f"bisect takes one trainer, not {len(options.trainers)}", "give --trainers NAME")
-    return options.trainers[0]
-
-
 def _among(commits: Sequence[Commit], options: Options, margin: float, seconds: float) -> Answer:
     """Search commits, of which the first is good and the last is slow."""
     trainer = options.trainers[0]
@@ -82,26 +71,15 @@ def _among(commits: Sequence[Commit], options: Options, margin: float, seconds: 
 
 
 def _search(commits: Sequence[Commit], make: Callable[[int, Path], Contender], options: Options, margin: float, seconds: float) -> Answer:
-    records.check_writable(options.results)
-    run_id, machine = records.new_id(datetime.now(UTC)), describe(options.machine).machine
-    writer = records.Writer(options.results / f"{run_id}-bisect-{machine}.csv")
-    answer = Answer(options.trainers[0], commits, "", margin, Findings())
-
-    def keep(match: Duel, number: int, pair: Pair) -> None:
-        answer.duel = match
-        with suppress(WriteError):  # close() below writes again; the search goes on without the file
-            writer.add(rows_of(match, pair, number, run_id=run_id, machine=machine))
-
+    log = PairLog(options, "bisect")
+    answer = Answer(options.trainers[0], commits, "", margin, Findings(), log)
     try:
         with scratch_dir() as directory:
-            duels = ManyDuels(make, options, directory, seconds=seconds, keep=keep)
+            duels = ManyDuels(make, options, directory, seconds=seconds, keep=log.keep)
             search(duels, len(commits) - 1, answer.found, margin=margin, seconds=seconds)
     except (Stopped, ContenderError, Unmeasurable) as error:
-        if not answer.duel:
+        if not log.duel:
             raise
         answer.broken_off = error
-    try:
-        answer.csv = writer.close()
-    except WriteError as error:
-        answer.unwritten = f"warning: {error}"
+    log.close()
     return answer

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from bench.machine.affinity import THREAD_VARIABLES
+from bench.options import declare
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
@@ -18,6 +19,19 @@ def add_csvs(parser: argparse.ArgumentParser) -> None:
     """Declare the CSV arguments and --skip-broken."""
     parser.add_argument("csv", nargs="+", type=Path, metavar="CSV", help="CSV file, or directory to search for CSVs of finished runs")
     parser.add_argument("--skip-broken", action="store_true", help="skip unreadable files instead of failing")
+
+
+def add_duels(parser: argparse.ArgumentParser, *more: str) -> None:
+    """Declare the options of a command that measures many duels of one trainer on one workload. more: other options to declare"""
+    defaults = {"--workload": "nielsen", "--examples": SHORT_EPOCHS, "--threads": "1"}
+    names = ("--trainers", *JOB, "--data", "--split", "--threads", "--results", "--machine", *more)
+    declare(parser.add_argument, *names, one_workload=True, defaults=defaults)
+
+
+def add_formats(parser: argparse.ArgumentParser) -> None:
+    """Declare --json and --markdown."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown")
 
 
 def share(text: str) -> float:

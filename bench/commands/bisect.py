@@ -6,10 +6,9 @@ import argparse
 from pathlib import Path
 
 from bench.bisect import MARGIN, SECONDS
-from bench.commands.arguments import JOB, SHORT_EPOCHS, Commands, seconds, share
-from bench.commands.console import PAIRS_SHOWN, print_files, refuse
-from bench.options import declare, parse
-from bench.system.progress import progress
+from bench.commands.arguments import Commands, add_duels, add_formats, seconds, share
+from bench.commands.console import PAIRS_SHOWN, ended_early, print_answer, print_files, refuse
+from bench.options import parse
 from impls import InputError
 
 
@@ -25,16 +24,13 @@ def add_parser(commands: Commands) -> None:
         metavar="NAME==FIRST..LAST",
         help="search the releases of a package instead, such as numpy==2.1..2.4, with the present code",
     )
-    defaults = {"--workload": "nielsen", "--examples": SHORT_EPOCHS, "--threads": "1"}
-    names = ("--trainers", *JOB, "--data", "--split", "--threads", "--results", "--machine", "--no-charts")
-    declare(parser.add_argument, *names, one_workload=True, defaults=defaults)
+    add_duels(parser, "--no-charts")
     parser.add_argument(
         "--margin", type=share, default=MARGIN, metavar="SHARE", help=f"set the smallest slowdown to find (default: {MARGIN:.0%}%)"
     )
     parser.add_argument("--seconds", type=seconds, default=SECONDS, metavar="S", help=f"limit the time (default: {SECONDS:.0f})")
     parser.add_argument("--merges", action="store_true", help="search the branch of a merge that made the trainer slower, too")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--markdown", action="store_true", help="print Markdown")
+    add_formats(parser)
     parser.set_defaults(run=run, interrupted=PAIRS_SHOWN)
 
 
@@ -56,15 +52,11 @@ def run(given: argparse.Namespace) -> int:
     except (ContenderError, Unmeasurable) as error:
         refuse(error)
         return 1
-    progress("")
-    print(answer.json() if given.json else answer.markdown() if given.markdown else answer.text())
-    if options.charts and answer.csv:
+    print_answer(answer, given)
+    if options.charts and answer.log.csv:
         from bench.plot import charts
 
-        print_files(charts.draw_bisection(answer, answer.csv.with_suffix("")), beside=given.json or given.markdown)
-    if isinstance(answer.broken_off, ContenderError | Unmeasurable):
-        refuse(answer.broken_off)
+        print_files(charts.draw_bisection(answer, answer.log.csv.with_suffix("")), beside=given.json or given.markdown)
+    if ended_early(answer.broken_off):
         return 1
-    if answer.broken_off:
-        raise answer.broken_off
     return 0 if answer.complete else 3

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
 
 from bench.system.progress import progress, show_with
 from bench.text.numbers import plain
@@ -14,6 +16,14 @@ from impls.errors import InputError
 # Added to the message of an interrupted command.
 ROWS_KEPT = "; finished rows, if any, are in the *.partial.csv"
 PAIRS_SHOWN = "; results so far, if any, are printed"
+
+
+class Answer(Protocol):
+    """What a command found."""
+
+    def text(self) -> str: ...
+    def markdown(self) -> str: ...
+    def json(self) -> str: ...
 
 
 class _Printed(logging.Handler):
@@ -44,6 +54,24 @@ def refuse(error: Exception | str) -> None:
     """Clear the progress line and print an error on one line of standard error."""
     progress("")
     print(f"epochbench: {plain(str(error))}", file=sys.stderr)
+
+
+def print_answer(answer: Answer, given: argparse.Namespace) -> None:
+    """Clear the progress line and print an answer as the options --json and --markdown say."""
+    progress("")
+    print(answer.json() if given.json else answer.markdown() if given.markdown else answer.text())
+
+
+def ended_early(error: BaseException | None) -> bool:
+    """Print the error that ended a measurement early, if it is a contender's failure, and return whether there is one. Raise a signal."""
+    from bench.paired.contender import ContenderError
+    from bench.paired.many_duels import Unmeasurable
+
+    if isinstance(error, ContenderError | Unmeasurable):
+        refuse(error)
+    elif error:
+        raise error
+    return error is not None
 
 
 def print_files(files: Iterable[Path], *, beside: bool = False) -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench.commands.arguments import JOB, SHORT_EPOCHS, Commands, count, seconds, versions
-from bench.commands.console import PAIRS_SHOWN, print_files, refuse
-from bench.options import declare, parse
-from bench.system.progress import progress
+from bench.commands.arguments import Commands, add_duels, add_formats, count, seconds, versions
+from bench.commands.console import PAIRS_SHOWN, ended_early, print_answer, print_files, refuse
+from bench.options import parse
 
 _PAIRS, _SECONDS = 16, 600.0
 
@@ -25,13 +24,10 @@ def add_parser(commands: Commands) -> None:
         metavar="NAME=VERSION,...",
         help="a package, or python, with versions",
     )
-    defaults = {"--workload": "nielsen", "--examples": SHORT_EPOCHS, "--threads": "1"}
-    names = ("--trainers", *JOB, "--data", "--split", "--threads", "--results", "--machine")
-    declare(parser.add_argument, *names, one_workload=True, defaults=defaults)
+    add_duels(parser)
     parser.add_argument("--pairs", type=count, default=_PAIRS, metavar="N", help=f"measure N pairs of each combination (default: {_PAIRS})")
     parser.add_argument("--seconds", type=seconds, default=_SECONDS, metavar="S", help=f"stop after S seconds (default: {_SECONDS:.0f})")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--markdown", action="store_true", help="print Markdown")
+    add_formats(parser)
     parser.set_defaults(run=run, interrupted=PAIRS_SHOWN)
 
 
@@ -46,12 +42,8 @@ def run(given: argparse.Namespace) -> int:
     except ContenderError as error:
         refuse(error)
         return 1
-    progress("")
-    print(answer.json() if given.json else answer.table().markdown() if given.markdown else answer.table().text())
-    print_files([answer.csv] if answer.csv else [], beside=given.json or given.markdown)
-    if isinstance(answer.broken_off, ContenderError):
-        refuse(answer.broken_off)
+    print_answer(answer, given)
+    print_files([answer.log.csv] if answer.log.csv else [], beside=given.json or given.markdown)
+    if ended_early(answer.broken_off):
         return 1
-    if answer.broken_off:
-        raise answer.broken_off
     return 0 if all(answer.ratios.values()) else 3

@@ -14,7 +14,7 @@ from bench.paired.duel import Duel
 from bench.paired.pair import Pair
 from bench.paired.rule import Decision, Stages
 from bench.stats.intervals import Interval
-from bench.text.numbers import counted, plain
+from bench.text.numbers import counted, plain, precise_ratio
 from bench.text.tables import Table
 
 # broken          the working tree crashes or computes a wrong result
@@ -73,10 +73,10 @@ class Verdict:
 
     def row(self, *, several: bool = False) -> tuple[str, ...]:
         """Return the verdict as the cells of a table row. several: whether the table has several workloads or numbers of threads"""
-        ratio = f"{self.ratio.value:.3f}x ({_ends(self.ratio)})" if self.ratio else "-"
+        ratio = precise_ratio(self.ratio) if self.ratio else "-"
         won = f"{self.won} of {len(self.judged)}" if self.judged else "-"
         job = (self.workload, str(self.threads)) if several else ()
-        start = f"{self.start.value:.2f}x ({_ends(self.start, 2)})" if self.start else "-"
+        start = precise_ratio(self.start, 2) if self.start else "-"
         return self.trainer, *job, self.word, ratio, start, won, str(self.pairs), f"{self.seconds:.0f}"
 
     def plain(self) -> dict[str, object]:
@@ -183,7 +183,3 @@ class Report:
             [verdict.row(several=self.several) for verdict in self.verdicts],
             [plain(note) for note in notes],
         )
-
-
-def _ends(ratio: Interval, digits: int = 3) -> str:
-    return f"{ratio.low:.{digits}f}-{ratio.high:.{digits}f}" if ratio.known else "-"

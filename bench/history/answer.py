@@ -6,17 +6,16 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from bench.paired.duel import Duel
+from bench.paired.pair_log import PairLog
 from bench.paired.revisions import Commit
 from bench.stats.change_points import change_points
 from bench.stats.intervals import Interval
 from bench.stats.levels import levels, median_error, spread
-from bench.text.numbers import counted, plain
+from bench.text.numbers import counted, plain, precise_ratio
 from bench.text.tables import Table
 
 
@@ -33,9 +32,7 @@ class Answer:
 
     ratios      log ratios of each commit's pairs over commit 0, by the number of the commit
     skipped     commits that could not be measured, with the reason
-    duel        the latest duel; None: nothing was measured
-    csv         the file with the new pairs
-    unwritten   a warning that says why it could not be written, or empty
+    log         of the new pairs; None: nothing is measured
     broken_off  the signal or the failure that ended the measurement early, if any
     """
 
@@ -43,9 +40,7 @@ class Answer:
     commits: Sequence[Commit]
     ratios: dict[int, list[float]] = field(default_factory=dict)
     skipped: dict[int, str] = field(default_factory=dict)
-    duel: Duel | None = None
-    csv: Path | None = None
-    unwritten: str = ""
+    log: PairLog | None = None
     broken_off: BaseException | None = None
 
     def intervals(self) -> dict[int, Interval]:
@@ -71,7 +66,9 @@ class Answer:
 
     def text(self) -> str:
         """Return the answer as text for a terminal."""
-        return "\n".join([*map(plain, self._sentences()), "", self._table().text(), *([str(self.csv)] if self.csv else [])])
+        return "\n".join(
+            [*map(plain, self._sentences()), "", self._table().text(), *([str(self.log.csv)] if self.log and self.log.csv else [])]
+        )
 
     def markdown(self) -> str:
         """Return the answer as Markdown."""
@@ -105,12 +102,13 @@ class Answer:
         ratios, changes = self.intervals(), {change.commit: change for change in self.changes()}
         rows = []
         for at, commit in enumerate(self.commits):
-            ratio = _times(ratios[at]) if at in ratios and at else "skipped" if at in self.skipped else "base" if not at else "-"
+            ratio = precise_ratio(ratios[at]) if at in ratios and at else "skipped" if at in self.skipped else "base" if not at else "-"
             change = _word(changes[at]) if at in changes else ""
             rows.append((commit.date, commit.short, commit.subject[:50], ratio, str(len(self.ratios.get(at, []))), change))
-        notes = [f"measured on {self.duel.title}, {counted(self.duel.threads, 'thread')}"] if self.duel else []
+        duel, unwritten = (self.log.duel, self.log.unwritten) if self.log else (None, "")
+        notes = [f"measured on {duel.title}, {counted(duel.threads, 'thread')}"] if duel else []
         notes += [f"skipped {self.commits[at].short}: {reason}" for at, reason in self.skipped.items()]
-        notes += [self.unwritten] if self.unwritten else []
+        notes += [unwritten] if unwritten else []
         headings = ["date", "commit", "", f"time over {self.commits[0].short} (95 %)", "pairs", "change"]
         return Table("", headings, rows, [plain(note) for note in notes])
 
@@ -120,8 +118,4 @@ def _exp(log: Interval) -> Interval:
 
 
 def _word(change: Change) -> str:
-    return f"{'slower' if change.ratio.value > 1 else 'faster'}: {_times(change.ratio)} the time"
-
-
-def _times(ratio: Interval) -> str:
-    return f"{ratio.value:.3f}x ({ratio.low:.3f}-{ratio.high:.3f})"
+    return f"{'slower' if change.ratio.value > 1 else 'faster'}: {precise_ratio(change.ratio)} the time"

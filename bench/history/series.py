@@ -7,24 +7,19 @@ and all commits alike: the series does not drift.
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 
-from bench import records
 from bench.history import NEWEST
 from bench.history.answer import Answer
 from bench.history.saved import saved
-from bench.machine.identity import describe
 from bench.options import Options
 from bench.paired.checkout import commit, home, run_git
 from bench.paired.contender import ContenderError, contender
-from bench.paired.duel import THREADS, Duel
+from bench.paired.duel import THREADS
 from bench.paired.many_duels import ManyDuels
-from bench.paired.pair import Pair, rows_of
+from bench.paired.pair_log import PairLog
 from bench.paired.revisions import Commit, changing, described, first_parents, tagged
 from bench.paired.turns import measure_in_turns
-from bench.records import WriteError
 from bench.system.scratch import scratch_dir
 from bench.system.signals import Stopped
 from impls import InputError
@@ -42,33 +37,24 @@ def history(revisions: str | None, options: Options, *, base: str | None, every:
     the measurement early: the answer has what was measured so far.
     """
     workload = options.only_workload("history")
-    if len(options.trainers) != 1:
-        raise InputError("--trainers", f"history takes one trainer, not {len(options.trainers)}", "give --trainers NAME")
+    trainer, end = options.only_trainer("history"), time.monotonic() + seconds
     home()  # raises if the running code is another copy than the checkout that is measured
-    trainer, end = options.trainers[0], time.monotonic() + seconds
     commits = chosen(revisions, trainer, every=every, tags=tags)
     if base:
         commits = [described(base), *(one for one in commits if one.hash != commit(base))]
-    records.check_writable(options.results)
-    now, machine = datetime.now(UTC), describe(options.machine).machine
-    writer = records.Writer(options.results / f"{records.new_id(now)}-history-{machine}.csv")
+    log = PairLog(options, "history")
     threads = options.threads or THREADS
-    before = saved(options.results, trainer, commits[0], _title(options), machine=machine, threads=threads)
+    before = saved(options.results, trainer, commits[0], _title(options), machine=log.machine, threads=threads)
     if before.examples and not workload.examples:
         options = replace(options, workloads=(replace(workload, examples=before.examples),))
-    answer = Answer(trainer, commits)
+    answer = Answer(trainer, commits, log=log)
     for number, one in enumerate(commits[1:], start=1):
         answer.ratios[number] = list(before.log_ratios.get(one.short, []))
-
-    def keep(match: Duel, number: int, pair: Pair) -> None:
-        answer.duel = match
-        with suppress(WriteError):  # close() below writes again
-            writer.add(rows_of(match, pair, number, run_id=records.new_id(now), machine=machine))
 
     try:
         with scratch_dir() as directory:
             duels = ManyDuels(
-                lambda at, code: contender(f"{trainer}@{commits[at].short}", code), options, directory, seconds=seconds, keep=keep
+                lambda at, code: contender(f"{trainer}@{commits[at].short}", code), options, directory, seconds=seconds, keep=log.keep
             )
             names = [one.short for one in commits]
             measure_in_turns(duels, answer.ratios, answer.skipped, names=names, pairs=pairs, end=end)
@@ -76,11 +62,7 @@ def history(revisions: str | None, options: Options, *, base: str | None, every:
         if not any(answer.ratios.values()):
             raise
         answer.broken_off = error
-    if answer.duel:
-        try:
-            answer.csv = writer.close()
-        except WriteError as error:
-            answer.unwritten = f"warning: {error}"
+    log.close()
     return answer
 
 

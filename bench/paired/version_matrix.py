@@ -7,26 +7,19 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from pathlib import Path
 
-from bench import records
-from bench.machine.identity import describe
 from bench.options import Options
 from bench.paired.contender import ContenderError, contender
-from bench.paired.duel import Duel
 from bench.paired.environment import interpreter
 from bench.paired.many_duels import ManyDuels
-from bench.paired.pair import Pair, rows_of
+from bench.paired.pair_log import PairLog
 from bench.paired.turns import measure_in_turns
-from bench.records import WriteError
 from bench.stats.intervals import Interval
 from bench.stats.levels import levels
 from bench.system.scratch import scratch_dir
 from bench.system.signals import Stopped
-from bench.text.numbers import counted, plain
+from bench.text.numbers import counted, plain, precise_ratio
 from bench.text.tables import Table
 from impls import InputError
 
@@ -40,9 +33,8 @@ class Answer:
     axes        what varies: packages, or PYTHON
     versions    of each combination, in the order of the axes
     ratios      log ratios of the pairs over the first, by the number of the combination
+    log         of the pairs
     skipped     combinations that could not be measured, with the reason
-    duel        the latest duel; None: nothing was measured
-    csv         the file with the pairs
     broken_off  the signal or the failure that ended the measurement early, if any
     """
 
@@ -50,9 +42,8 @@ class Answer:
     axes: Sequence[str]
     versions: Sequence[tuple[str, ...]]
     ratios: dict[int, list[float]]
+    log: PairLog
     skipped: dict[int, str] = field(default_factory=dict)
-    duel: Duel | None = None
-    csv: Path | None = None
     broken_off: BaseException | None = None
 
     def intervals(self) -> dict[int, Interval]:
@@ -64,12 +55,22 @@ class Answer:
         """Return the answer as a table."""
         ratios, rows = self.intervals(), []
         for at, versions in enumerate(self.versions):
-            ratio = f"{ratios[at].value:.3f}x ({ratios[at].low:.3f}-{ratios[at].high:.3f})" if at in ratios else "-" if at else "1"
+            ratio = precise_ratio(ratios[at]) if at in ratios else "-" if at else "1"
             rows.append((*versions, ratio, str(len(self.ratios.get(at, [])))))
         notes = [f"time: over that under {self._name(0)}"]
-        notes += [f"measured on {self.duel.title}, {counted(self.duel.threads, 'thread')}"] if self.duel else []
+        duel = self.log.duel
+        notes += [f"measured on {duel.title}, {counted(duel.threads, 'thread')}"] if duel else []
         notes += [f"skipped {self._name(at)}: {reason}" for at, reason in self.skipped.items()]
+        notes += [self.log.unwritten] if self.log.unwritten else []
         return Table(self.trainer, [*self.axes, "time (95 %)", "pairs"], rows, [plain(note) for note in notes])
+
+    def text(self) -> str:
+        """Return the answer as text for a terminal."""
+        return self.table().text()
+
+    def markdown(self) -> str:
+        """Return the answer as Markdown."""
+        return self.table().markdown()
 
     def json(self) -> str:
         """Return the answer as one JSON object; an unknown end of an interval is null."""
@@ -97,24 +98,14 @@ def version_matrix(axes: Sequence[tuple[str, Sequence[str]]], options: Options, 
     Raises ContenderError if the first does not run. A signal ends the measurement early: the answer has what was measured so far.
     """
     options.only_workload("matrix")
-    if len(options.trainers) != 1:
-        raise InputError("--trainers", f"matrix takes one trainer, not {len(options.trainers)}", "give --trainers NAME")
-    trainer, end = options.trainers[0], time.monotonic() + seconds
+    trainer, end = options.only_trainer("matrix"), time.monotonic() + seconds
     names = [name for name, _ in axes]
     versions = list(itertools.product(*(values for _, values in axes)))
     if len(versions) < 2:
         raise InputError("--with", "names one combination of versions", "give two or more, such as --with numpy=2.1,2.2")
-    records.check_writable(options.results)
+    log = PairLog(options, "matrix")
     pythons = [_interpreter(dict(zip(names, each, strict=True)), trainer) for each in versions]
-    run_id, machine = records.new_id(datetime.now(UTC)), describe(options.machine).machine
-    writer = records.Writer(options.results / f"{run_id}-matrix-{machine}.csv")
-    answer = Answer(trainer, names, versions, {at: [] for at in range(1, len(versions))})
-
-    def keep(match: Duel, number: int, pair: Pair) -> None:
-        answer.duel = match
-        with suppress(WriteError):  # close() below writes again
-            writer.add(rows_of(match, pair, number, run_id=run_id, machine=machine))
-
+    answer = Answer(trainer, names, versions, {at: [] for at in range(1, len(versions))}, log)
     labels = [" ".join(f"{name}={version}" for name, version in zip(names, each, strict=True)) for each in versions]
     try:
         with scratch_dir() as directory:
@@ -123,15 +114,14 @@ def version_matrix(axes: Sequence[tuple[str, Sequence[str]]], options: Options, 
                 options,
                 directory,
                 seconds=seconds,
-                keep=keep,
+                keep=log.keep,
             )
             measure_in_turns(duels, answer.ratios, answer.skipped, names=labels, pairs=pairs, end=end)
     except (Stopped, ContenderError) as error:
         if not any(answer.ratios.values()):
             raise
         answer.broken_off = error
-    with suppress(WriteError):
-        answer.csv = writer.close() if answer.duel else None
+    log.close()
     return answer
 
 

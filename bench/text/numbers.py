@@ -33,6 +33,12 @@ def times_interval(ratio: Interval) -> str:
     return f"{digits(ratio.value)}x ({digits(ratio.low)}-{digits(ratio.high)})"
 
 
+def precise_ratio(ratio: Interval, decimals: int = 3) -> str:
+    """Return a ratio near 1 with its interval, such as "1.031x (1.020-1.042)"; an unknown interval is a dash."""
+    ends = f"{ratio.low:.{decimals}f}-{ratio.high:.{decimals}f}" if ratio.known else "-"
+    return f"{ratio.value:.{decimals}f}x ({ends})"
+
+
 def about(seconds: float) -> str:
     """Format a time as an estimate: about 40 s, about 3 min."""
     if seconds < 95:
