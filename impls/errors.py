@@ -1,4 +1,4 @@
-"""The two exceptions for users: invalid input, and a case that a trainer does not support."""
+"""The exceptions for users: invalid input, a case that a trainer does not support, and a device that fails."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ class Unsupported(Exception):
 
     A trainer's constructor raises it. The bench then skips the case and prints the message.
     """
+
+
+class DeviceError(RuntimeError):
+    """A device failed, for example because its driver restarted it. The message is one line: `<device>: <problem>; <fix>`."""
 
 
 def unknown(kind: str, name: str, known: Iterable[str], *, otherwise: str = "") -> InputError:

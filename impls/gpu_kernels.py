@@ -28,6 +28,12 @@ class GpuKernels(OnGpu):
     device, as 32-bit integers: the epoch's order (n,).
     """
 
+    @classmethod
+    def unavailable(cls) -> str | None:
+        if cls.xp is not None and cls.xp.cuda.runtime.is_hip:
+            return "its kernels need CUDA: instructions of NVIDIA's, and settings of shared memory that CuPy lacks on ROCm; use gpu_tuned"
+        return super().unavailable()
+
     def _setup(self, data: Dataset) -> None:
         xp = self.xp
         self._images = xp.array(data.images, dtype=self.dtype, order="C")

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NoReturn, final
 import numpy as np
 import numpy.typing as npt
 
+from impls.accelerator import Accelerator
 from impls.dataset import Dataset
 from impls.errors import InputError
 from impls.network import Network
@@ -118,6 +119,11 @@ class Trainer(ABC):
     @classmethod
     def unavailable(cls) -> str | None:
         """Return why this trainer cannot run on this machine, with the command that fixes it, or None if it can run."""
+        return None
+
+    @classmethod
+    def accelerator(cls) -> Accelerator | None:
+        """Return the device beside the processor that computes, as the library names it; None if the processor computes, or unknown."""
         return None
 
     def __init_subclass__(cls, **options: Any) -> None:

@@ -16,7 +16,7 @@ _LAUNCHES = 2000
 
 
 def measure(dtype: str) -> Peaks:
-    """Measure the peaks of the current CUDA device. float32 products do not use TF32, which CuPy enables only on request."""
+    """Measure the peaks of the current device, of CUDA or ROCm. float32 products do not use TF32, which CuPy enables only on request."""
     peaks = _measure(dtype)
     _free()
     return peaks
@@ -49,13 +49,13 @@ def _measure(dtype: str) -> Peaks:
         for _ in range(_LAUNCHES):
             nothing((1,), (1,), ())
 
-    graph = _captured(launches)
+    graph = None if cupy.cuda.runtime.is_hip else _captured(launches)  # CuPy cannot capture on ROCm
     synchronize = cupy.cuda.get_current_stream().synchronize
     return Peaks(
         flops=_flops(dtype, ROUNDS),
         bytes=2 * source.nbytes / shortest(lambda: cupy.copyto(target, source), synchronize),
         launch=shortest(launches, synchronize) / _LAUNCHES,
-        node=shortest(graph.launch, synchronize) / _LAUNCHES,
+        node=shortest(graph.launch, synchronize) / _LAUNCHES if graph else None,
     )
 
 

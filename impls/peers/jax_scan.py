@@ -15,8 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import experimental
 
+from impls.accelerator import Accelerator
 from impls.dataset import Dataset
 from impls.extras import install
+from impls.graphics_cards import how_to_use_them
 from impls.network import Network
 from impls.programs import pip
 from impls.trainer import Order, Trainer
@@ -87,7 +89,13 @@ class JaxGpu(JaxCpu):
 
     device = "gpu"
     platform = "gpu"
-    mend = f"{pip()} install 'jax[cuda13]' (CUDA 13) or 'jax[cuda12]'"
+    mend = how_to_use_them() or f"{pip()} install 'jax[cuda13]' (CUDA 13) or 'jax[cuda12]'"
+
+    @classmethod
+    def accelerator(cls) -> Accelerator | None:
+        device = jax.devices(cls.platform)[0]
+        vendor, backend = ("AMD", "ROCm") if "rocm" in device.client.platform_version.lower() else ("NVIDIA", "CUDA")
+        return Accelerator(device.device_kind, vendor, backend=backend)
 
 
 def _enable_x64(enabled: bool) -> Any:

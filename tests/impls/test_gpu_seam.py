@@ -14,12 +14,22 @@ from bench.measure.case import absent
 from impls import TRAINERS, Dataset, Network, load_trainer, unavailable
 from impls.extras import install
 from impls.gpu_graph import STEPS_A_GRAPH, GpuGraph, replays
+from impls.graphics_cards import how_to_use_them, makers
 from impls.loop import Loop
 from impls.testing import relative_error, same_bits, trained
 from tests.support.fake_cupy import Device
 from tests.support.fake_stream import Eager
 from tests.support.kernel_player import needs_compiler
-from tests.support.trainers_on_cpu import GpuOnCpu, GraphOnCpu, LookaheadOnCpu, TunedOnCpu, UnbuiltFused, UnbuiltGraph, UnbuiltLookahead
+from tests.support.trainers_on_cpu import (
+    FusedOnCpu,
+    GpuOnCpu,
+    GraphOnCpu,
+    LookaheadOnCpu,
+    TunedOnCpu,
+    UnbuiltFused,
+    UnbuiltGraph,
+    UnbuiltLookahead,
+)
 
 
 def test_the_stand_in_refuses_what_cupy_refuses():
@@ -140,10 +150,40 @@ def test_without_cupy_the_trainer_imports_and_explains_how_to_install_it(name):
     assert install("gpu") in output
 
 
+def test_on_rocm_the_trainers_with_cuda_kernels_name_one_that_runs(monkeypatch):
+    monkeypatch.setattr(Device.cuda.runtime, "is_hip", True)
+    monkeypatch.setattr(Device.cuda, "is_available", lambda: True, raising=False)
+    assert [kind.unavailable() for kind in (GpuOnCpu, TunedOnCpu)] == [None, None]
+    assert all("CUDA" in kind.unavailable() and "gpu_tuned" in kind.unavailable() for kind in (GraphOnCpu, FusedOnCpu, LookaheadOnCpu))
+    monkeypatch.setattr(Device.cuda, "is_available", lambda: False)
+    assert "rocminfo" in GpuOnCpu.unavailable()
+
+
+@pytest.mark.parametrize(
+    ("vendors", "first", "others"),
+    [
+        (["0x1002\n"], "gpu-rocm", ["webgpu"]),
+        (["0x8086"], "webgpu", []),
+        (["0x8086", "0x1002"], "gpu-rocm", ["webgpu"]),
+        (["0x8086", "0x10de"], None, []),  # CUDA, as usual
+        (["0x1234", "not a number"], None, []),
+        ([], None, []),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "darwin", reason="every Mac has the same GPU")
+def test_a_card_that_cuda_does_not_support_gets_its_own_extra(tmp_path, vendors, first, others):
+    for number, vendor in enumerate(vendors):
+        (tmp_path / f"card{number}" / "device").mkdir(parents=True)
+        (tmp_path / f"card{number}" / "device" / "vendor").write_text(vendor)
+    (tmp_path / "card0-HDMI-A-1").mkdir()  # a connector
+    told = how_to_use_them(makers(tmp_path))
+    assert re.findall(r"\[(.+?)\]", told) == ([first, *others] if first else [])
+
+
 @pytest.mark.parametrize("name", TRAINERS)
 def test_an_unavailable_trainer_explains_how_to_enable_it(name):
     reason = unavailable(name)
-    assert reason is None or "pip install" in reason or "nvidia-smi" in reason
+    assert reason is None or "install" in reason or "nvidia-smi" in reason
 
 
 @on_the_cpu
@@ -159,8 +199,8 @@ def test_a_gpu_peer_without_cupy_is_absent_because_peaks_cannot_be_measured(monk
 def test_a_driver_too_old_for_pytorch_makes_the_trainer_unavailable():
     program = """
 import sys, types, warnings
-sys.modules["torch"] = torch = types.SimpleNamespace(nn=None, __version__="2", version=types.SimpleNamespace(cuda="13.0"))
-torch.cuda = types.SimpleNamespace(is_available=lambda: warnings.warn("The NVIDIA driver is too old") or False)
+sys.modules["torch"] = torch = types.SimpleNamespace(nn=None, __version__="2", version=types.SimpleNamespace(cuda="13.0", hip=None))
+torch.accelerator = types.SimpleNamespace(is_available=lambda: warnings.warn("The NVIDIA driver is too old") or False)
 import impls; print(impls.unavailable("torch_gpu"))"""
     output = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=True).stdout
     assert "(The NVIDIA driver is too old)" in output

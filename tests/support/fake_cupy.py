@@ -193,6 +193,8 @@ class Device:
                 pass
 
         class runtime:
+            is_hip = False
+
             @staticmethod
             def getDeviceCount():
                 return 4
