@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from itertools import pairwise
 from typing import ClassVar
 
@@ -10,9 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from impls.accelerator import Accelerator
 from impls.dataset import Dataset
+from impls.errors import Unsupported
 from impls.network import Network
-from impls.programs import pip
+from impls.peers.torch_accelerator import CURRENT, facts, missing
 from impls.trainer import Order, Trainer
 
 
@@ -21,8 +22,15 @@ class TorchCpu(Trainer):
 
     library = "torch"
     where: ClassVar[str] = "cpu"
+    """PyTorch's name of the device."""
+
+    @classmethod
+    def accelerator(cls) -> Accelerator | None:
+        return None if cls.where == "cpu" else facts()
 
     def _setup(self, data: Dataset) -> None:
+        if self.where == "mps" and self.dtype == np.float64:
+            raise Unsupported("PyTorch on Apple's GPU: no float64; give --dtype float32")
         dtype = torch.float32 if self.dtype == np.float32 else torch.float64
         self._x = torch.tensor(data.images, dtype=dtype, device=self.where)  # (n, n_0)
         self._y = torch.tensor(data.one_hot(self.layers[-1], self.dtype), device=self.where)  # (n, n_L)
@@ -44,6 +52,10 @@ class TorchCpu(Trainer):
         for examples in torch.split(torch.from_numpy(order.astype(np.int64)).to(self.where), self.batch_size):
             self._step(self._x[examples], self._y[examples])
 
+    def _synchronize(self) -> None:
+        if self.where != "cpu":
+            torch.accelerator.synchronize()
+
     def _step(self, x: torch.Tensor, y: torch.Tensor) -> None:
         self._optimizer.zero_grad()
         cost = (self._model(x) - y).square().sum() / (2 * len(x))  # C = 1/(2m) sum |a_L - y|^2
@@ -52,23 +64,14 @@ class TorchCpu(Trainer):
 
 
 class TorchGpu(TorchCpu):
-    """`TorchCpu` on PyTorch's current CUDA device. Products of float32 do not use TF32, which is off by default in PyTorch."""
+    """`TorchCpu` on the GPU that PyTorch names: of NVIDIA or AMD ("cuda"), Intel ("xpu") or Apple ("mps").
+
+    Products of float32 do not use TF32, which is off by default in PyTorch.
+    """
 
     device = "gpu"
-    where = "cuda"
+    where = CURRENT or "cuda"
 
     @classmethod
     def unavailable(cls) -> str | None:
-        with warnings.catch_warnings(record=True) as caught:  # PyTorch gives the reason in a warning, such as an old driver
-            warnings.simplefilter("always")
-            if torch.cuda.is_available():
-                return None
-        if torch.version.cuda is None:
-            return (
-                f"PyTorch {torch.__version__}: built without CUDA; on Linux, {pip()} install --force-reinstall torch; else see pytorch.org"
-            )
-        why = "".join(f" ({str(warning.message).splitlines()[0]})" for warning in caught)
-        return f"PyTorch: no CUDA device{why}; `nvidia-smi` must list one, with a driver for CUDA {torch.version.cuda}"
-
-    def _synchronize(self) -> None:
-        torch.cuda.synchronize()
+        return None if CURRENT else missing()

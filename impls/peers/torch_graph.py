@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from impls.dataset import Dataset
+from impls.peers.torch_accelerator import CURRENT
 from impls.peers.torch_eager import TorchGpu
 from impls.trainer import Order
 
@@ -12,7 +13,11 @@ _WARM_UP = 3  # steps before the capture, in which libraries and the allocator i
 
 
 class TorchGraph(TorchGpu):
-    """`TorchGpu` with one graph launch per step. The device counts the steps, so the host only launches graphs."""
+    """`TorchGpu` with one graph launch per step. The device counts the steps, so the host only launches graphs. It needs CUDA or ROCm."""
+
+    @classmethod
+    def unavailable(cls) -> str | None:
+        return f"PyTorch: no CUDA graphs on {CURRENT}; use torch_gpu" if CURRENT not in ("", "cuda") else super().unavailable()
 
     def _setup(self, data: Dataset) -> None:
         super()._setup(data)
