@@ -1,0 +1,1 @@
+fn exponential(x: f32) -> f32 { return exp(x); }
