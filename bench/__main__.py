@@ -17,6 +17,7 @@ from impls.programs import pip
 try:
     from bench.commands import COMMANDS
     from bench.commands.console import print_messages, refuse
+    from bench.machine import adapter
     from bench.system import own_code
     from bench.system.exits import exit_without_waiting
     from bench.system.signals import Stopped, listen
@@ -42,6 +43,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     listen()
     print_messages()
     try:
+        adapter.choose(vars(given).get("bench_adapter"))
         code = int(given.run(given))
         sys.stdout.flush()  # raises OSError here, rather than at exit, if the output cannot be written
         return code

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from bench.machine import adapter
 from bench.measure import summary
 from bench.measure.case import Case
 from bench.measure.pytest_internals import (
@@ -70,6 +71,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         if refused := refusal(config):
             raise refused
         _refuse_to_compare_with_nothing(config)
+        adapter.choose(config.getoption("bench_adapter"))
         options = parse(vars(config.option), results=config.invocation_params.dir / "results" / "local")
         config.stash[RUN] = prepare(options, kind="timing")
     except InputError as error:

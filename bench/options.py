@@ -39,6 +39,7 @@ _DECLARED: dict[str, dict[str, Any]] = {
         "help": "set the timeout per step in seconds (default: at least 120 for the first epoch, 30 for later ones)",
     },
     "--threads": {"metavar": "N", "help": "limit every trainer to N threads, and pin it to N processors (default: {})"},
+    "--adapter": {"metavar": "NAME", "help": "compute on the adapter of WebGPU with NAME in its name; see trainers (default: the first)"},
     "--seed": {"metavar": "N", "help": "seed the initial weights and the order of the examples (default: 0)"},
     "--data": {"metavar": "DIR", "help": "train on the four IDX files in DIR, or in a zip archive (default: the embedded MNIST)"},
     "--split": {"metavar": "NAME", "help": "choose this dataset if DIR has several, such as letters"},

@@ -29,6 +29,7 @@ from bench.records import WriteError
 from bench.text.numbers import plain
 from bench.verify.contract import ContractError, ContractMonitor
 from impls import Unsupported, load_trainer
+from impls.errors import DeviceError
 
 # A warning of a trainer's library must not fail the case. pytest lists the warnings at the end, except for pytest-benchmark's about a case
 # that failed before it was timed.
@@ -44,7 +45,7 @@ def test_epoch(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None
             _time(case, run, watchdog, benchmark)
     except Unsupported as reason:
         pytest.skip(str(reason))
-    except (ContractError, BrokenOffError, WriteError) as error:
+    except (ContractError, BrokenOffError, DeviceError, WriteError) as error:
         store_nothing(benchmark)
         ended = str(error)
     if ended:  # outside of `except`, so that pytest does not print the caught exception as well

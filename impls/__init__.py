@@ -56,6 +56,7 @@ TRAINERS = {
     "gpu_graph": "impls.gpu_graph:GpuGraph",
     "gpu_fused": "impls.gpu_fused:GpuFused",
     "gpu_lookahead": "impls.gpu_lookahead:GpuLookahead",
+    "webgpu": "impls.webgpu:WebGpu",
     "mpi": "impls.mpi:Mpi",
     "mpi_gpu": "impls.mpi_gpu:MpiGpu",
     "jax_cpu": "impls.peers.jax_scan:JaxCpu",
@@ -63,6 +64,8 @@ TRAINERS = {
     "torch_cpu": "impls.peers.torch_eager:TorchCpu",
     "torch_gpu": "impls.peers.torch_eager:TorchGpu",
     "torch_graph": "impls.peers.torch_graph:TorchGraph",
+    "torch_compile": "impls.peers.torch_compile:TorchCompile",
+    "mlx": "impls.peers.mlx_compiled:Mlx",
 }
 
 # The other public names, with their modules. They are imported on first use, because a command's --help does not need NumPy.
@@ -82,7 +85,7 @@ def __getattr__(name: str) -> Any:
 
 
 # The optional libraries, each with the extra that installs it.
-EXTRAS = {"numba": "compiled", "jax": "peers", "torch": "peers", "mpi4py": "mpi"}
+EXTRAS = {"numba": "compiled", "jax": "peers", "torch": "peers", "mpi4py": "mpi", "wgpu": "webgpu", "mlx": "mlx"}
 
 
 def locate(name: str) -> tuple[str, str]:

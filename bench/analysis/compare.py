@@ -13,6 +13,7 @@ from bench import records
 from bench.analysis import namesakes, noise
 from bench.analysis.crossovers import Crossing, crossings
 from bench.analysis.timings import Configuration, JobKey, Timings, timings
+from bench.machine.accelerators import SOFTWARE
 from bench.stats.intervals import Interval, Sample
 from bench.text.numbers import counted, duration_interval, times_interval
 from bench.text.tables import Table
@@ -38,6 +39,9 @@ _THEREFORE = {
     "commit": "trainers may differ because their code changed; check with versus TRAINER@COMMIT",
     "dirty": "trainers with uncommitted changes are not reproducible",
 }
+
+# Facts about a trainer: what a difference in it means.
+_OF_TRAINERS = {"library": "may differ because of its library", "device": "differs because of its device"}
 
 
 @dataclass(frozen=True)
@@ -254,14 +258,21 @@ def _differences(times: Timings) -> Iterator[Difference]:
             yield Difference(fact, values, _THEREFORE[fact])
     leading = list(_THEREFORE)
     facts = sorted((*records.HARDWARE, *records.FACTS), key=lambda fact: leading.index(fact) if fact in leading else len(leading))
-    for fact in (*facts, *(f"library of {trainer}" for trainer in times.trainers())):
+    for fact in (*facts, *(f"{what} of {trainer}" for what in _OF_TRAINERS for trainer in times.trainers())):
         values = {
             configuration: times.facts[configuration, fact]
             for configuration in times.configurations
             if (configuration, fact) in times.facts
         }
         if len({frozenset(value) for value in values.values()}) > 1 or any(len(value) > 1 for value in values.values()):
-            yield Difference(fact, values, _THEREFORE.get(fact) or f"{fact.removeprefix('library of ')} may differ because of its library")
+            yield Difference(fact, values, _THEREFORE.get(fact) or _effect(fact, values))
+
+
+def _effect(fact: str, values: Mapping[Configuration, tuple[str, ...]]) -> str:
+    """Return the effect of a difference in a trainer's library or device. values: of the fact"""
+    what, _, trainer = fact.partition(" of ")
+    software = what == "device" and any(f", {SOFTWARE}" in value for each in values.values() for value in each)
+    return f"{trainer} {_OF_TRAINERS[what]}{'; software is not a GPU' if software else ''}"
 
 
 def _shown(cell: ComparisonCell | None) -> str:

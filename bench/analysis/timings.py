@@ -15,6 +15,7 @@ import numpy.typing as npt
 from bench import records
 from bench.analysis import noise
 from bench.analysis.noise import Disturbance
+from bench.machine.accelerators import ACCELERATOR, accelerator_of
 from bench.stats import intervals
 from bench.stats.intervals import Sample
 from bench.text.numbers import counted
@@ -89,7 +90,9 @@ class Timings:
     configurations: tuple[Configuration, ...]
     epochs: Mapping[tuple[Configuration, JobKey, str], Sample]
     rows: Mapping[tuple[Configuration, JobKey, str], Mapping[Any, Any]]
-    facts: Mapping[tuple[Configuration, str], tuple[str, ...]]  # values of `records.HARDWARE` and FACTS, and of "library of TRAINER"
+    facts: Mapping[
+        tuple[Configuration, str], tuple[str, ...]
+    ]  # values of `records.HARDWARE` and FACTS, of "library of TRAINER" and "device of TRAINER"
     disturbed: Sequence[Disturbance]
 
     @cached_property
@@ -216,6 +219,9 @@ def _facts(rows: pd.DataFrame, of: Mapping[tuple[Any, ...], Configuration]) -> d
     facts: dict[tuple[Configuration, str], dict[str, None]] = {}
     for *key, trainer, library in rows[[*_RUN_COLUMNS, "trainer", "library"]].drop_duplicates().itertuples(index=False):
         facts.setdefault((of[tuple(key)], f"library of {trainer}"), {})[library] = None
+    for row in rows[[*_RUN_COLUMNS, "trainer", *ACCELERATOR]].drop_duplicates().to_dict("records"):
+        if found := accelerator_of(row):
+            facts.setdefault((of[tuple(row[name] for name in _RUN_COLUMNS)], f"device of {row['trainer']}"), {})[str(found)] = None
     names = (*records.HARDWARE, *records.FACTS)
     for machine, threads, ranks, run, *values in rows[[*_RUN_COLUMNS, *names]].drop_duplicates().itertuples(index=False):
         configuration = of[machine, threads, ranks, run]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from bench.system.line_runner import Ended
 
 _MEASURING = ("--trainers", "--workload", "--batch-size", "--hidden", "--dtype", "--examples", "--rounds", "--warm-up", "--patience",
-              "--threads", "--seed", "--data", "--split", "--results", "--machine", "--no-charts")  # fmt: skip
+              "--threads", "--adapter", "--seed", "--data", "--split", "--results", "--machine", "--no-charts")  # fmt: skip
 _DEFAULT = {"--threads": "1"}  # the parts add up on one thread; with more, calls and arithmetic share the processors differently
 _USAGE = 4  # pytest's exit code
 

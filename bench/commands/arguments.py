@@ -24,7 +24,7 @@ def add_csvs(parser: argparse.ArgumentParser) -> None:
 def add_duels(parser: argparse.ArgumentParser, *more: str) -> None:
     """Declare the options of a command that measures many duels of one trainer on one workload. more: other options to declare"""
     defaults = {"--workload": "nielsen", "--examples": SHORT_EPOCHS, "--threads": "1"}
-    names = ("--trainers", *JOB, "--data", "--split", "--threads", "--results", "--machine", *more)
+    names = ("--trainers", *JOB, "--data", "--split", "--threads", "--adapter", "--results", "--machine", *more)
     declare(parser.add_argument, *names, one_workload=True, defaults=defaults)
 
 

@@ -13,7 +13,7 @@ from bench.system.own_command import own_command
 from impls import InputError
 
 _MINUTES = 8.0
-_OPTIONS = ("--trainers", "--examples", "--rounds", "--threads", "--patience", "--machine", "--no-charts")
+_OPTIONS = ("--trainers", "--examples", "--rounds", "--threads", "--adapter", "--patience", "--machine", "--no-charts")
 
 
 def add_parser(commands: Commands) -> None:

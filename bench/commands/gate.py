@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def add_parser(commands: Commands) -> None:
     """Declare the command's arguments."""
     parser = commands.add_parser("gate", help="test if the working tree is slower than its base")
-    names = ("--trainers", *JOB, "--data", "--split", "--results", "--machine", "--no-charts")
+    names = ("--trainers", *JOB, "--data", "--split", "--adapter", "--results", "--machine", "--no-charts")
     defaults = {
         "--trainers": "those whose code differs",
         "--workload": "nielsen",

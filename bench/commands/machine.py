@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from bench.commands.arguments import Commands
+from bench.options import declare
 from bench.system.progress import progress
 from bench.text.numbers import counted, digits
 from bench.text.tables import Table
@@ -24,12 +25,13 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--curve", action="store_true", help="measure the rate of a matrix product by its size, too")
     parser.add_argument("--machine", metavar="NAME", help="name this machine in the results (default: its processor, cores and GPU)")
+    declare(parser.add_argument, "--adapter")
     parser.set_defaults(run=run)
 
 
 def run(given: argparse.Namespace) -> int:
     """Print the machine's columns, its rates, and warnings about its settings, restrictions of this process and unsuitable BLAS kernels."""
-    from bench.machine import affinity, blas, clock, energy, power_settings, rates, sensors
+    from bench.machine import adapter, affinity, blas, clock, energy, power_settings, rates, sensors
     from bench.machine.identity import describe
     from bench.machine.restrictions import restrictions
 
@@ -58,6 +60,7 @@ def run(given: argparse.Namespace) -> int:
         ("clock", str(ticking)),
         ("sensors", _sensors(sensors.read("cpu"))),
         ("energy", "; ".join(filter(None, (named or "none", no_counter)))),
+        *(("WebGPU adapter", one.described()) for one in adapter.available()),
     ]
     print(Table("", ("", ""), [*machine.lines(), *facts]).text())
     print(f"\n{_rates(measured).text()}")

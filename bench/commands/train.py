@@ -17,7 +17,7 @@ from impls import InputError
 def add_parser(commands: Commands) -> None:
     """Declare the command's arguments."""
     parser = commands.add_parser("train", help="train, and plot the accuracy against time")
-    names = ("--trainers", *JOB, "--data", "--split", "--threads", "--patience", "--results", "--machine", "--no-charts")
+    names = ("--trainers", *JOB, "--data", "--split", "--threads", "--adapter", "--patience", "--results", "--machine", "--no-charts")
     declare(parser.add_argument, *names, one_workload=True, defaults={"--trainers": "matrix", "--workload": "nielsen"})
     parser.add_argument("--epochs", type=int, default=30, metavar="N", help="train for N epochs (default: 30)")
     parser.add_argument(

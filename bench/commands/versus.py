@@ -17,7 +17,7 @@ def add_parser(commands: Commands) -> None:
     for name in "AB":
         parser.add_argument(name.lower(), metavar=name, help="trainer or module:Class, optionally with @revision")
     defaults = {"--workload": "nielsen", "--examples": SHORT_EPOCHS, "--threads": "1"}
-    declare(parser.add_argument, *JOB, "--data", "--split", "--threads", "--machine", one_workload=True, defaults=defaults)
+    declare(parser.add_argument, *JOB, "--data", "--split", "--threads", "--adapter", "--machine", one_workload=True, defaults=defaults)
     parser.add_argument("--seconds", type=seconds, default=60.0, metavar="S", help="limit the time to S seconds (default: 60)")
     for name in "ab":
         parser.add_argument(f"--{name}-python", metavar="EXE", help=f"run {name.upper()} with this interpreter (default: the current one)")

@@ -1,4 +1,4 @@
-"""Identity of the GPU that CUDA uses: name, memory, clock and driver, from NVML or nvidia-smi."""
+"""Identity of the GPU: of the one that CUDA uses, from NVML or nvidia-smi, otherwise of WebGPU's adapter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,19 @@ _FIELDS = "name,driver_version,memory.total,clocks.max.sm"
 def gpu_columns() -> dict[str, Any]:
     """Return the GPU columns of the CSV; empty strings without a GPU. The clock is the maximum clock of the multiprocessors."""
     bus = _bus_of_device_0()
-    return (bus and (_from_nvml(bus) or _from_nvidia_smi(bus))) or {"gpu": "", "gpu_driver": "", "cuda": ""}
+    return (bus and (_from_nvml(bus) or _from_nvidia_smi(bus))) or _from_webgpu() or {"gpu": "", "gpu_driver": "", "cuda": ""}
+
+
+def _from_webgpu() -> dict[str, Any] | None:
+    """Return the columns from WebGPU's adapter; None without the package or an adapter, or if the adapter is software."""
+    try:
+        from impls.webgpu_adapter import chosen
+
+        found = chosen()
+    except Exception:  # not installed, or the library fails in any way
+        return None
+    facts = found[0] if found else None
+    return {"gpu": facts.name, "gpu_driver": facts.driver, "cuda": ""} if facts and facts.kind != "software" else None
 
 
 def _bus_of_device_0() -> str | None:

@@ -1,4 +1,7 @@
-"""Measured peaks of this machine: a large matrix product and a large copy; on a GPU, also kernel launches."""
+"""Measured peaks of this machine: a large matrix product and a large copy; on a GPU, also kernel launches.
+
+A library measures the peaks of the device that it computes on: "numpy" those of the processors, the other ones those of a GPU.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial, reduce
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -16,21 +20,38 @@ import numpy.typing as npt
 
 from bench.machine import memory
 from bench.machine.roofline import Peaks
+from impls import Trainer, unavailable
 
 _PRODUCT = 1536  # rows of the square matrices, enough for BLAS to reach its peak
 _COPIED, _LEAST_COPIED = 1 << 28, 1 << 25  # bytes, more than the caches of most processors; in a small container, at least 32 MiB
 ROUNDS = 5
 _ROUNDS_AGAIN = 2
 _TRIES = 3  # measurements of the product that a trainer above the peak needs
+_ON_GPU = {"cupy": "peaks_gpu", "torch": "peaks_torch", "wgpu": "peaks_webgpu", "mlx": "peaks_mlx"}  # modules of this package, by library
 
 
-def measure(device: str, dtype: str) -> Peaks:
-    """Measure the peaks of the device, "cpu" or "gpu". On a CPU, the product uses all threads that NumPy may use."""
-    if device == "gpu":
-        from bench.machine import peaks_gpu
+def library_for(trainer: type[Trainer]) -> str:
+    """Return the library that measures the peaks of a trainer's device: its own, or CuPy for all trainers on CUDA if it is available.
 
-        return peaks_gpu.measure(dtype)
+    A trainer on a GPU whose library has no such module here needs CuPy.
+    """
+    if trainer.device == "cpu":
+        return "numpy"
+    library = trainer.library.partition(".")[0]
+    on_cuda = library == "torch" and (accelerator := trainer.accelerator()) and accelerator.backend in ("CUDA", "ROCm")
+    return library if library in _ON_GPU and not (on_cuda and not unavailable("gpu")) else "cupy"
+
+
+def measure(library: str, dtype: str) -> Peaks:
+    """Measure the peaks with a library. NumPy's product uses all threads that it may use."""
+    if library != "numpy":
+        peaks: Peaks = _module(library).measure(dtype)
+        return peaks
     return Peaks(flops=product_rate(dtype), bytes=copy_rate())
+
+
+def _module(library: str) -> Any:
+    return import_module(f"bench.machine.{_ON_GPU[library]}")
 
 
 def copy_rate(threads: int = 1) -> float:
@@ -52,34 +73,30 @@ def product_rate(dtype: str, rounds: int = ROUNDS, *, size: int = _PRODUCT) -> f
     return 2 * size**3 / shortest(lambda: np.dot(a, b, out=out), rounds=rounds)
 
 
-def measure_again(device: str, before: Peaks, dtype: str) -> Peaks:
+def measure_again(library: str, before: Peaks, dtype: str) -> Peaks:
     """Measure the product again with fewer rounds, and return `before` with the new rate, which drops if the machine slows down."""
-    if device == "gpu":
-        from bench.machine import peaks_gpu
-
-        return replace(before, flops=peaks_gpu.measure_flops(dtype, _ROUNDS_AGAIN))
+    if library != "numpy":
+        return replace(before, flops=_module(library).measure_flops(dtype, _ROUNDS_AGAIN))
     return replace(before, flops=product_rate(dtype, _ROUNDS_AGAIN))
 
 
-def best(measured: list[Peaks], enough: Callable[[Peaks], bool], device: str, dtype: str) -> Peaks:
+def best(measured: list[Peaks], enough: Callable[[Peaks], bool], library: str, dtype: str) -> Peaks:
     """Return the best of the measurements, of which there may be none yet. A peak is a maximum, not an average.
 
     enough  whether a trainer can have been as fast as it was, given these peaks. While it cannot, the product is measured again, and then
-            in the other libraries that this process has loaded. `measured` keeps all measurements of the product in NumPy or CuPy.
+            in the other libraries that this process has loaded. `measured` keeps all measurements of the product in the library.
     """
     while not measured or (len(measured) < _TRIES and not enough(reduce(Peaks.at_best, measured))):
-        measured.append(measure_again(device, measured[0], dtype) if measured else measure(device, dtype))
+        measured.append(measure_again(library, measured[0], dtype) if measured else measure(library, dtype))
     fastest = reduce(Peaks.at_best, measured)
-    return fastest if enough(fastest) else by_other_libraries(device, fastest, dtype)
+    return fastest if library != "numpy" or enough(fastest) else by_other_libraries(fastest, dtype)
 
 
-def by_other_libraries(device: str, before: Peaks, dtype: str) -> Peaks:
+def by_other_libraries(before: Peaks, dtype: str) -> Peaks:
     """Return `before` with the best rate of the product in NumPy and in the other libraries that this process has loaded.
 
-    NumPy's BLAS may run kernels for an older processor where PyTorch's or JAX's does not. Only a CPU has such a choice.
+    NumPy's BLAS may run kernels for an older processor where PyTorch's or JAX's does not.
     """
-    if device == "gpu":
-        return before
     a, b = _factors(dtype)
     rates = [before.flops]
     for product in (_torch_product, _jax_product):

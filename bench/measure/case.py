@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bench.machine.peaks import library_for
 from bench.workload import Workload
 from impls import Dataset, Network, Splits, Trainer, load_trainer, unavailable
 
@@ -46,6 +47,6 @@ class Case:
 def absent(trainer: str) -> str | None:
     """Return why a trainer cannot be measured here and the command that fixes it, or None if it can be measured."""
     reason = unavailable(trainer)
-    if reason is None and load_trainer(trainer).device == "gpu" and (missing := unavailable("gpu")):
-        return f"the peaks of a GPU are measured with CuPy. {missing}"
+    if reason is None and library_for(load_trainer(trainer)) == "cupy" and (missing := unavailable("gpu")):
+        return f"the peaks of its GPU are measured with CuPy. {missing}"
     return reason

@@ -12,6 +12,7 @@ import numpy as np
 from bench import records
 from bench.anatomy import calls
 from bench.machine import blas, peaks
+from bench.machine.accelerators import accelerator_columns
 from bench.machine.clock import Clock
 from bench.machine.identity import Machine, versioned
 from bench.machine.roofline import Peaks, Work, trainer_work
@@ -130,16 +131,16 @@ class Recorder:
             self.writer.add(after)
 
     def _measured(self, case: Case, trainer: Trainer, work: Work, seconds: Sequence[float], *, anew: bool) -> tuple[Peaks, float]:
-        """Return the best peaks of the trainer's device in this run, and the last rate of NumPy's or CuPy's product.
+        """Return the best peaks of the trainer's device in this run, and the last rate of the product.
 
         anew  whether to measure once more; epochs above the peak cause further measurements
         """
-        device, dtype = trainer.device, case.workload.dtype
-        measured = self._peaks.setdefault((device, dtype), [])
+        library, dtype = peaks.library_for(type(trainer)), case.workload.dtype
+        measured = self._peaks.setdefault((library, dtype), [])
         if anew and measured:
-            measured.append(peaks.measure_again(device, measured[0], dtype))
+            measured.append(peaks.measure_again(library, measured[0], dtype))
         typical = float(np.median(seconds))
-        best = peaks.best(measured, lambda known: not _exceeded(known, work, typical), device, dtype)
+        best = peaks.best(measured, lambda known: not _exceeded(known, work, typical), library, dtype)
         return best, measured[-1].flops
 
     def _rows(
@@ -176,6 +177,7 @@ class Recorder:
                 flops_after=flops_after,
                 implementation=":".join(locate(case.trainer)),
                 **calls.UNKNOWN,
+                **accelerator_columns(type(trainer)),
             )
             for number, (second, accuracy) in enumerate(zip(epochs.seconds, epochs.accuracies, strict=True), start=1)
         ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,14 @@ from rich.markup import escape
 
 from bench.analysis import energy_use, noise
 from bench.analysis.timings import BASELINE
+from bench.machine.accelerators import accelerator_of, labelled
 from bench.measure.case import Case
 from bench.measure.run import Run
 from bench.stats import intervals
 from bench.stats.intervals import FEWEST, RUN_SPREAD
 from bench.text.numbers import counted, duration, duration_interval, times_interval
 from bench.text.tables import Table
+from impls.accelerator import Accelerator
 
 _NEVER_CUT = 1000  # columns: wide enough that rich does not truncate a table; the terminal wraps long lines
 
@@ -68,12 +71,17 @@ def _console(output: io.StringIO, colours: bool) -> Console:
 
 
 def machine_lines(run: Run) -> list[str]:
-    """Return two lines about the machine and its software."""
+    """Return a line about the machine, one about its software, and one for each device beside the processor that computed."""
     machine = run.machine
+    used: dict[Accelerator, dict[str, None]] = {}
+    for row in run.recorder.rows:
+        if found := accelerator_of(asdict(row)):
+            used.setdefault(found, {})[row.trainer] = None
     return [
         f"machine: {machine.title}",
         f"Python {machine.python.split()[-1]}, NumPy {machine.numpy} on {machine.blas} with "
         f"{machine.blas_kernels or 'unknown'} kernels, {counted(run.threads, 'thread')}",
+        *(f"{', '.join(trainers)}: on {found.described()}" for found, trainers in used.items()),
     ]
 
 
@@ -94,9 +102,10 @@ def _table(run: Run, cases: Sequence[Case]) -> Table:
         speedup = "-" if BASELINE not in times else "1"
         if BASELINE in times and case.trainer != BASELINE:
             speedup = times_interval(intervals.ratio(times[BASELINE], mine))
-        rate, accuracy = f"{one.examples / epoch.value:,.0f}", f"{run.recorder.of(case)[0].accuracy:.1%}"
+        first = run.recorder.of(case)[0]
+        rate, accuracy = f"{one.examples / epoch.value:,.0f}", f"{first.accuracy:.1%}"
         limit = f"{np.median([row.fraction_of_limit or 0.0 for row in run.recorder.of(case)]):.0%}"
-        rows.append((case.trainer, duration_interval(epoch), str(len(mine)), rate, speedup, limit, accuracy))
+        rows.append((labelled(case.trainer, asdict(first)), duration_interval(epoch), str(len(mine)), rate, speedup, limit, accuracy))
         this = (recorded["workload"] == case.workload.name) & (recorded["trainer"] == case.trainer)
         used.append(energy_use.energy_use(recorded[this].iloc[0].to_dict()))
     more, cells = energy_use.columns(used)

@@ -15,7 +15,7 @@ from typing import Any, cast
 import numpy as np
 
 from bench.machine.load import Meter
-from bench.machine.peaks import measure
+from bench.machine.peaks import library_for, measure
 from bench.machine.roofline import Peaks
 from bench.measure.case import Case
 from bench.measure.conditions import Conditions
@@ -92,13 +92,13 @@ def _measured(run: Run, every: Any) -> int:
     for trainer in options.trainers:
         cast(Any, load_trainer(trainer)).choose_device(every)
     every.Barrier()
-    peaks = {device: every.allgather(measure(device, options.workloads[0].dtype)) for device in _devices(options)}
+    peaks = {library: every.allgather(measure(library, options.workloads[0].dtype)) for library in _libraries(options)}
     for trainer in options.trainers:
         for workload in options.workloads:
             cases = _verified(run, every, _scaling_cases(run, workload, trainer, every, groups))
             if not any(scaled.size > 1 for scaled in cases):
                 continue
-            times = _time(run, every, cases, peaks[load_trainer(trainer).device])
+            times = _time(run, every, cases, peaks[library_for(load_trainer(trainer))])
             if times is None:
                 continue
             model, sums_with = fitted_model(run, every, workload, trainer, {scaled.size: scaled.members for scaled in cases})
@@ -119,8 +119,8 @@ def _most(fitting: int) -> int:
     return fitting
 
 
-def _devices(options: Options) -> list[str]:
-    return sorted({load_trainer(trainer).device for trainer in options.trainers})
+def _libraries(options: Options) -> list[str]:
+    return sorted({library_for(load_trainer(trainer)) for trainer in options.trainers})
 
 
 def _prepared(options: Options, size: int) -> Run:

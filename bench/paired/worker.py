@@ -114,7 +114,7 @@ def serve(
         elif request["do"] in ("check", "check speed"):
             try:
                 monitor.check(seconds, repeated=True)
-                if request["do"] == "check speed" and (best := _peaks(make.device, job, lambda known: is_possible(seconds, work, known))):
+                if request["do"] == "check speed" and (best := _peaks(make, job, lambda known: is_possible(seconds, work, known))):
                     check_possible(seconds, work, best)
                 reply()
             except ContractError as error:
@@ -131,10 +131,10 @@ def serve(
             reply(**more[request["do"]](make, job))
 
 
-def _peaks(device: str, job: EpochJob, enough: Callable[[Peaks], bool]) -> Peaks | None:
+def _peaks(trainer: type[impls.Trainer], job: EpochJob, enough: Callable[[Peaks], bool]) -> Peaks | None:
     """Return the peaks of the device, as `peaks.best` does; None if they cannot be measured, as on a GPU without CuPy or memory."""
     try:
-        return peaks.best([], enough, device, job.start.dtype.name)
+        return peaks.best([], enough, peaks.library_for(trainer), job.start.dtype.name)
     except Exception:
         return None
 

@@ -24,6 +24,7 @@ STYLES = {
     "gpu_graph": Style("#56B4E9", "v"),
     "gpu_fused": Style("#CC79A7", "P"),
     "gpu_lookahead": Style("#AA4499", "H"),
+    "webgpu": Style("#117733", (3, 1, 0)),
     "mpi": Style("#661100", "d"),
     "mpi_gpu": Style("#DDCC77", "h"),
     "jax_cpu": Style("#000000", "X"),
@@ -31,6 +32,8 @@ STYLES = {
     "torch_cpu": Style("#999933", "<"),
     "torch_gpu": Style("#44AA99", ">"),
     "torch_graph": Style("#332288", "p"),
+    "torch_compile": Style("#999999", (5, 1, 0)),
+    "mlx": Style("#CC6677", (6, 1, 0)),
 }
 
 

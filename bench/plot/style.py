@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from bench.analysis.timings import JobKey
+from bench.machine.accelerators import SOFTWARE
 from bench.plot.palette import colour, marker
 from bench.text.numbers import counted
 
@@ -50,6 +51,8 @@ def subtitle(rows: pd.DataFrame) -> str:
     """Return one line that describes the machine, the threads, the dtype and the data of these rows of one machine."""
     row = rows.iloc[0]
     hardware = f"{row['cpu']}, {counted(row['cores'], 'core')}" + (f", {row['gpu']}" if row["gpu"] else "")
+    software = sorted(set(rows.loc[rows["accelerator_kind"] == SOFTWARE, "trainer"]))
+    hardware += f" · {', '.join(software)} in software, without a GPU" if software else ""
     data = "MNIST" if row["dataset"] == "mnist" else row["dataset"]
     return f"{hardware} · {counted(row['threads'], 'thread')} · {row['dtype']} · {data}"
 

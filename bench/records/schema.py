@@ -61,7 +61,7 @@ class Row:
     seed: Annotated[int, Column("seed of the initial weights and the order", job=True)]
     trainer: Annotated[str, Column("name of the implementation", named=True)]
     library: Annotated[str, Column("library that does the arithmetic, with its version", version=True)]
-    device: Annotated[str, Column('"cpu" or "gpu"')]
+    device: Annotated[str, Column('"cpu" or "gpu"; software that plays a GPU is "cpu"')]
     threads: Annotated[int, Column("number of threads and processors that the process was limited to", positive=True)]
     ranks: Annotated[int, Column("processes that shared the epoch", positive=True)]
     round: Annotated[int, Column("number of the round, from 1; in training rows, number of the epoch", positive=True)]
@@ -122,6 +122,11 @@ class Row:
     celsius_after: Annotated[float | None, Column("the same after the rounds", schema=6)]
     throttled: Annotated[str, Column("reasons why the device lowered its clock", schema=6)]
     allocations_per_step: Annotated[float | None, Column("times that NumPy allocates memory for an array in a step", schema=6)]
+    accelerator: Annotated[str, Column("device beside the processor that computed, as the library names it", schema=7)]
+    accelerator_vendor: Annotated[str, Column("its maker", schema=7)]
+    accelerator_kind: Annotated[str, Column('"discrete", "integrated" (shares the memory), "virtual", or "software": a program', schema=7)]
+    accelerator_backend: Annotated[str, Column('interface below the library, such as "CUDA", "Metal" or "Vulkan"', schema=7)]
+    accelerator_driver: Annotated[str, Column("its driver, with the version", schema=7)]
 
 
 # Names of trainers before schema 4, and their names since. Other trainers have the old names now.

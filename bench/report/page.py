@@ -21,6 +21,7 @@ from bench.analysis.compare import Comparison, comparison
 from bench.analysis.energy_use import energy_use
 from bench.analysis.timings import BASELINE, Configuration, JobKey, Timings, ladder, timings
 from bench.anatomy.breakdown import PARTS, breakdowns
+from bench.machine.accelerators import accelerator_of
 from bench.plot.palette import PART_COLOURS, colour
 from bench.stats.intervals import Interval
 from bench.system import files
@@ -156,7 +157,7 @@ def _cells(answer: Comparison) -> Iterator[dict[str, Any]]:
             "accuracy": _number(row["accuracy"]),
             "rounds": cell.rounds,
             "library": row["library"],
-            "device": row["device"],
+            "device": str(accelerator_of(row) or row["device"]),
             "gflops": _number(rate),
             "intensity": _number(row["flops"] / row["bytes"]) if row["bytes"] else None,
             "memory": _number(row["memory_bytes"]),

@@ -62,8 +62,10 @@ def test_machine_measures_the_rates_with_one_thread_and_with_all_and_by_size_if_
 def test_trainers_lists_every_trainer_with_the_reason_if_unavailable(capsys, monkeypatch):
     monkeypatch.setattr("impls.mpi.Mpi.unavailable", lambda: "gone fishing")
     assert main(["trainers"]) == 0
-    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    printed = capsys.readouterr().out.splitlines()
+    lines = dict(line.split(maxsplit=1) for line in printed[: len(TRAINERS)])
     assert list(lines) == list(TRAINERS)
+    assert all(line.startswith("WebGPU adapter: ") for line in printed[len(TRAINERS) :])
     assert (lines["loop"], lines["mpi"]) == ("available", "gone fishing")
     assert main(["trainers", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["loop"] is None

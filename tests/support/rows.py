@@ -22,6 +22,11 @@ ROW = Row(
     watts=125.0, idle_watts=20.0,
     energy_counters="RAPL package-0", clock_mhz=3100.0, clock_mhz_after=3095.0, celsius=55.0, celsius_after=58.0, throttled="",
     allocations_per_step=54.0,
+    accelerator="",
+    accelerator_vendor="",
+    accelerator_kind="",
+    accelerator_backend="",
+    accelerator_driver="",
 )  # fmt: skip
 
 Times = Mapping[tuple[str, str], float | Sequence[float]]  # (workload, trainer) -> seconds: typical, or of each round

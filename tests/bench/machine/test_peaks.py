@@ -1,5 +1,6 @@
 """Tests of the roofline: work counted by hand, measured peaks, and BLAS kernels that are too narrow for the processor."""
 
+import importlib
 import importlib.util
 import json
 import os
@@ -11,10 +12,14 @@ import pytest
 
 from bench import records
 from bench.machine import blas
-from bench.machine.peaks import measure, measure_again
+from bench.machine.peaks import library_for, measure, measure_again
 from bench.machine.roofline import Peaks, Work, epoch_work
 from impls import TRAINERS, Network, load_trainer, unavailable
+from impls.accelerator import Accelerator
+from impls.loop import Loop
 from tests.support.commands import ROOT, command
+
+WRITES = {"webgpu": "wgpu", "torch": "torch", "mlx": "mlx"}  # the package behind each module
 
 
 def test_bytes_counted_by_hand():
@@ -42,14 +47,49 @@ def test_at_best_takes_the_better_value_of_every_field():
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_measured_cpu_peaks_are_plausible(dtype):
-    peaks = measure("cpu", dtype)
+    peaks = measure("numpy", dtype)
     assert 1e8 < peaks.flops < 1e14
     assert 1e8 < peaks.bytes < 1e12
 
 
+@pytest.mark.parametrize(("library", "more"), [("webgpu", {}), ("torch", {"where": "cpu"}), ("mlx", {})])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_the_peaks_by_other_libraries_are_plausible(library, more, dtype):
+    # Here on a CPU and in a small size; peaks.measure gives no size.
+    module = (
+        importlib.import_module(f"bench.machine.peaks_{library}") if importlib.util.find_spec(WRITES[library]) else pytest.skip(library)
+    )
+    peaks = module.measure(dtype, product=128, copied=1 << 22, **more)
+    assert 1e7 < peaks.flops < 1e14
+    assert 1e8 < peaks.bytes < 1e12
+    assert 1e-8 < peaks.launch < 1e-2
+
+
+def test_the_peaks_of_a_gpu_are_measured_by_the_trainers_library_if_it_can(monkeypatch):
+    def library(name, accelerator=None):
+        return library_for(
+            type("Trainer", (Loop,), {"library": name, "device": "gpu", "accelerator": classmethod(lambda kind: accelerator)})
+        )
+
+    assert library_for(Loop) == "numpy"
+    assert [library(name) for name in ("cupy", "jax", "wgpu", "mlx.core", "torch", "numpy")] == [
+        "cupy",
+        "cupy",
+        "wgpu",
+        "mlx",
+        "torch",
+        "cupy",
+    ]
+    on_cuda = Accelerator("a card", backend="CUDA")
+    monkeypatch.setattr("bench.machine.peaks.unavailable", lambda name: "no CuPy")
+    assert library("torch", on_cuda) == "torch"
+    monkeypatch.setattr("bench.machine.peaks.unavailable", lambda name: None)
+    assert library("torch", on_cuda) == "cupy", "all trainers on one GPU have the same peaks"
+
+
 def test_measure_again_measures_only_the_product():
     before = Peaks(flops=1.0, bytes=2.0)
-    again = measure_again("cpu", before, "float32")
+    again = measure_again("numpy", before, "float32")
     assert 1e8 < again.flops < 1e14
     assert again.bytes == before.bytes
 
@@ -57,7 +97,7 @@ def test_measure_again_measures_only_the_product():
 def test_the_peak_is_that_of_the_fastest_product_of_the_loaded_libraries():
     program = (
         "import sys; {load}; from bench.machine.peaks import Peaks, by_other_libraries;"
-        "print(by_other_libraries('cpu', Peaks(flops=1.0, bytes=2.0), {dtype!r}).flops)"
+        "print(by_other_libraries(Peaks(flops=1.0, bytes=2.0), {dtype!r}).flops)"
     )
 
     def rate(load, dtype):

@@ -1,0 +1,33 @@
+"""The device that a trainer computes on, as columns of the CSV and as a line of text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from impls import Trainer
+from impls.accelerator import Accelerator
+
+_COLUMNS = {field: "accelerator" if field == "name" else f"accelerator_{field}" for field in Accelerator._fields}
+ACCELERATOR = tuple(_COLUMNS.values())  # the columns
+SOFTWARE = "software"  # the kind of an adapter that is a program on the processor
+
+
+def accelerator_columns(trainer: type[Trainer]) -> dict[str, Any]:
+    """Return the columns; empty texts if the processor computes, or if the library fails to say."""
+    try:
+        found = trainer.accelerator()
+    except Exception:  # a library may fail in any way
+        found = None
+    return {column: str(getattr(found, field, "") or "") for field, column in _COLUMNS.items()}
+
+
+def accelerator_of(row: Mapping[Any, Any]) -> Accelerator | None:
+    """Return the accelerator of a row; None if the processor computed, or if it is unknown."""
+    found = Accelerator(**{field: row[column] for field, column in _COLUMNS.items()})
+    return found if found.name else None
+
+
+def labelled(trainer: str, row: Mapping[str, Any]) -> str:
+    """Return the trainer's name in tables and charts: with "(software)" if a program on the processor played the GPU."""
+    return f"{trainer} ({SOFTWARE})" if row["accelerator_kind"] == SOFTWARE else trainer
