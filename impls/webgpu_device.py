@@ -56,7 +56,7 @@ class WebGpuDevice:
     def table(self, values: npt.NDArray[Any]) -> Any:
         """Return a uniform buffer with a copy of the values."""
         with self.guarded():
-            return self.gpu.create_buffer_with_data(data=values, usage=wgpu.BufferUsage.UNIFORM)
+            return self.gpu.create_buffer_with_data(data=values, usage=wgpu.BufferUsage.UNIFORM | wgpu.BufferUsage.COPY_DST)
 
     def write(self, array: Any, values: npt.NDArray[Any]) -> None:
         """Copy the values into an array."""

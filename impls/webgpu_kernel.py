@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import wgpu
 
 _SHADERS = Path(__file__).parent / "shaders"
 _TYPES = {"float32": "f32", "float64": "f64"}
-ALIGNED = 256  # bytes from one structure in a uniform buffer to the next, as every adapter allows
 _STRUCTURE = 32  # bytes of a structure, at most
 _NARROW = 4  # rows and columns of a tile of product_narrow.wgsl
 _WORKGROUP_BYTES = 1 << 14  # that every adapter has
 _LONGEST_STRIPE = 32
+_LONGEST_LOOP = 1 << 15  # for the other tiles than the first: Mesa's software ends all loops of a kernel after 65,535 iterations together
 _SUMS_BYTES = 1024  # of a thread; Mesa's compiler takes 10 s for a kernel with twice as many
 _ALONG_DEPTH = ("forward", "output")  # the kernels whose factors both have the common dimension in neighbouring places
 _LONG, _FEW = 128, 1 << 14  # places of the common dimension, and elements of the product, for product_narrow.wgsl
@@ -68,7 +69,7 @@ class Product(NamedTuple):
         """
         if name in _ALONG_DEPTH and self.depth >= _LONG and self.rows * self.columns <= _FEW:
             return [None]
-        others = (tile for tile in TILES[1:] if 16 * tile.high * tile.wide * itemsize <= _SUMS_BYTES)
+        others = [tile for tile in TILES[1:] if 16 * tile.high * tile.wide * itemsize <= _SUMS_BYTES] if self.depth <= _LONGEST_LOOP else []
         return [TILES[0], *(tile for tile in others if tile.rows <= self.rows and tile.columns <= self.columns)]
 
 
@@ -88,7 +89,12 @@ class Kernel:
 
 
 class Compiler:
-    """Compiles kernels for a device. They share the layout of their first bind group: a structure in a uniform buffer."""
+    """Compiles kernels for a device. They share the layout of their first bind group: a structure in a uniform buffer.
+
+    aligned  bytes from one structure to the next, as every adapter allows
+    """
+
+    aligned: ClassVar[int] = 256
 
     def __init__(self, device: Any, dtype: str) -> None:
         self._device = device
@@ -98,7 +104,7 @@ class Compiler:
         self.first = device.create_bind_group_layout(entries=[{"binding": 0, "visibility": wgpu.ShaderStage.COMPUTE, "buffer": uniform}])
 
     def uniform(self, table: Any) -> Any:
-        """Return a bind group of the structures in a uniform buffer. An offset, a multiple of ALIGNED, selects one."""
+        """Return a bind group of the structures in a uniform buffer. An offset, a multiple of `aligned`, selects one."""
         resource = {"buffer": table, "offset": 0, "size": _STRUCTURE}
         return self._device.create_bind_group(layout=self.first, entries=[{"binding": 0, "resource": resource}])
 
@@ -109,17 +115,24 @@ class Compiler:
             return self._compile([*files, "product_narrow"], arrays, _grid(shape, _NARROW, _NARROW), constants)
         sizes = {key.upper(): value for key, value in tile._asdict().items()} | {"STRIPE": tile.stripe(shape.depth, self._itemsize)}
         along = {"LEFT_ALONG_DEPTH": name != "update", "RIGHT_ALONG_DEPTH": name in _ALONG_DEPTH}
-        return self._compile([*files, "product"], arrays, _grid(shape, tile.rows, tile.columns), constants | sizes | along)
+        loops = {"i": range(tile.high), "j": range(tile.wide)}
+        return self._compile([*files, "product"], arrays, _grid(shape, tile.rows, tile.columns), constants | sizes | along, loops=loops)
 
     def gather(self, arrays: Sequence[Any], rows: int, **constants: int) -> Kernel:
         """Compile the kernel that gathers images. rows: at most in a dispatch"""
-        return self._compile(["gather"], arrays, (min(rows, 1 << 12), 1), constants)
+        return self._compile(["stretch", "gather"], arrays, (min(rows, 1 << 12), 1), constants)
 
-    def _compile(self, files: Sequence[str], arrays: Sequence[Any], grid: tuple[int, int], constants: Mapping[str, int | bool]) -> Kernel:
-        code = "\n".join(
-            [f"alias T = {self._type};", *map(_constant, *zip(*constants.items(), strict=True)), *(_read(file) for file in files)]
-        )
-        code = _unrolled(code, constants.get("HIGH", 1), constants.get("WIDE", 1))
+    def _compile(
+        self,
+        files: Sequence[str],
+        arrays: Sequence[Any],
+        grid: tuple[int, int],
+        constants: Mapping[str, int | bool],
+        *,
+        loops: Mapping[str, Sequence[int]] | None = None,
+    ) -> Kernel:
+        lines = [f"alias T = {self._type};", *(_constant(name, value) for name, value in constants.items()), *map(_read, files)]
+        code = _unrolled("\n".join(lines), loops or {})
         device = self._device
         access = dict(re.findall(r"@group\(1\) @binding\((\d+)\) var<storage, (\w+)>", code))
         types = {"read": "read-only-storage", "read_write": "storage"}
@@ -148,15 +161,21 @@ def _grid(shape: Product, rows: int, columns: int) -> tuple[int, int]:
     return -(-shape.columns // columns), -(-shape.rows // rows)
 
 
-def _unrolled(code: str, high: int, wide: int) -> str:
-    """Repeat each line that ends with "for i", "for j" or "for i, j"; see product.wgsl."""
+def _unrolled(code: str, loops: Mapping[str, Sequence[int]]) -> str:
+    """Repeat each line that ends with "// for i" for all values of i, and one with "// for i, j" for all of both.
+
+    In the line, i becomes such as 2u, and _i in a name becomes _2. loops: the values of each letter
+    """
     lines = []
     for line in code.splitlines():
-        if not (found := re.search(r"// for (i|j|i, j)$", line)):
+        if not (found := re.search(r"// for (\w(?:, \w)*)$", line)):
             lines.append(line)
             continue
-        for i in range(high if "i" in found[1] else 1):
-            for j in range(wide if "j" in found[1] else 1):
-                numbered = re.sub(r"_i\b|_i(?=_)", f"_{i}", re.sub(r"_j\b", f"_{j}", line[: found.start()]))
-                lines.append(re.sub(r"\bj\b", f"{j}u", re.sub(r"\bi\b", f"{i}u", numbered)).rstrip())
+        letters = found[1].split(", ")
+        for values in itertools.product(*(loops[letter] for letter in letters)):
+            repeated = line[: found.start()].rstrip()
+            for letter, value in zip(letters, values, strict=True):
+                repeated = re.sub(rf"_{letter}(?=_|\b)", f"_{value}", repeated)
+                repeated = re.sub(rf"\b{letter}\b", f"{value}u", repeated)
+            lines.append(repeated)
     return "\n".join(lines)

@@ -3,7 +3,7 @@
 struct MiniBatch {
     examples: u32,        // m
     start: u32,           // place of its first example in the epoch's order
-    row: u32,             // row of its first image in the gathered images
+    row: u32,             // its first row in the gathered images
     @align(16) rate: T,   // eta / m
 }
 

@@ -105,7 +105,7 @@ def test_images_that_exceed_an_array_are_divided_among_several(monkeypatch):
     assert same_bits(after_an_epoch(WebGpu, batch_size=10, start=small), whole)
 
 
-@pytest.mark.parametrize(("size", "what"), [(1000, "the images of a mini-batch"), (60 * 4 * 130, "the weights of a layer")])
+@pytest.mark.parametrize(("size", "what"), [(20_000, "the images of a mini-batch"), (32_000, "the weights of a layer")])
 def test_an_array_above_the_limit_of_the_adapter_is_a_reason(monkeypatch, size, what):
     with_arrays_of(monkeypatch, size)
     with pytest.raises(Unsupported, match=f"{what} need .* MiB, and its limit is"):
