@@ -40,5 +40,7 @@ class Accelerator(NamedTuple):
     def described(self) -> str:
         """Return all that is known, in a line."""
         of = f"{self.name} ({self.vendor})" if self.vendor and self.vendor not in self.name else self.name
-        memory = {"integrated": "integrated, shares the memory", "software": "software on the processor"}.get(self.kind, self.kind)
+        memory = {"integrated": "integrated, shares the processor's memory", "software": "software on the processor"}.get(
+            self.kind, self.kind
+        )
         return ", ".join(filter(None, (of, memory, self.backend, self.driver and f"driver {self.driver}")))

@@ -146,11 +146,10 @@ class Comparison:
 
     def _of_job(self, job: JobKey) -> Table:
         configurations = self.timings.of(job)
-        cells = {
-            trainer: [self.cells.get((job, trainer, configuration)) for configuration in configurations]
-            for trainer in self.timings.trainers(job)
-        }
-        rows = [[trainer, *map(_shown, line)] for trainer, line in cells.items()]
+        keys = {trainer: [(job, trainer, configuration) for configuration in configurations] for trainer in self.timings.trainers(job)}
+        cells = {trainer: [self.cells.get(key) for key in line] for trainer, line in keys.items()}
+        rows = [[trainer, *(_shown(self.cells.get(key), self.timings.rows.get((key[2], job, trainer))) for key in line)]
+                for trainer, line in keys.items()]  # fmt: skip
         rows.append(["fastest", *(_won(self.winners[job, configuration]) for configuration in configurations)])
         compared = any(cell and cell.speedup for line in cells.values() for cell in line)
         notes = [f"x: speedup over {self.baseline.label}"] if compared else []
@@ -275,11 +274,13 @@ def _effect(fact: str, values: Mapping[Configuration, tuple[str, ...]]) -> str:
     return f"{trainer} {_OF_TRAINERS[what]}{'; software is not a GPU' if software else ''}"
 
 
-def _shown(cell: ComparisonCell | None) -> str:
-    if cell is None:
+def _shown(cell: ComparisonCell | None, row: Mapping[Any, Any] | None) -> str:
+    """Return the text of a cell. row: the first row of its epochs"""
+    if cell is None or row is None:
         return "-"
     pooled = f", {cell.runs} runs" if cell.runs > 1 else ""
-    return f"{duration_interval(cell.epoch)}{pooled}" + (f"\n{times_interval(cell.speedup)}" if cell.speedup else "")
+    lines = [f"{duration_interval(cell.epoch)}{pooled}", times_interval(cell.speedup) if cell.speedup else ""]
+    return "\n".join(filter(None, [*lines, "in software" if row["accelerator_kind"] == SOFTWARE else ""]))
 
 
 def _won(winner: Winner) -> str:

@@ -75,14 +75,14 @@ class Answer:
         lines = [
             f"{match.title}, {counted(match.threads, 'thread')}",
             *([match.size] if match.size else []),
-            f"A  {a['name']:<{width}}  {duration(a['median'])} per epoch",
-            f"B  {b['name']:<{width}}  {duration(b['median'])} per epoch",
+            f"A  {a['name']:<{width}}  {duration(a['median'])} per epoch, {duration(a['start'])} to start",
+            f"B  {b['name']:<{width}}  {duration(b['median'])} per epoch, {duration(b['start'])} to start",
             "",
             f"A takes {ratio.value:.3f} times as long as B (95 %: {_ends(ratio)}): {_in_words(ratio)}",
             f"{counted(len(self.pairs), 'pair')} of processes, {sum(len(pair.a) for pair in self.pairs)} rounds",
         ]
-        lines += [f"differs: {what}: {self._shown(a, what)} | {self._shown(b, what)}" for what in sorted({*a, *b} - {"name", "median"})
-                  if a.get(what) != b.get(what)]  # fmt: skip
+        compared = sorted({*a, *b} - {"name", "median", "start"})
+        lines += [f"differs: {what}: {self._shown(a, what)} | {self._shown(b, what)}" for what in compared if a.get(what) != b.get(what)]
         medians = a["median"] / b["median"]
         if ratio.known and not ratio.low <= medians <= ratio.high:
             lines.append(f"this is the ratio of epochs in turn; the medians have the ratio {medians:.3f}, as the machine's speed changed")
@@ -105,6 +105,7 @@ class Answer:
         return {
             "name": contender.name,
             "median": median,
+            "start": float(np.median([getattr(pair, f"{side}_start") for pair in self.pairs])),  # constructor and load: data, compilation
             "code": contender.code,
             "interpreter": contender.python,
             **self.duel.facts[side],

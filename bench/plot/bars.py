@@ -17,17 +17,17 @@ Panels = Mapping[JobKey, Mapping[str, Sample]]  # trainer -> its epochs
 Bars = list[tuple[str, Interval, str]]  # trainer, value, label
 
 
-def speedup(jobs: Panels, subtitle: str) -> Figure:
-    """Draw the speedup of each trainer over the baseline, for the jobs with a timed baseline."""
-    return _bars(jobs, f"Training speedup over the per-example {BASELINE}\n{subtitle}", "speedup (log)", _speedups)
+def speedup(jobs: Panels, subtitle: str, labels: Mapping[str, str]) -> Figure:
+    """Draw the speedup of each trainer over the baseline, for the jobs with a timed baseline. labels: names to show, by trainer"""
+    return _bars(jobs, f"Training speedup over the per-example {BASELINE}\n{subtitle}", "speedup (log)", _speedups, labels)
 
 
-def epoch_time(jobs: Panels, subtitle: str) -> Figure:
-    """Draw the time per epoch of each trainer."""
-    return _bars(jobs, f"Time per training epoch\n{subtitle}", "seconds (log)", _times)
+def epoch_time(jobs: Panels, subtitle: str, labels: Mapping[str, str]) -> Figure:
+    """Draw the time per epoch of each trainer. labels: names to show, by trainer"""
+    return _bars(jobs, f"Time per training epoch\n{subtitle}", "seconds (log)", _times, labels)
 
 
-def _bars(jobs: Panels, title: str, unit: str, measure: Callable[[Mapping[str, Sample]], Bars]) -> Figure:
+def _bars(jobs: Panels, title: str, unit: str, measure: Callable[[Mapping[str, Sample]], Bars], labels: Mapping[str, str]) -> Figure:
     panels = [(job, bars) for job, epochs in jobs.items() if (bars := measure({name: epochs[name] for name in ladder(epochs)}))]
     figure = Figure(figsize=(7.2, 1.3 + sum(0.75 + 0.36 * len(bars) for _, bars in panels)), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=12)
@@ -50,7 +50,7 @@ def _bars(jobs: Panels, title: str, unit: str, measure: Callable[[Mapping[str, S
         axis.set_xscale("log")
         axis.set_xlim(1 if measure is _speedups and low == 1 else low / reach**0.08, high * reach**0.16)
         axis.set_ylim(len(bars) - 0.4, -0.6)
-        axis.set_yticks(range(len(bars)), [name for name, _, _ in bars])
+        axis.set_yticks(range(len(bars)), [labels.get(name, name) for name, _, _ in bars])
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if reach < 1000 else (1,)))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         axis.xaxis.set_minor_formatter(NullFormatter())

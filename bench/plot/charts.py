@@ -18,6 +18,7 @@ from bench.analysis import namesakes
 from bench.analysis.crossovers import grids
 from bench.analysis.timings import BASELINE, Configuration, JobKey, timings
 from bench.anatomy.breakdown import Breakdown, breakdowns
+from bench.machine.accelerators import labelled
 from bench.machine.identity import slug
 from bench.plot import along_commits, anatomy, bars, curves, history, learning, machines, maps, pair_ratios, roofline, scaling, style
 from bench.stats import intervals
@@ -68,10 +69,11 @@ def figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         mine = rows[~shared & (rows["kind"] == "timing") & (rows["ranks"] == configuration.ranks) & rows["run_id"].isin(configuration.runs)]
         subtitle = style.subtitle(mine) + (f" · {configuration.label}" if len(times.configurations) > 1 else "")
         named = {job: timed[configuration] for job in times.jobs if job.width is None and configuration in (timed := times.of(job))}
+        labels = {trainer: labelled(trainer, row) for (whose, _, trainer), row in times.rows.items() if whose is configuration}
         if any(BASELINE in timed and len(timed) > 1 for timed in named.values()):
-            yield "speedup", bars.speedup(named, subtitle)
+            yield "speedup", bars.speedup(named, subtitle, labels)
         if named:
-            yield "epoch-time", bars.epoch_time(named, subtitle)
+            yield "epoch-time", bars.epoch_time(named, subtitle, labels)
         limited = mine[mine["workload"].isin([job.workload for job in named]) & (mine[_LIMITS] > 0).all(axis=1)]
         if not limited.empty:
             yield "roofline", roofline.draw(times, configuration, limited, subtitle)

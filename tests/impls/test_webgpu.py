@@ -18,8 +18,11 @@ from tests.support.commands import QUICK, bench, command
 pytestmark = pytest.mark.skipif(bool(unavailable("webgpu")), reason=str(unavailable("webgpu")))
 
 if not unavailable("webgpu"):
+    import wgpu
+
     from impls import webgpu_adapter, webgpu_device
     from impls.webgpu import WebGpu
+    from impls.webgpu_device import WebGpuDevice
     from impls.webgpu_kernel import TILES, Product
 
     class Lost(WebGpu):
@@ -149,6 +152,15 @@ def test_a_shader_that_the_driver_refuses_is_a_reason(monkeypatch):
     with pytest.raises(Unsupported, match="refuses the trainer") as refused:
         after_an_epoch(WebGpu)
     assert "\n" not in str(refused.value)
+
+
+def test_memory_that_runs_out_is_a_reason(monkeypatch):
+    def create_buffer(device, **options):
+        raise wgpu.GPUOutOfMemoryError("not enough")
+
+    monkeypatch.setattr(type(WebGpuDevice("float32").gpu), "create_buffer", create_buffer)
+    with pytest.raises(Unsupported, match="out of memory; train on fewer --examples"):
+        after_an_epoch(WebGpu)
 
 
 def test_a_lost_device_is_an_error_on_one_line_and_the_next_trainer_has_another_device():

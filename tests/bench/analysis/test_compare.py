@@ -162,6 +162,18 @@ def test_a_crossing_at_the_end_of_the_grid_needs_a_certain_lead_there(tmp_path):
     assert "overtakes" not in compare([written(tmp_path / "a.csv", times)], baseline=None).text()
 
 
+def test_software_that_plays_a_gpu_is_named_and_not_taken_for_one(tmp_path):
+    software = {"accelerator": "llvmpipe", "accelerator_kind": "software", "accelerator_backend": "Vulkan"}
+    written(tmp_path / "a.csv", {("nielsen", "webgpu"): 1.0}, machine="a", **software)
+    card = {"device": "gpu", "accelerator": "Apple M2", "accelerator_kind": "integrated", "accelerator_backend": "Metal"}
+    written(tmp_path / "b.csv", {("nielsen", "webgpu"): 0.1}, machine="b", **card)
+    answer = compare([tmp_path], baseline=None)
+    (difference,) = (one for one in answer.differences if one.fact == "device of webgpu")
+    assert list(difference.values.values()) == [("llvmpipe, software, Vulkan",), ("Apple M2, Metal",)]
+    assert "software is not a GPU" in difference.therefore
+    assert answer.text().count("in software") == 1
+
+
 def test_other_differences_are_listed_with_what_not_to_compare(tmp_path):
     written(tmp_path / "a.csv", NIELSEN, machine="a")
     written(tmp_path / "b.csv", NIELSEN, machine="b", blas_kernels="Haswell", threads=1, commit="def", library="numpy 2.0.0")

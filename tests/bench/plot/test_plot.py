@@ -104,3 +104,14 @@ def test_a_crossing_is_circled_if_the_intervals_beside_it_are_disjoint(tmp_path,
     times = {case: list(median * noise) for case, median in medians.items()}
     (by_size,) = figures(written(tmp_path / "a.csv", times))["throughput-by-batch-size"]
     assert any("matrix\novertakes loop" in text for text in texts(by_size)) == circled
+
+
+def test_the_charts_name_software_that_plays_a_gpu(tmp_path):
+    software = {"accelerator": "llvmpipe", "accelerator_kind": "software", "accelerator_backend": "Vulkan"}
+    one = written(tmp_path / "a.csv", {("nielsen", "loop"): 1.0}, run_id="r")
+    other = written(tmp_path / "b.csv", {("nielsen", "webgpu"): 2.0}, run_id="r", **software)
+    drawn = figures(one, other)
+    for name in ("speedup", "epoch-time"):
+        (figure,) = drawn[name]
+        assert "webgpu in software, without a GPU" in figure.get_suptitle()
+        assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["loop", "webgpu (software)"]
