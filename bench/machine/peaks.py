@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial, reduce
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -27,7 +26,7 @@ _COPIED, _LEAST_COPIED = 1 << 28, 1 << 25  # bytes, more than the caches of most
 ROUNDS = 5
 _ROUNDS_AGAIN = 2
 _TRIES = 3  # measurements of the product that a trainer above the peak needs
-_ON_GPU = {"cupy": "peaks_gpu", "torch": "peaks_torch", "wgpu": "peaks_webgpu", "mlx": "peaks_mlx"}  # modules of this package, by library
+_ON_GPU = ("cupy", "torch", "wgpu", "mlx")  # libraries that measure a GPU
 
 
 def library_for(trainer: type[Trainer]) -> str:
@@ -51,7 +50,22 @@ def measure(library: str, dtype: str) -> Peaks:
 
 
 def _module(library: str) -> Any:
-    return import_module(f"bench.machine.{_ON_GPU[library]}")
+    """Return the module that measures with a library. It imports the library."""
+    if library == "torch":
+        from bench.machine import peaks_torch
+
+        return peaks_torch
+    if library == "wgpu":
+        from bench.machine import peaks_webgpu
+
+        return peaks_webgpu
+    if library == "mlx":
+        from bench.machine import peaks_mlx
+
+        return peaks_mlx
+    from bench.machine import peaks_gpu
+
+    return peaks_gpu
 
 
 def copy_rate(threads: int = 1) -> float:
