@@ -53,6 +53,7 @@ def run(given: argparse.Namespace) -> int:
             "rates": [one._asdict() for one in measured],
             "curve": curves,
             "energy": {"counters": named, "reason": no_counter},
+            "adapters": [one._asdict() for one in adapter.available()],
         }
         print(json.dumps({**asdict(machine), **checks}))
         return 0

@@ -52,7 +52,7 @@ def subtitle(rows: pd.DataFrame) -> str:
     row = rows.iloc[0]
     hardware = f"{row['cpu']}, {counted(row['cores'], 'core')}" + (f", {row['gpu']}" if row["gpu"] else "")
     software = sorted(set(rows.loc[rows["accelerator_kind"] == SOFTWARE, "trainer"]))
-    hardware += f" · {', '.join(software)} in software, without a GPU" if software else ""
+    hardware += f" · {', '.join(software)}: {SOFTWARE}" if software else ""
     data = "MNIST" if row["dataset"] == "mnist" else row["dataset"]
     return f"{hardware} · {counted(row['threads'], 'thread')} · {row['dtype']} · {data}"
 

@@ -113,5 +113,5 @@ def test_the_charts_name_software_that_plays_a_gpu(tmp_path):
     drawn = figures(one, other)
     for name in ("speedup", "epoch-time"):
         (figure,) = drawn[name]
-        assert "webgpu in software, without a GPU" in figure.get_suptitle()
+        assert "· webgpu: software ·" in figure.get_suptitle()
         assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["loop", "webgpu (software)"]
