@@ -17,6 +17,7 @@ import pytest
 from bench.anatomy import calls
 from bench.anatomy.allocations import allocations_per_step
 from bench.machine import energy_meter
+from bench.machine.accelerators import sensed
 from bench.measure.case import Case
 from bench.measure.conditions import ConditionsMeter
 from bench.measure.pytest_internals import store_nothing, timed_seconds
@@ -58,7 +59,7 @@ def _time(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
         verification, kind = run.inputs.verification(case), load_trainer(case.trainer)
         doing("verifying")
         max_error = verification.max_error(kind)
-        counters = run.energy.get(kind.device)
+        counters = run.energy.get(sensed(kind))
         meter = ConditionsMeter(kind, counters)
         trainer = case.make_trainer(run.inputs.splits)
         monitor = ContractMonitor(trainer, start, order)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -13,9 +14,9 @@ _CARDS = Path("/sys/class/drm")
 
 
 def makers(cards: Path = _CARDS) -> set[str]:
-    """Return the known makers. cards: directory where Linux shows the cards; other systems show none, but every Mac's is Apple's"""
+    """Return the known makers. cards: directory where Linux shows the cards; Windows shows none, and a Mac has no card for CUDA"""
     if sys.platform == "darwin":
-        return {"Apple"}
+        return {"Apple" if platform.machine() == "arm64" else "Intel"}
     found = set()
     for file in cards.glob("card[0-9]*/device/vendor"):
         with suppress(OSError, ValueError):

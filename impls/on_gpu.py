@@ -31,8 +31,8 @@ class OnGpu(Trainer):
     @classmethod
     def unavailable(cls) -> str | None:
         if cls.xp is None:
-            cuda, other = f"{install('gpu')} (CUDA 13), or {install('gpu-cuda12')}", how_to_use_them()
-            return f"CuPy is not installed: {other or cuda}"
+            cuda = f"{install('gpu')} (CUDA 13), or {install('gpu-cuda12')}"
+            return f"CuPy is not installed: {how_to_use_them() or cuda}"
         if cls.xp.cuda.is_available():
             return None
         tool, backend = ("rocminfo", "ROCm") if cls.xp.cuda.runtime.is_hip else ("nvidia-smi", "CUDA")

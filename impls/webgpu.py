@@ -10,6 +10,7 @@ import numpy as np
 
 from impls.accelerator import Accelerator
 from impls.dataset import Dataset
+from impls.errors import Unsupported
 from impls.network import Network
 from impls.trainer import Order, Trainer
 from impls.webgpu_adapter import chosen
@@ -45,9 +46,9 @@ class WebGpu(Trainer):
     mini-batch a_l of the hidden layers and delta_l, (m, n_l). w_l is (n_l, n_{l-1} + 1), with b_l as its last column. Images that exceed
     the adapter's largest array are divided among several.
 
-    WebGPU has no graph that can be replayed, so every epoch encodes all its dispatches again, in submissions of up to a quarter of a
-    second. The constructor measures how many steps that is, and which tiles are the fastest for each product. No choice changes a bit of
-    the result.
+    WebGPU has no graph that can be replayed, so every epoch encodes all its dispatches again, in submissions of about a quarter of a
+    second; if a step takes longer, each of its kernels is a submission. The constructor measures how many steps that is, and which tiles
+    are the fastest for each product. All tiles add in the same order.
 
     Raises Unsupported if an array exceeds a limit of the adapter, and for float64 if the adapter has none.
     """
@@ -73,6 +74,8 @@ class WebGpu(Trainer):
         with device.guarded():
             self._compiler = Compiler(device.gpu, self.dtype.name)
 
+        if (longest := max(m, *self.layers) + 1) > device.longest_sum:
+            raise Unsupported(f"{device.facts}: sums of {longest:,} terms, and its limit is {device.longest_sum:,}; use matrix")
         size, pixels = self.dtype.itemsize, self.layers[0]
         self._most_steps = max(1, min(min(_GATHERED, device.largest) // (m * pixels * size), self._steps))
         self._x = device.empty("the images of a mini-batch", self._most_steps * m * pixels * size)
@@ -88,6 +91,7 @@ class WebGpu(Trainer):
             self._mini_batch = self._compiler.uniform(self._mini_batches)
             self._gathers = self._gather_kernels(data)
             self._kernels = self._kernels_of_a_step(a, delta, labels)
+        self._submissions = [[kernel] for kernel in self._kernels]  # until it is known that a step does not take too long for one
         self._steps_at_once = self._steps_in(_SUBMISSION_SECONDS)
         self._table["row"] = np.arange(self._steps) % self._steps_at_once * m
         device.write(self._mini_batches, self._table)
@@ -110,33 +114,37 @@ class WebGpu(Trainer):
         self._device.synchronize()
 
     def _submit(self, steps: range) -> None:
-        """Encode some steps, after the gathering of their images, and submit them."""
+        """Encode some steps, after the gathering of their images, and submit them: together, or each kernel of a step by itself."""
         start = steps.start * self._m
         for one in self._gathers:
             one.stretch["start"], one.stretch["examples"] = start, min(len(steps) * self._m, self.examples - start)
             self._device.write(one.buffer, one.stretch)
-        with self._device.submission() as commands:
-            for one in self._gathers:
-                commands.set_bind_group(0, one.bound, [0])
-                one.kernel.dispatch(commands)
-            for step in steps:
-                commands.set_bind_group(0, self._mini_batch, [step * self._compiler.aligned])
-                for kernel in self._kernels:
-                    kernel.dispatch(commands)
+        for number, kernels in enumerate(self._submissions):
+            with self._device.submission() as commands:
+                for one in self._gathers if number == 0 else ():
+                    commands.set_bind_group(0, one.bound, [0])
+                    one.kernel.dispatch(commands)
+                for step in steps:
+                    commands.set_bind_group(0, self._mini_batch, [step * self._compiler.aligned])
+                    for kernel in kernels:
+                        kernel.dispatch(commands)
 
     def _steps_in(self, seconds: float) -> int:
-        """Return how many steps take about that long: at least one, and not more than x has room for."""
-        self._submit(range(1))  # the driver may compile here
-        self._synchronize()
+        """Return how many steps take about that long, at most as many as x has room for. If one takes longer, return 1."""
+        self._seconds_of(1)  # the driver may compile here
+        if self._seconds_of(1) > seconds:
+            return 1  # each kernel stays a submission of its own
+        self._submissions = [self._kernels]
         tried = 1
-        while True:
-            begin = time.perf_counter()
-            self._submit(range(tried))
-            self._synchronize()
-            taken = time.perf_counter() - begin
-            if taken > _TRIAL_SECONDS or tried == self._most_steps:
-                return max(1, min(int(seconds / taken * tried), self._most_steps))
+        while (taken := self._seconds_of(tried)) < _TRIAL_SECONDS and tried < self._most_steps:
             tried = min(2 * tried, self._most_steps)
+        return max(1, min(int(seconds / taken * tried), self._most_steps))
+
+    def _seconds_of(self, steps: int) -> float:
+        begin = time.perf_counter()
+        self._submit(range(steps))
+        self._synchronize()
+        return time.perf_counter() - begin
 
     def _table_of_mini_batches(self) -> Any:
         """Return a struct MiniBatch for each step of the epoch. Its row, in x, is that of a submission with the most steps."""
@@ -180,7 +188,7 @@ class WebGpu(Trainer):
 
     def _fastest(self, name: str, product: Product, arrays: list[Any], **constants: int | bool) -> Kernel:
         """Return a kernel with the tile that is the fastest of those worth trying."""
-        tiles = product.tiles(name, self.dtype.itemsize)
+        tiles = product.tiles(name, self._device.most_sums)
         kernels = [self._compiler.product(name, product, tile, arrays, **constants) for tile in tiles]
         return min(kernels, key=self._seconds) if len(kernels) > 1 else kernels[0]
 

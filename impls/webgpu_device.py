@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -21,7 +22,10 @@ _LIMITS = ("max-storage-buffer-binding-size", "max-buffer-size")  # the only one
 class WebGpuDevice:
     """A device of the chosen adapter.
 
-    largest  bytes of the largest array
+    largest      bytes of the largest array; largest_buffer: of one that kernels read a part of
+    most_sums    sums that a thread may keep: as many as a GPU's registers hold; in software more, but Mesa takes a minute to compile that
+                 many in float64
+    longest_sum  terms of a sum: Mesa's software ends the loops of a kernel after 65,535 iterations, of which a term takes up to two
     """
 
     def __init__(self, dtype: str) -> None:
@@ -32,7 +36,11 @@ class WebGpuDevice:
         self.facts, adapter = found
         if dtype == "float64" and _FLOAT64 not in adapter.features:
             raise Unsupported(f"{self.facts}: no float64; give --dtype float32")
-        self.largest = min(int(adapter.limits[name]) for name in _LIMITS) // 4 * 4
+        binding, self.largest_buffer = (int(adapter.limits[name]) // 4 * 4 for name in _LIMITS)
+        self.largest = min(binding, self.largest_buffer)
+        is_software = self.facts.kind == "software"
+        self.most_sums = 256 if is_software and dtype == "float32" else 64
+        self.longest_sum = 30_000 if is_software else sys.maxsize
         with self.guarded():
             self.gpu = adapter.request_device_sync(
                 required_features=[_FLOAT64] if dtype == "float64" else [],
@@ -42,10 +50,13 @@ class WebGpuDevice:
 
     def empty(self, what: str, size: int) -> Any:
         """Return an array of zeros. what: its content, for the message; size: bytes. Raises Unsupported if it is too large."""
-        if size > self.largest:
-            raise Unsupported(f"{self.facts}: {what} need {size / 2**20:,.0f} MiB, and its limit is {self.largest / 2**20:,.0f} MiB")
+        self._fits(what, size, self.largest)
         with self.guarded():
             return self.gpu.create_buffer(size=-(-size // 4) * 4, usage=_ARRAY)
+
+    def _fits(self, what: str, size: int, limit: int) -> None:
+        if size > limit:
+            raise Unsupported(f"{self.facts}: {what} need {size / 2**20:,.0f} MiB, and its limit is {limit / 2**20:,.0f} MiB; use matrix")
 
     def copy(self, what: str, values: npt.NDArray[Any]) -> Any:
         """Return an array with a copy of the values. Arguments and errors are those of `empty`."""
@@ -54,7 +65,8 @@ class WebGpuDevice:
         return array
 
     def table(self, values: npt.NDArray[Any]) -> Any:
-        """Return a uniform buffer with a copy of the values."""
+        """Return a uniform buffer with a copy of the values. Raises Unsupported if it is too large."""
+        self._fits("the mini-batches of an epoch", values.nbytes, self.largest_buffer)
         with self.guarded():
             return self.gpu.create_buffer_with_data(data=values, usage=wgpu.BufferUsage.UNIFORM | wgpu.BufferUsage.COPY_DST)
 
@@ -95,4 +107,4 @@ class WebGpuDevice:
             if "lost" in str(error).lower():
                 fix = "the next case opens it again; if it happens again, update its driver"
                 raise DeviceError(f"{self.facts}: the device was lost ({lines[-1]}); {fix}") from error
-            raise Unsupported(f"{self.facts}: its driver, {self.facts.driver}, refuses the trainer: {lines[-1]}; update it") from error
+            raise Unsupported(f"{self.facts.described()}: refuses the trainer: {lines[-1]}; update its driver, or use matrix") from error

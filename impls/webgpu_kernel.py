@@ -12,14 +12,15 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import wgpu
 
+from impls.errors import Unsupported
+
 _SHADERS = Path(__file__).parent / "shaders"
 _TYPES = {"float32": "f32", "float64": "f64"}
 _STRUCTURE = 32  # bytes of a structure, at most
 _NARROW = 4  # rows and columns of a tile of product_narrow.wgsl
 _WORKGROUP_BYTES = 1 << 14  # that every adapter has
+_LARGEST_GRID = (1 << 16) - 1  # workgroups in a direction, as every adapter allows
 _LONGEST_STRIPE = 32
-_LONGEST_LOOP = 1 << 15  # for the other tiles than the first: Mesa's software ends all loops of a kernel after 65,535 iterations together
-_SUMS_BYTES = 1024  # of a thread; Mesa's compiler takes 10 s for a kernel with twice as many
 _ALONG_DEPTH = ("forward", "output")  # the kernels whose factors both have the common dimension in neighbouring places
 _LONG, _FEW = 128, 1 << 14  # places of the common dimension, and elements of the product, for product_narrow.wgsl
 
@@ -48,7 +49,7 @@ class Tile(NamedTuple):
 
 
 # In ascending size, with at most 256 threads, as every adapter has. The last is for software, where a read from a workgroup's memory takes
-# longer than arithmetic. Its 256 sums of a thread are too many for the registers of a GPU.
+# longer than arithmetic.
 TILES = (Tile(1, 1, 8, 8), Tile(1, 1, 16, 16), Tile(2, 2, 16, 16), Tile(4, 4, 8, 8))
 
 
@@ -59,17 +60,17 @@ class Product(NamedTuple):
     depth: int
     columns: int
 
-    def tiles(self, name: str, itemsize: int) -> Sequence[Tile | None]:
+    def tiles(self, name: str, most_sums: int) -> Sequence[Tile | None]:
         """Return the tiles that are worth trying, in ascending size. None: product_narrow.wgsl
 
-        name      of the kernel
-        itemsize  bytes per number
+        name       of the kernel
+        most_sums  of a thread
         Tiles of few elements with long sums would leave most of a GPU idle. product_narrow.wgsl then divides the sums, if both factors have
         the common dimension in neighbouring places. It adds in another order, so time must not decide about it.
         """
         if name in _ALONG_DEPTH and self.depth >= _LONG and self.rows * self.columns <= _FEW:
             return [None]
-        others = [tile for tile in TILES[1:] if 16 * tile.high * tile.wide * itemsize <= _SUMS_BYTES] if self.depth <= _LONGEST_LOOP else []
+        others = (tile for tile in TILES[1:] if 16 * tile.high * tile.wide <= most_sums)
         return [TILES[0], *(tile for tile in others if tile.rows <= self.rows and tile.columns <= self.columns)]
 
 
@@ -158,7 +159,10 @@ def _constant(name: str, value: int | bool) -> str:
 
 
 def _grid(shape: Product, rows: int, columns: int) -> tuple[int, int]:
-    return -(-shape.columns // columns), -(-shape.rows // rows)
+    grid = -(-shape.columns // columns), -(-shape.rows // rows)
+    if max(grid) > _LARGEST_GRID:
+        raise Unsupported(f"webgpu: {max(grid):,} workgroups, and the limit is {_LARGEST_GRID:,}; use matrix")
+    return grid
 
 
 def _unrolled(code: str, loops: Mapping[str, Sequence[int]]) -> str:

@@ -22,6 +22,7 @@ _NUMBERS = [*calls.COLUMNS, "allocations_per_step"]
 _NEEDED = ["call_seconds", "peak_flops", "peak_bytes", "flops", "bytes"]
 
 Breakdowns = Mapping[tuple[Configuration, JobKey], Mapping[str, "Breakdown"]]
+_PEAK_OF = ["device", "accelerator", "accelerator_backend", "dtype"]  # what has a peak of its own
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,10 @@ def breakdowns(table: pd.DataFrame) -> tuple[Timings, Breakdowns]:
     cases: dict[tuple[Configuration, JobKey, str], tuple[pd.DataFrame, Peaks]] = {}
     for configuration in times.configurations:
         mine = rows[rows["run_id"].isin(configuration.runs) & (rows["kind"] == "timing") & (rows["ranks"] == configuration.ranks)]
-        best = mine.groupby(["device", "dtype"])[["peak_flops", "peak_bytes"]].max()
+        best = mine.groupby(_PEAK_OF)[["peak_flops", "peak_bytes"]].max()
         for key, case in mine.groupby([*records.JOB, "trainer"], sort=False):
             *names, trainer = tuple[Any, ...](key)
-            cases[configuration, JobKey(*names), trainer] = case, Peaks(*best.loc[(case["device"].iloc[0], case["dtype"].iloc[0])])
+            cases[configuration, JobKey(*names), trainer] = case, Peaks(*best.loc[tuple(case[_PEAK_OF].iloc[0])])
     found: dict[tuple[Configuration, JobKey], dict[str, Breakdown]] = {}
     for (configuration, job, trainer), sample in times.epochs.items():
         case, peaks = cases[configuration, job, trainer]

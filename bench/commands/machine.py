@@ -53,7 +53,7 @@ def run(given: argparse.Namespace) -> int:
             "rates": [one._asdict() for one in measured],
             "curve": curves,
             "energy": {"counters": named, "reason": no_counter},
-            "adapters": [one._asdict() for one in adapter.available()],
+            "adapters": [one._asdict() for one in adapter.installed()],
         }
         print(json.dumps({**asdict(machine), **checks}))
         return 0
@@ -61,7 +61,7 @@ def run(given: argparse.Namespace) -> int:
         ("clock", str(ticking)),
         ("sensors", _sensors(sensors.read("cpu"))),
         ("energy", "; ".join(filter(None, (named or "none", no_counter)))),
-        *(("WebGPU adapter", one.described()) for one in adapter.available()),
+        *(("WebGPU adapter", one.described()) for one in adapter.installed()),
     ]
     print(Table("", ("", ""), [*machine.lines(), *facts]).text())
     print(f"\n{_rates(measured).text()}")

@@ -29,6 +29,6 @@ def run(given: argparse.Namespace) -> int:
         return 0
     rows = [(name, plain(reason) if reason else "available") for name, reason in reasons.items()]
     print(Table("", ("", ""), rows).text())
-    for one in adapter.available():
+    for one in adapter.installed():
         print(f"WebGPU adapter: {one.described()}")
     return 0

@@ -1,4 +1,4 @@
-"""The device that a trainer computes on, as columns of the CSV and as a line of text."""
+"""The accelerator that a trainer computes on: as columns of the CSV, in tables, and whose sensors show it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,12 @@ def accelerator_columns(trainer: type[Trainer]) -> dict[str, Any]:
     return {column: str(getattr(found, field, "") or "") for field, column in _COLUMNS.items()}
 
 
+def sensed(trainer: type[Trainer]) -> str:
+    """Return whose sensors and counters show the trainer's device: "cpu", "gpu" for the one that CUDA uses, or none: an empty text."""
+    vendor = accelerator_columns(trainer)["accelerator_vendor"]
+    return trainer.device if trainer.device == "cpu" or vendor in ("", "NVIDIA") else ""
+
+
 def accelerator_of(row: Mapping[Any, Any]) -> Accelerator | None:
     """Return the accelerator of a row; None if the processor computed, or if it is unknown."""
     found = Accelerator(**{field: row[column] for field, column in _COLUMNS.items()})
@@ -29,5 +35,5 @@ def accelerator_of(row: Mapping[Any, Any]) -> Accelerator | None:
 
 
 def labelled(trainer: str, row: Mapping[str, Any]) -> str:
-    """Return the trainer's name in tables and charts: with "(software)" if a program on the processor played the GPU."""
+    """Return the trainer's name in tables and charts: with "(software)" if it ran on a software adapter."""
     return f"{trainer} ({SOFTWARE})" if row["accelerator_kind"] == SOFTWARE else trainer

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 
+from bench.text.numbers import plain
 from impls import InputError
 from impls.accelerator import Accelerator
+from impls.extras import install
 
 VARIABLE = "EPOCHBENCH_ADAPTER"  # as in impls/webgpu_adapter.py, which may not be importable here
 
@@ -16,21 +18,18 @@ def choose(name: str | None) -> None:
         return
     try:
         from impls.webgpu_adapter import chosen
-    except ImportError as error:
-        from impls.extras import install
-
-        raise InputError(f"--adapter {name}", "WebGPU is not installed", install("webgpu")) from error
+    except Exception as error:  # not installed, or its library does not load
+        raise InputError(f"--adapter {name}", f"WebGPU does not load ({plain(str(error))})", install("webgpu")) from error
     os.environ[VARIABLE] = name
     if chosen() is None:
         raise InputError(f"--adapter {name}", "WebGPU finds no adapter", "install the driver of the graphics card")
 
 
-def available() -> list[Accelerator]:
-    """Return the adapters of this machine: the chosen one first, software last; none if WebGPU is not installed."""
+def installed() -> list[Accelerator]:
+    """Return the adapters of this machine, software last; none if WebGPU is not installed or does not load."""
     try:
-        from impls.webgpu_adapter import adapters, chosen
+        from impls.webgpu_adapter import adapters
 
-        first = chosen()
-        return sorted((facts for facts, _ in adapters()), key=lambda facts: first is not None and facts != first[0])
-    except ImportError:
+        return [facts for facts, _ in adapters()]
+    except Exception:  # a library may fail in any way
         return []

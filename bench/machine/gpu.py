@@ -1,4 +1,4 @@
-"""Identity of the GPU: of the one that CUDA uses, from NVML or nvidia-smi, otherwise of WebGPU's adapter."""
+"""Identity of the GPU: of the one that CUDA uses, from NVML or nvidia-smi, otherwise of WebGPU's first adapter."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import re
 import subprocess
 import sys
 from typing import Any
+
+from bench.machine import adapter
 
 _FIELDS = "name,driver_version,memory.total,clocks.max.sm"
 
@@ -18,15 +20,9 @@ def gpu_columns() -> dict[str, Any]:
 
 
 def _from_webgpu() -> dict[str, Any] | None:
-    """Return the columns from WebGPU's adapter; None without the package or an adapter, or if the adapter is software."""
-    try:
-        from impls.webgpu_adapter import chosen
-
-        found = chosen()
-    except Exception:  # not installed, or the library fails in any way
-        return None
-    facts = found[0] if found else None
-    return {"gpu": facts.name, "gpu_driver": facts.driver, "cuda": ""} if facts and facts.kind != "software" else None
+    """Return the columns of WebGPU's first adapter; None without the package, or if there is only software."""
+    hardware = [one for one in adapter.installed() if one.kind != "software"]
+    return {"gpu": hardware[0].name, "gpu_driver": hardware[0].driver, "cuda": ""} if hardware else None
 
 
 def _bus_of_device_0() -> str | None:

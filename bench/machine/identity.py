@@ -65,7 +65,8 @@ def describe(name: str | None = None) -> Machine:
     cpu, cores, gpu, total = processor(), _cores(), gpu_columns(), memory.of_machine().limit
     blas_name, blas_kernels = blas()
     return Machine(
-        machine=slug(name) if name else slug(f"{cpu.kind} {cores}-core {gpu['gpu']}"),
+        # Without CUDA, the GPU is known only where WebGPU is installed, so it is not in the name.
+        machine=slug(name) if name else slug(f"{cpu.kind} {cores}-core {gpu['gpu'] if gpu['cuda'] else ''}"),
         cpu=cpu.name,
         cores=cores,
         memory_gib=round(total / 2**30, 1) if total < sys.maxsize else 0.0,

@@ -30,15 +30,14 @@ _ON_GPU = ("cupy", "torch", "wgpu", "mlx")  # libraries that measure a GPU
 
 
 def library_for(trainer: type[Trainer]) -> str:
-    """Return the library that measures the peaks of a trainer's device: its own, or CuPy for all trainers on CUDA if it is available.
+    """Return the library that measures the peaks of a trainer's device: its own, but CuPy in place of PyTorch if it is available.
 
     A trainer on a GPU whose library has no such module here needs CuPy.
     """
     if trainer.device == "cpu":
         return "numpy"
     library = trainer.library.partition(".")[0]
-    on_cuda = library == "torch" and (accelerator := trainer.accelerator()) and accelerator.backend in ("CUDA", "ROCm")
-    return library if library in _ON_GPU and not (on_cuda and not unavailable("gpu")) else "cupy"
+    return library if library in _ON_GPU and not (library == "torch" and not unavailable("gpu")) else "cupy"
 
 
 def measure(library: str, dtype: str) -> Peaks:

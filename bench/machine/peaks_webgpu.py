@@ -13,7 +13,7 @@ import numpy as np
 from bench.machine.peaks import ROUNDS, shortest
 from bench.machine.roofline import Peaks
 from impls.webgpu_device import WebGpuDevice
-from impls.webgpu_kernel import TILES, Compiler, Product
+from impls.webgpu_kernel import Compiler, Product
 
 _PRODUCT = 2048  # rows of the square matrices
 _COPIED = 1 << 28  # bytes read and written, if an array may have half as many
@@ -42,11 +42,13 @@ def _flops(device: WebGpuDevice, dtype: str, rounds: int, size: int) -> float:
     out = device.empty("a matrix", a.size)
     mini_batch = np.zeros(8, np.uint32)
     mini_batch[0] = size  # the examples; see mini_batch.wgsl
-    batch = compiler.uniform(device.table(mini_batch))
+    with device.guarded():
+        batch = compiler.uniform(device.table(mini_batch))
     shape = Product(size, size + 1, size)
 
     def seconds(tile: Any) -> float:
-        kernel = compiler.product("forward", shape, tile, [a, w, out], N=size, N_BELOW=size, BELOW_IS_IMAGES=False)
+        with device.guarded():
+            kernel = compiler.product("forward", shape, tile, [a, w, out], N=size, N_BELOW=size, BELOW_IS_IMAGES=False)
 
         def run() -> None:
             with device.submission() as commands:
@@ -55,7 +57,7 @@ def _flops(device: WebGpuDevice, dtype: str, rounds: int, size: int) -> float:
 
         return _shortest(device, run, rounds)
 
-    return 2 * size**2 * (size + 1) / min(map(seconds, TILES))
+    return 2 * size**2 * (size + 1) / min(map(seconds, shape.tiles("forward", device.most_sums)))
 
 
 def _copy_rate(device: WebGpuDevice, copied: int) -> float:

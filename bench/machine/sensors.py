@@ -54,7 +54,9 @@ class Changes(NamedTuple):
 
 
 def read(device: str, cpus: Path = CPUS) -> Sensors:
-    """Read the sensors of the device, "cpu" or "gpu". cpus: directory where Linux shows the processors"""
+    """Read the sensors of the device: "cpu", "gpu", or an empty text for one without. cpus: directory where Linux shows the processors"""
+    if not device:
+        return Sensors()
     return _of_gpu() if device == "gpu" else _of_cpu(cpus)
 
 

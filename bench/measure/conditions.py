@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from bench.machine import energy_meter, sensors
+from bench.machine.accelerators import sensed
 from bench.machine.energy import Counters
 from bench.machine.energy_meter import Joules
 from bench.machine.load import Meter, Shares
@@ -31,7 +32,7 @@ class ConditionsMeter:
 
     def __init__(self, trainer: type[Trainer], counters: Counters | None) -> None:
         """Begin before the trainer is constructed. counters: of its device's energy, if it has any"""
-        self._device = trainer.device
+        self._device = sensed(trainer)
         self._memory = PeakMemory(trainer.library)
         self._energy = energy_meter.Meter(counters) if counters else None
 

@@ -10,6 +10,7 @@ from typing import Literal
 
 from bench import records
 from bench.machine import affinity, blas, clock, energy, power_settings
+from bench.machine.accelerators import sensed
 from bench.machine.energy import Counters
 from bench.machine.identity import Machine, describe
 from bench.machine.restrictions import restrictions
@@ -138,5 +139,6 @@ def prepare(options: Options, *, kind: Literal["timing", "training"], ranks: int
 
 def _counters(trainers: Mapping[str, str | None]) -> dict[str, Counters]:
     """Return the energy counters of the devices of the trainers that can run, and measure their power at idle, before the first case."""
-    found = {device: energy.find(device)[0] for device in {load_trainer(name).device for name, absent in trainers.items() if not absent}}
+    devices = {sensed(load_trainer(name)) for name, absent in trainers.items() if not absent} - {""}
+    found = {device: energy.find(device)[0] for device in devices}
     return {device: energy.measured(counters) for device, counters in found.items() if counters}

@@ -11,15 +11,19 @@ from matplotlib.ticker import FuncFormatter
 
 from bench import records
 from bench.analysis.timings import Configuration, JobKey, Timings, ladder
+from bench.machine.accelerators import accelerator_of
 from bench.plot import style
 
 
 def draw(times: Timings, configuration: Configuration, rows: pd.DataFrame, subtitle: str) -> Figure:
-    """Draw operations per second against operations per byte, under the machine's measured peaks. One panel per device.
+    """Draw operations per second against operations per byte, under the measured peaks. One panel per device.
 
     rows: those of the configuration with known peaks
     """
-    devices = [(device, cells) for device, cells in rows.groupby("device", sort=False)]
+    on = rows.apply(
+        lambda row: row["device"].upper() + (f": {accelerator_of(row)}" if row["device"] == "gpu" and row["accelerator"] else ""), axis=1
+    )
+    devices = [(device, cells) for device, cells in rows.groupby(on, sort=False)]
     figure = Figure(figsize=(7.2, 1.2 + 3.6 * len(devices)), layout="constrained")
     figure.suptitle(f"Roofline: trainers against the machine's measured peak\n{subtitle}", x=0.01, ha="left", fontsize=12)
     for axis, (device, cells) in zip(figure.subplots(len(devices), 1, squeeze=False)[:, 0], devices, strict=True):
@@ -46,7 +50,7 @@ def draw(times: Timings, configuration: Configuration, rows: pd.DataFrame, subti
             axis.annotate(workload, (intensity, 0.03), xycoords=("data", "axes fraction"), ha="center", fontweight="bold")
         axis.set_xscale("log")
         axis.set_yscale("log")
-        axis.set_title(str(device).upper())
+        axis.set_title(str(device))
         axis.set_ylim(bottom=axis.get_ylim()[0] / 2)  # space for the workload names
         axis.set_ylabel("GFLOP/s (log)")
         axis.set_xlabel("operations per byte (log); compiled counts only non-zero pixels" if "compiled" in set(cells["trainer"])

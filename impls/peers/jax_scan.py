@@ -89,7 +89,11 @@ class JaxGpu(JaxCpu):
 
     device = "gpu"
     platform = "gpu"
-    mend = how_to_use_them() or f"{pip()} install 'jax[cuda13]' (CUDA 13) or 'jax[cuda12]'"
+    mend = (
+        f"there are other trainers {how_to_use_them()}"
+        if how_to_use_them()
+        else f"{pip()} install 'jax[cuda13]' (CUDA 13) or 'jax[cuda12]'"
+    )
 
     @classmethod
     def accelerator(cls) -> Accelerator | None:

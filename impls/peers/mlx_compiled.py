@@ -43,7 +43,6 @@ class Mlx(Trainer):
     def _setup(self, data: Dataset) -> None:
         if _ON_GPU and self.dtype == np.float64:
             raise Unsupported("MLX on a GPU: no float64; give --dtype float32")
-        self._stream = mx.default_device()
         self._x, self._y = (
             self._array(data.images.astype(self.dtype)),
             self._array(data.one_hot(self.layers[-1], self.dtype)),

@@ -14,12 +14,13 @@ import torch
 from torch.nn.functional import linear
 
 from impls.dataset import Dataset
+from impls.errors import Unsupported
 from impls.peers.torch_accelerator import CURRENT
 from impls.peers.torch_eager import TorchCpu
 from impls.trainer import Order
 
 _COMPILERS = ("c++", "g++", "clang++", "cl")  # that PyTorch uses for the CPU
-_MOST_SHAPES = 1000  # that a process may compile; PyTorch's default of 8 is few for a grid of workloads
+_MOST = 10_000  # functions that a process may compile for a step; PyTorch's limit of 8 is few for a grid of workloads
 
 
 class TorchCompile(TorchCpu):
@@ -42,10 +43,14 @@ class TorchCompile(TorchCpu):
         super()._setup(data)
         self._parameters = [p.detach() for p in self._model.parameters()]  # the memory of the modules, which `load` sets
         sizes = {min(self.batch_size, self.examples), self.examples % self.batch_size} - {0}
-        with torch._dynamo.config.patch(recompile_limit=_MOST_SHAPES), warnings.catch_warnings():
+        limits = {"recompile_limit": _MOST, "accumulated_recompile_limit": _MOST}
+        with torch._dynamo.config.patch(limits), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # PyTorch's compiler uses functions that PyTorch has deprecated
             for m in sizes:
-                self._descend(torch.arange(m, device=self.where))
+                try:
+                    self._descend(torch.arange(m, device=self.where))
+                except torch._dynamo.exc.TorchDynamoException as error:  # a compiler may lack Triton, a header, or anything
+                    raise Unsupported(f"torch.compile: {str(error).strip().splitlines()[0]}; use torch_cpu or torch_gpu") from error
 
     def _epoch(self, order: Order) -> None:
         for examples in torch.split(torch.from_numpy(order.astype(np.int64)).to(self.where), self.batch_size):
@@ -55,7 +60,7 @@ class TorchCompile(TorchCpu):
         _step(self._parameters, self._x, self._y, examples, self.learning_rate)
 
 
-@torch.compile(fullgraph=True)
+@torch.compile(fullgraph=True, dynamic=False)  # a function for each shape and learning rate, whatever was compiled before
 def _step(parameters: list[torch.Tensor], x: torch.Tensor, y: torch.Tensor, examples: torch.Tensor, learning_rate: float) -> None:
     """Step down the gradient of the cost of these examples. parameters: w_1, b_1, w_2, b_2, ..., changed in place"""
     nabla = torch.func.grad(_cost)(parameters, x[examples], y[examples])

@@ -9,9 +9,14 @@ import numpy as np
 import pytest
 
 from bench import records
-from bench.machine.accelerators import accelerator_columns, labelled
+from bench.__main__ import main
+from bench.machine.accelerators import accelerator_columns, labelled, sensed
+from bench.machine.gpu import gpu_columns
+from bench.machine.identity import describe
 from impls import Dataset, InputError, Network, Unsupported, load_trainer, unavailable
+from impls.accelerator import Accelerator
 from impls.errors import DeviceError
+from impls.loop import Loop
 from impls.testing import relative_error, same_bits, trained
 from tests.support.commands import QUICK, bench, command
 
@@ -53,7 +58,7 @@ def after_an_epoch(kind, batch_size=130, start=START):
 
 
 def with_tiles(monkeypatch, tiles):
-    monkeypatch.setattr(Product, "tiles", lambda product, name, itemsize: tiles)
+    monkeypatch.setattr(Product, "tiles", lambda product, name, most_sums: tiles)
 
 
 def test_every_tile_gives_the_same_bits(monkeypatch):
@@ -76,7 +81,7 @@ def test_the_narrow_product_differs_by_rounding_only(monkeypatch, dtype):
 def test_time_does_not_decide_about_the_order_of_a_sum():
     for name in ("forward", "output", "backward", "update"):
         for rows, depth, columns in ((10, 785, 30), (100, 785, 100), (1000, 785, 1000), (5, 4, 3)):
-            tiles = Product(rows, depth, columns).tiles(name, 4)
+            tiles = Product(rows, depth, columns).tiles(name, 256)
             assert tiles == [None] or None not in tiles
 
 
@@ -125,7 +130,7 @@ def test_without_float64_only_float64_is_unsupported(monkeypatch):
 @pytest.mark.parametrize("steps", [1, 3, 30])
 def test_the_number_of_steps_in_a_submission_changes_no_bit(monkeypatch, steps):
     whole = after_an_epoch(WebGpu, batch_size=10)
-    monkeypatch.setattr(WebGpu, "_steps_in", lambda trainer, seconds: steps)
+    monkeypatch.setattr("impls.webgpu._GATHERED", steps * 10 * 60 * 4)  # bytes of the images: at most as many steps
     assert same_bits(after_an_epoch(WebGpu, batch_size=10), whole)
 
 
@@ -145,6 +150,32 @@ def test_a_submission_takes_less_than_the_time_after_which_a_driver_restarts_the
     monkeypatch.setattr(WebGpu, "_submit", lambda trainer, steps: submitted.append(list(steps)))
     trainer.train_epoch(np.arange(300))
     assert submitted == [list(range(first, min(first + 4, 30))) for first in range(0, 30, 4)]
+
+
+def test_a_step_that_takes_long_is_submitted_kernel_by_kernel(monkeypatch):
+    whole = after_an_epoch(WebGpu, batch_size=10)
+    monkeypatch.setattr("impls.webgpu._SUBMISSION_SECONDS", 1e-6)
+    submitted = []
+    submission = WebGpuDevice.submission
+    monkeypatch.setattr(WebGpuDevice, "submission", lambda device: submitted.append(1) or submission(device))
+    trainer = WebGpu(START, data(), batch_size=10, learning_rate=0.5)
+    submitted.clear()
+    trainer.train_epoch(np.arange(300))
+    assert len(submitted) == 30 * 5  # two layers: forward, output, backward, two updates
+    assert same_bits(trainer.network(), whole)
+
+
+@pytest.mark.skipif(bool(unavailable("webgpu")) or WebGpu.device != "cpu", reason="needs a software adapter")
+def test_a_sum_with_more_terms_than_mesa_adds_is_a_reason():
+    # With 60,000 examples in a mini-batch, Mesa 22.3 left out a fifth of them.
+    long = Dataset(np.zeros((60_000, 6), np.float32), np.zeros(60_000, int), classes=4)
+    with pytest.raises(Unsupported, match="sums of 60,001 terms"):
+        WebGpu(Network.scaled([6, 4]), long, batch_size=60_000, learning_rate=1.0)
+    most = long.first(29_999)
+    most.images[...] = np.random.default_rng(0).random(most.images.shape)
+    start = Network.scaled([6, 4])
+    right = trained(load_trainer("matrix"), start.astype("float64"), most, batch_size=29_999)
+    assert relative_error(trained(WebGpu, start, most, batch_size=29_999), right) < 1e-4  # float32, over 29,999 terms
 
 
 def test_a_shader_that_the_driver_refuses_is_a_reason(monkeypatch):
@@ -217,6 +248,39 @@ def test_the_option_chooses_the_adapter_or_names_all():
     assert refused.returncode == 2
     assert refused.stderr.startswith("epochbench: unknown adapter 'no such card': ")
     assert WebGpu.accelerator().name in refused.stderr
+
+
+def test_a_library_that_does_not_load_costs_the_adapters_only(monkeypatch, capsys):
+    def broken():
+        raise OSError("libwgpu_native.so: no such file")
+
+    monkeypatch.setattr(webgpu_adapter, "adapters", broken)
+    monkeypatch.setattr(webgpu_adapter, "chosen", broken)
+    assert main(["trainers"]) == 0
+    assert "WebGPU adapter" not in capsys.readouterr().out
+    assert gpu_columns()["gpu"] == "" or gpu_columns()["cuda"]
+
+
+def test_a_hardware_adapter_is_the_gpu_of_a_machine_without_cuda_but_not_in_its_name(monkeypatch):
+    card = Accelerator("Radeon 780M", "AMD", "integrated", "Vulkan", "Mesa 25.1")
+    monkeypatch.setattr("bench.machine.gpu._bus_of_device_0", lambda: None)
+    monkeypatch.setattr("bench.machine.adapter.installed", lambda: [card])
+    machine = describe()
+    assert (machine.gpu, machine.gpu_driver) == ("Radeon 780M", "Mesa 25.1")
+    assert "radeon" not in machine.machine
+    assert card.described() == "Radeon 780M (AMD), integrated, shares the processor's memory, Vulkan, driver Mesa 25.1"
+    monkeypatch.setattr(
+        "bench.machine.adapter.installed", lambda: [facts for facts, _ in webgpu_adapter.adapters() if facts.kind == "software"]
+    )
+    assert describe().gpu == ""
+
+
+def test_nvml_shows_the_sensors_of_nvidia_only():
+    def of(vendor, device="gpu"):
+        facts = Accelerator("a card", vendor)
+        return sensed(type("Trainer", (Loop,), {"device": device, "accelerator": classmethod(lambda kind: facts)}))
+
+    assert [of("NVIDIA"), of(""), of("Intel"), of("Mesa", "cpu"), sensed(Loop)] == ["gpu", "gpu", "", "cpu", "cpu"]
 
 
 def test_nothing_is_printed_while_adapters_are_listed():

@@ -115,3 +115,12 @@ def test_the_charts_name_software_that_plays_a_gpu(tmp_path):
         (figure,) = drawn[name]
         assert "· webgpu: software ·" in figure.get_suptitle()
         assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["loop", "webgpu (software)"]
+
+
+def test_the_roofline_has_a_panel_for_each_accelerator(tmp_path):
+    written(tmp_path / "a.csv", {("nielsen", "gpu"): 0.1}, run_id="r", accelerator="NVIDIA H200", accelerator_backend="CUDA", device="gpu")
+    written(
+        tmp_path / "b.csv", {("nielsen", "webgpu"): 0.2}, run_id="r", accelerator="NVIDIA H200", accelerator_backend="Vulkan", device="gpu"
+    )
+    (figure,) = figures(tmp_path / "a.csv", tmp_path / "b.csv")["roofline"]
+    assert [axis.get_title() for axis in figure.axes] == ["GPU: NVIDIA H200, CUDA", "GPU: NVIDIA H200, Vulkan"]
