@@ -21,7 +21,7 @@ from bench.analysis.compare import Comparison, comparison
 from bench.analysis.energy_use import energy_use
 from bench.analysis.timings import BASELINE, Configuration, JobKey, Timings, ladder, timings
 from bench.anatomy.breakdown import PARTS, breakdowns
-from bench.machine.accelerators import accelerator_of
+from bench.machine.accelerators import SOFTWARE, accelerator_of
 from bench.plot.palette import PART_COLOURS, colour
 from bench.stats.intervals import Interval
 from bench.system import files
@@ -99,11 +99,20 @@ def _figures(table: pd.DataFrame) -> dict[str, Any]:
         "curves": list(_curves(training)),
         "notes": [
             *(f"{d.fact} differs: {d.therefore}" for d in (answer.differences if answer else ())),
+            *(_in_software(answer.timings) if answer else ()),
             *noise.format_lines(noise.detect(table)),
         ],
         "trainers": trainers,
         "colours": [colour(trainer) for trainer in trainers],
     }
+
+
+def _in_software(times: Timings) -> Iterator[str]:
+    """Yield a note for each trainer that ran on a software adapter."""
+    for (configuration, fact), values in times.facts.items():
+        for value in values:
+            if fact.startswith("device of ") and f", {SOFTWARE}" in value:
+                yield f"{configuration.label}: {fact.removeprefix('device of ')} ran on {value}; software is not a GPU"
 
 
 def _machines(table: pd.DataFrame, times: Timings) -> Iterator[dict[str, Any]]:
@@ -157,7 +166,7 @@ def _cells(answer: Comparison) -> Iterator[dict[str, Any]]:
             "accuracy": _number(row["accuracy"]),
             "rounds": cell.rounds,
             "library": row["library"],
-            "device": str(accelerator_of(row) or row["device"]),
+            "device": str(accelerator_of(row) or "gpu") if row["device"] == "gpu" else row["device"],
             "gflops": _number(rate),
             "intensity": _number(row["flops"] / row["bytes"]) if row["bytes"] else None,
             "memory": _number(row["memory_bytes"]),
