@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+ADAPTER = "EPOCHBENCH_ADAPTER"  # environment variable: a part of the name of WebGPU's adapter; the option --adapter sets it
 VENDORS = {  # by PCI number; software has one of Khronos's
     0x1002: "AMD",
     0x106B: "Apple",

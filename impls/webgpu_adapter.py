@@ -11,10 +11,8 @@ from typing import Any
 
 import wgpu
 
-from impls.accelerator import VENDORS, Accelerator
+from impls.accelerator import ADAPTER, VENDORS, Accelerator
 from impls.errors import unknown
-
-ADAPTER = "EPOCHBENCH_ADAPTER"  # environment variable: a part of the adapter's name; the option --adapter sets it
 
 _KINDS = {"DiscreteGPU": "discrete", "IntegratedGPU": "integrated", "VirtualGPU": "virtual", "Unknown": "", "CPU": "software"}
 _RANK = tuple(_KINDS.values())

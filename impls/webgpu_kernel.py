@@ -21,6 +21,7 @@ _NARROW = 4  # rows and columns of a tile of product_narrow.wgsl
 _WORKGROUP_BYTES = 1 << 14  # that every adapter has
 _LARGEST_GRID = (1 << 16) - 1  # workgroups in a direction, as every adapter allows
 _LONGEST_STRIPE = 32
+_SHARED = {"forward": ("below", "weighted_input"), "output": ("below", "weighted_input"), "update": ("below",)}  # other files of a kernel
 _ALONG_DEPTH = ("forward", "output")  # the kernels whose factors both have the common dimension in neighbouring places
 _LONG, _FEW = 128, 1 << 14  # places of the common dimension, and elements of the product, for product_narrow.wgsl
 
@@ -111,7 +112,7 @@ class Compiler:
 
     def product(self, name: str, shape: Product, tile: Tile | None, arrays: Sequence[Any], **constants: int | bool) -> Kernel:
         """Compile a kernel around a matrix product. tile: of product.wgsl; None: use product_narrow.wgsl"""
-        files = ["mini_batch", name, *(["below"] if name != "backward" else []), *self._sigmoid]
+        files = ["mini_batch", *_SHARED.get(name, ()), name, *self._sigmoid]
         if tile is None:
             return self._compile([*files, "product_narrow"], arrays, _grid(shape, _NARROW, _NARROW), constants)
         sizes = {key.upper(): value for key, value in tile._asdict().items()} | {"STRIPE": tile.stripe(shape.depth, self._itemsize)}

@@ -6,10 +6,8 @@ import os
 
 from bench.text.numbers import plain
 from impls import InputError
-from impls.accelerator import Accelerator
+from impls.accelerator import ADAPTER, Accelerator
 from impls.extras import install
-
-VARIABLE = "EPOCHBENCH_ADAPTER"  # as in impls/webgpu_adapter.py, which may not be importable here
 
 
 def choose(name: str | None) -> None:
@@ -20,7 +18,7 @@ def choose(name: str | None) -> None:
         from impls.webgpu_adapter import chosen
     except Exception as error:  # not installed, or its library does not load
         raise InputError(f"--adapter {name}", f"WebGPU does not load ({plain(str(error))})", install("webgpu")) from error
-    os.environ[VARIABLE] = name
+    os.environ[ADAPTER] = name
     if chosen() is None:
         raise InputError(f"--adapter {name}", "WebGPU finds no adapter", "install the driver of the graphics card")
 

@@ -15,8 +15,15 @@ import threadpoolctl
 from bench.machine.cpu_quota import cpu_quota
 from impls.errors import InputError
 
-# OpenMP, OpenBLAS, MKL, Accelerate and Numba read these when they are loaded.
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS")
+# OpenMP, OpenBLAS, MKL, Accelerate, Numba and Mesa's software adapter read these when they are loaded.
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMBA_NUM_THREADS",
+    "LP_NUM_THREADS",
+)
 
 
 def available() -> int:

@@ -1,16 +1,8 @@
 // The last layer, and BP1: delta_L = (a_L - y) sigmoid'(z_L), where sigmoid'(z) = a (1 - a) and y is 1 for the unit of the label, else 0.
 
-@group(1) @binding(1) var<storage, read> w: array<T>;            // w_L, and b_L as its last column: (N, N_BELOW + 1)
 @group(1) @binding(2) var<storage, read> order: array<u32>;      // the epoch's order of the examples
 @group(1) @binding(3) var<storage, read> labels: array<u32>;     // of all examples
 @group(1) @binding(4) var<storage, read_write> delta: array<T>;  // delta_L: (m, N)
-
-fn rows() -> u32 { return batch.examples; }
-fn columns() -> u32 { return N; }
-fn depth() -> u32 { return N_BELOW + 1u; }
-
-fn left(example: u32, unit_below: u32) -> T { return activation_below(example, unit_below); }
-fn right(unit_below: u32, unit: u32) -> T { return w[unit * (N_BELOW + 1u) + unit_below]; }
 
 fn finish(example: u32, unit: u32, z: T) {
     let a = sigmoid(z);

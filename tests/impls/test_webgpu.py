@@ -14,7 +14,7 @@ from bench.machine.accelerators import accelerator_columns, labelled, sensed
 from bench.machine.gpu import gpu_columns
 from bench.machine.identity import describe
 from impls import Dataset, InputError, Network, Unsupported, load_trainer, unavailable
-from impls.accelerator import Accelerator
+from impls.accelerator import ADAPTER, Accelerator
 from impls.errors import DeviceError
 from impls.loop import Loop
 from impls.testing import relative_error, same_bits, trained
@@ -230,9 +230,9 @@ def test_software_is_no_gpu():
 
 def test_an_adapter_is_chosen_by_a_part_of_its_name(monkeypatch):
     named = WebGpu.accelerator().name
-    monkeypatch.setenv(webgpu_adapter.ADAPTER, named[:6].upper())
+    monkeypatch.setenv(ADAPTER, named[:6].upper())
     assert WebGpu.accelerator().name == named
-    monkeypatch.setenv(webgpu_adapter.ADAPTER, "no such card")
+    monkeypatch.setenv(ADAPTER, "no such card")
     with pytest.raises(InputError, match="unknown adapter 'no such card'"):
         WebGpu.accelerator()
 
