@@ -150,7 +150,7 @@ class Comparison:
         cells = {trainer: [self.cells.get(key) for key in line] for trainer, line in keys.items()}
         rows = [[trainer, *(_shown(self.cells.get(key), self.timings.rows.get((key[2], job, trainer))) for key in line)]
                 for trainer, line in keys.items()]  # fmt: skip
-        rows.append(["fastest", *(_won(self.winners[job, configuration]) for configuration in configurations)])
+        rows.append(["fastest", *(_won(self.winners.get((job, configuration))) for configuration in configurations)])
         compared = any(cell and cell.speedup for line in cells.values() for cell in line)
         notes = [f"x: speedup over {self.baseline.label}"] if compared else []
         return Table(job.title, ["trainer", *(configuration.label for configuration in configurations)], rows, notes)
@@ -224,7 +224,8 @@ def comparison(times: Timings, *, baseline: str | None) -> Comparison:
     for job in times.jobs:
         against = times.of(job).get(base, {})
         for configuration, timed in times.of(job).items():
-            winners[job, configuration] = winner(timed)
+            if calm := times.calm(job, configuration):
+                winners[job, configuration] = winner(calm)
             for trainer, epochs in timed.items():
                 speedup = against[trainer].over(epochs) if trainer in against and configuration != base else None
                 cells[job, trainer, configuration] = ComparisonCell(
@@ -283,7 +284,9 @@ def _shown(cell: ComparisonCell | None, row: Mapping[Any, Any] | None) -> str:
     return "\n".join(filter(None, [*lines, "in software" if row["accelerator_kind"] == SOFTWARE else ""]))
 
 
-def _won(winner: Winner) -> str:
+def _won(winner: Winner | None) -> str:
+    if winner is None:
+        return "-"
     if winner.ahead is None:
         return winner.trainer
     if winner.level:

@@ -73,16 +73,17 @@ def lines(grid: Grid) -> Iterator[tuple[Axis, int, dict[int, JobKey]]]:
 
 
 def crossings(timings: Timings) -> list[Crossing]:
-    """Return the points on each configuration's grids where one trainer overtakes another and stays faster."""
+    """Return the points on each configuration's grids where one trainer overtakes another and stays faster. Noisy cases are left out."""
     return [
         crossing
         for (configuration, kind), grid in grids(timings).items()
         for axis, fixed, line in lines(grid)
-        for crossing in _along(configuration, kind, axis, fixed, {x: timings.of(job)[configuration] for x, job in line.items()})
+        for crossing in _along(configuration, kind, axis, fixed, {x: timings.calm(job, configuration) for x, job in line.items()})
     ]
 
 
 def _along(configuration: Configuration, kind: str, axis: Axis, fixed: int, line: Mapping[int, Mapping[str, Sample]]) -> Iterator[Crossing]:
+    line = {x: cell for x, cell in line.items() if cell}
     medians = {x: {name: epochs.value for name, epochs in cell.items()} for x, cell in line.items()}
     fastest = {x: min(cell, key=cell.__getitem__) for x, cell in medians.items()}
     trainers = dict.fromkeys(name for cell in line.values() for name in cell)

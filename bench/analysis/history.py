@@ -177,7 +177,7 @@ def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None]
     case_columns = ["given_name", "threads", "ranks", *records.JOB, "trainer"]
     begun = rows.groupby(["given_name", "commit", *_SHARED])["started_at"].min().to_dict()
     noisy = noise.detect(rows)
-    disturbed = {(one.run_id, one.workload, one.trainer) for one in noisy}
+    disturbed = {(one.run_id, one.workload, one.trainer, one.ranks) for one in noisy}
     courses: dict[tuple[Any, ...], dict[tuple[str, Environment], _Runs]] = {}
     for key, seconds in grouped(rows, [*case_columns, "commit", *_ENVIRONMENT, "started_at", "run_id"]):
         case, (commit, *environment, started_at, run_id) = key[: len(case_columns)], key[len(case_columns) :]
@@ -189,7 +189,7 @@ def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None]
             taken = any(runs.started_at == start for runs in points.values())
             points[place] = _Runs(commit, started_at if taken else start, tuple(environment), [], [])
         points[place].seconds.append(seconds)
-        if (run_id, case[3], case[-1]) not in disturbed:
+        if (run_id, case[3], case[-1], case[2]) not in disturbed:
             points[place].calm.append(seconds)
     followed = [
         Course(machine, int(threads), int(ranks), JobKey(*job), trainer, _points(sorted(points.values(), key=lambda runs: runs.started_at)))

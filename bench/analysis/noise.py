@@ -48,6 +48,8 @@ class Disturbance(NamedTuple):
     run_id: str
     workload: str
     trainer: str
+    threads: int
+    ranks: int
     cause: str
     amount: float
 
@@ -70,10 +72,11 @@ def detect(table: pd.DataFrame) -> list[Disturbance]:
         medians.setdefault(tuple(key), {})[trainer] = median
     disturbances = []
     for case, rows in table.groupby([*job, "trainer", "ranks"], sort=False):
-        *key, trainer, _ = tuple[Any, ...](case)
+        *key, trainer, ranks = tuple[Any, ...](case)
         machine, run_id, workload, *_ = key
         causes = [*_causes(rows), *_far_behind(rows, medians[tuple(key)])]
-        disturbances += [Disturbance(machine, run_id, workload, trainer, cause, amount) for cause, amount in causes]
+        threads = int(rows["threads"].iloc[0])
+        disturbances += [Disturbance(machine, run_id, workload, trainer, threads, int(ranks), cause, amount) for cause, amount in causes]
     return disturbances
 
 

@@ -83,6 +83,7 @@ class Configuration:
 class Timings:
     """All timed rounds: a sample of the seconds of each run, for every configuration, job and trainer.
 
+    A sample leaves out disturbed runs, if there is an undisturbed one.
     configurations  in the order of the rows
     rows            the first row of every sample, by column: everything known except for the seconds
     """
@@ -94,6 +95,7 @@ class Timings:
         tuple[Configuration, str], tuple[str, ...]
     ]  # values of `records.HARDWARE` and FACTS, of "library of TRAINER" and "device of TRAINER"
     disturbed: Sequence[Disturbance]
+    noisy: frozenset[tuple[Configuration, JobKey, str]]  # cases without an undisturbed run; charts and tables mark them
 
     @cached_property
     def jobs(self) -> list[JobKey]:
@@ -110,6 +112,11 @@ class Timings:
     def of(self, job: JobKey) -> dict[Configuration, dict[str, Sample]]:
         """Return the timings of a job: configuration -> trainer -> epochs."""
         return self._by_job[job]
+
+    def calm(self, job: JobKey, configuration: Configuration) -> dict[str, Sample]:
+        """Return trainer -> epochs of a job on a configuration, without noisy cases. Sentences and crossings use only these."""
+        timed = self.of(job).get(configuration, {})
+        return {trainer: epochs for trainer, epochs in timed.items() if (configuration, job, trainer) not in self.noisy}
 
     def trainers(self, job: JobKey | None = None) -> list[str]:
         """Return the trainers with timed rounds of the job (None: of any job), in ladder order."""
@@ -135,7 +142,10 @@ def timings(table: pd.DataFrame) -> Timings:
         by_run.setdefault(run_id, {})[JobKey(*job), trainer] = seconds
 
     configurations: list[Configuration] = []
+    disturbed = noise.detect(rows)
+    noisy_runs = {(one.run_id, one.workload, one.trainer, one.ranks) for one in disturbed}
     runs: dict[tuple[Configuration, JobKey, str], list[RoundSeconds]] = {}
+    calm: dict[tuple[Configuration, JobKey, str], list[RoundSeconds]] = {}
     for (machine, threads, ranks), by_run in measured.items():
         groups = _agreeing(by_run)
         for group in groups:
@@ -149,6 +159,8 @@ def timings(table: pd.DataFrame) -> Timings:
             for run_id in group:
                 for (timed, trainer), seconds in by_run[run_id].items():
                     runs.setdefault((configuration, timed, trainer), []).append(seconds)
+                    if (run_id, timed.workload, trainer, ranks) not in noisy_runs:
+                        calm.setdefault((configuration, timed, trainer), []).append(seconds)
     of = {
         (configuration.machine, configuration.threads, configuration.ranks, run): configuration
         for configuration in configurations
@@ -158,8 +170,8 @@ def timings(table: pd.DataFrame) -> Timings:
     for row in rows.drop_duplicates(keys).to_dict("records"):
         whose = of[tuple(row[name] for name in _RUN_COLUMNS)]
         first.setdefault((whose, JobKey(*(row[name] for name in records.JOB)), row["trainer"]), row)
-    samples = {key: Sample(epochs) for key, epochs in runs.items()}
-    return Timings(tuple(configurations), samples, first, _facts(rows, of), noise.detect(rows))
+    samples = {key: Sample(calm.get(key, epochs)) for key, epochs in runs.items()}
+    return Timings(tuple(configurations), samples, first, _facts(rows, of), disturbed, frozenset(runs.keys() - calm.keys()))
 
 
 def grouped(rows: pd.DataFrame, keys: list[str]) -> Iterator[tuple[tuple[Any, ...], RoundSeconds]]:
