@@ -13,8 +13,9 @@ from bench import records
 from bench.analysis import namesakes, noise
 from bench.analysis.crossovers import Crossing, crossings
 from bench.analysis.timings import Configuration, JobKey, Timings, timings
+from bench.analysis.winners import Winner, winner
 from bench.machine.accelerators import SOFTWARE
-from bench.stats.intervals import Interval, Sample
+from bench.stats.intervals import Interval
 from bench.text.numbers import counted, duration_interval, times_interval
 from bench.text.tables import Table
 from impls import InputError
@@ -52,16 +53,6 @@ class ComparisonCell:
     speedup: Interval | None
     runs: int
     rounds: int
-
-
-@dataclass(frozen=True)
-class Winner:
-    """The trainer with the shortest epoch, its speedup over the second, and the trainers that are tied with it."""
-
-    trainer: str
-    second: str | None
-    ahead: Interval | None
-    level: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -239,14 +230,6 @@ def _baseline(times: Timings, name: str | None) -> Configuration:
         if name in (None, configuration.label, configuration.machine):
             return configuration
     raise unknown("machine", str(name), dict.fromkeys(configuration.machine for configuration in times.configurations))
-
-
-def winner(timed: Mapping[str, Sample]) -> Winner:
-    """Return the fastest of one or more trainers, and those that are tied with it."""
-    first, *others = sorted(timed, key=lambda trainer: timed[trainer].value)
-    ahead = {other: timed[other].over(timed[first]) for other in others}
-    level = tuple(other for other in others if ahead[other].low <= 1)
-    return Winner(first, others[0] if others else None, ahead[others[0]] if others else None, level)
 
 
 def _differences(times: Timings) -> Iterator[Difference]:

@@ -47,7 +47,12 @@ class Crossing:
         return f"{line}, {self.kind}"
 
     def __str__(self) -> str:
-        return f"{self.ahead} overtakes {self.behind} {near(self.at.value)} ({self.at.low:,.0f} to {self.at.high:,.0f})"
+        return f"{self.ahead} overtakes {self.behind} {self.about}"
+
+    @property
+    def about(self) -> str:
+        """The size at which they cross, as text: near 40 (10 to 100)."""
+        return f"{near(self.at.value)} ({self.at.low:,.0f} to {self.at.high:,.0f})"
 
 
 Curve = tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from bench.analysis.compare import winner
 from bench.analysis.crossovers import overtaking
 from bench.analysis.timings import JobKey, agree
+from bench.analysis.winners import winner
 from bench.stats import intervals
 from bench.stats.change_points import change_points
 from bench.stats.intervals import Sample

@@ -1,0 +1,227 @@
+"""Answer to a comparison in one sentence: how much faster a machine is than another, or what a machine gains from matrices.
+
+Machines are compared on the cases that both ran, a case being a trainer on a workload. A machine is timed at its fastest numbers of threads
+and ranks. Disturbed cases are left out. If two machines trained on different numbers of examples, their examples per second are compared.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.analysis.crossovers import Crossing
+from bench.analysis.timings import BASELINE, JobKey, Timings
+from bench.analysis.winners import winner
+from bench.stats import intervals
+from bench.stats.intervals import Interval, Sample
+from bench.text.numbers import counted, digits, duration
+
+if TYPE_CHECKING:
+    from bench.analysis.compare import Comparison
+
+_STEP = "matrix"  # the trainer that shows what matrices gain
+_LISTED = 3  # exceptions to name
+
+# (job without its number of examples, trainer) -> machine -> number of examples -> its fastest epochs
+_Cases = Mapping[tuple[JobKey, str], Mapping[str, Mapping[int, Sample]]]
+
+
+@dataclass(frozen=True)
+class CaseRatio:
+    """Speed of a machine relative to another on one case. by_rate: whether their numbers of examples differ"""
+
+    job: JobKey
+    trainer: str
+    ratio: Interval
+    by_rate: bool
+
+    def __str__(self) -> str:
+        return f"{self.trainer} on {self.job.workload}"
+
+
+@dataclass(frozen=True)
+class MachineRatio:
+    """Speed of a machine relative to a base.
+
+    ratio  the geometric mean over the cases; its interval contains the uncertainty of the measurements, not that of other cases. None if
+           the two have no case in common
+    cases  those that both ran, undisturbed
+    """
+
+    machine: str
+    base: str
+    ratio: Interval | None
+    cases: tuple[CaseRatio, ...]
+
+
+def same_work(job: JobKey) -> JobKey:
+    """Return the job without its number of examples. Jobs of the same work are compared by examples per second."""
+    return job._replace(examples=0)
+
+
+def speeds(times: Timings, base: str, *, job: JobKey | None = None) -> list[MachineRatio]:
+    """Return the speed of each machine relative to the base, fastest first; at the end, the machines without a common case.
+
+    job: only the cases of this workload
+    """
+    cases = _cases(times, job)
+    machines = dict.fromkeys(machine for timed in cases.values() for machine in timed)
+    found = [_ratio(cases, machine, base) for machine in machines]
+    return sorted(found, key=lambda one: -one.ratio.value if one.ratio else 0)
+
+
+def sentences(answer: Comparison, *, job: JobKey | None = None, machine: str | None = None) -> list[str]:
+    """Return the answer in one sentence, and the sentences that limit it.
+
+    job, machine: what the reader chose; None: all. Returns no sentence if every case of the choice was disturbed.
+    """
+    times = answer.timings
+    machines = dict.fromkeys(machine for timed in _cases(times, job).values() for machine in timed)
+    if machine is not None or len(machines) < 2:
+        return list(_alone(answer, job, machine or next(iter(machines), None)))
+    base = answer.baseline.machine if answer.baseline.machine in machines else next(iter(machines))
+    return list(_several(speeds(times, base, job=job), times, job))
+
+
+def _cases(times: Timings, job: JobKey | None) -> _Cases:
+    cases: defaultdict[tuple[JobKey, str], defaultdict[str, dict[int, Sample]]] = defaultdict(lambda: defaultdict(dict))
+    for one in times.jobs:
+        if job is None or same_work(one) == same_work(job):
+            for configuration in times.of(one):
+                for trainer, epochs in times.calm(one, configuration).items():
+                    by_examples = cases[same_work(one), trainer][configuration.machine]
+                    if one.examples not in by_examples or epochs.value < by_examples[one.examples].value:
+                        by_examples[one.examples] = epochs
+    return cases
+
+
+def _ratio(cases: _Cases, machine: str, base: str) -> MachineRatio:
+    if machine == base:
+        return MachineRatio(machine, base, Interval(1, 1, 1), ())
+    found, values, draws = [], [], []
+    for (job, trainer), timed in cases.items():
+        if machine in timed and base in timed:
+            mine, other = timed[machine], timed[base]
+            common = mine.keys() & other.keys()
+            n, m = (max(common),) * 2 if common else (max(mine), max(other))
+            log = np.log(n / m)
+            values.append(float(log + np.log(other[m].value / mine[n].value)))
+            draws.append(log + np.log(other[m].draws(seed=0) / mine[n].draws(seed=1)))
+            ratio = intervals.between(float(np.exp(values[-1])), np.exp(draws[-1]))
+            found.append(CaseRatio(job, trainer, ratio, not common))
+    mean = intervals.between(float(np.exp(np.mean(values))), np.exp(np.mean(draws, axis=0))) if found else None
+    return MachineRatio(machine, base, mean, tuple(found))
+
+
+def _several(ranking: Sequence[MachineRatio], times: Timings, job: JobKey | None) -> Iterator[str]:
+    """Yield the answer for two or more machines: the fastest against the base, or the base against the next."""
+    base = ranking[0].base
+    compared = [one for one in ranking if one.ratio and one.machine != base]
+    if not compared:
+        yield f"{_listed([one.machine for one in ranking])} have no case in common, so they cannot be compared."
+        return
+    first = compared[0]
+    assert first.ratio
+    ahead = first if first.ratio.value >= 1 else _turned(first)
+    assert ahead.ratio
+    where = _where(ahead.cases, job)
+    if len(ranking) > 2:
+        beginning = f"Of {len(ranking)} machines, {ahead.machine} is the fastest:"
+        yield f"{beginning} {_times(ahead.ratio)} times as fast as {ahead.base} on {where}."
+    elif ahead.ratio.low > 1:
+        yield f"{ahead.machine} is {_times(ahead.ratio)} times as fast as {ahead.base} on {where}."
+    else:
+        yield f"{ahead.machine} and {ahead.base} are tied: the ratio of their speeds is {_times(ahead.ratio)} on {where}."
+        yield from _exceptions(_turned(ahead), "")
+    yield from _exceptions(ahead, "But " if ahead.ratio.low > 1 else "")
+    by_rate = sum(case.by_rate for case in ahead.cases)
+    if by_rate:
+        these = "All" if by_rate == len(ahead.cases) else f"{by_rate} of them"
+        yield f"{these} are compared by examples per second, because the machines trained on different numbers of examples."
+    apart = [one.machine for one in ranking if not one.ratio]
+    if apart:
+        yield f"{_listed(apart)} ran no case that {base} ran."
+    noisy = {(key[1], key[2]) for key in times.noisy if job is None or same_work(key[1]) == same_work(job)}
+    if noisy:
+        yield f"{counted(len(noisy), 'disturbed case')} {'is' if len(noisy) == 1 else 'are'} left out."
+
+
+def _exceptions(ahead: MachineRatio, beginning: str) -> Iterator[str]:
+    """Yield where the base is the faster one."""
+    found = sorted((case for case in ahead.cases if case.ratio.high < 1), key=lambda case: case.ratio.value)
+    if found:
+        named = [f"{case} ({digits(1 / case.ratio.value)}x)" for case in found[:_LISTED]]
+        if len(found) > _LISTED:
+            named.append(f"{len(found) - _LISTED} more")
+        yield f"{beginning}{ahead.base} is faster on {len(found)} of them: {_listed(named)}."
+
+
+def _alone(answer: Comparison, job: JobKey | None, machine: str | None) -> Iterator[str]:
+    """Yield the answer for one machine: what matrices and the fastest trainer gain over the loop, and where the fastest changes."""
+    times = answer.timings
+    choices = [
+        (one, configuration, calm)
+        for one in times.jobs
+        for configuration in times.of(one)
+        if configuration.machine == machine and job in (None, one) and (calm := times.calm(one, configuration))
+    ]
+    if not choices:
+        return
+    # The first workload with a loop to compare with; of its configurations, the one with the most trainers.
+    one, configuration, calm = max(choices, key=lambda choice: (BASELINE in choice[2] and len(choice[2]) > 1, len(choice[2])))
+    if job is None:
+        workload = next((c[0] for c in choices if BASELINE in c[2] and len(c[2]) > 1), one)
+        one, configuration, calm = max((c for c in choices if c[0] == workload), key=lambda choice: len(choice[2]))
+    several = sum(other.machine == machine for other in times.configurations) > 1
+    yield _gains(one.workload + (f" with {counted(configuration.threads, 'thread')}" if several else ""), calm)
+    crossed = [c for c in answer.crossings if c.wins and c.configuration.machine == machine and (job is None or job.kind == c.kind)]
+    if crossed:
+        yield _crossing(next((c for c in crossed if c.axis == "batch_size"), crossed[0]))
+
+
+def _gains(where: str, timed: Mapping[str, Sample]) -> str:
+    won = winner(timed)
+    over = {name: f"{_times(timed[BASELINE].over(epochs))} times" for name, epochs in timed.items()} if BASELINE in timed else {}
+    first = won.trainer
+    if won.ahead is None:
+        return f"On {where}, {first} takes {duration(timed[first].value)} per epoch."
+    leaders = f"{_listed([first, *won.level])} are tied as the fastest" if won.level else f"{first} is the fastest"
+    if not over or first == BASELINE:
+        return f"On {where}, {leaders}" + (f": {_times(won.ahead)} times as fast as {won.second}." if not won.level else ".")
+    if _STEP not in timed or first == _STEP:
+        return f"On {where}, {leaders}: {over[first]} as fast as {BASELINE}."
+    return f"On {where}, {_STEP} is {over[_STEP]} as fast as {BASELINE}, and {leaders}: {over[first]}."
+
+
+def _crossing(at: Crossing) -> str:
+    moving, fixed = ("mini-batch size", f"{at.fixed:,} hidden units") if at.axis == "batch_size" else (
+        "number of hidden units", f"mini-batches of {at.fixed:,}")  # fmt: skip
+    return f"On the grid with {fixed}, {at.ahead} overtakes {at.behind} at a {moving} {at.about}."
+
+
+def _turned(one: MachineRatio) -> MachineRatio:
+    """Return the same comparison with the machines exchanged."""
+    cases = tuple(CaseRatio(case.job, case.trainer, _inverse(case.ratio), case.by_rate) for case in one.cases)
+    return MachineRatio(one.base, one.machine, _inverse(one.ratio) if one.ratio else None, cases)
+
+
+def _inverse(ratio: Interval) -> Interval:
+    return Interval(1 / ratio.value, 1 / ratio.high, 1 / ratio.low)
+
+
+def _where(cases: Sequence[CaseRatio], job: JobKey | None) -> str:
+    if len(cases) == 1:
+        return f"the one case that both ran, {cases[0]}"
+    return f"the {len(cases)} trainers that both ran on {job.workload}" if job else f"the {len(cases)} cases that both ran"
+
+
+def _times(ratio: Interval) -> str:
+    return f"{digits(ratio.value)} ({digits(ratio.low)} to {digits(ratio.high)})"
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
