@@ -1,12 +1,5 @@
 """results/: the table of machines in README.md, and the page, are those of the committed CSVs."""
 
-import gzip
-import base64
-import re
-
-import pytest
-
-from bench import records
 from results import gallery
 
 
