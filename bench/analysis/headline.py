@@ -150,7 +150,7 @@ def _several(ranking: Sequence[MachineRatio], times: Timings, job: JobKey | None
         yield f"{these} are compared by examples per second, because the machines trained on different numbers of examples."
     apart = [one.machine for one in ranking if not one.ratio]
     if apart:
-        yield f"{_listed(apart)} ran no case that {base} ran."
+        yield f"{_listed(apart)} {'has' if len(apart) == 1 else 'have'} no undisturbed case in common with {base}."
     noisy = {(key[1], key[2]) for key in times.noisy if job is None or same_work(key[1]) == same_work(job)}
     if noisy:
         yield f"{counted(len(noisy), 'disturbed case')} {'is' if len(noisy) == 1 else 'are'} left out."
