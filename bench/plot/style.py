@@ -23,7 +23,7 @@ from bench.text.numbers import counted
 
 _TALLEST = 60_000  # pixels; Agg draws up to 2^16
 _HEADING, _LEGEND = 12, 9  # points
-_HANDLE = 0.65  # inches of a column of the legend that are not its text
+_HANDLE = 0.6  # inches of a column of the legend that are not its text
 _STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
