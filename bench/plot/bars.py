@@ -77,7 +77,7 @@ def _panels(
     every = [bar for _, bars in panels for bar in bars]
     names = {bar.trainer: fitting.wrapped(labels.get(bar.trainer, bar.trainer), _NAME, _SIZE) for bar in every}
     inches = _WIDTH - 0.4 - max(fitting.width(line, _SIZE) for shown in names.values() for line in shown.split("\n"))
-    titles = [fitting.wrapped(style.title(job), inches, _SIZE) for job, _ in panels]
+    titles = [fitting.wrapped(style.title(job), inches, style.TITLE) for job, _ in panels]
     height = max(0.36, 0.12 + 0.17 * max(shown.count("\n") + 1 for shown in names.values()))
     heights = [0.95 + 0.17 * title.count("\n") + height * len(bars) for title, (_, bars) in zip(titles, panels, strict=True)]
     figure = Figure(figsize=(_WIDTH, sum(heights)), layout="constrained")

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations, islice
+from itertools import combinations, count, islice
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench.analysis.crossovers import MOST_PAIRED, Axis, Grid, line_crossings, lines, near
 from bench.analysis.timings import Configuration, JobKey, Timings
@@ -113,7 +113,7 @@ def _draw_panel(axis: Axes, curves: Mapping[str, Curve]) -> None:
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xticks(sizes, fitting.thinned(sizes, 0.9 * _PANEL[0], _SIZE), fontsize=_SIZE)
-    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.xaxis.set_minor_locator(NullLocator())  # sizes between the measured ones mean nothing
     axis.yaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
     axis.yaxis.set_minor_locator(LogLocator(subs=range(2, 10)))
     axis.yaxis.set_minor_formatter(style.PlainLog())
@@ -145,8 +145,7 @@ def _draw_circles(axis: Axes, circles: Sequence[Circle]) -> None:
     for number, (x, y, _) in enumerate(circles, start=1):
         at = [scale * math.log(value) for scale, value in zip(scales, (x, y), strict=True)]
         step = _APART if y < math.prod(axis.get_ylim()) ** 0.5 else -_APART  # towards the middle of the panel
-        free = (i * step for i in range(len(circles)) if all(math.dist((at[0], at[1] + i * step), other) >= _APART for other in placed))
-        up = next(free)
+        up = next(i * step for i in count() if all(math.dist((at[0], at[1] + i * step), other) >= _APART for other in placed))
         placed.append((at[0], at[1] + up))
         axis.annotate(
             str(number), (x, y), xytext=(0, up), textcoords="offset points", ha="center", va="center", fontsize=_SIZE, zorder=5,

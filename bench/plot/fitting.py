@@ -11,7 +11,7 @@ from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
 _POINTS = 72  # per inch
-_BREAKS = re.compile(r"[^\s\-_.,:/]*[\s\-_.,:/]*")  # a line may end after each of these pieces
+_BREAK = re.compile(r"(?<=\s)|(?<=[\-_/:.])(?=[^\W\d])")  # not in 784-30-10, nor in 50,000
 _PAD = 0.2  # inches between a point and its label, and after the label
 
 
@@ -23,7 +23,8 @@ def width(text: str, size: float, *, bold: bool = False) -> float:
 
 
 def wrapped(text: str, inches: float, size: float, *, bold: bool = False) -> str:
-    """Return the text with line breaks, so that no line is wider than that. Lines end after spaces, hyphens, dots and the like.
+    """Return the text with line breaks, so that no line is wider than that. Lines end after spaces, and before a letter after hyphens,
+    dots and the like.
 
     A piece that is too wide by itself is divided anywhere.
     """
@@ -32,7 +33,7 @@ def wrapped(text: str, inches: float, size: float, *, bold: bool = False) -> str
 
 def _lines(text: str, inches: float, size: float, bold: bool) -> Iterator[str]:
     line = ""
-    for piece in _BREAKS.findall(text):
+    for piece in _BREAK.split(text):
         if line and width((line + piece).rstrip(), size, bold=bold) > inches:
             yield line.rstrip()
             line = ""

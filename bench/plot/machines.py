@@ -18,6 +18,7 @@ from bench.text.numbers import duration
 _WIDTH = 8.4  # inches of the figure
 _NAME = 2.6  # inches for the name of a machine; a longer one gets several lines
 _SIZE, _LABEL = 10, 9  # points of names, and of the labels of the fastest trainers
+_TRAINER = 2.0  # inches for the name of a trainer in a label
 
 
 class Point(NamedTuple):
@@ -44,7 +45,8 @@ class Row(NamedTuple):
         """The fastest undisturbed trainer, its epoch, and the configuration if the machine has several."""
         for trainer, (_, epoch, configuration) in self.points.items():
             if epoch.value == self.fastest:
-                return f"{trainer} {duration(epoch.value)}{configuration.label.removeprefix(configuration.machine)}"
+                name = fitting.cropped(trainer, _TRAINER, 1, _LABEL, bold=True)
+                return f"{name} {duration(epoch.value)}{configuration.label.removeprefix(configuration.machine)}"
         return ""
 
 
@@ -54,7 +56,7 @@ def draw(times: Timings, jobs: Sequence[JobKey]) -> Figure:
     every = [row for rows in panels.values() for row in rows]
     names = {row.machine: fitting.wrapped(row.machine, _NAME, _SIZE) for row in every}
     inches = _WIDTH - 0.4 - max(fitting.width(line, _SIZE) for name in names.values() for line in name.split("\n"))
-    titles = {job: fitting.wrapped(job.title, inches, _SIZE) for job in jobs}
+    titles = {job: fitting.wrapped(job.title, inches, style.TITLE) for job in jobs}
     height = max(0.45, 0.12 + 0.17 * max(name.count("\n") + 1 for name in names.values()))
     heights = [1.1 + 0.17 * titles[job].count("\n") + height * len(rows) for job, rows in panels.items()]
     figure = Figure(figsize=(_WIDTH, sum(heights)), layout="constrained")

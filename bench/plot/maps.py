@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import ChainMap, Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
+from itertools import product
 from typing import NamedTuple
 
 import matplotlib as mpl
@@ -25,7 +26,7 @@ _WIDTH, _NARROW = 10.5, 6.0  # inches of the figure; of one that has a single pa
 _ROW, _MARGIN = 0.64, 0.95  # inches of a row of cells, and beside the cells of a panel
 _BESIDE = 6  # batch sizes; with more, the two panels of a map are one above the other
 _NARROW_CELL = 0.8  # inches; a narrower cell gets a smaller font
-_SIZE, _SMALL, _TITLE = 9, 7, 10.5  # points of the texts of cells, and of the titles of panels
+_SIZE, _SMALL = 9, 7  # points of the texts of cells
 _NAME_LINES = 3  # of the name of a trainer in a cell
 
 Cell = Mapping[str, Sample]  # trainer -> epochs
@@ -118,7 +119,7 @@ def draw(maps: Sequence[Map], between: tuple[str, str] | None) -> Figure:
     rows = [(one, line) for one, row in zip(maps, panels, strict=True) for line in ([[panel] for panel in row] if below else [row])]
     width = _WIDTH if below or columns > 1 else _NARROW
     inches = width / columns - _MARGIN
-    titles = [[fitting.wrapped(panel.title, inches, _TITLE) for panel in line] for _, line in rows]
+    titles = [[fitting.wrapped(panel.title, inches, style.TITLE) for panel in line] for _, line in rows]
     lines = [max(title.count("\n") for title in row) for row in titles]
     heights = [0.8 + 0.18 * more + _ROW * len(one.widths) for more, (one, _) in zip(lines, rows, strict=True)]
     figure = Figure(figsize=(width, sum(heights)), layout="constrained")
@@ -136,7 +137,7 @@ def draw(maps: Sequence[Map], between: tuple[str, str] | None) -> Figure:
 
 def _label(axis: Axes, one: Map, title: str) -> None:
     """Write everything around the cells of a panel."""
-    axis.set_title(title, fontsize=_TITLE)
+    axis.set_title(title)
     axis.set_xlim(-0.5, len(one.sizes) - 0.5)
     axis.set_ylim(-0.5, len(one.widths) - 0.5)
     axis.set_xticks(range(len(one.sizes)), [f"{size:,}" for size in one.sizes])
@@ -168,19 +169,18 @@ def _fastest(one: Map) -> Panel:
 def _compared(one: Map, slower: Side, faster: Side) -> list[Panel]:
     """Return the panel of the speedup of a side over the other; an empty list if no cell has both."""
     speedup = np.full((len(one.widths), len(one.sizes)), np.nan)
-    missing: dict[tuple[int, int], str] = {}
+    without = dict.fromkeys(product(range(len(one.sizes)), range(len(one.widths))), "-")  # text of a cell without a value
     for key, (x, y) in one.spots.items():
         speedup[y, x] = slower.epoch(one.cells[key]) / faster.epoch(one.cells[key])
-        if np.isnan(speedup[y, x]):
-            timed = all(set(side.trainers) & set(one.timed[key]) for side in (slower, faster))
-            missing[x, y] = "disturbed" if timed else "-"
+        if all(set(side.trainers) & set(one.timed[key]) for side in (slower, faster)):
+            without[x, y] = "disturbed"
     known = speedup[np.isfinite(speedup)]
     if not known.size:
         return []
     # Between cells without a value, nothing is known about where a line runs.
     lines = [line for line in _LINES if known.size == speedup.size and known.min() < line.level < known.max()]
     notes = [f"{line.style} line: {line.level:g}x" for line in lines]
-    notes += ["-: not timed"] if "-" in missing.values() else []
+    notes += ["-: not timed"] if "-" in without.values() else []
 
     def fill(axis: Axes, inches: float) -> None:
         ends = 1.4 * math.log10(max(10.0, known.max(), 1 / known.min()))  # avoids the darkest shades, because the lines are black
@@ -194,7 +194,7 @@ def _compared(one: Map, slower: Side, faster: Side) -> list[Panel]:
             red, green, blue, _ = shades.to_rgba(np.log10(speedup))[y, x]
             shade = mpl.colors.to_hex((red, green, blue)) if np.isfinite(times) else "#ffffff"
             axis.annotate(
-                f"{digits(times)}x" if np.isfinite(times) else missing[x, y], (x, y), ha="center", va="center", fontweight="bold",
+                f"{digits(times)}x" if np.isfinite(times) else without[x, y], (x, y), ha="center", va="center", fontweight="bold",
                 fontsize=_SIZE if inches > _NARROW_CELL else _SMALL, color=style.ink(shade),
                 bbox={"fc": shade, "ec": "none", "pad": 1.5},  # a line must not cross the number
             )  # fmt: skip

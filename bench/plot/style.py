@@ -22,13 +22,14 @@ from bench.plot.palette import colour, contrast, marker
 from bench.text.numbers import counted
 
 _TALLEST = 60_000  # pixels; Agg draws up to 2^16
+TITLE = 10.5  # points of the title of a panel
 _HEADING, _LEGEND = 12, 9  # points
 _HANDLE = 0.6  # inches of a column of the legend that are not its text
 _STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.titlesize": 10.5,
+    "axes.titlesize": TITLE,
     "axes.titlelocation": "left",
     "text.parse_math": False,  # a name that begins with a dollar sign is not a formula
     "svg.hashsalt": "epochbench",  # the same rows give the same file
