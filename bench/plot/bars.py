@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bench.analysis.timings import BASELINE, JobKey, ladder
 from bench.plot import fitting, style
@@ -91,16 +90,10 @@ def _panels(
         axis.set_title(title)
         for position, bar in enumerate(bars):
             axis.annotate(bar.label, (bar.end, position), xytext=(9, 0), textcoords="offset points", va="center", fontweight="bold")
-        axis.set_xscale("log")
-        axis.set_xlim(low, high)
+        style.log_axis(axis, low, high)
         axis.set_ylim(len(bars) - 0.4, -0.6)
         axis.set_yticks(range(len(bars)), [names[bar.trainer] for bar in bars])
-        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 1000 else (1,)))
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        axis.xaxis.set_minor_formatter(NullFormatter())
-        axis.tick_params(labelbottom=True)  # a reader of one panel should not have to look for the last one
         axis.grid(axis="x", color="#e4e4e4")
-        axis.set_axisbelow(True)
     return figure, [(axis, *panel) for axis, panel in zip(axes, panels, strict=True)]
 
 

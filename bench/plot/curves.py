@@ -134,8 +134,9 @@ def _circles(curves: Mapping[str, Curve]) -> list[Circle]:
 
 
 def _listed(circles: Sequence[Circle]) -> str:
-    """Return a line for each circle, below one another, that fit below a panel."""
-    return "".join("\n" + fitting.wrapped(f"{number}: {circle.text}", _PANEL[0], _SIZE) for number, circle in enumerate(circles, start=1))
+    """Return a line for each circle, to write below a panel. Each begins with a line break."""
+    lines = (fitting.wrapped(f"{number}: {circle.text}", _PANEL[0] - 0.2, _SIZE) for number, circle in enumerate(circles, start=1))
+    return "".join("\n" + line.replace("\n", "\n    ") for line in lines)
 
 
 def _draw_circles(axis: Axes, circles: Sequence[Circle]) -> None:

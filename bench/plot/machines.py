@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from bench.analysis.timings import Configuration, JobKey, Timings, ladder
 from bench.plot import fitting, style
@@ -62,15 +61,16 @@ def draw(times: Timings, jobs: Sequence[JobKey]) -> Figure:
     figure = Figure(figsize=(_WIDTH, sum(heights)), layout="constrained")
     style.heading(figure, "Time per training epoch, by machine")
     axes = figure.subplots(len(jobs), 1, squeeze=False, height_ratios=heights, sharex=True)[:, 0]
-    for axis, (job, rows) in zip(axes, panels.items(), strict=True):
-        _draw_panel(axis, rows)
-        axis.set_title(titles[job])
-        axis.set_yticks(range(len(rows)), [names[row.machine] for row in rows])
     epochs = [point.epoch for row in every for point in row.points.values()]
     low, high = min(epoch.low for epoch in epochs), max(epoch.high for epoch in epochs)
     margin = max(high / low, 2.0) ** 0.05
     ends = ((row.fastest, row.label) for row in every if row.label)
-    axes[0].set_xlim(low / margin, max(high * margin, fitting.right_end(low / margin, ends, inches, _LABEL)))  # all panels share this axis
+    end = max(high * margin, fitting.right_end(low / margin, ends, inches, _LABEL))
+    for axis, (job, rows) in zip(axes, panels.items(), strict=True):
+        _draw_panel(axis, rows)
+        style.log_axis(axis, low / margin, end)
+        axis.set_title(titles[job])
+        axis.set_yticks(range(len(rows)), [names[row.machine] for row in rows])
     marks = {label: mark for axis in axes for mark, label in zip(*axis.get_legend_handles_labels(), strict=True)}
     disturbed = any(point.disturbed for row in every for point in row.points.values())
     style.legend(figure, {trainer: marks[trainer] for trainer in ladder(marks)}, disturbed=disturbed)
@@ -98,12 +98,6 @@ def _draw_panel(axis: Axes, rows: Sequence[Row]) -> None:
                 axis.plot(value, line, **style.hollow(trainer), ms=8, mew=1.5, zorder=3)
         if row.label:
             axis.annotate(row.label, (row.fastest, line), xytext=(-6, 8), textcoords="offset points", fontsize=_LABEL, fontweight="bold")
-    axis.set_xscale("log")
     axis.set_ylim(len(rows) - 0.5, -0.85)
-    axis.xaxis.set_major_locator(LogLocator())
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.tick_params(labelbottom=True)  # a reader of one panel should not have to look for the last one
     axis.set_xlabel("seconds (log), median and 95 % interval")
     axis.grid(axis="both", color="#e4e4e4")
-    axis.set_axisbelow(True)

@@ -28,6 +28,7 @@ _BESIDE = 6  # batch sizes; with more, the two panels of a map are one above the
 _NARROW_CELL = 0.8  # inches; a narrower cell gets a smaller font
 _SIZE, _SMALL = 9, 7  # points of the texts of cells
 _NAME_LINES = 3  # of the name of a trainer in a cell
+_STAR = "*: a disturbed trainer is left out"
 
 Cell = Mapping[str, Sample]  # trainer -> epochs
 
@@ -71,9 +72,9 @@ class Map(NamedTuple):
         """The position (x, y) of each cell in a panel."""
         return {(width, size): (self.sizes.index(size), self.widths.index(width)) for width, size in self.cells}
 
-    def incomplete(self, cell: tuple[int, int]) -> bool:
-        """Return whether a trainer of the cell was disturbed."""
-        return len(self.timed[cell]) > len(self.cells[cell])
+    def disturbed(self, cell: tuple[int, int]) -> set[str]:
+        """Return the trainers of the cell that were disturbed."""
+        return set(self.timed[cell]) - set(self.cells[cell])
 
 
 class Side(NamedTuple):
@@ -159,28 +160,32 @@ def _fastest(one: Map) -> Panel:
             size = _SIZE if inches > _NARROW_CELL else _SMALL
             name = fitting.cropped(won.trainer if won else "disturbed", inches - 0.1, _NAME_LINES, size, bold=True)
             lead = "tied" if won and won.level else f"{digits(won.ahead.value)}x" if won and won.ahead else ""
-            text = "\n".join(filter(None, [name, lead])) + (" *" if won and one.incomplete(key) else "")
+            text = "\n".join(filter(None, [name, lead])) + (" *" if won and one.disturbed(key) else "")
             axis.annotate(text, (x, y), ha="center", va="center", fontweight="bold", fontsize=size, color=style.ink(shade))
 
-    note = "\n*: a disturbed trainer is left out" if any(one.cells[key] and one.incomplete(key) for key in one.cells) else ""
-    return Panel(f"{one.label}\nfastest trainer, and its speedup over the second{note}", fill)
+    notes = [one.label, "fastest trainer, and its speedup over the second"]
+    notes += [_STAR] if any(cell and one.disturbed(key) for key, cell in one.cells.items()) else []
+    return Panel("\n".join(notes), fill)
 
 
 def _compared(one: Map, slower: Side, faster: Side) -> list[Panel]:
     """Return the panel of the speedup of a side over the other; an empty list if no cell has both."""
     speedup = np.full((len(one.widths), len(one.sizes)), np.nan)
-    without = dict.fromkeys(product(range(len(one.sizes)), range(len(one.widths))), "-")  # text of a cell without a value
+    texts = dict.fromkeys(product(range(len(one.sizes)), range(len(one.widths))), "-")
     for key, (x, y) in one.spots.items():
-        speedup[y, x] = slower.epoch(one.cells[key]) / faster.epoch(one.cells[key])
-        if all(set(side.trainers) & set(one.timed[key]) for side in (slower, faster)):
-            without[x, y] = "disturbed"
+        times = speedup[y, x] = slower.epoch(one.cells[key]) / faster.epoch(one.cells[key])
+        if np.isfinite(times):
+            texts[x, y] = f"{digits(times)}x" + (" *" if one.disturbed(key) & {*slower.trainers, *faster.trainers} else "")
+        elif all(set(side.trainers) & set(one.timed[key]) for side in (slower, faster)):
+            texts[x, y] = "disturbed"
     known = speedup[np.isfinite(speedup)]
     if not known.size:
         return []
     # Between cells without a value, nothing is known about where a line runs.
     lines = [line for line in _LINES if known.size == speedup.size and known.min() < line.level < known.max()]
     notes = [f"{line.style} line: {line.level:g}x" for line in lines]
-    notes += ["-: not timed"] if "-" in without.values() else []
+    notes += ["-: not timed"] if "-" in texts.values() else []
+    notes += [_STAR] if any(text.endswith("*") for text in texts.values()) else []
 
     def fill(axis: Axes, inches: float) -> None:
         ends = 1.4 * math.log10(max(10.0, known.max(), 1 / known.min()))  # avoids the darkest shades, because the lines are black
@@ -190,13 +195,12 @@ def _compared(one: Map, slower: Side, faster: Side) -> list[Panel]:
                 *(np.array([-0.5, *range(n), n - 0.5]) for n in (len(one.sizes), len(one.widths))),
                 np.pad(np.log10(speedup), 1, mode="edge"), levels=[math.log10(level)], colors="black", linestyles=dashes, linewidths=2.5,
             )  # fmt: skip
-        for (y, x), times in np.ndenumerate(speedup):
+        for (x, y), text in texts.items():
             red, green, blue, _ = shades.to_rgba(np.log10(speedup))[y, x]
-            shade = mpl.colors.to_hex((red, green, blue)) if np.isfinite(times) else "#ffffff"
+            shade = mpl.colors.to_hex((red, green, blue)) if np.isfinite(speedup[y, x]) else "#ffffff"
             axis.annotate(
-                f"{digits(times)}x" if np.isfinite(times) else without[x, y], (x, y), ha="center", va="center", fontweight="bold",
-                fontsize=_SIZE if inches > _NARROW_CELL else _SMALL, color=style.ink(shade),
-                bbox={"fc": shade, "ec": "none", "pad": 1.5},  # a line must not cross the number
+                text, (x, y), ha="center", va="center", fontweight="bold", fontsize=_SIZE if inches > _NARROW_CELL else _SMALL,
+                color=style.ink(shade), bbox={"fc": shade, "ec": "none", "pad": 1.5},  # a line must not cross the number
             )  # fmt: skip
 
     return [Panel("; ".join([f"{faster.name} over {slower.name}", *notes]), fill)]
@@ -205,15 +209,16 @@ def _compared(one: Map, slower: Side, faster: Side) -> list[Panel]:
 def _contrast(maps: Sequence[Map]) -> tuple[Side, Side] | None:
     """Return the sides to compare; None if there is only one trainer.
 
-    If all maps have trainers on both devices: the CPU and the GPU. Otherwise two trainers: of those in the most cells, the first of the
-    ladder, and the one that is the fastest in most cells.
+    Only trainers with an undisturbed epoch count. If all maps have trainers on both devices: the CPU and the GPU. Otherwise two trainers:
+    of those in the most cells, the first of the ladder, and the one that is the fastest in most cells.
     """
     cells = [cell for one in maps for cell in one.cells.values()]
-    if all({"cpu", "gpu"} <= set(one.devices.values()) for one in maps):
+    calm = {name for cell in cells for name in cell}
+    if all({"cpu", "gpu"} <= {one.devices[name] for cell in one.cells.values() for name in cell} for one in maps):
         devices = ChainMap(*(dict(one.devices) for one in maps))
         cpu, gpu = ([name for name, device in devices.items() if device == kind] for kind in ("cpu", "gpu"))
         return Side("best CPU", cpu), Side("best GPU", gpu)
-    timed = Counter(name for one in maps for names in one.timed.values() for name in names)
+    timed = Counter(name for one in maps for names in one.timed.values() for name in names if name in calm)
     if len(timed) < 2:
         return None
     often = [name for name in timed if timed[name] == max(timed.values())]

@@ -11,9 +11,10 @@ from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogFormatter
+from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, NullFormatter
 
 from bench.analysis.timings import JobKey
 from bench.machine.accelerators import SOFTWARE
@@ -119,6 +120,17 @@ def save(figures: Iterable[tuple[str, Figure]], directory: Path) -> list[Path]:
                 files[-1].unlink(missing_ok=True)
                 raise
     return sorted(files, key=lambda file: file.suffix)
+
+
+def log_axis(axis: Axes, low: float, high: float) -> None:
+    """Draw the x axis from low to high on a log scale, with plain numbers under this panel, also if panels share the axis."""
+    axis.set_xscale("log")
+    axis.set_xlim(low, high)
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 1000 else (1,)))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.tick_params(labelbottom=True)  # a reader of one panel should not have to look for the last one
+    axis.set_axisbelow(True)
 
 
 class PlainLog(LogFormatter):
