@@ -14,7 +14,8 @@ class Style(NamedTuple):
 
 # A program chose these colours: as far apart as possible in OKLab (B. Ottosson, 2020), neighbours of the ladder most, also for readers who
 # see no red or no green (simulation of G. Machado, M. Oliveira and L. Fernandes, 2009). The hues are near those of Okabe and Ito, and of
-# P. Tol. Each colour has a contrast of 3 against BACKGROUNDS, so the colours are alike in grey, and the markers differ too.
+# P. Tol. Each colour has a contrast of 3 against white, and against #16181c, the dark background of the page. So the colours are alike in
+# grey, and the markers differ too. tests/bench/plot/test_palette.py states the least distances.
 # Keyed by name, so that a trainer keeps its style when another one is added.
 STYLES = {
     "loop": Style("#0068B4", "o"),
@@ -38,8 +39,6 @@ STYLES = {
     "mlx": Style("#FF595C", (6, 1, 0)),
 }
 
-
-BACKGROUNDS = ("#ffffff", "#16181c")  # of charts and of the page, and of the page in dark mode
 
 # The parts of an epoch, in the order of breakdown.PARTS. The two that no program avoids are blue.
 PART_COLOURS = ("#0072B2", "#56B4E9", "#E69F00", "#CFCFCF")
