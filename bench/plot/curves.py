@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from bench.analysis.crossovers import MOST_PAIRED, Axis, Grid, line_crossings, lines, near
-from bench.analysis.timings import Configuration, JobKey, Timings
+from bench.analysis.timings import Configuration, JobKey, Timings, ladder
 from bench.plot import fitting, style
 
 _COLUMNS, _WIDTH = 3, 10  # panels in a row; inches of the figure, for a PNG of 1,600 pixels
@@ -101,7 +101,7 @@ def _draw(varied: Axis, panels: Mapping[int, Mapping[str, Curve]], subtitle: str
         axis.set_ylabel("examples per second (log)")
     marks = {name: mark for axis in figure.axes for mark, name in zip(*axis.get_legend_handles_labels(), strict=True)}
     disturbed = any(curve.disturbed.any() for curves in panels.values() for curve in curves.values())
-    style.legend(figure, marks, disturbed=disturbed)
+    style.legend(figure, {trainer: marks[trainer] for trainer in ladder(marks)}, disturbed=disturbed)
     return figure
 
 
