@@ -69,11 +69,12 @@ def figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         mine = rows[~shared & (rows["kind"] == "timing") & (rows["ranks"] == configuration.ranks) & rows["run_id"].isin(configuration.runs)]
         subtitle = style.subtitle(mine) + (f" · {configuration.label}" if len(times.configurations) > 1 else "")
         named = {job: timed[configuration] for job in times.jobs if job.width is None and configuration in (timed := times.of(job))}
+        disturbed = {(job, trainer) for whose, job, trainer in times.noisy if whose is configuration}
         labels = {trainer: labelled(trainer, row) for (whose, _, trainer), row in times.rows.items() if whose is configuration}
         if any(BASELINE in timed and len(timed) > 1 for timed in named.values()):
-            yield "speedup", bars.speedup(named, subtitle, labels)
+            yield "speedup", bars.speedup(named, subtitle, labels, disturbed)
         if named:
-            yield "epoch-time", bars.epoch_time(named, subtitle, labels)
+            yield "epoch-time", bars.epoch_time(named, subtitle, labels, disturbed)
         limited = mine[mine["workload"].isin([job.workload for job in named]) & (mine[_LIMITS] > 0).all(axis=1)]
         if not limited.empty:
             yield "roofline", roofline.draw(times, configuration, limited, subtitle)
