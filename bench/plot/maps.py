@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from bench.analysis.compare import winner
 from bench.analysis.crossovers import grids
 from bench.analysis.timings import Timings, ladder
+from bench.analysis.winners import winner
 from bench.plot import fitting, style
 from bench.plot.palette import colour
 from bench.stats.intervals import Sample
