@@ -135,10 +135,15 @@ def draw_history(answer: History, directory: Path) -> list[Path]:
         return style.save([("history", history.draw(answer))], directory)
 
 
-def draw_ratios(duel: Duel, taken: Sequence[Pair], ratio: intervals.Interval, stem: Path) -> list[Path]:
-    """Draw the ratio a / b of each pair of a duel, and the overall ratio, as stem.png and stem.svg. Return the files."""
+def draw_ratios(
+    duel: Duel, stages: Mapping[str, Sequence[Pair]], ratio: intervals.Interval, stem: Path, *, margin: float | None = None
+) -> list[Path]:
+    """Draw the ratio a / b of each pair of a duel, and the overall ratio, as stem.png and stem.svg. Return the files.
+
+    stages, margin  as for `pair_ratios.draw`
+    """
     with style.in_use():
-        return style.save([(stem.name, pair_ratios.draw(duel, taken, ratio))], stem.parent)
+        return style.save([(stem.name, pair_ratios.draw(duel, stages, ratio, margin))], stem.parent)
 
 
 def draw_bisection(answer: Bisection, stem: Path) -> list[Path]:
