@@ -22,6 +22,7 @@ from bench.machine.accelerators import labelled
 from bench.machine.identity import slug
 from bench.plot import along_commits, anatomy, bars, curves, history, learning, machines, maps, pair_ratios, roofline, scaling, style
 from bench.stats import intervals
+from bench.system import git
 from impls.errors import unknown
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def draw_history(answer: History, directory: Path) -> list[Path]:
     """Draw the epoch times of a `compare --over-time` as history.png and history.svg in the directory. Return the files."""
     records.check_writable(directory, option="-o")
     with style.in_use():
-        return style.save([("history", history.draw(answer))], directory)
+        return style.save([("history", history.draw(answer, git.own_subjects(answer.hashes)))], directory)
 
 
 def draw_ratios(

@@ -28,9 +28,10 @@ def wrapped(text: str, inches: float, *, size: float = 10, weight: str = "normal
     return text
 
 
-def lines_of(texts: list[str]) -> int:
-    """Return the number of lines of the longest text."""
-    return max((text.count("\n") + 1 for text in texts), default=1)
+def shortened(text: str, inches: float, *, size: float = 10, weight: str = "normal") -> str:
+    """Return the first line of the wrapped text, with an ellipsis if that is not all of it."""
+    first, *more = wrapped(text, inches, size=size, weight=weight).splitlines() or [""]
+    return f"{first}…" if more else first
 
 
 def headline(figure: Figure, text: str) -> None:

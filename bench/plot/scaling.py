@@ -47,9 +47,8 @@ def draw(times: Timings, subtitle: str) -> Figure:
     lines = list(_lines(times))
     names = [wrapped(f"{line.name}, {line.kind}", _NAME_INCHES) for line in lines]
     styles = {name: numbered(position) for position, name in enumerate(dict.fromkeys(line.name for line in lines))}
-    figure = Figure(
-        figsize=(11.5, max(4.6, 1.6 + 0.22 * lines_of(["\n".join(names)]))), layout="constrained"
-    )  # the legend needs the height
+    legend = 1.6 + 0.22 * sum(name.count("\n") + 1 for name in names)
+    figure = Figure(figsize=(11.5, max(4.6, legend)), layout="constrained")
     headline(figure, f"Scaling over ranks: speedup and efficiency\n{subtitle}")
     speed, efficiency = figure.subplots(1, 2)
     sizes = sorted({configuration.ranks for configuration in times.configurations})
