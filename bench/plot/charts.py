@@ -78,10 +78,10 @@ def figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         limited = mine[mine["workload"].isin([job.workload for job in named]) & (mine[_LIMITS] > 0).all(axis=1)]
         if not limited.empty:
             yield "roofline", roofline.draw(times, configuration, limited, subtitle)
-        _, parts = breakdowns(mine)
+        divided, parts = breakdowns(mine)
         by_job = {job: of for (_, job), of in parts.items() if job.width is None or len(parts) <= _MOST_JOBS}
         if by_job:
-            yield "anatomy", anatomy.draw(by_job, subtitle)
+            yield "anatomy", anatomy.draw(by_job, subtitle, {(job, trainer) for _, job, trainer in divided.noisy})
         for (whose, _), grid in all_grids.items():
             if whose == configuration:
                 yield from curves.throughputs(times, configuration, grid, subtitle)
@@ -124,9 +124,10 @@ def draw_anatomy(answer: Anatomy, directory: Path) -> list[Path]:
         job, parts = next(iter(jobs.items()))
         subtitle = style.subtitle(pd.DataFrame([answer.timings.rows[configuration, job, next(iter(parts))]]))
         name = slug(f"anatomy {configuration.label} {dataset} {dtype}") if len(groups) > 1 else "anatomy"
-        drawn.append((name, jobs, subtitle + (f" · {configuration.label}" if len(groups) > 1 else "")))
+        noisy = {(job, trainer) for whose, job, trainer in answer.timings.noisy if whose is configuration}
+        drawn.append((name, jobs, subtitle + (f" · {configuration.label}" if len(groups) > 1 else ""), noisy))
     with style.in_use():
-        return style.save([(name, anatomy.draw(jobs, subtitle)) for name, jobs, subtitle in drawn], directory)
+        return style.save([(name, anatomy.draw(jobs, subtitle, noisy)) for name, jobs, subtitle, noisy in drawn], directory)
 
 
 def draw_history(answer: History, directory: Path) -> list[Path]:
