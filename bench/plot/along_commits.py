@@ -67,7 +67,7 @@ def draw(
     for step in steps:
         axis.axhspan(places[step.after] - 0.5, places[step.after] + 0.5, color=_shade(step), alpha=0.15, lw=0)
     commit_rows.draw(axis, rows)
-    axis.set_xlabel(f"epoch time of {trainer} over that at {commits[0].short[:7]}; further to the right: slower")
+    axis.set_xlabel(f"epoch time over that at {commits[0].short[:7]}; further to the right: slower")
     return figure
 
 
@@ -92,8 +92,8 @@ def _rows(
 
 
 def _note(step: Step) -> str:
-    more = step.after - step.before - 1
-    return f"{step.ratio - 1:+.1%}" + (f", here or in {counted(more, 'commit')} before" if more else "")
+    several = step.after - step.before
+    return f"{step.ratio - 1:+.1%}" + (f", in one of {counted(several, 'commit')}" if several > 1 else "")
 
 
 def _shade(step: Step) -> str:

@@ -18,6 +18,7 @@ _COLUMNS = 2  # of a legend
 _LEGEND_INCHES = commit_rows.WIDTH / _COLUMNS - 0.9
 _TITLE_SIZE, _LEGEND_SIZE = 10.5, 9
 _LINE = 0.19  # inches of a line of the legend
+_SPREAD = 0.8  # of a row, over which the trainers are drawn beside each other
 
 Place = tuple[str, str]  # of a commit in the order of time: its start and hash
 
@@ -41,18 +42,18 @@ def draw(answer: History, subjects: Mapping[str, str]) -> Figure:
 def _draw_panel(part: SubFigure, courses: Sequence[Course], rows: Sequence[Row], places: Mapping[Place, int]) -> None:
     axis = part.subplots()
     axis.axvline(1, color="#8c8c8c", lw=1.2, ls="--")
-    for course in courses:
+    for course, beside in zip(courses, np.linspace(-_SPREAD / 2, _SPREAD / 2, len(courses) + 2)[1:-1], strict=True):
         look, references = style.trainer_style(course.trainer), _references(course)
         for number, reference in references.items():
             points = [point for point in course.points if point.environment == number]
-            y = np.array([places[_place(point)] for point in points])
+            y = beside + np.array([places[_place(point)] for point in points])
             value, low, high = np.array([point.epoch for point in points]).T / reference
             axis.errorbar(value, y, xerr=(value - low, high - value), **look, capsize=3, lw=1.5)
             noisy = np.array([point.disturbed for point in points])
             disturbed.draw_hollow(axis, value[noisy], y[noisy], **look)
         changed = [point for point in course.points if point.change]
         circled = [point.epoch.value / references[point.environment] for point in changed]
-        axis.plot(circled, [places[_place(point)] for point in changed], "o", ms=15, mfc="none", mec="black", mew=1.5, zorder=5)
+        axis.plot(circled, [beside + places[_place(point)] for point in changed], "o", ms=15, mfc="none", mec="black", mew=1.5, zorder=5)
     commit_rows.draw(axis, rows)
     axis.set_xlabel("epoch time over that at the first commit")
     part.legend(handles=_legend(courses), frameon=False, loc="outside lower left", ncols=_COLUMNS, fontsize=_LEGEND_SIZE)

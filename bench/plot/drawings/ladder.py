@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ from bench.text.numbers import digits, duration
 WORKLOAD = "nielsen"
 GPU, CPU = "intel-xeon-16-core-nvidia-h200", "amd-epyc-zen5-2-core"  # folders of results/
 _PAPER, _INK = "#0d1117", "#e6edf3"  # GitHub's, for readers who prefer a dark page
-_DARK = {
+_DARK: Any = {
     **dict.fromkeys(("figure.facecolor", "axes.facecolor"), _PAPER),
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.titlecolor", "axes.edgecolor", "xtick.color", "ytick.color"), _INK),
 }
