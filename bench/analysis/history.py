@@ -60,6 +60,9 @@ class Mark:
 class Point:
     """A trainer's epoch time at a commit, over all runs of that commit in one environment.
 
+    epoch        of the undisturbed runs; of all runs if every run was disturbed
+    disturbed    whether every run was
+    runs         number of all runs
     change       speedup over the level before, if a new level begins here; a level is all undisturbed runs of an environment between
                  two change points
     environment  number of the environment: points with the same number are compared
@@ -69,6 +72,7 @@ class Point:
     commit: str
     started_at: str
     epoch: Interval
+    disturbed: bool
     runs: int
     change: Interval | None
     environment: int
@@ -96,6 +100,11 @@ class History:
 
     courses: list[Course]
     disturbed: list[Disturbance]
+
+    @property
+    def hashes(self) -> set[str]:
+        """The commits of all points; one with changed files counts as its commit."""
+        return {point.commit.partition(" ")[0] for course in self.courses for point in course.points}
 
     def text(self) -> str:
         """Return the tables as text for a terminal."""
@@ -223,7 +232,8 @@ def _points(samples: Sequence[_Runs]) -> tuple[Point, ...]:
         Point(
             sample.commit,
             sample.started_at,
-            Sample(sample.seconds).interval(),
+            Sample(sample.calm or sample.seconds).interval(),
+            not sample.calm,
             len(sample.seconds),
             changes.get(at),
             numbers[at],
@@ -238,6 +248,8 @@ def _changes(runs: Mapping[int, list[RoundSeconds]]) -> dict[int, Interval]:
 
     runs  the undisturbed runs of the points in one environment, by the number of the point, ascending
     """
+    if not runs:
+        return {}
     points = list(runs)
     starts = change_points([[math.log(np.median(seconds)) for seconds in runs[at]] for at in points])
     levels = [Sample([seconds for at in points[first:last] for seconds in runs[at]]) for first, last in pairwise([0, *starts, len(points)])]
