@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from bench.paired.revisions import Commit
 from bench.plot import commit_rows, style
 from bench.plot.commit_rows import Row
-from bench.plot.fitted import headline
 from bench.plot.palette import colour
 from bench.stats.intervals import Interval
 from bench.text.numbers import counted
@@ -47,8 +46,8 @@ def draw(
     """
     likely = {number: probability for number, probability in (odds or {}).items() if probability >= _LIKELY}
     rows, places = _rows(commits, sorted({0, *ratios, *skipped, *likely, *(step.after for step in steps)}), steps, skipped)
-    figure = Figure(figsize=(commit_rows.WIDTH, 1.4 + commit_rows.height(len(rows))), layout="constrained")
-    headline(figure, title)
+    figure = Figure(figsize=(commit_rows.WIDTH, 0.9 + commit_rows.height(len(rows))), layout="constrained")
+    style.heading(figure, title)
     axis = figure.subplots()
     axis.axvline(1, color="#8c8c8c", lw=1.2, ls="--")
     for number, probability in likely.items():

@@ -11,8 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bench.analysis.timings import JobKey
 from bench.anatomy.breakdown import PARTS, Breakdown
-from bench.plot import disturbed, style
-from bench.plot.fitted import headline, wrapped
+from bench.plot import fitting, style
 from bench.plot.palette import PART_COLOURS
 from bench.text.numbers import duration
 
@@ -32,11 +31,11 @@ _BAR, _LINE = 0.36, 0.18  # inches between two bars, and of a line of a name
 def draw(jobs: Mapping[JobKey, Mapping[str, Breakdown]], subtitle: str, noisy: Collection[tuple[JobKey, str]]) -> Figure:
     """Draw a row of two panels for each job: the bars in seconds, and each bar as 100 %. noisy: job and trainer of disturbed cases"""
     names = {job: [_name(trainer, one, noisy=(job, trainer) in noisy) for trainer, one in of.items()] for job, of in jobs.items()}
-    titles = {job: wrapped(style.title(job), _TITLE_INCHES, size=10.5) for job in jobs}
+    titles = {job: fitting.wrapped(style.title(job), _TITLE_INCHES, style.TITLE) for job in jobs}
     heights = [0.9 + 0.2 * titles[job].count("\n") + len(each) * max(_BAR, *(_LINE * (name.count("\n") + 1) for name in each))
                for job, each in names.items()]  # fmt: skip
-    figure = Figure(figsize=(10.5, 1.5 + sum(heights)), layout="constrained")
-    headline(figure, f"Where an epoch's time goes\n{subtitle}")
+    figure = Figure(figsize=(10.5, 1.0 + sum(heights)), layout="constrained")
+    style.heading(figure, "Where an epoch's time goes", subtitle)
     rows = figure.subplots(len(jobs), 2, squeeze=False, height_ratios=heights)
     for (job, trainers), (seconds, percent) in zip(jobs.items(), rows, strict=True):
         _bars(seconds, trainers, percent=False)
@@ -67,7 +66,7 @@ def draw(jobs: Mapping[JobKey, Mapping[str, Breakdown]], subtitle: str, noisy: C
 
 def _name(trainer: str, one: Breakdown, *, noisy: bool) -> str:
     marks = f"{'' if one.holds else ' *'}{' +' if one.overlaps else ''}"
-    return wrapped(f"{trainer}{marks}{disturbed.NAMED if noisy else ''}", _NAME_INCHES)
+    return fitting.wrapped(f"{trainer}{marks}{style.DISTURBED if noisy else ''}", _NAME_INCHES, style.TEXT)
 
 
 def _bars(axis: Axes, trainers: Mapping[str, Breakdown], *, percent: bool) -> None:

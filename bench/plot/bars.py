@@ -50,7 +50,7 @@ def epoch_time(jobs: Panels, subtitle: str, labels: Mapping[str, str], disturbed
     figure, panels = _panels(jobs, "Time per training epoch", subtitle, _times, labels, disturbed)
     for axis, job, bars in panels:
         for position, (trainer, bar, *_) in enumerate(bars):  # a time has no start on a log axis, so it is a point
-            look = style.hollow(trainer) if (job, trainer) in disturbed else style.trainer_style(trainer)
+            look = style.hollow(style.trainer_style(trainer)) if (job, trainer) in disturbed else style.trainer_style(trainer)
             axis.errorbar(
                 bar.value, position, xerr=[[bar.value - bar.low], [bar.high - bar.value]], **look,
                 ecolor="black", capsize=4, elinewidth=1.3, ms=9, mew=1.5,
@@ -69,7 +69,7 @@ def _panels(
 ) -> tuple[Figure, list[tuple[Axes, JobKey, list[Bar]]]]:
     """Return a figure with the panels' titles, names, ticks and labels, and for each panel its axes, its job, and what to draw."""
     panels = [
-        (job, [bar._replace(label=f"{bar.label} (disturbed)") if (job, bar.trainer) in disturbed else bar for bar in bars])
+        (job, [bar._replace(label=f"{bar.label}{style.DISTURBED}") if (job, bar.trainer) in disturbed else bar for bar in bars])
         for job, epochs in jobs.items()
         if (bars := measure({trainer: epochs[trainer] for trainer in ladder(epochs)}))
     ]

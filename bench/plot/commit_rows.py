@@ -9,7 +9,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from bench.plot.fitted import shortened
+from bench.plot import fitting
 
 WIDTH = 10.0  # inches of a figure with rows
 _NAME, _NOTE, _ROW = 3.6, 2.6, 0.21  # inches
@@ -44,14 +44,14 @@ def height(rows: int) -> float:
 def draw(axis: Axes, rows: Sequence[Row]) -> None:
     """Name the rows of an axis whose data are ratios. Row i is at y = i, the first at the top."""
     named = [number for number, row in enumerate(rows) if row.name]
-    axis.set_yticks(named, [shortened(rows[number].name, _NAME, size=_SIZE) for number in named], fontsize=_SIZE)
+    axis.set_yticks(named, [fitting.shortened(rows[number].name, _NAME, _SIZE) for number in named], fontsize=_SIZE)
     axis.set_ylim(len(rows) - 0.4, -0.6)
     for number, row in enumerate(rows):
         if not row.name:
             axis.axhline(number, color="#888888", ls=":", lw=1.2)
         weight = "bold" if row.strong else "normal"
         axis.annotate(
-            shortened(row.note, _NOTE, size=_SIZE, weight=weight), (1, number), xycoords=("axes fraction", "data"), xytext=(6, 0),
+            fitting.shortened(row.note, _NOTE, _SIZE, bold=row.strong), (1, number), xycoords=("axes fraction", "data"), xytext=(6, 0),
             textcoords="offset points", va="center", fontsize=_SIZE, fontweight=weight, color=row.colour,
         )  # fmt: skip
     axis.margins(x=0.08)

@@ -108,7 +108,7 @@ def _draw(varied: Axis, panels: Mapping[int, Mapping[str, Curve]], subtitle: str
 def _draw_panel(axis: Axes, curves: Mapping[str, Curve]) -> None:
     for trainer, (x, y, low, high, disturbed) in curves.items():
         axis.errorbar(x, y, yerr=(y - low, high - y), **style.trainer_style(trainer), capsize=3, lw=1.6, ms=6, label=trainer)
-        axis.plot(x[disturbed], y[disturbed], **style.hollow(trainer), ms=6, zorder=3)
+        axis.plot(x[disturbed], y[disturbed], **style.hollow(style.trainer_style(trainer)), ms=6)
     sizes = sorted({int(x) for curve in curves.values() for x in curve.x})
     axis.set_xscale("log")
     axis.set_yscale("log")

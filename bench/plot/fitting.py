@@ -17,9 +17,10 @@ _PAD = 0.2  # inches between a point and its label, and after the label
 
 @lru_cache(maxsize=4096)  # a chart measures the same names in each panel
 def width(text: str, size: float, *, bold: bool = False) -> float:
-    """Return the width of a text of one line in inches. size: of the font, in points"""
+    """Return the width of the longest line of a text in inches. size: of the font, in points"""
     font = FontProperties(size=size, weight="bold" if bold else "normal")
-    return float(text_to_path.get_text_width_height_descent(text, font, False)[0]) / _POINTS
+    widths = (text_to_path.get_text_width_height_descent(line, font, False)[0] for line in text.split("\n"))
+    return float(max(widths)) / _POINTS
 
 
 def wrapped(text: str, inches: float, size: float, *, bold: bool = False) -> str:
@@ -53,6 +54,12 @@ def cropped(text: str, inches: float, lines: int, size: float, *, bold: bool = F
         kept -= 1
         shown = wrapped(f"{text[: (kept + 1) // 2]}\N{HORIZONTAL ELLIPSIS}{text[len(text) - kept // 2 :]}", inches, size, bold=bold)
     return shown
+
+
+def shortened(text: str, inches: float, size: float, *, bold: bool = False) -> str:
+    """Return the first line of the wrapped text, with an ellipsis if that is not all of it."""
+    first, *more = wrapped(text, inches, size, bold=bold).split("\n")
+    return f"{first}\N{HORIZONTAL ELLIPSIS}" if more else first
 
 
 def right_end(low: float, labels: Iterable[tuple[float, str]], inches: float, size: float) -> float:

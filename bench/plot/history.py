@@ -9,14 +9,13 @@ from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
 
 from bench.analysis.history import Course, History, Point, commits
-from bench.plot import commit_rows, disturbed, style
+from bench.plot import commit_rows, fitting, style
 from bench.plot.commit_rows import Row
-from bench.plot.fitted import headline, wrapped
 from bench.text.numbers import digits, duration
 
 _COLUMNS = 2  # of a legend
 _LEGEND_INCHES = commit_rows.WIDTH / _COLUMNS - 0.9
-_TITLE_SIZE, _LEGEND_SIZE = 10.5, 9
+_LEGEND_SIZE = 9
 _LINE = 0.19  # inches of a line of the legend
 _SPREAD = 0.8  # of a row, over which the trainers are drawn beside each other
 
@@ -30,11 +29,13 @@ def draw(answer: History, subjects: Mapping[str, str]) -> Figure:
     """
     panels = [(title, courses, *_rows(courses, subjects)) for title, courses in answer.panels()]
     heights = [1.4 + commit_rows.height(len(rows)) + _legend_height(courses) for _, courses, rows, _ in panels]
-    figure = Figure(figsize=(commit_rows.WIDTH, 0.7 + sum(heights)), layout="constrained")
-    headline(figure, "Epoch time by commit, relative to the first commit\nfurther to the right: slower · circles: changes of the speed")
+    figure = Figure(figsize=(commit_rows.WIDTH, 0.2 + sum(heights)), layout="constrained")
+    style.heading(
+        figure, "Epoch time by commit, relative to the first commit", "further to the right: slower · circles: changes of the speed"
+    )
     parts = figure.subfigures(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
     for part, (title, courses, rows, places) in zip(parts, panels, strict=True):
-        part.suptitle(wrapped(title, commit_rows.WIDTH - 0.3, size=_TITLE_SIZE), x=0.01, ha="left", fontsize=_TITLE_SIZE)
+        part.suptitle(fitting.wrapped(title, commit_rows.WIDTH - 0.3, style.TITLE), x=0.01, ha="left", fontsize=style.TITLE)
         _draw_panel(part, courses, rows, places)
     return figure
 
@@ -50,7 +51,7 @@ def _draw_panel(part: SubFigure, courses: Sequence[Course], rows: Sequence[Row],
             value, low, high = np.array([point.epoch for point in points]).T / reference
             axis.errorbar(value, y, xerr=(value - low, high - value), **look, capsize=3, lw=1.5)
             noisy = np.array([point.disturbed for point in points])
-            disturbed.draw_hollow(axis, value[noisy], y[noisy], **look)
+            axis.plot(value[noisy], y[noisy], **style.hollow(look))
         changed = [point for point in course.points if point.change]
         circled = [point.epoch.value / references[point.environment] for point in changed]
         axis.plot(circled, [beside + places[_place(point)] for point in changed], "o", ms=15, mfc="none", mec="black", mew=1.5, zorder=5)
@@ -93,7 +94,7 @@ def _references(course: Course) -> dict[int, float]:
 def _names(courses: Iterable[Course]) -> list[str]:
     """Return the text of each course in the legend: its trainer, and the seconds of the first commit in each environment."""
     seconds = ((course.trainer, map(duration, _references(course).values())) for course in courses)
-    return [wrapped(f"{trainer} (1x: {', then '.join(each)})", _LEGEND_INCHES, size=_LEGEND_SIZE) for trainer, each in seconds]
+    return [fitting.wrapped(f"{trainer} (1x: {', then '.join(each)})", _LEGEND_INCHES, _LEGEND_SIZE) for trainer, each in seconds]
 
 
 def _legend(courses: Sequence[Course]) -> list[Line2D]:
@@ -101,7 +102,7 @@ def _legend(courses: Sequence[Course]) -> list[Line2D]:
         Line2D([], [], **style.trainer_style(course.trainer), label=name) for course, name in zip(courses, _names(courses), strict=True)
     ]
     noisy = any(point.disturbed for course in courses for point in course.points)
-    return [*lines, *([disturbed.entry()] if noisy else [])]
+    return [*lines, *([style.hollow_entry()] if noisy else [])]
 
 
 def _legend_height(courses: Sequence[Course]) -> float:

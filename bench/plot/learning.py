@@ -8,8 +8,7 @@ from matplotlib.ticker import FuncFormatter
 
 from bench import records
 from bench.analysis.timings import JobKey, ladder
-from bench.plot import style
-from bench.plot.fitted import headline, wrapped
+from bench.plot import fitting, style
 from bench.text.numbers import duration
 
 _WIDTH = 7.2  # inches
@@ -29,12 +28,12 @@ def draw(rows: pd.DataFrame) -> Figure:
             name = f"{trainer}, run {run_id}" if len(runs) > 1 else trainer
             label = f"{name}: best {y[best]:.2f} %, epoch {curve['round'].iloc[best]}, after {duration(x[best])}"
             look = style.trainer_style(trainer) | {"ls": _DASHES[number % len(_DASHES)]}
-            curves.append((x, y, wrapped(label, _WIDTH - 0.8, size=_SIZE), look))
+            curves.append((x, y, fitting.wrapped(label, _WIDTH - 0.8, _SIZE), look))
     lines = sum(label.count("\n") + 1 for *_, label, _ in curves)
-    figure = Figure(figsize=(_WIDTH, 4.3 + _LINE * lines), layout="constrained")
-    headline(figure, f"Test accuracy against training time\n{style.subtitle(rows)}")
+    figure = Figure(figsize=(_WIDTH, 3.8 + _LINE * lines), layout="constrained")
+    style.heading(figure, "Test accuracy against training time", style.subtitle(rows))
     axis = figure.subplots()
-    axis.set_title(wrapped(style.title(JobKey(*rows[list(records.JOB)].iloc[0])), _WIDTH - 0.8, size=10.5))
+    axis.set_title(fitting.wrapped(style.title(JobKey(*rows[list(records.JOB)].iloc[0])), _WIDTH - 0.8, style.TITLE))
     for x, y, label, look in curves:
         axis.plot(x, y, **look, ms=4, lw=1.4, label=label)
     axis.set_xscale("log")

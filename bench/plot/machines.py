@@ -95,7 +95,7 @@ def _draw_panel(axis: Axes, rows: Sequence[Row]) -> None:
             axis.errorbar(value, line, xerr=[[value - low], [high - value]], ls="", **style.trainer_style(trainer), ms=8,
                           ecolor="black", capsize=3, label=trainer)  # fmt: skip
             if disturbed:
-                axis.plot(value, line, **style.hollow(trainer), ms=8, mew=1.5, zorder=3)
+                axis.plot(value, line, **style.hollow(style.trainer_style(trainer)), ms=8, mew=1.5)
         if row.label:
             axis.annotate(row.label, (row.fastest, line), xytext=(-6, 8), textcoords="offset points", fontsize=_LABEL, fontweight="bold")
     axis.set_ylim(len(rows) - 0.5, -0.85)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from bench.plot.fitted import headline
+from bench.plot import style
 from bench.stats import intervals
 from bench.text.numbers import counted
 
@@ -28,8 +28,8 @@ def draw(duel: Duel, stages: Mapping[str, Sequence[Pair]], ratio: intervals.Inte
     stages  pairs by stage, in the order of measurement: a gate confirms a slowdown with a second set of pairs
     margin  smallest slowdown that the gate reports, as a share; None: no gate
     """
-    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
-    headline(figure, f"Epoch time of {duel.a.name} divided by {duel.b.name}\n{duel.title}")
+    figure = Figure(figsize=(7.2, 4.0), layout="constrained")
+    style.heading(figure, f"Epoch time of {duel.a.name} divided by {duel.b.name}", duel.title)
     axis = figure.subplots()
     if ratio.low > 0 and ratio.high < math.inf:
         axis.axhspan(ratio.low, ratio.high, color=_BLUE, alpha=0.2, lw=0, label=f"95 % interval: {ratio.low:.3f} to {ratio.high:.3f}")

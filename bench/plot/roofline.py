@@ -16,8 +16,7 @@ from bench import records
 from bench.analysis.timings import Configuration, JobKey, Timings, ladder
 from bench.machine import load
 from bench.machine.accelerators import accelerator_of
-from bench.plot import disturbed, dodge, style
-from bench.plot.fitted import headline, width, wrapped
+from bench.plot import dodge, fitting, style
 
 # Inches. The layout of a panel is computed for an axis of this size; a real one is larger.
 _FIGURE, _AXIS, _HEIGHT = 8.8, 4.8, 3.0
@@ -53,8 +52,8 @@ def draw(times: Timings, configuration: Configuration, rows: pd.DataFrame, subti
     )
     panels = [_panel(str(device), cells, times, configuration) for device, cells in rows.groupby(on, sort=False)]
     heights = [_height(panel) for panel in panels]
-    figure = Figure(figsize=(_FIGURE, 0.8 + sum(height + 1.2 for height in heights)), layout="constrained")
-    headline(figure, f"Roofline: trainers against the machine's measured peak\n{subtitle}")
+    figure = Figure(figsize=(_FIGURE, 0.3 + sum(height + 1.2 for height in heights)), layout="constrained")
+    style.heading(figure, "Roofline: trainers against the machine's measured peak", subtitle)
     for axis, panel in zip(figure.subplots(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0], panels, strict=True):
         _draw_panel(axis, panel)
     return figure
@@ -74,7 +73,9 @@ def _panel(device: str, cells: pd.DataFrame, times: Timings, configuration: Conf
 
 def _height(panel: _Panel) -> float:
     """Return the inches of an axis that has space for the names of the workloads, and for its legend."""
-    legend = sum(wrapped(trainer, _LEGEND).count("\n") + 1 for trainer in dict.fromkeys(point[0] for point in panel.points))
+    legend = sum(
+        fitting.wrapped(trainer, _LEGEND, style.TEXT).count("\n") + 1 for trainer in dict.fromkeys(point[0] for point in panel.points)
+    )
     return max(_HEIGHT + _LINE * len(panel.at), _LINE * (legend + 1))
 
 
@@ -85,7 +86,7 @@ def _draw_panel(axis: Axes, panel: _Panel) -> None:
     corner = panel.peak / panel.copied
     intensities = [point[1] for point in panel.points]
     right = _ROOM * max(*intensities, 2 * corner)
-    share = (width(roofs[1], size=_ROOF_SIZE) + 0.2) / _AXIS  # that the sloped part needs for its name
+    share = (fitting.width(roofs[1], _ROOF_SIZE) + 0.2) / _AXIS  # that the sloped part needs for its name
     left = min(min(intensities) / _ROOM, corner / (right / corner) ** (share / (1 - share)))
     names = _workload_rows(panel.at, left, right)
     lines = sum(max(name.count("\n") + 1 for name, _ in row) for row in names)
@@ -126,8 +127,8 @@ def _workload_rows(at: Mapping[str, float], left: float, right: float) -> list[l
     rows: list[list[tuple[str, float]]] = []
     ends: list[float] = []  # of the last name of each row, in inches
     for workload, intensity in sorted(at.items(), key=lambda item: item[1]):
-        name = wrapped(workload, _NAME, weight="bold")
-        half = width(name, weight="bold") / 2
+        name = fitting.wrapped(workload, _NAME, style.TEXT, bold=True)
+        half = fitting.width(name, style.TEXT, bold=True) / 2
         centre = min(max(_AXIS * math.log(intensity / left) / math.log(right / left), half), _AXIS - half)
         number = next((number for number, end in enumerate(ends) if centre - half > end + 0.1), len(rows))
         if number == len(rows):
@@ -147,13 +148,13 @@ def _draw_points(axis: Axes, panel: _Panel, scale: tuple[float, float]) -> bool:
     noisy = np.array([point[3] for point in panel.points])
     for trainer in dict.fromkeys(trainers):
         mine, look = trainers == trainer, style.trainer_style(trainer)
-        axis.plot(x[mine], y[mine], ls="", **look, ms=8, label=wrapped(trainer, _LEGEND), clip_on=False, zorder=3)
-        disturbed.draw_hollow(axis, x[mine & noisy], y[mine & noisy], **look, ms=8)
+        axis.plot(x[mine], y[mine], ls="", **look, ms=8, label=fitting.wrapped(trainer, _LEGEND, style.TEXT), clip_on=False, zorder=3)
+        axis.plot(x[mine & noisy], y[mine & noisy], **style.hollow(look), ms=8)
     return bool((placed != logs).any())
 
 
 def _label(axis: Axes, panel: _Panel, *, moved: bool) -> None:
-    axis.set_title(wrapped(panel.device, _AXIS, size=10.5))
+    axis.set_title(fitting.wrapped(panel.device, _AXIS, style.TITLE))
     axis.set_ylabel("GFLOP/s (log)")
     notes = {
         "operations per byte (log)": True,
@@ -167,5 +168,5 @@ def _label(axis: Axes, panel: _Panel, *, moved: bool) -> None:
     axis.grid(color="#e4e4e4")
     axis.set_axisbelow(True)
     handles, _ = axis.get_legend_handles_labels()
-    handles += [disturbed.entry()] if any(point[3] for point in panel.points) else []
+    handles += [style.hollow_entry()] if any(point[3] for point in panel.points) else []
     axis.legend(handles=handles, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))

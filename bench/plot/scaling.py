@@ -10,8 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
 from bench.analysis.timings import JobKey, Timings
-from bench.plot import disturbed
-from bench.plot.fitted import headline, wrapped
+from bench.plot import fitting, style
 from bench.plot.palette import numbered
 
 if TYPE_CHECKING:
@@ -45,11 +44,11 @@ def draw(times: Timings, subtitle: str) -> Figure:
     Speedup is the rate in examples per second, divided by the rate of one rank. This suits strong and weak scaling.
     """
     lines = list(_lines(times))
-    names = [wrapped(f"{line.name}, {line.kind}", _NAME_INCHES) for line in lines]
+    names = [fitting.wrapped(f"{line.name}, {line.kind}", _NAME_INCHES, style.TEXT) for line in lines]
     styles = {name: numbered(position) for position, name in enumerate(dict.fromkeys(line.name for line in lines))}
     legend = 1.6 + 0.22 * sum(name.count("\n") + 1 for name in names)
-    figure = Figure(figsize=(11.5, max(4.6, legend)), layout="constrained")
-    headline(figure, f"Scaling over ranks: speedup and efficiency\n{subtitle}")
+    figure = Figure(figsize=(11.5, max(4.1, legend)), layout="constrained")
+    style.heading(figure, "Scaling over ranks: speedup and efficiency", subtitle)
     speed, efficiency = figure.subplots(1, 2)
     sizes = sorted({configuration.ranks for configuration in times.configurations})
     speed.plot([1, sizes[-1]], [1, sizes[-1]], color="#8c8c8c", ls=":", label="ideal")
@@ -63,7 +62,7 @@ def draw(times: Timings, subtitle: str) -> Figure:
                 ranks * beside, value / unit, yerr=((value - low) / unit, (high - value) / unit), label=name,
                 color=colour, marker=marker, ls="--" if line.kind == "weak" else "-", capsize=3, lw=1.5, ms=6,
             )  # fmt: skip
-            disturbed.draw_hollow(axis, (ranks * beside)[line.noisy], (value / unit)[line.noisy], color=colour, marker=marker)
+            axis.plot((ranks * beside)[line.noisy], (value / unit)[line.noisy], **style.hollow({"color": colour, "marker": marker}), ms=6)
     for axis, title in ((speed, "speedup over one rank (examples per second)"), (efficiency, "efficiency: speedup / ranks")):
         axis.set_title(title)
         axis.set_xscale("log", base=2)
@@ -77,7 +76,7 @@ def draw(times: Timings, subtitle: str) -> Figure:
     efficiency.set_ylim(0, max(1.1, efficiency.get_ylim()[1]))
     efficiency.yaxis.set_major_formatter(PercentFormatter(1.0))
     handles, labels = efficiency.get_legend_handles_labels()
-    notes = [disturbed.entry()] if any(line.noisy.any() for line in lines) else []
+    notes = [style.hollow_entry()] if any(line.noisy.any() for line in lines) else []
     efficiency.legend([*handles, *notes], [*labels, *(str(note.get_label()) for note in notes)], frameon=False, loc="center left",
                       bbox_to_anchor=(1, 0.5))  # fmt: skip
     return figure

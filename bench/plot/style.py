@@ -23,11 +23,12 @@ from bench.plot.palette import colour, contrast, marker
 from bench.text.numbers import counted
 
 _TALLEST = 60_000  # pixels; Agg draws up to 2^16
-TITLE = 10.5  # points of the title of a panel
+TEXT, TITLE = 10, 10.5  # points of ticks and names; of the title of a panel
+DISTURBED = " (disturbed)"  # after the name or the value of a disturbed case
 _HEADING, _LEGEND = 12, 9  # points
 _HANDLE = 0.6  # inches of a column of the legend that are not its text
 _STYLE: Any = {
-    "font.size": 10,
+    "font.size": TEXT,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.titlesize": TITLE,
@@ -43,9 +44,14 @@ def trainer_style(trainer: str) -> dict[str, Any]:
     return {"color": colour(trainer), "marker": marker(trainer)}
 
 
-def hollow(trainer: str) -> dict[str, Any]:
-    """Return the trainer's colour and marker with a white face, as keyword arguments for Matplotlib: the mark of a disturbed case."""
-    return {**trainer_style(trainer), "mfc": "white", "ls": ""}
+def hollow(look: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a colour and marker with a white face, as keyword arguments for Matplotlib: the mark of a disturbed case, over its line."""
+    return {**look, "mfc": "white", "ls": "", "zorder": 4}
+
+
+def hollow_entry() -> Line2D:
+    """Return the entry of a legend that says what a hollow mark means."""
+    return Line2D([], [], ls="", marker="o", mfc="white", mec="black", label="hollow: disturbed")
 
 
 def ink(background: str) -> str:
@@ -70,7 +76,8 @@ def legend(figure: Figure, marks: Mapping[str, Any], *, disturbed: bool) -> None
     inches = figure.get_figwidth() - 0.6
     marks = {fitting.wrapped(label, inches - _HANDLE, _LEGEND): mark for label, mark in marks.items()}
     if disturbed:
-        marks["hollow: disturbed"] = Line2D([], [], ls="", marker="o", mfc="white", mec="black")
+        explained = hollow_entry()
+        marks[str(explained.get_label())] = explained
     widest = max(fitting.width(line, _LEGEND) for label in marks for line in label.split("\n"))
     columns = max(1, int(inches / (widest + _HANDLE)))
     figure.legend(list(marks.values()), list(marks), frameon=False, loc="outside lower left", ncols=columns, fontsize=_LEGEND)

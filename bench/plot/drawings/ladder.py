@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from bench import records
 from bench.analysis.timings import BASELINE, timings
-from bench.plot import disturbed
+from bench.plot import style
 from bench.plot.palette import colour
 from bench.stats import intervals
 from bench.text.numbers import digits, duration
@@ -56,7 +56,7 @@ def _draw_machine(axes: Axes, csv: Path) -> int:
         speedup = intervals.ratio(epochs[BASELINE], epochs[name]).value
         look = {"facecolor": paper, "edgecolor": colour(name)} if name in noisy else {"color": colour(name)}
         axes.barh(position, speedup - 1, left=1, height=0.7, **look)
-        text = f"{duration(intervals.median(epochs[name]).value)}  {digits(speedup)}x{disturbed.NAMED if name in noisy else ''}"
+        text = f"{duration(intervals.median(epochs[name]).value)}  {digits(speedup)}x{style.DISTURBED if name in noisy else ''}"
         axes.annotate(text, (max(speedup, 1), position), xytext=(5, 0), textcoords="offset points", va="center", fontsize=9)
     axes.axvline(1, color=ink, linewidth=1)
     axes.set_xscale("log")
