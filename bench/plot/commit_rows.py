@@ -16,7 +16,7 @@ _NAME, _NOTE, _ROW = 3.6, 2.6, 0.21  # inches
 _SIZE = 8.5  # of the font
 _GREY = "#595959"
 _LOG = 3.0  # from this ratio of the largest to the smallest value on, the axis is logarithmic
-_DECADES = 300.0  # from this one on, only powers of ten have a label
+_DECADE, _DECADES = 10.0, 300.0  # up to the first, more values have a label; from the second on, only powers of ten
 _HASH = re.compile("[0-9a-f]{12,}")
 
 
@@ -58,7 +58,8 @@ def draw(axis: Axes, rows: Sequence[Row]) -> None:
     low, high = axis.get_xlim()
     if low > 0 and high > _LOG * low:
         axis.set_xscale("log")
-        axis.xaxis.set_major_locator(LogLocator(subs=(1,) if high > _DECADES * low else (1, 2, 5)))
+        subs = (1,) if high > _DECADES * low else (1, 2, 5) if high > _DECADE * low else (1, 1.5, 2, 3, 5, 7)
+        axis.xaxis.set_major_locator(LogLocator(subs=subs))
     else:
         axis.xaxis.set_major_locator(MaxNLocator(5))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}x"))
