@@ -4,7 +4,7 @@ const narrow = () => innerWidth < 640;
 const config = {
   background: null, view: {stroke: null}, font: "system-ui, sans-serif",
   axis: {labelColor: "currentColor", titleColor: "currentColor", tickColor: "currentColor", domainColor: "currentColor",
-         gridColor: "currentColor", gridOpacity: .13, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", labelLimit: 0},
+         gridColor: "currentColor", gridOpacity: .13, labelFontSize: 12, titleFontSize: 12, titleFontWeight: "normal", labelLimit: 0, labelSeparation: 6},
   text: {fill: "currentColor"}, rule: {color: "currentColor"},
 };
 
@@ -26,16 +26,17 @@ function figure(parent, title) {
   return place;
 }
 
-// Charts for each machine, with its threads, and workload: `charts` returns [title, spec] of each from the rows.
-function panels(place, rows, charts) {
+// Charts under a heading for each machine and workload: `charts` returns [title, spec] of each from the rows.
+function panels(place, rows, charts, entries = trainerEntries) {
   place.replaceChildren();
   place.closest("section").hidden = rows.length === 0;
   return Promise.all(by(rows, row => JSON.stringify([row.name, row.threads, row.ranks_of_machine, row.title])).flatMap(values => {
     const heading = document.createElement("h3"), pair = document.createElement("div"), [row] = values;
-    heading.textContent = `${row.name}, ${row.threads} thread${row.threads === 1 ? "" : "s"}${row.ranks_of_machine > 1 ? `, ${row.ranks_of_machine} ranks` : ""}: ${row.short}`;
+    const counts = [[row.threads, "thread"], [row.ranks_of_machine > 1 && row.ranks_of_machine, "rank"]].filter(([count]) => count);
+    heading.textContent = `${[row.name, ...counts.map(([count, noun]) => `${count} ${noun}${count === 1 ? "" : "s"}`)].join(", ")}: ${row.short}`;
     pair.className = "pair";
     place.append(heading, pair);
-    return charts(values).map(([title, spec]) => draw(figure(pair, title), spec, values, `${title}: ${heading.textContent}`, trainerEntries(values)));
+    return charts(values).map(([title, spec]) => draw(figure(pair, title), spec, values, `${title}: ${heading.textContent}`, entries(values)));
   }));
 }
 

@@ -9,12 +9,15 @@ const times = ratio => ratio ? `${digits(ratio[0])}x (${ends(ratio)})` : "-";
 const bytes = x => x == null ? "-" : x < 1e6 ? `${digits(x / 1e3)} kB` : x < 1e9 ? `${digits(x / 1e6)} MB` : `${digits(x / 1e9)} GB`;
 const percent = x => x == null ? "-" : `${(100 * x).toFixed(1)} %`;
 
+const cut = (text, most) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
+
 // Break a text into lines of at most so many letters: after a space, hyphen, comma or underscore if there is one.
-function wrap(text, width) {
+function wrap(text, width, most = Infinity) {
   const lines = [""];
   for (const part of text.match(/[^\s\-_,]*[\s\-_,]*/g).flatMap(word => word.match(new RegExp(`.{1,${width}}`, "gsu")) ?? [])) {
     if (lines.at(-1).length + part.trimEnd().length > width) lines.push("");
     lines.push(lines.pop() + part);
   }
-  return lines.map(line => line.trim()).filter(Boolean);
+  const whole = lines.map(line => line.trim()).filter(Boolean);
+  return whole.length > most ? [...whole.slice(0, most - 1), cut(whole.slice(most - 1).join(" "), width)] : whole;
 }

@@ -33,11 +33,11 @@ function maps(cells) {
     const tooltip = tip(["trainer", "fastest"], ["epoch", "epoch"], ["interval", "95 % interval"],
                         ["shown", `${faster} over ${slower}`], ["range", "its interval (95 % or more)"]);
     const map = (title, fill, values, text, colour) => {
-      const place = figure(pair, title), room = (place.clientWidth - 60) / columns;
-      const words = values.map(s => ({...s, text: wrap(text(s), Math.max(4, Math.floor(room / 7.5))), ink: colour(s) ? ink(colour(s)) : "currentColor"}));
+      const place = figure(pair, title), room = (place.clientWidth - 60) / columns, fontSize = room < 70 ? 9 : 11;
+      const words = values.map(s => ({...s, text: wrap(text(s), Math.max(4, Math.floor(room / (.63 * fontSize))), 3), ink: colour(s) ? ink(colour(s)) : "currentColor"}));
       const lines = Math.max(1, ...words.map(s => s.text.length));
       const layer = [{mark: {type: "rect", stroke: "var(--paper)", strokeWidth: 2}, encoding: {fill, tooltip}},
-        {mark: {type: "text", fontWeight: "bold", fontSize: 11, lineHeight: 13, limit: room, baseline: "middle"},
+        {mark: {type: "text", fontWeight: "bold", fontSize, lineHeight: 13, limit: room, dy: {expr: "-6.5 * (length(datum.text) - 1)"}},
          encoding: {text: {field: "text"}, fill: {condition: ["#000", "#fff"].map(value => ({test: `datum.ink === '${value}'`, value})), value: "currentColor"}}}];
       drawn.push(draw(place, {height: Math.max(40, 13 * lines + 12) * sizes("width").length, encoding, layer}, words, title));
     };

@@ -1,20 +1,20 @@
 // Epoch time of each trainer, and its speedup over loop.
 
 // One row per trainer if there is one job and one machine; otherwise one row per machine and job, and the best trainer is named.
-function rows(box, cells, {x, title, best, text, description, reference = []}) {
+function rows(box, cells, {title, best, text, description, one}) {
   const jobs = several(cells, c => c.job), machines = several(cells, c => c.machine), alone = !jobs && !machines;
-  const lowest = Math.min(...cells.map(c => c.low ?? c.value)), highest = Math.max(...cells.map(c => c.high ?? c.value));
+  const lowest = Math.min(...cells.map(c => c.low ?? c.value), one ?? Infinity), highest = Math.max(...cells.map(c => c.high ?? c.value), one ?? 0);
   const inOrder = cells.toSorted((a, b) => a.job - b.job || a.machine - b.machine || place(a) - place(b));
   const values = inOrder.map(c => ({...c, right: c.value > Math.sqrt(lowest * highest), line: alone ? label(c.trainer, c.disturbed && "(disturbed)")
     : label((machines || !jobs) && c.name, jobs && c.short)}));
   const named = alone ? values.map(c => ({...c, text: text(c)}))
-    : by(values, c => c.line).flatMap(line => { const found = best(line.filter(c => !c.disturbed)); return found ? [{...found, text: `${found.trainer} ${text(found)}`}] : []; });
+    : by(values, c => c.line).flatMap(line => { const found = best(line.filter(c => !c.disturbed)); return found ? [{...found, text: `${cut(found.trainer, narrow() ? 16 : 40)} ${text(found)}`}] : []; });
   const lines = distinct(values, c => c.line), scale = {...log, domain: [lowest, highest]};
   const along = {field: "value", type: "quantitative", scale, title};
   const beside = align => ({data: {values: named.filter(c => c.right === (align === "right"))}, encoding: {x: along, text: {field: "text"}},
-    mark: {type: "text", dy: -14, dx: align === "right" ? 6 : -6, align, limit: {expr: "width / 2"}, fontWeight: "bold", fontSize: 12}});
+    mark: {type: "text", dy: -14, dx: align === "right" ? 6 : -6, align, limit: {expr: align === "right" ? "scale('x', datum.value)" : "width - scale('x', datum.value) + 6"}, fontWeight: "bold", fontSize: 12}});
   const spec = {height: rowHeight(lines) * lines.length, encoding: {y: {field: "line", type: "nominal", title: null, sort: lines, axis: {...labelAxis, grid: true}}}, layer: [
-    ...reference,
+    ...(one ? [{data: {values: [{}]}, mark: {type: "rule", strokeDash: [3, 3]}, encoding: {x: {datum: one, type: "quantitative"}, y: {value: 0}, y2: {value: "height"}}}] : []),
     {mark: {type: "rule", strokeWidth: 2}, encoding: {x: {...along, field: "low"}, x2: {field: "high"}}},
     {mark: {type: "point", size: 130, opacity: 1, strokeWidth: 1.5}, encoding: {x: along, ...trainerPoint,
       tooltip: tip(["trainer", "trainer"], ["name", "machine"], ["title", "workload"], ["epoch", "epoch"], ["interval", "95 % interval"], ["times", "speedup over loop"])}},
@@ -42,7 +42,5 @@ function ladder(cells) {
 
 function speedup(cells) {
   const values = cells.filter(c => c.speedup).map(c => ({...c, value: c.speedup[0], low: c.speedup[1], high: c.speedup[2], disturbed: c.disturbed || c.loop_disturbed}));
-  const one = {data: {values: [{}]}, mark: {type: "rule", strokeDash: [3, 3]}, encoding: {x: {datum: 1, type: "quantitative"}, y: {value: 0}, y2: {value: "height"}}};
-  return rows(at("speedup"), values, {title: "speedup over loop (log)", best: most, text: c => `${digits(c.value)}x`, description: "Speedup of each trainer over loop on each machine",
-    reference: values.length ? [one] : []});
+  return rows(at("speedup"), values, {title: "speedup over loop (log)", best: most, text: c => `${digits(c.value)}x`, description: "Speedup of each trainer over loop on each machine", one: 1});
 }
