@@ -55,6 +55,40 @@ def test_bars_show_the_parts_of_each_epoch_in_seconds_and_in_percent(browser):
     assert column(browser, "memory") == ["200 MB"] * 4
 
 
+def test_a_legend_lists_only_what_is_drawn(browser):
+    assert [item.text for item in find(browser, "#ladder .legend li")] == ["loop", "matrix"]
+    assert [item.text for item in find(browser, "#learning .legend li")] == ["matrix"]
+
+
+def test_a_section_without_data_is_hidden(browser):
+    shown = {heading.text for heading in find(browser, "main section h2") if heading.is_displayed()}
+    assert {"Speedup over loop", "Learning curves"} <= shown
+    assert not {"Scaling over ranks", "History over commits"} & shown
+
+
+def test_workloads_are_grouped(browser):
+    groups = {group.get_attribute("label"): len(group.find_elements("css selector", "option")) for group in find(browser, "#job optgroup")}
+    assert groups == {"Named workloads": 2, "Grid, 30 hidden units": 3, "Grid, 100 hidden units": 3}
+
+
+def test_a_term_is_explained_by_keyboard(browser):
+    from selenium.webdriver.common.keys import Keys
+
+    (meaning,), terms = find(browser, "#meaning"), find(browser, "dfn")
+    assert not meaning.is_displayed()
+    browser.execute_script("document.activeElement.blur(); scrollTo(0, 0)")
+    find(browser, "body")[0].send_keys(Keys.TAB)
+    until(browser, meaning.is_displayed)
+    assert browser.switch_to.active_element == terms[0]
+    assert meaning.text == find(browser, "#terms dd")[0].text
+    terms[0].send_keys(Keys.ESCAPE)
+    assert not meaning.is_displayed()
+
+
+def test_every_marked_term_has_an_explanation(browser):
+    assert [term.text for term in find(browser, "dfn") if not term.get_attribute("aria-description")] == []
+
+
 def test_the_selectors_filter_the_page(browser):
     assert column(browser, "epoch") == ["1.00 s", "500 ms", "100 ms", "50.0 ms"]
     choose(browser, "machine", "fine")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import main
-from tests.bench.report.browsing import drawn
+from tests.bench.report.browsing import choose, drawn, until
 from tests.support.rows import written
 
 TRAINERS = [
@@ -15,6 +15,7 @@ TRAINERS = [
 WORKLOAD = "a-workload-whose-name-is-as-long-as-sixty-characters-at-most"
 MACHINES = 10
 PROBLEMS = Path(__file__).with_name("layout_problems.js").read_text(encoding="utf-8")
+NONE = {"overlaps": [], "faint": [], "too_wide": 0}
 
 
 @pytest.fixture(scope="module")
@@ -31,16 +32,16 @@ def hostile(tmp_path_factory):
         renamed = {(WORKLOAD, trainer): seconds for (_, trainer), seconds in times.items()}
         written(directory / f"{number}.csv", times | grid, machine=machine, run_id=f"r{number}")
         own = {"layers": "784-30-10", "batch_size": 10, "learning_rate": 3.0}
-        written(directory / f"{number}-long.csv", {("nielsen", t): s for (_, t), s in renamed.items()}, machine=machine,
+        written(directory / f"{number}_long.csv", {("nielsen", t): s for (_, t), s in renamed.items()}, machine=machine,
                 run_id=f"r{number}", workload=WORKLOAD, **own)  # fmt: skip
         written(
-            directory / f"{number}-busy.csv",
+            directory / f"{number}_busy.csv",
             {("wide", t): s for (_, t), s in times.items()},
             machine=machine,
             run_id=f"b{number}",
             load=0.4,
         )
-        written(directory / f"{number}-training.csv", {("nielsen", TRAINERS[number]): [0.1 + number / 50] * 9}, machine=machine,
+        written(directory / f"{number}_training.csv", {("nielsen", TRAINERS[number]): [0.1 + number / 50] * 9}, machine=machine,
                 run_id=f"t{number}", kind="training")  # fmt: skip
     for ranks in (1, 2, 4, 8):
         written(directory / f"ranks{ranks}.csv", {("nielsen", "mpi"): ranks**-0.7}, machine=machine, run_id="scale", threads=1, ranks=ranks)
@@ -52,21 +53,57 @@ def hostile(tmp_path_factory):
     return directory / "out" / "report.html"
 
 
-@pytest.fixture(params=[(390, "light"), (390, "dark"), (1280, "light"), (1280, "dark"), (1920, "light"), (1920, "dark"), (1030, "print")])
+@pytest.fixture(params=[390, 1280, 1920])
 def opened(request, chromium, hostile):
-    """Chromium with the page at a width, light, dark or as printed on A4."""
-    width, medium = request.param
+    """Chromium with the page at a width."""
+    yield from _at(request.param, "", chromium, hostile)
+
+
+@pytest.fixture
+def phone(chromium, hostile):
+    """Chromium with the page on a phone."""
+    yield from _at(390, "", chromium, hostile)
+
+
+@pytest.fixture
+def printed(chromium, hostile):
+    """Chromium with the page as printed on A4, landscape."""
+    yield from _at(1030, "print", chromium, hostile)
+
+
+def _at(width, medium, chromium, page):
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
     chromium.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    scheme = {"name": "prefers-color-scheme", "value": "dark" if medium == "dark" else "light"}
-    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print" if medium == "print" else "", "features": [scheme]})
-    chromium.get(hostile.as_uri())
-    drawn(chromium)
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": medium, "features": []})
+    chromium.get(page.as_uri())
+    until(chromium, lambda: chromium.execute_script("return document.body.dataset.drawn"))
+    nielsen = chromium.execute_script(
+        "return [...document.querySelectorAll('#job option')].find(job => job.text.startsWith('nielsen:')).value"
+    )
+    chromium.execute_script("const job = document.getElementById('job'); job.value = arguments[0]; job.onchange()", nielsen)
+    drawn(chromium, f"{nielsen}/")
     yield chromium
     chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
 
 
 def test_nothing_overflows_overlaps_or_is_faint(opened):
-    found = opened.execute_script(PROBLEMS)
-    assert found == {"overlaps": [], "faint": [], "too_wide": 0}
+    hidden = "return [...document.querySelectorAll('main section[hidden] h2')].map(heading => heading.textContent)"
+    assert opened.execute_script(hidden) == [], "there is something to check in each section"
+    for scheme in ("light", "dark"):
+        opened.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+        assert opened.execute_script(PROBLEMS) == NONE
+
+
+def test_all_workloads_of_a_machine_fit_on_a_phone(phone):
+    choose(phone, "job", "all workloads")
+    choose(phone, "machine", phone.execute_script("return document.querySelectorAll('#machine option')[1].text"))
+    drawn(phone, "/0")
+    assert phone.execute_script(PROBLEMS) == NONE
+
+
+def test_nothing_overflows_overlaps_or_is_faint_on_paper(printed):
+    assert printed.execute_script(PROBLEMS) == NONE
+    cut = "box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight"
+    boxes = f"return [...document.querySelectorAll('.scroll')].filter(box => {cut}).map(box => box.id)"
+    assert printed.execute_script(boxes) == [], "paper does not scroll"
