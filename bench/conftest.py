@@ -136,6 +136,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if not run.cases:
         return
     show_with(terminal)
+    if absent := run.absent():
+        terminal.write_line(absent)
     config.add_cleanup(LOGGER.handlers.clear)
     with terminal.uncaptured():
         watchdog = config.stash[WATCHDOG] = Watchdog(run)
@@ -167,7 +169,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         failed[case] = f"{call.excinfo.typename}: {call.excinfo.value}".removeprefix("Failed: ")
     item.config.stash[WATCHDOG].finish(case)
     ended = "skipped" if case in skipped else "FAILED" if case in failed else summary.measured(run, case) or "ran once"
-    Terminal(item.config).write_line(f"{run.prefix(case)}  {ended}")
+    if not case.absent or case in failed:
+        Terminal(item.config).write_line(f"{run.prefix(case)}  {ended}")
     return report
 
 

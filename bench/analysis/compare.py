@@ -6,18 +6,19 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from bench import records
-from bench.analysis import namesakes, noise
+from bench.analysis import headline, namesakes
+from bench.analysis.compare_tables import tables
 from bench.analysis.crossovers import Crossing, crossings
 from bench.analysis.timings import Configuration, JobKey, Timings, timings
 from bench.analysis.winners import Winner, winner
 from bench.machine.accelerators import SOFTWARE
-from bench.stats.intervals import Interval
-from bench.text.numbers import counted, duration_interval, times_interval
-from bench.text.tables import Table
+from bench.stats.intervals import Interval, Sample
+from bench.text.tables import escaped
 from impls import InputError
 from impls.errors import unknown
 
@@ -28,8 +29,8 @@ _THEREFORE = {
     "memory_gib": "usually no effect, because training needs less than 1 GiB",
     "gpu": "trainers on the GPU differ because of it",
     "system_model": "trainers may differ because of the computer or the kind of virtual machine",
-    "threads": "no trainer is comparable; rerun with the same --threads",
-    "ranks": "no trainer is comparable; rerun with the same number of ranks",
+    "threads": "a machine counts at its fastest number; for an equal number rerun with --threads",
+    "ranks": "a machine counts at its fastest number; for an equal number rerun with as many ranks",
     "blas": "matrix and other trainers on NumPy may differ because of the BLAS",
     "blas_kernels": "matrix and other trainers on NumPy may differ by half, because the BLAS chose other kernels",
     "numpy": "loop and matrix may differ because of NumPy",
@@ -47,10 +48,14 @@ _OF_TRAINERS = {"library": "may differ because of its library", "device": "diffe
 
 @dataclass(frozen=True)
 class ComparisonCell:
-    """A trainer's epoch time on a configuration, over all its runs, and its speedup over the baseline."""
+    """A trainer's epoch time on a configuration, over all its runs, and its speedup over the baseline.
+
+    by_rate: whether the speedup is that of the examples per second, because the baseline trained on another number of examples
+    """
 
     epoch: Interval
     speedup: Interval | None
+    by_rate: bool
     runs: int
     rounds: int
 
@@ -75,19 +80,36 @@ class Comparison:
     crossings: list[Crossing]
     differences: list[Difference]
 
+    @cached_property
+    def speeds(self) -> list[headline.MachineRatio]:
+        """The speed of each machine relative to that of the baseline, fastest first."""
+        return headline.speeds(self.timings, self.baseline.machine)
+
+    @cached_property
+    def by_speed(self) -> list[Configuration]:
+        """The configurations in the order of their machines' speeds."""
+        place = {one.machine: position for position, one in enumerate(self.speeds)}
+        return sorted(self.timings.configurations, key=lambda configuration: place.get(configuration.machine, len(place)))
+
     @property
     def comparable(self) -> bool:
-        """Whether there is only one machine, or at least one job that two machines timed."""
-        machines = {configuration.machine for configuration in self.timings.configurations}
-        return len(machines) == 1 or any(len({s.machine for s in self.timings.of(job)}) > 1 for job in self.timings.jobs)
+        """Whether there is only one machine, or at least one job that two machines timed, perhaps with other numbers of examples."""
+        machines: dict[JobKey, set[str]] = {}
+        for job in self.timings.jobs:
+            machines.setdefault(headline.same_work(job), set()).update(one.machine for one in self.timings.of(job))
+        return len(set().union(*machines.values())) == 1 or any(len(timed) > 1 for timed in machines.values())
+
+    def _answer(self) -> list[str]:
+        """Return the paragraph with the answer, if there is one."""
+        return ["\n".join(found)] if (found := headline.sentences(self)) else []
 
     def text(self) -> str:
         """Return the tables as text for a terminal."""
-        return "\n\n".join(table.text() for table in self._tables())
+        return "\n\n".join([*self._answer(), *(table.text() for table in tables(self))])
 
     def markdown(self) -> str:
         """Return the tables as Markdown for an issue or a README."""
-        return "\n\n".join(table.markdown() for table in self._tables())
+        return "\n\n".join([*map(escaped, self._answer()), *(table.markdown() for table in tables(self))])
 
     def json(self) -> str:
         """Return the comparison as one JSON object. An infinite end of an interval is null."""
@@ -120,78 +142,15 @@ class Comparison:
             }
             for d in self.differences
         ]
+        answer = {
+            "sentences": headline.sentences(self),
+            "machines": [{"machine": one.machine, "speed": one.ratio and one.ratio.json(), "cases": len(one.cases)} for one in self.speeds],
+        }
         return json.dumps(
-            {"baseline": self.baseline.label, "comparable": self.comparable, "setups": configurations, "tables": tables}
+            {"answer": answer, "baseline": self.baseline.label, "comparable": self.comparable, "setups": configurations, "tables": tables}
             | {"crossings": crossed, "differences": differing, "disturbed": [one.json() for one in self.timings.disturbed]},
             allow_nan=False,
         )
-
-    def _tables(self) -> Iterator[Table]:
-        for job in self.timings.jobs:
-            yield self._of_job(job)
-        if self.crossings:
-            yield self._of_crossings()
-        yield self._of_differences()
-        if self.timings.disturbed:
-            yield Table(noise.TITLE, (), (), noise.format_lines(self.timings.disturbed))
-
-    def _of_job(self, job: JobKey) -> Table:
-        configurations = self.timings.of(job)
-        keys = {trainer: [(job, trainer, configuration) for configuration in configurations] for trainer in self.timings.trainers(job)}
-        cells = {trainer: [self.cells.get(key) for key in line] for trainer, line in keys.items()}
-        rows = [[trainer, *(_shown(self.cells.get(key), self.timings.rows.get((key[2], job, trainer))) for key in line)]
-                for trainer, line in keys.items()]  # fmt: skip
-        rows.append(["fastest", *(_won(self.winners.get((job, configuration))) for configuration in configurations)])
-        compared = any(cell and cell.speedup for line in cells.values() for cell in line)
-        notes = [f"x: speedup over {self.baseline.label}"] if compared else []
-        return Table(job.title, ["trainer", *(configuration.label for configuration in configurations)], rows, notes)
-
-    def _of_crossings(self) -> Table:
-        crossed = {crossing.configuration for crossing in self.crossings}
-        configurations = [configuration for configuration in self.timings.configurations if configuration in crossed]
-        winning = [crossing for crossing in self.crossings if crossing.wins]
-        texts: defaultdict[tuple[str, Configuration], list[str]] = defaultdict(list)
-        for crossing in winning:
-            texts[crossing.line, crossing.configuration].append(str(crossing))
-        rows = [
-            [line, *("\n".join(texts.get((line, configuration), ["-"])) for configuration in configurations)]
-            for line in dict.fromkeys(crossing.line for crossing in winning)
-        ]
-        others = len(self.crossings) - len(winning)
-        notes = [f"--json lists {counted(others, 'more crossing')}, between trainers that are not the fastest"] if others else []
-        return Table(
-            "Where the fastest trainer changes (95 % intervals)",
-            ["axis", *(configuration.label for configuration in configurations)],
-            rows,
-            notes,
-        )
-
-    def _of_differences(self) -> Table:
-        rows = [
-            [d.fact, *(_listed(d.values.get(configuration, ())) for configuration in self.timings.configurations), d.therefore]
-            for d in self.differences
-        ]
-        notes = list(self._alone())
-        if not rows:
-            notes = ["none: hardware, threads, BLAS, versions and commit are the same", *notes]
-        return Table(
-            "Other differences",
-            ["", *(configuration.label for configuration in self.timings.configurations), "effect"],
-            rows,
-            notes,
-        )
-
-    def _alone(self) -> Iterator[str]:
-        """Yield a note for each machine with jobs that no other machine timed, if there are several machines."""
-        if len({configuration.machine for configuration in self.timings.configurations}) == 1:
-            return
-        only_there: dict[str, list[str]] = {}
-        for job in self.timings.jobs:
-            machines = {configuration.machine for configuration in self.timings.of(job)}
-            if len(machines) == 1:
-                only_there.setdefault(machines.pop(), []).append(f"{job.workload} ({job.examples:,} examples, {job.dtype})")
-        for machine, names in only_there.items():
-            yield f"only on {machine}, not compared: {_listed(names)}"
 
 
 def compare(paths: Sequence[Path], *, baseline: str | None, broken: Callable[[Path, InputError], None] | None = None) -> Comparison:
@@ -213,16 +172,25 @@ def comparison(times: Timings, *, baseline: str | None) -> Comparison:
     base = _baseline(times, baseline)
     cells, winners = {}, {}
     for job in times.jobs:
-        against = times.of(job).get(base, {})
         for configuration, timed in times.of(job).items():
             if calm := times.calm(job, configuration):
                 winners[job, configuration] = winner(calm)
             for trainer, epochs in timed.items():
-                speedup = against[trainer].over(epochs) if trainer in against and configuration != base else None
-                cells[job, trainer, configuration] = ComparisonCell(
-                    epochs.interval(), speedup, len(epochs.runs), sum(map(len, epochs.runs))
-                )
+                speedup, by_rate = _speedup(times, base, job, trainer, epochs) if configuration != base else (None, False)
+                runs, rounds = len(epochs.runs), sum(map(len, epochs.runs))
+                cells[job, trainer, configuration] = ComparisonCell(epochs.interval(), speedup, by_rate, runs, rounds)
     return Comparison(times, base, cells, winners, crossings(times), list(_differences(times)))
+
+
+def _speedup(times: Timings, base: Configuration, job: JobKey, trainer: str, epochs: Sample) -> tuple[Interval | None, bool]:
+    """Return the speedup over the base, and whether it is that of the examples per second. None: the base did not time this work."""
+    if (base, job, trainer) in times.epochs:
+        return times.epochs[base, job, trainer].over(epochs), False
+    for other in times.jobs:
+        if headline.same_work(other) == headline.same_work(job) and (base, other, trainer) in times.epochs:
+            rate = job.examples / other.examples
+            return Interval(*(rate * end for end in times.epochs[base, other, trainer].over(epochs))), True
+    return None, False
 
 
 def _baseline(times: Timings, name: str | None) -> Configuration:
@@ -256,27 +224,3 @@ def _effect(fact: str, values: Mapping[Configuration, tuple[str, ...]]) -> str:
     what, _, trainer = fact.partition(" of ")
     software = what == "device" and any(f", {SOFTWARE}" in value for each in values.values() for value in each)
     return f"{trainer} {_OF_TRAINERS[what]}{'; software is not a GPU' if software else ''}"
-
-
-def _shown(cell: ComparisonCell | None, row: Mapping[Any, Any] | None) -> str:
-    """Return the text of a cell. row: the first row of its epochs"""
-    if cell is None or row is None:
-        return "-"
-    pooled = f", {cell.runs} runs" if cell.runs > 1 else ""
-    lines = [f"{duration_interval(cell.epoch)}{pooled}", times_interval(cell.speedup) if cell.speedup else ""]
-    return "\n".join(filter(None, [*lines, "in software" if row["accelerator_kind"] == SOFTWARE else ""]))
-
-
-def _won(winner: Winner | None) -> str:
-    if winner is None:
-        return "-"
-    if winner.ahead is None:
-        return winner.trainer
-    if winner.level:
-        return f"{winner.trainer}\ntied with {', '.join(winner.level)}"
-    return f"{winner.trainer}\n{times_interval(winner.ahead)} as fast as {winner.second}"
-
-
-def _listed(values: Sequence[str], most: int = 4) -> str:
-    shown = [value or "-" for value in values]
-    return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "") or "-"

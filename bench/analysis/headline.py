@@ -6,6 +6,7 @@ and ranks. Disturbed cases are left out. If two machines trained on different nu
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.analysis.crossovers import Crossing
-from bench.analysis.timings import BASELINE, JobKey, Timings
+from bench.analysis.timings import BASELINE, Configuration, JobKey, Timings
 from bench.analysis.winners import winner
 from bench.stats import intervals
 from bench.stats.intervals import Interval, Sample
@@ -26,21 +27,25 @@ if TYPE_CHECKING:
 _STEP = "matrix"  # the trainer that shows what matrices gain
 _LISTED = 3  # exceptions to name
 
-# (job without its number of examples, trainer) -> machine -> number of examples -> its fastest epochs
-_Cases = Mapping[tuple[JobKey, str], Mapping[str, Mapping[int, Sample]]]
+Key = tuple[Configuration, JobKey, str]  # of Timings.epochs
+FastestKeys = Mapping[tuple[JobKey, str], Mapping[str, Mapping[int, Key]]]  # (work, trainer) -> machine -> number of examples
 
 
 @dataclass(frozen=True)
 class CaseRatio:
-    """Speed of a machine relative to another on one case. by_rate: whether their numbers of examples differ"""
+    """Speed of a machine relative to another on one case.
 
-    job: JobKey
+    work     the job without its number of examples
+    by_rate  whether the speeds are examples per second, because the numbers of examples differ
+    """
+
+    work: JobKey
     trainer: str
     ratio: Interval
     by_rate: bool
 
     def __str__(self) -> str:
-        return f"{self.trainer} on {self.job.workload}"
+        return f"{self.trainer} on {self.work.workload}"
 
 
 @dataclass(frozen=True)
@@ -68,9 +73,11 @@ def speeds(times: Timings, base: str, *, job: JobKey | None = None) -> list[Mach
 
     job: only the cases of this workload
     """
-    cases = _cases(times, job)
-    machines = dict.fromkeys(machine for timed in cases.values() for machine in timed)
-    found = [_ratio(cases, machine, base) for machine in machines]
+    cases = fastest_keys(times, job, only_calm=True)
+    machines = dict.fromkeys(configuration.machine for configuration in times.configurations)
+    if job is not None:
+        machines = dict.fromkeys(machine for keys in cases.values() for machine in keys)
+    found = [_ratio(times, cases, machine, base) for machine in machines]
     return sorted(found, key=lambda one: -one.ratio.value if one.ratio else 0)
 
 
@@ -80,39 +87,38 @@ def sentences(answer: Comparison, *, job: JobKey | None = None, machine: str | N
     job, machine: what the reader chose; None: all. Returns no sentence if every case of the choice was disturbed.
     """
     times = answer.timings
-    machines = dict.fromkeys(machine for timed in _cases(times, job).values() for machine in timed)
+    machines = dict.fromkeys(machine for keys in fastest_keys(times, job, only_calm=True).values() for machine in keys)
     if machine is not None or len(machines) < 2:
         return list(_alone(answer, job, machine or next(iter(machines), None)))
     base = answer.baseline.machine if answer.baseline.machine in machines else next(iter(machines))
     return list(_several(speeds(times, base, job=job), times, job))
 
 
-def _cases(times: Timings, job: JobKey | None) -> _Cases:
-    cases: defaultdict[tuple[JobKey, str], defaultdict[str, dict[int, Sample]]] = defaultdict(lambda: defaultdict(dict))
-    for one in times.jobs:
-        if job is None or same_work(one) == same_work(job):
-            for configuration in times.of(one):
-                for trainer, epochs in times.calm(one, configuration).items():
-                    by_examples = cases[same_work(one), trainer][configuration.machine]
-                    if one.examples not in by_examples or epochs.value < by_examples[one.examples].value:
-                        by_examples[one.examples] = epochs
-    return cases
+def fastest_keys(times: Timings, job: JobKey | None = None, *, only_calm: bool) -> FastestKeys:
+    """Return the fastest epochs of each machine, over its numbers of threads and ranks, for each case and number of examples.
+
+    job: only the cases of this workload; only_calm: leave out disturbed cases, which otherwise count only if there is no other
+    """
+    found: defaultdict[tuple[JobKey, str], defaultdict[str, dict[int, Key]]] = defaultdict(lambda: defaultdict(dict))
+    for key in sorted(times.epochs, key=lambda key: (key in times.noisy, times.epochs[key].value)):
+        configuration, one, trainer = key
+        if (job is None or same_work(one) == same_work(job)) and not (only_calm and key in times.noisy):
+            found[same_work(one), trainer][configuration.machine].setdefault(one.examples, key)
+    return found
 
 
-def _ratio(cases: _Cases, machine: str, base: str) -> MachineRatio:
+def _ratio(times: Timings, cases: FastestKeys, machine: str, base: str) -> MachineRatio:
     if machine == base:
         return MachineRatio(machine, base, Interval(1, 1, 1), ())
     found, values, draws = [], [], []
-    for (job, trainer), timed in cases.items():
-        if machine in timed and base in timed:
-            mine, other = timed[machine], timed[base]
-            common = mine.keys() & other.keys()
-            n, m = (max(common),) * 2 if common else (max(mine), max(other))
-            log = np.log(n / m)
-            values.append(float(log + np.log(other[m].value / mine[n].value)))
-            draws.append(log + np.log(other[m].draws(seed=0) / mine[n].draws(seed=1)))
-            ratio = intervals.between(float(np.exp(values[-1])), np.exp(draws[-1]))
-            found.append(CaseRatio(job, trainer, ratio, not common))
+    for (work, trainer), keys in cases.items():
+        if machine in keys and base in keys:
+            common = keys[machine].keys() & keys[base].keys()
+            n, m = (max(common),) * 2 if common else (max(keys[machine]), max(keys[base]))
+            mine, other = times.epochs[keys[machine][n]], times.epochs[keys[base][m]]
+            values.append(math.log(n / m * other.value / mine.value))
+            draws.append(math.log(n / m) + np.log(other.draws(seed=0) / mine.draws(seed=1)))
+            found.append(CaseRatio(work, trainer, intervals.between(math.exp(values[-1]), np.exp(draws[-1])), not common))
     mean = intervals.between(float(np.exp(np.mean(values))), np.exp(np.mean(draws, axis=0))) if found else None
     return MachineRatio(machine, base, mean, tuple(found))
 
@@ -144,7 +150,7 @@ def _several(ranking: Sequence[MachineRatio], times: Timings, job: JobKey | None
         yield f"{these} are compared by examples per second, because the machines trained on different numbers of examples."
     apart = [one.machine for one in ranking if not one.ratio]
     if apart:
-        yield f"{_listed(apart)} ran no case that {base} ran."
+        yield f"{_listed(apart)} {'has' if len(apart) == 1 else 'have'} no undisturbed case in common with {base}."
     noisy = {(key[1], key[2]) for key in times.noisy if job is None or same_work(key[1]) == same_work(job)}
     if noisy:
         yield f"{counted(len(noisy), 'disturbed case')} {'is' if len(noisy) == 1 else 'are'} left out."
@@ -205,7 +211,7 @@ def _crossing(at: Crossing) -> str:
 
 def _turned(one: MachineRatio) -> MachineRatio:
     """Return the same comparison with the machines exchanged."""
-    cases = tuple(CaseRatio(case.job, case.trainer, _inverse(case.ratio), case.by_rate) for case in one.cases)
+    cases = tuple(CaseRatio(case.work, case.trainer, _inverse(case.ratio), case.by_rate) for case in one.cases)
     return MachineRatio(one.base, one.machine, _inverse(one.ratio) if one.ratio else None, cases)
 
 

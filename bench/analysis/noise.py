@@ -39,6 +39,8 @@ CAUSES = {
     "(percentages: its epoch relative to that of the fastest trainer)",
 }
 TITLE = "Noisy cases"
+# A thread of BLAS spins while it waits for the others, and they wait for a processor that another process uses.
+_WAITING = ("load", "steal", "behind_loop", "behind_fastest")
 
 
 class Disturbance(NamedTuple):
@@ -82,15 +84,20 @@ def detect(table: pd.DataFrame) -> list[Disturbance]:
 
 def format_lines(disturbances: Iterable[Disturbance], *, with_run: bool = True) -> list[str]:
     """Return a line for each cause, with the cases that it affected. with_run: whether to include machine and run id."""
-    by_cause: dict[str, list[str]] = {}
+    by_cause: dict[str, list[Disturbance]] = {}
     for one in disturbances:
-        run = f"{one.machine} {one.run_id} " if with_run else ""
-        amount = f" {one.amount:.0%}" if math.isfinite(one.amount) else ""
-        by_cause.setdefault(one.cause, []).append(f"{run}{one.workload} {one.trainer}{amount}")
+        by_cause.setdefault(one.cause, []).append(one)
     lines = []
     for cause, cases in by_cause.items():
+        runs: dict[str, list[str]] = {}
+        for one in cases[:_LISTED]:
+            amount = f" {one.amount:.0%}" if math.isfinite(one.amount) else ""
+            runs.setdefault(f"{one.machine} {one.run_id} " if with_run else "", []).append(f"{one.workload} {one.trainer}{amount}")
+        listed = ", ".join(f"{run}{', '.join(named)}" for run, named in runs.items())
         more = f" and {len(cases) - _LISTED} more" if len(cases) > _LISTED else ""
-        lines.append(f"{CAUSES[cause]}: {', '.join(cases[:_LISTED])}{more}; repeat on an idle machine")
+        waits = cause in _WAITING and any(one.threads > 1 for one in cases)
+        fix = f"repeat on an idle machine{', or with --threads 1, where no thread waits for another' if waits else ''}"
+        lines.append(f"{CAUSES[cause]}: {listed}{more}; {fix}")
     return lines
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,7 +82,8 @@ class Anatomy:
         for number, ((configuration, job), trainers) in enumerate(self.breakdowns.items()):
             runs = f", {counted(len(configuration.runs), 'run')}" if len(configuration.runs) > 1 else ""
             title = job.title + (f", {configuration.label}" if several else "") + runs
-            yield parts_table(title, trainers, explained=not number)
+            noisy = {trainer for trainer in trainers if (configuration, job, trainer) in self.timings.noisy}
+            yield parts_table(title, trainers, noisy, explained=not number)
             yield from (_of_operations(job, of, peaks) for where, of, peaks in self.operations if where == job)
             if mine := [(trainer, of) for where, trainer, of in self.timelines if where == job]:
                 yield _of_timelines(job, mine)
@@ -103,8 +104,11 @@ def anatomy(paths: Sequence[Path]) -> Anatomy:
     return Anatomy(times, found, missing=without_calls(table))
 
 
-def parts_table(title: str, trainers: Mapping[str, Breakdown], *, explained: bool = True) -> Table:
-    """Return the table of one job: the parts of each trainer's epoch, in seconds and in percent. explained: with notes on the columns"""
+def parts_table(title: str, trainers: Mapping[str, Breakdown], noisy: Collection[str], *, explained: bool = True) -> Table:
+    """Return the table of one job: the parts of each trainer's epoch, in seconds and in percent.
+
+    noisy: disturbed trainers; explained: with notes on the columns
+    """
     costs = ("step (95 %)", "example (95 %)", "fit", "allocations")
     has_memory = any(one.memory for one in trainers.values())
     headings = ("trainer", "epoch (95 %)", "arithmetic", *(["memory"] if has_memory else []), "calls (95 %)", "rest", *costs)
@@ -114,7 +118,8 @@ def parts_table(title: str, trainers: Mapping[str, Breakdown], *, explained: boo
         calls = f"{duration_interval(one.calls)} {_percent(one.calls.value / one.epoch.value)}"
         allocations = f"{one.allocations:,.0f}" if math.isfinite(one.allocations) else "-"
         parts = (arithmetic, *([memory] if has_memory else []), calls, rest)
-        rows.append((trainer, duration_interval(one.epoch), *parts, _cost(one.step), _cost(one.example), _fit(one), allocations))
+        name = f"{trainer}\n(disturbed)" if trainer in noisy else trainer
+        rows.append((name, duration_interval(one.epoch), *parts, _cost(one.step), _cost(one.example), _fit(one), allocations))
         if not one.holds:
             notes.append(f"{trainer}: the fit misses its calls by {_fit(one)}, so its costs per step and per example are not fixed")
         if one.overlaps:

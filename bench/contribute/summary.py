@@ -80,9 +80,11 @@ def _tables(rows: pd.DataFrame) -> Iterator[Table]:
             yield _timing(key, mine)
         else:
             cells.append((key, mine))
-    named = {key: parts for (_, key), parts in breakdowns(rows)[1].items() if key.width is None}
-    for number, (key, parts) in enumerate(named.items()):
-        yield parts_table(f"{key.workload}: where an epoch's time goes", parts, explained=not number)
+    times, broken_down = breakdowns(rows)
+    named = [(configuration, key, parts) for (configuration, key), parts in broken_down.items() if key.width is None]
+    for number, (configuration, key, parts) in enumerate(named):
+        noisy = {trainer for trainer in parts if (configuration, key, trainer) in times.noisy}
+        yield parts_table(f"{key.workload}: where an epoch's time goes", parts, noisy, explained=not number)
     if cells:
         yield _grid(sorted(cells, key=lambda cell: (cell[0].width or 0, cell[0].batch_size)))
 
@@ -111,10 +113,11 @@ def _grid(cells: Sequence[tuple[JobKey, pd.DataFrame]]) -> Table:
         flagged = _flagged(rows)
         medians = {trainer: intervals.median(seconds) for trainer, seconds in _times(rows).items()}
         epochs = [duration_interval(medians[name]) + (" (!)" if name in flagged else "") if name in medians else "-" for name in trainers]
-        fastest = min(medians, key=lambda name: medians[name].value)
+        calm = [name for name in medians if name not in flagged]
+        fastest = min(calm, key=lambda name: medians[name].value, default="-")
         lines.append([str(job.width), str(job.batch_size), f"{job.examples:,}", *epochs, fastest])
     title = f"Grid: 784-hidden-10, {cells[0][0].kind}, epochs with 95 % intervals"
-    return Table(title, ["hidden", "batch size", "examples", *trainers, "fastest"], lines, numbers=True)
+    return Table(title, ["hidden", "batch size", "examples", *trainers, "fastest without (!)"], lines, numbers=True)
 
 
 def _training(job: JobKey, rows: pd.DataFrame) -> Table:

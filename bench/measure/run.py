@@ -22,6 +22,7 @@ from bench.measure.recorder import Recorder, RunColumns
 from bench.options import Options
 from bench.records import WriteError
 from bench.system import launcher
+from bench.system.own_command import own_command
 from bench.text.numbers import counted
 from impls import InputError, load_trainer
 
@@ -61,9 +62,16 @@ class Run:
         return self.recorder.warnings
 
     def prefix(self, case: Case) -> str:
-        """Return the start of a line about the case: its number, the number of cases, and its name."""
-        widest = max(len(other.title) for other in self.cases)
-        return f"[{self.cases.index(case) + 1}/{len(self.cases)}] {case.title:<{widest}}"
+        """Return the start of a line about the case: its number, the number of cases that can run here, and its name."""
+        present = [other for other in self.cases if not other.absent or other == case]
+        widest = max(len(other.title) for other in present)
+        return f"[{present.index(case) + 1:>{len(str(len(present)))}}/{len(present)}] {case.title:<{widest}}"
+
+    def absent(self) -> str:
+        """Return a line about the trainers that cannot run here, or an empty text."""
+        trainers = {case.trainer for case in self.cases if case.absent}
+        why = f"{own_command()} trainers shows what each of them needs"
+        return f"{counted(len(trainers), 'trainer')} cannot run here: {why}" if trainers else ""
 
     def unfinished(self) -> dict[Case, str]:
         """Return the cases that have not ended, each with the last step that it reached."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
-from rich.markup import escape
 
 from bench.analysis import energy_use, noise
 from bench.analysis.timings import BASELINE
@@ -20,6 +19,7 @@ from bench.stats import intervals
 from bench.stats.intervals import FEWEST, RUN_SPREAD
 from bench.text.numbers import counted, duration, duration_interval, times_interval
 from bench.text.tables import Table
+from bench.text.wrapping import wrapped
 from impls.accelerator import Accelerator
 
 _NEVER_CUT = 1000  # columns: wide enough that rich does not truncate a table; the terminal wraps long lines
@@ -29,10 +29,13 @@ def text(run: Run, *, colours: bool) -> str:
     """Return a table per workload, the reasons for missing rows, the warnings, the machine and the files."""
     output = io.StringIO()
     console = _console(output, colours)
+    disturbed = noise.detect(run.recorder.table())
+    noisy = {(one.workload, one.trainer) for one in disturbed}
     for workload in run.options.workloads:
         timed = {case.trainer: case for case in run.cases if case.workload == workload and run.recorder.of(case)}
         if cases := [timed[name] for name in run.options.trainers if name in timed]:  # a plugin may have run them in another order
-            output.write(f"\n{_table(run, cases).text(colours=colours)}\n")
+            for table in _tables(run, cases, noisy):
+                output.write(f"\n{table.text(colours=colours)}\n")
     console.print()
     for kind, style, noted in (
         ("skipped", "yellow", run.outcomes.skipped),
@@ -40,14 +43,15 @@ def text(run: Run, *, colours: bool) -> str:
         ("unfinished", "bold red", run.unfinished()),
     ):
         for reason, names in _by_reason(run, noted).items():
-            console.print(f"[{style}]{kind}[/] {escape(names)}: ", end="")
-            console.print(reason, markup=False, soft_wrap=True)
+            line = wrapped(f"{kind} {names}: {reason}").removeprefix(kind)
+            console.print(f"[{style}]{kind}[/]", end="")
+            console.print(line, markup=False, soft_wrap=True)
     if run.recorder.rows:
-        console.print(f"95 % intervals include the spread from run to run, a standard deviation of {RUN_SPREAD:.1%}", markup=False)
+        spread = f"95 % intervals include the spread from run to run, a standard deviation of {RUN_SPREAD:.1%}"
+        console.print(wrapped(spread), markup=False)
     few = [case for case in run.cases if 0 < len(run.recorder.of(case)) < FEWEST]
     too_few = [f"a 95 % interval needs {FEWEST} rounds; the table's intervals of fewer rounds are too narrow"] if few else []
-    disturbed = noise.format_lines(noise.detect(run.recorder.table()), with_run=False)
-    output.write(notes([*run.warnings, *disturbed, *too_few], [], colours=colours))
+    output.write(notes([*run.warnings, *noise.format_lines(disturbed, with_run=False), *too_few], [], colours=colours))
     for line in machine_lines(run):
         console.print(line, markup=False, soft_wrap=True)
     output.write(notes([], run.files, colours=colours))
@@ -59,8 +63,8 @@ def notes(warnings: Iterable[str], files: Iterable[Path], *, colours: bool) -> s
     output = io.StringIO()
     console = _console(output, colours)
     for warning in warnings:
-        console.print("[bold yellow]warning[/]: ", end="")
-        console.print(warning, markup=False, soft_wrap=True)
+        console.print("[bold yellow]warning[/]", end="")
+        console.print(wrapped(f"warning: {warning}").removeprefix("warning"), markup=False, soft_wrap=True)
     for file in files:
         console.print(_nearby(file), markup=False, soft_wrap=True)
     return output.getvalue()
@@ -91,7 +95,8 @@ def measured(run: Run, case: Case) -> str:
     return f"{duration(float(np.median(times)))} per epoch, {counted(len(times), 'round')}" if times else ""
 
 
-def _table(run: Run, cases: Sequence[Case]) -> Table:
+def _tables(run: Run, cases: Sequence[Case], noisy: Collection[tuple[str, str]]) -> Iterator[Table]:
+    """Yield the table of a workload, and one of the energy, if it was measured. noisy: (workload, trainer) of the disturbed cases"""
     one, workload = run.recorder.of(cases[0])[0], cases[0].workload
     headings = ("trainer", "epoch (95 %)", "rounds", "examples/s", f"over {BASELINE} (95 %)", "of peak", "accuracy")
     times = {case.trainer: [row.seconds for row in run.recorder.of(case)] for case in cases}
@@ -105,12 +110,16 @@ def _table(run: Run, cases: Sequence[Case]) -> Table:
         first = run.recorder.of(case)[0]
         rate, accuracy = f"{one.examples / epoch.value:,.0f}", f"{first.accuracy:.1%}"
         limit = f"{np.median([row.fraction_of_limit or 0.0 for row in run.recorder.of(case)]):.0%}"
-        rows.append((labelled(case.trainer, asdict(first)), duration_interval(epoch), str(len(mine)), rate, speedup, limit, accuracy))
+        name = labelled(case.trainer, asdict(first)) + ("\n(disturbed)" if case.key in noisy else "")
+        rows.append((name, duration_interval(epoch), str(len(mine)), rate, speedup, limit, accuracy))
         this = (recorded["workload"] == case.workload.name) & (recorded["trainer"] == case.trainer)
         used.append(energy_use.energy_use(recorded[this].iloc[0].to_dict()))
+    yield Table(workload.title(workload.layers(run.inputs.splits.training), one.examples), headings, rows, numbers=True)
     more, cells = energy_use.columns(used)
-    title = workload.title(workload.layers(run.inputs.splits.training), one.examples)
-    return Table(title, (*headings, *more), [(*row, *energy) for row, energy in zip(rows, cells, strict=True)], numbers=True)
+    if more:
+        names = [row[0] for row in rows]
+        energy = [(name, *columns) for name, columns in zip(names, cells, strict=True)]
+        yield Table(f"{workload.name}: energy", ("trainer", *more), energy, numbers=True)
 
 
 def _by_reason(run: Run, noted: dict[Case, str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 _NEVER_CUT = 10_000  # columns: rich must not wrap or truncate; the terminal wraps lines that long names make too wide
 
@@ -15,6 +16,7 @@ class Table:
     """A title, headings, rows with one cell per heading, and notes below. The title, or all headings, may be empty.
 
     numbers  whether all columns except for the first are numbers, which are right-aligned
+    widest   letters of a column of the text; longer cells have several lines (None: no limit)
     """
 
     title: str
@@ -22,6 +24,7 @@ class Table:
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
     numbers: bool = False
+    widest: int | None = None
 
     def text(self, *, colours: bool = False) -> str:
         """Return the table as terminal text."""
@@ -32,7 +35,8 @@ class Table:
         grid = Grid(box=None, padding=(0, 2 if self.numbers else 3, 0, 0), pad_edge=False, show_header=any(self.headings))
         grid.header_style = "bold" if colours else ""
         for column, heading in enumerate(self.headings):
-            grid.add_column(Text(heading), no_wrap=True, justify="right" if self.numbers and column else "left")
+            justify: Literal["right", "left"] = "right" if self.numbers and column else "left"
+            grid.add_column(Text(heading), no_wrap=self.widest is None, max_width=self.widest, overflow="fold", justify=justify)
         for row in self.rows:
             grid.add_row(*map(Text, row))
         output = io.StringIO()

@@ -4,15 +4,12 @@ import json
 import re
 import time
 
-import numpy as np
 import pytest
 
 from bench import records
 from bench.__main__ import main
 from bench.analysis.compare import compare
-from bench.analysis.crossovers import overtaking
 from bench.analysis.timings import JobKey
-from bench.stats.intervals import Interval, Sample
 from tests.support.commands import ROOT, command
 from tests.support.refusals import assert_about, printed
 from tests.support.rows import written
@@ -62,14 +59,24 @@ def test_job_key_has_the_job_columns():
 
 def test_different_jobs_are_not_compared(tmp_path):
     written(tmp_path / "a.csv", NIELSEN, machine="a")
-    written(tmp_path / "b.csv", NIELSEN, machine="b", examples=1000)
     written(tmp_path / "c.csv", NIELSEN, machine="c", dtype="float64")
     answer = compare([tmp_path], baseline=None)
-    assert len(answer.timings.jobs) == 3
+    assert len(answer.timings.jobs) == 2
     assert all(len(answer.timings.of(job)) == 1 for job in answer.timings.jobs)
     assert not answer.comparable
-    (note,) = [line for line in answer.text().splitlines() if line.startswith("only on b, not compared")]
-    assert "nielsen (1,000 examples, float32)" in note
+    (note,) = [line for line in answer.text().splitlines() if line.startswith("only on c, not compared")]
+    assert "nielsen (float64)" in note
+
+
+def test_different_numbers_of_examples_are_compared_by_examples_per_second(tmp_path, compared):
+    a = written(tmp_path / "a.csv", NIELSEN, machine="a")
+    b = written(tmp_path / "b.csv", {case: seconds / 50 / 2 for case, seconds in NIELSEN.items()}, machine="b", examples=1000)
+    code, answer = compared(a, b)
+    assert code == 0
+    of_b = [cell["speedup"]["value"] for table in answer["tables"] for cell in table["cells"] if cell["setup"] == "b"]
+    assert of_b == pytest.approx([2.0, 2.0])
+    assert "compared by examples per second" in answer["answer"]["sentences"][1]
+    assert "50,000 or 1,000 examples" in compare([a, b], baseline=None).text()
 
 
 def test_tied_trainers_are_reported(tmp_path):
@@ -101,67 +108,6 @@ def test_other_thread_counts_are_not_pooled_and_duplicate_rows_count_once(tmp_pa
     assert {cell.rounds for cell in answer.cells.values()} == {5}
 
 
-BEHIND, LEVEL, AHEAD = Interval(0.5, 0.4, 0.6), Interval(1.1, 0.9, 1.3), Interval(2.0, 1.6, 2.5)
-
-
-@pytest.mark.parametrize(
-    ("lead", "crossing"),
-    [
-        ([BEHIND, AHEAD, AHEAD], (10**0.5, 1, 10)),
-        ([BEHIND, BEHIND, AHEAD], (10**1.5, 10, 100)),
-        ([BEHIND, LEVEL, AHEAD], (10**0.879, 1, 100)),  # interpolated up to the first point estimate above 1
-        ([AHEAD, BEHIND, AHEAD], (10**1.5, 10, 100)),  # ahead, behind, then ahead to the end
-        ([BEHIND, AHEAD, LEVEL], (10**0.5, 1, 10)),
-        ([AHEAD, AHEAD, AHEAD], None),
-        ([LEVEL, LEVEL, AHEAD], None),  # perhaps ahead from the start
-        ([BEHIND, LEVEL, LEVEL], None),  # perhaps never ahead
-        ([BEHIND, AHEAD, BEHIND], None),
-        ([BEHIND, AHEAD, Interval(0.97, 0.9, 1.05)], None),  # perhaps overtaken again
-    ],
-)
-def test_a_crossing_lies_between_sizes_at_which_the_faster_trainer_is_certain(lead, crossing):
-    at = overtaking(dict(zip([1, 10, 100], lead, strict=True)))
-    assert at == (crossing and pytest.approx(crossing, rel=1e-3))
-
-
-def test_crossings_contain_the_true_one_and_equal_trainers_have_none():
-    """Epochs of a/m + b and c/m + d seconds at mini-batches of m; 1 % noise, and 2.5 % from case to case."""
-    rng = np.random.default_rng(0)
-    sizes = (1, 10, 100, 1000, 10_000)
-
-    def leads(seconds, others):
-        def epochs(typical):
-            return Sample([typical * np.exp(0.025 * rng.standard_normal() + 0.01 * rng.standard_normal(8))])
-
-        return {m: epochs(seconds(m)).over(epochs(others(m))) for m in sizes}
-
-    known = []
-    for b in np.logspace(-3.5, -0.5, 60):
-        at = overtaking(leads(lambda m, b=b: 1 / m + b, lambda m, b=b: 10 / m + b / 20))
-        known += [at.low <= 9 / (b - b / 20) <= at.high] if at else []
-    assert len(known) > 40
-    assert np.mean(known) >= 0.9
-    equal = [overtaking(leads(lambda m: 1 / m + 0.01, lambda m: 1 / m + 0.01)) for _ in range(200)]
-    assert sum(at is not None for at in equal) <= 0.05 * 200
-
-
-def test_the_crossing_is_where_the_times_are_equal(tmp_path, compared):
-    path = written(tmp_path / "exact.csv", GRID)
-    _, answer = compared(path)
-    crossings = [crossing for crossing in answer["crossings"] if crossing["axis"] == "batch_size"]
-    assert [(c["fixed"], c["behind"], c["ahead"], c["wins"]) for c in crossings] == [
-        (30, "matrix", "gpu", True),
-        (100, "matrix", "gpu", True),
-    ]
-    assert crossings[0]["at"] == pytest.approx({"value": 100, "low": 10, "high": 1000})
-    assert "gpu overtakes matrix near 100 (10 to 1,000)" in compare([path], baseline=None).text()
-
-
-def test_a_crossing_at_the_end_of_the_grid_needs_a_certain_lead_there(tmp_path):
-    times = GRID | {(f"h{w}-b1000", "gpu"): [0.009, 0.0098, 0.012] for w in (30, 100)}
-    assert "overtakes" not in compare([written(tmp_path / "a.csv", times)], baseline=None).text()
-
-
 def test_software_that_plays_a_gpu_is_named_and_not_taken_for_one(tmp_path):
     software = {"accelerator": "llvmpipe", "accelerator_kind": "software", "accelerator_backend": "Vulkan"}
     written(tmp_path / "a.csv", {("nielsen", "webgpu"): 1.0}, machine="a", **software)
@@ -181,14 +127,13 @@ def test_other_differences_are_listed_with_what_not_to_compare(tmp_path):
     assert [difference.fact for difference in answer.differences] == [
         "threads", "blas_kernels", "commit", "library of loop", "library of matrix",
     ]  # fmt: skip
-    lines = answer.text().split("Other differences")[1].splitlines()
-    (kernels,) = [line for line in lines if line.startswith("blas_kernels")]
-    assert "SkylakeX" in kernels
-    assert "Haswell" in kernels
-    assert "matrix" in kernels
-    assert "other kernels" in kernels
-    (threads,) = [line for line in lines if line.startswith("threads")]
-    assert "--threads" in threads
+    of_fact = {difference.fact: difference for difference in answer.differences}
+    assert list(of_fact["blas_kernels"].values.values()) == [("SkylakeX",), ("Haswell",)]
+    assert "other kernels" in of_fact["blas_kernels"].therefore
+    assert "--threads" in of_fact["threads"].therefore
+    lines = [line.split() for line in answer.text().split("Other differences")[1].splitlines()]
+    assert ["SkylakeX", "a"] in lines
+    assert ["Haswell", "b"] in lines
 
 
 def test_markdown_escapes_names(tmp_path):

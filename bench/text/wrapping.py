@@ -1,0 +1,20 @@
+"""Line breaks at the width of the terminal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import textwrap
+
+_NARROWEST, _WIDEST = 40, 100  # columns; a longer line is hard to read
+
+
+def wrapped(line: str) -> str:
+    """Return the line, broken between words at the width of the terminal and indented from the second line on.
+
+    If the output is a file or a pipe, the line stays whole. A word, such as a path, is never broken.
+    """
+    if not (sys.stdout and sys.stdout.isatty()):
+        return line
+    width = min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
+    return textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,48 @@
+"""The table of machines in README.md, and the page index.html: `python results/gallery.py` writes both."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+RESULTS = Path(__file__).parent
+sys.path.insert(0, str(RESULTS.parent))  # so that the script finds `bench` without an installation
+
+from bench.analysis.compare import compare  # noqa: E402 -- after the search path
+from bench.analysis.headline import sentences  # noqa: E402
+from bench.analysis.sides import sides, works  # noqa: E402
+from bench.report.page import report  # noqa: E402
+from bench.text.numbers import counted, duration  # noqa: E402
+from bench.text.tables import escaped  # noqa: E402
+
+BEGIN, END = "<!-- machines: written by gallery.py -->\n", "<!-- end -->"
+
+
+def table() -> str:
+    """Return a row for each machine: its hardware, its fastest epoch of the first workload, and what it gains. The fastest is first."""
+    answer = compare([RESULTS], baseline=None)
+    work = works(answer)[0]
+    found = {}
+    for side in sides(answer):
+        row = next(row for (where, _, _), row in answer.timings.rows.items() if where.machine == side.label)
+        chip = f"{row['cpu']} ({row['microarchitecture']})" if row["microarchitecture"] else row["cpu"]
+        hardware = ", ".join(filter(None, [chip, counted(row["cores"], "core"), row["gpu"]]))
+        name = f"[{escaped(side.label)}]({side.label}/)" if (RESULTS / side.label).is_dir() else escaped(side.label)
+        first = side.winners[work].trainer
+        epoch = side.epochs(work, first).value
+        gain = sentences(answer, machine=side.label)[0]
+        found[epoch] = f"| {name} | {escaped(hardware)} | {duration(epoch)}, {escaped(first)} | {escaped(gain)} |"
+    heading = f"| machine | hardware | fastest epoch of `{work.workload}` | gain |"
+    return "\n".join([heading, "|---|---|---|---|", *(found[epoch] for epoch in sorted(found))]) + "\n"
+
+
+def with_table(readme: str) -> str:
+    """Return the text of README.md with the present table."""
+    before, rest = readme.split(BEGIN)
+    return f"{before}{BEGIN}\n{table()}\n{END}{rest.split(END, 1)[1]}"
+
+
+if __name__ == "__main__":
+    readme = RESULTS / "README.md"
+    readme.write_text(with_table(readme.read_text(encoding="utf-8")), encoding="utf-8")
+    report([RESULTS], RESULTS / "index.html")
