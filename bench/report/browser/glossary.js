@@ -23,7 +23,7 @@ function explain(element, term) {
   if (!text) return;
   element.classList.add("term");
   element.setAttribute("aria-description", text);
-  const show = () => { hideMeaning(); showMeaning(element, text); };
+  const show = element.explain = () => { hideMeaning(); showMeaning(element, text); };
   element.addEventListener("pointerenter", show);
   element.addEventListener("pointerleave", event => { if (event.pointerType !== "touch") hideMeaning(); });
   element.addEventListener("focus", () => { if (element.matches(":focus-visible")) show(); });

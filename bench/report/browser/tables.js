@@ -19,9 +19,11 @@ function table(place, columns, rows, caption) {
       cell.scope = "col"; button.type = "button"; button.textContent = heading; cell.classList.toggle("number", number[i]);
       if (i === sorted.column) cell.setAttribute("aria-sort", sorted.down ? "descending" : "ascending");
       explain(button, heading);
-      button.onclick = () => {
+      button.onclick = event => {
         sorted.down = i === sorted.column && !sorted.down; sorted.column = i; build();
-        place.querySelectorAll("th button")[i].focus();
+        const again = place.querySelectorAll("th button")[i];
+        again.focus();
+        if (event.pointerType === "touch") again.explain?.();  // a finger cannot hover
       };
       cell.append(button); head.append(cell);
     });

@@ -12,7 +12,8 @@ from bench import records
 from bench.__main__ import main
 from bench.plot.palette import PART_COLOURS, colour
 from tests.bench.report.browsing import choose, column, drawn, find, until
-from tests.bench.report.examples import GRID, HOSTILE, NAMED, part
+from tests.bench.report.examples import GRID, HOSTILE, NAMED
+from tests.support.pages import part
 from tests.support.rows import rows
 
 
@@ -83,6 +84,19 @@ def test_a_term_is_explained_by_keyboard(browser):
     assert meaning.text == find(browser, "#terms dd")[0].text
     terms[0].send_keys(Keys.ESCAPE)
     assert not meaning.is_displayed()
+
+
+def test_a_column_is_explained_by_touch(browser):
+    (button,) = [button for button in find(browser, "#roofline-table th button") if button.text.startswith("of peak")]
+    browser.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+    box, scrolled = button.rect, browser.execute_script("return scrollY")
+    place = {"x": int(box["x"]) + 5, "y": int(box["y"] - scrolled) + 5}
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [place]})
+    browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    until(browser, find(browser, "#meaning")[0].is_displayed)
+    assert "peak" in find(browser, "#meaning")[0].text
+    browser.execute_cdp_cmd("Emulation.setTouchEmulationEnabled", {"enabled": False})
 
 
 def test_every_marked_term_has_an_explanation(browser):

@@ -7,8 +7,9 @@ import pytest
 from bench import records
 from bench.__main__ import main
 from bench.report.figures import figures
-from tests.bench.report.examples import GRID, HOSTILE, NAMED, part
+from tests.bench.report.examples import GRID, HOSTILE, NAMED
 from tests.support.commands import ROOT
+from tests.support.pages import part
 from tests.support.rows import rows, written
 
 
