@@ -63,23 +63,25 @@ class Mark:
 class Point:
     """A trainer's epoch time at a commit, over all runs of that commit in one environment.
 
+    epoch        of the undisturbed runs; of all runs if every run was disturbed
+    disturbed    whether every run was
+    runs         number of all runs
     over_first   speedup over the first commit with an undisturbed run in the same environment, or over the first if all are disturbed
     change       speedup over the level before, if a new level begins here; a level is all undisturbed runs of an environment between
                  two change points
     environment  number of the environment: points with the same number are compared
     marks        what differs in the environment from that of the point before
-    disturbed    whether all runs were disturbed
     """
 
     commit: str
     started_at: str
     epoch: Interval
+    disturbed: bool
     runs: int
     over_first: Interval
     change: Interval | None
     environment: int
     marks: tuple[Mark, ...]
-    disturbed: bool
 
 
 @dataclass(frozen=True)
@@ -103,6 +105,11 @@ class History:
 
     courses: list[Course]
     disturbed: list[Disturbance]
+
+    @property
+    def hashes(self) -> set[str]:
+        """The commits of all points; one with changed files counts as its commit."""
+        return {point.commit.partition(" ")[0] for course in self.courses for point in course.points}
 
     def text(self) -> str:
         """Return the tables as text for a terminal."""
@@ -228,7 +235,7 @@ def _points(samples: Sequence[_Runs]) -> tuple[Point, ...]:
         numbers.append(known)
         marks.append(_marks(last, environment) if last else ())
         last = _filled(environment, last) if last else environment
-    epochs = [Sample(sample.seconds) for sample in samples]
+    epochs = [Sample(sample.calm or sample.seconds) for sample in samples]
     firsts = {number: epochs[numbers.index(number)] for number in numbers}
     firsts |= {number: epochs[at] for at, number in reversed(list(enumerate(numbers))) if samples[at].calm}
     changes: dict[int, Interval] = {}
@@ -239,12 +246,12 @@ def _points(samples: Sequence[_Runs]) -> tuple[Point, ...]:
             sample.commit,
             sample.started_at,
             epochs[at].interval(),
+            not sample.calm,
             len(sample.seconds),
             Interval(1.0, 1.0, 1.0) if epochs[at] is firsts[numbers[at]] else firsts[numbers[at]].over(epochs[at]),
             changes.get(at),
             numbers[at],
             marks[at],
-            not sample.calm,
         )
         for at, sample in enumerate(samples)
     )
@@ -255,6 +262,8 @@ def _changes(runs: Mapping[int, list[RoundSeconds]]) -> dict[int, Interval]:
 
     runs  the undisturbed runs of the points in one environment, by the number of the point, ascending
     """
+    if not runs:
+        return {}
     points = list(runs)
     starts = change_points([[math.log(np.median(seconds)) for seconds in runs[at]] for at in points])
     levels = [Sample([seconds for at in points[first:last] for seconds in runs[at]]) for first, last in pairwise([0, *starts, len(points)])]

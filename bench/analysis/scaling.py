@@ -11,7 +11,10 @@ from bench.stats.intervals import Interval
 
 
 class ScalingPoint(NamedTuple):
-    """The speedup over one rank, in examples per second, which suits strong and weak scaling."""
+    """The speedup over one rank, in examples per second, which suits strong and weak scaling.
+
+    disturbed  whether the time over these ranks or over one rank was
+    """
 
     configuration: Configuration
     speedup: Interval
@@ -38,6 +41,7 @@ def scalings(times: Timings) -> Iterator[Scaling]:
     for (one, job, trainer), alone in times.epochs.items():
         if one.ranks > 1:
             continue
+        reference = (one, job, trainer) in times.noisy
         over = [configuration for configuration in several if set(configuration.runs) & set(one.runs)]
         grown = {
             "strong": [job for _ in over],
@@ -45,7 +49,9 @@ def scalings(times: Timings) -> Iterator[Scaling]:
         }
         for kind, jobs in grown.items():
             keys = [(configuration, shared, trainer) for configuration, shared in zip(over, jobs, strict=True)]
-            points = [ScalingPoint(key[0], alone.over(times.epochs[key]), key in times.noisy) for key in keys if key in times.epochs]
+            points = [
+                ScalingPoint(key[0], alone.over(times.epochs[key]), reference or key in times.noisy) for key in keys if key in times.epochs
+            ]
             if points:
-                first = ScalingPoint(one, Interval(1.0, 1.0, 1.0), (one, job, trainer) in times.noisy)
+                first = ScalingPoint(one, Interval(1.0, 1.0, 1.0), reference)
                 yield Scaling(job, trainer, kind, (first, *points))

@@ -52,7 +52,8 @@ def run(given: argparse.Namespace) -> int:
         from bench.plot import charts
 
         csv = answer.save(given.directory, options.machine)
-        files = [csv, *(charts.draw_ratios(answer.duel, answer.pairs, answer.ratio, csv.with_suffix("")) if answer.ratio.known else [])]
+        charted = charts.draw_ratios(answer.duel, {"": answer.pairs}, answer.ratio, csv.with_suffix("")) if answer.ratio.known else []
+        files = [csv, *charted]
         if not given.json:
             print_files(files)
     if isinstance(answer.broken_off, ContenderError):

@@ -121,7 +121,7 @@ class Report:
         return next((verdict.broken_off for verdict in self.verdicts if verdict.broken_off), None)
 
     def draw(self) -> list[Path]:
-        """Draw the ratio of each pair behind each verdict, write the charts beside the CSV, and return the files."""
+        """Draw the ratio of each pair of each verdict, write the charts beside the CSV, and return the files."""
         files = []
         for verdict in self.verdicts:
             if self.csv and verdict.duel and verdict.ratio and verdict.ratio.known:
@@ -129,7 +129,7 @@ class Report:
 
                 job = f"-{slug(verdict.workload)}-{verdict.threads}" if self.several else ""
                 stem = self.csv.with_name(f"{self.csv.stem}-{slug(verdict.trainer)}{job}")
-                files += charts.draw_ratios(verdict.duel, verdict.judged, verdict.ratio, stem)
+                files += charts.draw_ratios(verdict.duel, verdict.stages, verdict.ratio, stem, margin=self.margin)
         return files
 
     def exit_code(self, *, strict: bool) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,7 +11,8 @@ from matplotlib.ticker import MaxNLocator
 
 from bench.analysis.timings import JobKey
 from bench.anatomy.breakdown import PARTS, Breakdown
-from bench.plot import style
+from bench.plot import disturbed, style
+from bench.plot.fitted import headline, wrapped
 from bench.plot.palette import PART_COLOURS
 from bench.text.numbers import duration
 
@@ -23,24 +24,31 @@ _NAMES = (
     "calls: overhead of Python, library and launches",
     "rest: caches, small shapes, waiting",
 )
-_READABLE = 0.07  # of a bar: a smaller part has no number
+_READABLE = 0.08  # of a bar: a smaller part has no number
+_NAME_INCHES, _TITLE_INCHES = 2.2, 8.0
+_BAR, _LINE = 0.36, 0.18  # inches between two bars, and of a line of a name
 
 
-def draw(jobs: Mapping[JobKey, Mapping[str, Breakdown]], subtitle: str) -> Figure:
-    """Draw a row of two panels for each job: the bars in seconds, and each bar as 100 %."""
-    heights = [0.9 + 0.36 * len(trainers) for trainers in jobs.values()]
+def draw(jobs: Mapping[JobKey, Mapping[str, Breakdown]], subtitle: str, noisy: Collection[tuple[JobKey, str]]) -> Figure:
+    """Draw a row of two panels for each job: the bars in seconds, and each bar as 100 %. noisy: job and trainer of disturbed cases"""
+    names = {job: [_name(trainer, one, noisy=(job, trainer) in noisy) for trainer, one in of.items()] for job, of in jobs.items()}
+    titles = {job: wrapped(style.title(job), _TITLE_INCHES, size=10.5) for job in jobs}
+    heights = [0.9 + 0.2 * titles[job].count("\n") + len(each) * max(_BAR, *(_LINE * (name.count("\n") + 1) for name in each))
+               for job, each in names.items()]  # fmt: skip
     figure = Figure(figsize=(10.5, 1.5 + sum(heights)), layout="constrained")
-    figure.suptitle(f"Where an epoch's time goes\n{subtitle}", x=0.01, ha="left", fontsize=12)
+    headline(figure, f"Where an epoch's time goes\n{subtitle}")
     rows = figure.subplots(len(jobs), 2, squeeze=False, height_ratios=heights)
     for (job, trainers), (seconds, percent) in zip(jobs.items(), rows, strict=True):
         _bars(seconds, trainers, percent=False)
         _bars(percent, trainers, percent=True)
-        seconds.set_title(style.title(job))
+        for axis in (seconds, percent):
+            axis.set_yticks(range(len(trainers)), names[job])
+        seconds.set_title(titles[job])
         percent.set_yticklabels([])
         longest = max(one.epoch.value for one in trainers.values())
         seconds.set_xlim(0, 1.22 * longest)  # space for the label of the longest bar
         seconds.set_xlabel("seconds")
-        seconds.xaxis.set_major_locator(MaxNLocator(6, prune="upper"))  # the last label would meet the first of the other panel
+        seconds.xaxis.set_major_locator(MaxNLocator(4, prune="upper"))  # the last label would meet the first of the other panel
         percent.set_xlim(0, 100)
         percent.set_xlabel("percent of the epoch")
     patches = [
@@ -55,6 +63,11 @@ def draw(jobs: Mapping[JobKey, Mapping[str, Breakdown]], subtitle: str) -> Figur
         patches.append(Patch(alpha=0, label="+ parts overlap: they add up to more than the epoch"))
     figure.legend(handles=patches, frameon=False, loc="outside lower left", ncols=2, fontsize=9.5)
     return figure
+
+
+def _name(trainer: str, one: Breakdown, *, noisy: bool) -> str:
+    marks = f"{'' if one.holds else ' *'}{' +' if one.overlaps else ''}"
+    return wrapped(f"{trainer}{marks}{disturbed.NAMED if noisy else ''}", _NAME_INCHES)
 
 
 def _bars(axis: Axes, trainers: Mapping[str, Breakdown], *, percent: bool) -> None:
@@ -79,8 +92,6 @@ def _bars(axis: Axes, trainers: Mapping[str, Breakdown], *, percent: bool) -> No
                 va="center",
                 fontweight="bold",
             )
-    names = [f"{name}{'' if one.holds else ' *'}{' +' if one.overlaps else ''}" for name, one in trainers.items()]
-    axis.set_yticks(range(len(names)), names)
-    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.set_ylim(len(trainers) - 0.4, -0.6)
     axis.grid(axis="x", color="#e4e4e4")
     axis.set_axisbelow(True)

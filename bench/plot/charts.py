@@ -22,6 +22,7 @@ from bench.machine.accelerators import labelled
 from bench.machine.identity import slug
 from bench.plot import along_commits, anatomy, bars, curves, history, learning, machines, maps, pair_ratios, roofline, scaling, style
 from bench.stats import intervals
+from bench.system import git
 from impls.errors import unknown
 
 if TYPE_CHECKING:
@@ -69,18 +70,19 @@ def figures(rows: pd.DataFrame) -> Iterator[tuple[str, Figure]]:
         mine = rows[~shared & (rows["kind"] == "timing") & (rows["ranks"] == configuration.ranks) & rows["run_id"].isin(configuration.runs)]
         subtitle = style.subtitle(mine) + (f" · {configuration.label}" if len(times.configurations) > 1 else "")
         named = {job: timed[configuration] for job in times.jobs if job.width is None and configuration in (timed := times.of(job))}
+        disturbed = {(job, trainer) for whose, job, trainer in times.noisy if whose is configuration}
         labels = {trainer: labelled(trainer, row) for (whose, _, trainer), row in times.rows.items() if whose is configuration}
         if any(BASELINE in timed and len(timed) > 1 for timed in named.values()):
-            yield "speedup", bars.speedup(named, subtitle, labels)
+            yield "speedup", bars.speedup(named, subtitle, labels, disturbed)
         if named:
-            yield "epoch-time", bars.epoch_time(named, subtitle, labels)
+            yield "epoch-time", bars.epoch_time(named, subtitle, labels, disturbed)
         limited = mine[mine["workload"].isin([job.workload for job in named]) & (mine[_LIMITS] > 0).all(axis=1)]
         if not limited.empty:
             yield "roofline", roofline.draw(times, configuration, limited, subtitle)
-        _, parts = breakdowns(mine)
+        divided, parts = breakdowns(mine)
         by_job = {job: of for (_, job), of in parts.items() if job.width is None or len(parts) <= _MOST_JOBS}
         if by_job:
-            yield "anatomy", anatomy.draw(by_job, subtitle)
+            yield "anatomy", anatomy.draw(by_job, subtitle, {(job, trainer) for _, job, trainer in divided.noisy})
         for (whose, _), grid in all_grids.items():
             if whose == configuration:
                 yield from curves.throughputs(times, configuration, grid, subtitle)
@@ -123,22 +125,28 @@ def draw_anatomy(answer: Anatomy, directory: Path) -> list[Path]:
         job, parts = next(iter(jobs.items()))
         subtitle = style.subtitle(pd.DataFrame([answer.timings.rows[configuration, job, next(iter(parts))]]))
         name = slug(f"anatomy {configuration.label} {dataset} {dtype}") if len(groups) > 1 else "anatomy"
-        drawn.append((name, jobs, subtitle + (f" · {configuration.label}" if len(groups) > 1 else "")))
+        noisy = {(job, trainer) for whose, job, trainer in answer.timings.noisy if whose is configuration}
+        drawn.append((name, jobs, subtitle + (f" · {configuration.label}" if len(groups) > 1 else ""), noisy))
     with style.in_use():
-        return style.save([(name, anatomy.draw(jobs, subtitle)) for name, jobs, subtitle in drawn], directory)
+        return style.save([(name, anatomy.draw(jobs, subtitle, noisy)) for name, jobs, subtitle, noisy in drawn], directory)
 
 
 def draw_history(answer: History, directory: Path) -> list[Path]:
     """Draw the epoch times of a `compare --over-time` as history.png and history.svg in the directory. Return the files."""
     records.check_writable(directory, option="-o")
     with style.in_use():
-        return style.save([("history", history.draw(answer))], directory)
+        return style.save([("history", history.draw(answer, git.own_subjects(answer.hashes)))], directory)
 
 
-def draw_ratios(duel: Duel, taken: Sequence[Pair], ratio: intervals.Interval, stem: Path) -> list[Path]:
-    """Draw the ratio a / b of each pair of a duel, and the overall ratio, as stem.png and stem.svg. Return the files."""
+def draw_ratios(
+    duel: Duel, stages: Mapping[str, Sequence[Pair]], ratio: intervals.Interval, stem: Path, *, margin: float | None = None
+) -> list[Path]:
+    """Draw the ratio a / b of each pair of a duel, and the overall ratio, as stem.png and stem.svg. Return the files.
+
+    stages, margin  as for `pair_ratios.draw`
+    """
     with style.in_use():
-        return style.save([(stem.name, pair_ratios.draw(duel, taken, ratio))], stem.parent)
+        return style.save([(stem.name, pair_ratios.draw(duel, stages, ratio, margin))], stem.parent)
 
 
 def draw_bisection(answer: Bisection, stem: Path) -> list[Path]:

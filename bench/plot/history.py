@@ -1,60 +1,109 @@
-"""Epoch times by commit."""
+"""Epoch times by commit, relative to the first commit."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping, Sequence
+
 import numpy as np
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
 
-from bench.analysis.history import History, commits
-from bench.plot import style
-from bench.plot.palette import colour
-from bench.text.numbers import digits
+from bench.analysis.history import Course, History, Point, commits
+from bench.plot import commit_rows, disturbed, style
+from bench.plot.commit_rows import Row
+from bench.plot.fitted import headline, wrapped
+from bench.text.numbers import digits, duration
+
+_COLUMNS = 2  # of a legend
+_LEGEND_INCHES = commit_rows.WIDTH / _COLUMNS - 0.9
+_TITLE_SIZE, _LEGEND_SIZE = 10.5, 9
+_LINE = 0.19  # inches of a line of the legend
+_SPREAD = 0.8  # of a row, over which the trainers are drawn beside each other
+
+Place = tuple[str, str]  # of a commit in the order of time: its start and hash
 
 
-def draw(answer: History) -> Figure:
-    """Draw one panel per job and machine and one line per trainer and environment. Circle the commits that changed a trainer's speed."""
-    panels = answer.panels()
-    figure = Figure(figsize=(8.4, 1.0 + 3.0 * len(panels)), layout="constrained")
-    figure.suptitle("Epoch time by commit, with changes circled", x=0.01, ha="left", fontsize=12)
-    for axis, (title, courses) in zip(figure.subplots(len(panels), 1, squeeze=False)[:, 0], panels, strict=True):
-        places = commits(courses)
-        positions = {place: position for position, place in enumerate(places)}
-        for course in courses:
-            for number in {point.environment: None for point in course.points}:
-                compared = [point for point in course.points if point.environment == number]
-                x = [positions[point.started_at, point.commit] for point in compared]
-                value, low, high = np.array([point.epoch for point in compared]).T
-                axis.errorbar(
-                    x, value, yerr=(value - low, high - value), **style.trainer_style(course.trainer), capsize=3, lw=1.5,
-                    label=None if number else course.trainer,
-                )  # fmt: skip
-            for point in course.points:
-                if point.change:
-                    position = positions[point.started_at, point.commit]
-                    axis.plot(position, point.epoch.value, "o", ms=16, mfc="none", mec="black", mew=1.5)
-                    times = max(point.change.value, 1 / point.change.value)
-                    word = f"{digits(times)}x {'faster' if point.change.value > 1 else 'slower'}"
-                    axis.annotate(
-                        word, (position, point.epoch.value), xytext=(0, 13), textcoords="offset points", ha="center", fontsize=9,
-                        fontweight="bold", color=colour(course.trainer), bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 1},
-                    )  # fmt: skip
-        for position, marks in zip(positions.values(), places.values(), strict=True):
-            if marks:
-                axis.axvline(position - 0.5, color="#888888", ls=":", lw=1.2)
-                axis.annotate(
-                    "\n".join(f"now {mark.now}" for mark in marks), (position - 0.5, 0), xycoords=("data", "axes fraction"),
-                    xytext=(3, 4), textcoords="offset points", rotation=90, va="bottom", fontsize=7.5, color="#555555",
-                )  # fmt: skip
-        axis.set_title(title)
-        axis.set_yscale("log")
-        axis.margins(y=0.2)
-        axis.set_xticks(range(len(positions)), [commit[:20] for _, commit in positions], rotation=30 if len(positions) > 6 else 0)
-        low, high = axis.get_ylim()
-        axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
-        axis.yaxis.set_minor_formatter(NullFormatter() if high > 10 * low else FuncFormatter(lambda y, _: f"{y:g}"))
-        axis.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-        axis.set_ylabel("seconds (log)")
-        axis.grid(axis="y", color="#e4e4e4")
+def draw(answer: History, subjects: Mapping[str, str]) -> Figure:
+    """Draw one panel per job and machine and one line per trainer and environment. Circle the commits that changed a trainer's speed.
 
+    subjects  the first line of the message of each known commit
+    """
+    panels = [(title, courses, *_rows(courses, subjects)) for title, courses in answer.panels()]
+    heights = [1.4 + commit_rows.height(len(rows)) + _legend_height(courses) for _, courses, rows, _ in panels]
+    figure = Figure(figsize=(commit_rows.WIDTH, 0.7 + sum(heights)), layout="constrained")
+    headline(figure, "Epoch time by commit, relative to the first commit\nfurther to the right: slower · circles: changes of the speed")
+    parts = figure.subfigures(len(panels), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for part, (title, courses, rows, places) in zip(parts, panels, strict=True):
+        part.suptitle(wrapped(title, commit_rows.WIDTH - 0.3, size=_TITLE_SIZE), x=0.01, ha="left", fontsize=_TITLE_SIZE)
+        _draw_panel(part, courses, rows, places)
     return figure
+
+
+def _draw_panel(part: SubFigure, courses: Sequence[Course], rows: Sequence[Row], places: Mapping[Place, int]) -> None:
+    axis = part.subplots()
+    axis.axvline(1, color="#8c8c8c", lw=1.2, ls="--")
+    for course, beside in zip(courses, np.linspace(-_SPREAD / 2, _SPREAD / 2, len(courses) + 2)[1:-1], strict=True):
+        look, references = style.trainer_style(course.trainer), _references(course)
+        for number, reference in references.items():
+            points = [point for point in course.points if point.environment == number]
+            y = beside + np.array([places[_place(point)] for point in points])
+            value, low, high = np.array([point.epoch for point in points]).T / reference
+            axis.errorbar(value, y, xerr=(value - low, high - value), **look, capsize=3, lw=1.5)
+            noisy = np.array([point.disturbed for point in points])
+            disturbed.draw_hollow(axis, value[noisy], y[noisy], **look)
+        changed = [point for point in course.points if point.change]
+        circled = [point.epoch.value / references[point.environment] for point in changed]
+        axis.plot(circled, [beside + places[_place(point)] for point in changed], "o", ms=15, mfc="none", mec="black", mew=1.5, zorder=5)
+    commit_rows.draw(axis, rows)
+    axis.set_xlabel("epoch time over that at the first commit")
+    part.legend(handles=_legend(courses), frameon=False, loc="outside lower left", ncols=_COLUMNS, fontsize=_LEGEND_SIZE)
+
+
+def _rows(courses: Sequence[Course], subjects: Mapping[str, str]) -> tuple[list[Row], dict[Place, int]]:
+    """Return a row for each commit and for each change of the environment, and the number of each commit's row."""
+    rows: list[Row] = []
+    numbers: dict[Place, int] = {}
+    for place, marks in commits(courses).items():
+        started_at, commit = place
+        rows += [Row("", f"now {mark.now}") for mark in marks]
+        numbers[place] = len(rows)
+        name = commit_rows.name(started_at[:10], commit, subjects.get(commit.partition(" ")[0], ""))
+        changes = sorted(
+            ((max(point.change.value, 1 / point.change.value), point.change.value > 1, course.trainer)
+             for course in courses for point in course.points if point.change and _place(point) == place),
+            reverse=True,
+        )  # fmt: skip
+        note = "; ".join(f"{digits(times)}x {'faster' if faster else 'slower'}: {trainer}" for times, faster, trainer in changes)
+        rows.append(Row(name, note, "black", strong=True))
+    return rows, numbers
+
+
+def _place(point: Point) -> Place:
+    return point.started_at, point.commit
+
+
+def _references(course: Course) -> dict[int, float]:
+    """Return the seconds of the first commit in each environment: the first that is not disturbed, if there is one."""
+    references: dict[int, float] = {}
+    for point in sorted(course.points, key=lambda point: point.disturbed):  # stable, so the first stays the first
+        references.setdefault(point.environment, point.epoch.value)
+    return dict(sorted(references.items()))
+
+
+def _names(courses: Iterable[Course]) -> list[str]:
+    """Return the text of each course in the legend: its trainer, and the seconds of the first commit in each environment."""
+    seconds = ((course.trainer, map(duration, _references(course).values())) for course in courses)
+    return [wrapped(f"{trainer} (1x: {', then '.join(each)})", _LEGEND_INCHES, size=_LEGEND_SIZE) for trainer, each in seconds]
+
+
+def _legend(courses: Sequence[Course]) -> list[Line2D]:
+    lines = [
+        Line2D([], [], **style.trainer_style(course.trainer), label=name) for course, name in zip(courses, _names(courses), strict=True)
+    ]
+    noisy = any(point.disturbed for course in courses for point in course.points)
+    return [*lines, *([disturbed.entry()] if noisy else [])]
+
+
+def _legend_height(courses: Sequence[Course]) -> float:
+    lines = sum(name.count("\n") + 1 for name in _names(courses)) + 1
+    return _LINE * lines / _COLUMNS

@@ -9,31 +9,39 @@ from matplotlib.ticker import FuncFormatter
 from bench import records
 from bench.analysis.timings import JobKey, ladder
 from bench.plot import style
+from bench.plot.fitted import headline, wrapped
 from bench.text.numbers import duration
+
+_WIDTH = 7.2  # inches
+_SIZE, _LINE = 9, 0.2  # points and inches of a line of the legend
+_DASHES = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))  # of the first run of a trainer, the second, ...
 
 
 def draw(rows: pd.DataFrame) -> Figure:
-    """Draw the training runs of one job: one curve per run, one point per epoch."""
-    curves = rows.groupby(["trainer", "run_id"]).ngroups
-    figure = Figure(figsize=(7.2, 4.3 + 0.2 * curves), layout="constrained")  # the legend needs a line per curve
-    figure.suptitle(f"Test accuracy against training time\n{style.subtitle(rows)}", x=0.01, ha="left", fontsize=12)
-    axis = figure.subplots()
-    axis.set_title(style.title(JobKey(*rows[list(records.JOB)].iloc[0])))
+    """Draw the training runs of one job: one curve per run, one point per epoch. The runs of a trainer differ by their dashes."""
+    curves = []
     for trainer in ladder(rows["trainer"]):
-        for number, (_, curve) in enumerate(rows[rows["trainer"] == trainer].groupby("run_id", sort=False)):
+        runs = list(rows[rows["trainer"] == trainer].groupby("run_id", sort=False))
+        for number, (run_id, curve) in enumerate(runs):
             curve = curve.sort_values("round")
             x, y = curve["seconds"].cumsum().to_numpy(), 100 * curve["accuracy"].to_numpy()
             best = int(y.argmax())
-            axis.plot(
-                x, y, **style.trainer_style(trainer), ms=4, lw=1.4,
-                label=f"{trainer}: best {y[best]:.2f} %, epoch {curve['round'].iloc[best]}, after {duration(x[best])}",
-                alpha=1 if number == 0 else 0.5,
-            )  # fmt: skip
+            name = f"{trainer}, run {run_id}" if len(runs) > 1 else trainer
+            label = f"{name}: best {y[best]:.2f} %, epoch {curve['round'].iloc[best]}, after {duration(x[best])}"
+            look = style.trainer_style(trainer) | {"ls": _DASHES[number % len(_DASHES)]}
+            curves.append((x, y, wrapped(label, _WIDTH - 0.8, size=_SIZE), look))
+    lines = sum(label.count("\n") + 1 for *_, label, _ in curves)
+    figure = Figure(figsize=(_WIDTH, 4.3 + _LINE * lines), layout="constrained")
+    headline(figure, f"Test accuracy against training time\n{style.subtitle(rows)}")
+    axis = figure.subplots()
+    axis.set_title(wrapped(style.title(JobKey(*rows[list(records.JOB)].iloc[0])), _WIDTH - 0.8, size=10.5))
+    for x, y, label, look in curves:
+        axis.plot(x, y, **look, ms=4, lw=1.4, label=label)
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axis.xaxis.set_minor_formatter(style.PlainLog())
     axis.set_xlabel("training time in seconds (log); one point per epoch")
     axis.set_ylabel("test accuracy, %")
     axis.grid(color="#e4e4e4")
-    figure.legend(frameon=False, loc="outside lower left", fontsize=9)
+    figure.legend(frameon=False, loc="outside lower left", fontsize=_SIZE)
     return figure

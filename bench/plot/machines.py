@@ -2,51 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
-import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from bench.analysis.timings import JobKey, Timings
-from bench.plot import style
+from bench.analysis.timings import Configuration, JobKey, Timings, ladder
+from bench.plot import fitting, style
+from bench.stats.intervals import Interval
 from bench.text.numbers import duration
+
+_WIDTH = 8.4  # inches of the figure
+_NAME = 2.6  # inches for the name of a machine; a longer one gets several lines
+_SIZE, _LABEL = 10, 9  # points of names, and of the labels of the fastest trainers
+_TRAINER = 2.0  # inches for the name of a trainer in a label
+
+
+class Point(NamedTuple):
+    """A trainer's epoch on the best of a machine's configurations. A disturbed one is only used if there is no other."""
+
+    disturbed: bool
+    epoch: Interval
+    configuration: Configuration
+
+
+class Row(NamedTuple):
+    """A machine's line in a panel: its points by trainer."""
+
+    machine: str
+    points: Mapping[str, Point]
+
+    @property
+    def fastest(self) -> float:
+        """The shortest undisturbed epoch in seconds; infinite if there is none."""
+        return min((point.epoch.value for point in self.points.values() if not point.disturbed), default=math.inf)
+
+    @property
+    def label(self) -> str:
+        """The fastest undisturbed trainer, its epoch, and the configuration if the machine has several."""
+        for trainer, (_, epoch, configuration) in self.points.items():
+            if epoch.value == self.fastest:
+                name = fitting.cropped(trainer, _TRAINER, 1, _LABEL, bold=True)
+                return f"{name} {duration(epoch.value)}{configuration.label.removeprefix(configuration.machine)}"
+        return ""
 
 
 def draw(times: Timings, jobs: Sequence[JobKey]) -> Figure:
-    """Draw one panel per job, one line per configuration and one point per trainer. The leftmost point is the fastest."""
-    heights = [1.0 + 0.42 * len(times.of(job)) for job in jobs]
-    figure = Figure(figsize=(8.4, 1.4 + sum(heights)), layout="constrained")
-    figure.suptitle("Time per training epoch, by machine", x=0.01, ha="left", fontsize=12)
+    """Draw one panel per job, one line per machine and one point per trainer. The uppermost machine is the fastest."""
+    panels = {job: _rows(times, job) for job in jobs}
+    every = [row for rows in panels.values() for row in rows]
+    names = {row.machine: fitting.wrapped(row.machine, _NAME, _SIZE) for row in every}
+    inches = _WIDTH - 0.4 - max(fitting.width(line, _SIZE) for name in names.values() for line in name.split("\n"))
+    titles = {job: fitting.wrapped(job.title, inches, style.TITLE) for job in jobs}
+    height = max(0.45, 0.12 + 0.17 * max(name.count("\n") + 1 for name in names.values()))
+    heights = [1.1 + 0.17 * titles[job].count("\n") + height * len(rows) for job, rows in panels.items()]
+    figure = Figure(figsize=(_WIDTH, sum(heights)), layout="constrained")
+    style.heading(figure, "Time per training epoch, by machine")
     axes = figure.subplots(len(jobs), 1, squeeze=False, height_ratios=heights, sharex=True)[:, 0]
-    for axis, job in zip(axes, jobs, strict=True):
-        configurations = list(times.of(job))
-        for trainer in times.trainers(job):
-            marks = [(*times.epochs[configuration, job, trainer].interval(), line) for line, configuration in enumerate(configurations)
-                     if (configuration, job, trainer) in times.epochs]  # fmt: skip
-            value, low, high, line = np.array(marks).T
-            axis.errorbar(value, line, xerr=(value - low, high - value), ls="", **style.trainer_style(trainer), ms=8,
-                          ecolor="black", capsize=3, label=trainer)  # fmt: skip
-        for line, configuration in enumerate(configurations):
-            seconds = {
-                name: times.epochs[configuration, job, name].value
-                for name in times.trainers(job)
-                if (configuration, job, name) in times.epochs
-            }
-            best = min(seconds, key=seconds.__getitem__)
-            axis.annotate(f"{best} {duration(seconds[best])}", (seconds[best], line), xytext=(0, 9), textcoords="offset points",
-                          ha="center", fontsize=9, fontweight="bold")  # fmt: skip
-        axis.set_title(job.title)
-        axis.set_xscale("log")
-        axis.set_ylim(len(configurations) - 0.4, -0.7)
-        axis.set_yticks(range(len(configurations)), [configuration.label for configuration in configurations])
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        axis.xaxis.set_minor_formatter(NullFormatter())
-        axis.grid(axis="both", color="#e4e4e4")
-        axis.set_axisbelow(True)
-    axes[-1].set_xlabel("seconds (log), median and 95 % interval")
-    low, high = axes[0].get_xlim()  # all panels share this axis
-    axes[0].set_xlim(low / (high / low) ** 0.06, high)
-    legend = {label: mark for axis in axes for mark, label in zip(*axis.get_legend_handles_labels(), strict=True)}
-    figure.legend(list(legend.values()), list(legend), frameon=False, loc="outside lower left", ncols=6, fontsize=9)
+    epochs = [point.epoch for row in every for point in row.points.values()]
+    low, high = min(epoch.low for epoch in epochs), max(epoch.high for epoch in epochs)
+    margin = max(high / low, 2.0) ** 0.05
+    ends = ((row.fastest, row.label) for row in every if row.label)
+    end = max(high * margin, fitting.right_end(low / margin, ends, inches, _LABEL))
+    for axis, (job, rows) in zip(axes, panels.items(), strict=True):
+        _draw_panel(axis, rows)
+        style.log_axis(axis, low / margin, end)
+        axis.set_title(titles[job])
+        axis.set_yticks(range(len(rows)), [names[row.machine] for row in rows])
+    marks = {label: mark for axis in axes for mark, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    disturbed = any(point.disturbed for row in every for point in row.points.values())
+    style.legend(figure, {trainer: marks[trainer] for trainer in ladder(marks)}, disturbed=disturbed)
     return figure
+
+
+def _rows(times: Timings, job: JobKey) -> list[Row]:
+    """Return the lines of a panel, the fastest machine first."""
+    points: dict[str, dict[str, Point]] = {}
+    for configuration, timed in times.of(job).items():
+        best = points.setdefault(configuration.machine, {})
+        for trainer in ladder(timed):
+            point = Point((configuration, job, trainer) in times.noisy, timed[trainer].interval(), configuration)
+            best[trainer] = min(best.get(trainer, point), point, key=lambda one: (one.disturbed, one.epoch.value))
+    return sorted((Row(machine, trainers) for machine, trainers in points.items()), key=lambda row: row.fastest)
+
+
+def _draw_panel(axis: Axes, rows: Sequence[Row]) -> None:
+    """Draw the points of each machine, and label its fastest."""
+    for line, row in enumerate(rows):
+        for trainer, (disturbed, (value, low, high), _) in row.points.items():
+            axis.errorbar(value, line, xerr=[[value - low], [high - value]], ls="", **style.trainer_style(trainer), ms=8,
+                          ecolor="black", capsize=3, label=trainer)  # fmt: skip
+            if disturbed:
+                axis.plot(value, line, **style.hollow(trainer), ms=8, mew=1.5, zorder=3)
+        if row.label:
+            axis.annotate(row.label, (row.fastest, line), xytext=(-6, 8), textcoords="offset points", fontsize=_LABEL, fontweight="bold")
+    axis.set_ylim(len(rows) - 0.5, -0.85)
+    axis.set_xlabel("seconds (log), median and 95 % interval")
+    axis.grid(axis="both", color="#e4e4e4")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from bench.plot.fitted import headline
 from bench.stats import intervals
 from bench.text.numbers import counted
 
@@ -16,23 +17,35 @@ if TYPE_CHECKING:
     from bench.paired.duel import Duel
     from bench.paired.pair import Pair
 
+_BLUE = "#0072B2"
+_SETS = (("one pair", "o", "black"), ("one pair, measured afresh to confirm", "s", "#D55E00"))
+_NEAR = 1.25  # factor of the points' range within which a line of reference belongs on the axis
 
-def draw(duel: Duel, pairs: Sequence[Pair], ratio: intervals.Interval) -> Figure:
-    """Draw the ratio a / b of each pair, and the overall ratio with its interval."""
-    figure = Figure(figsize=(7.2, 4.0), layout="constrained")
-    figure.suptitle(f"Epoch time of {duel.a.name} divided by {duel.b.name}\n{duel.title}", x=0.01, ha="left", fontsize=12)
+
+def draw(duel: Duel, stages: Mapping[str, Sequence[Pair]], ratio: intervals.Interval, margin: float | None = None) -> Figure:
+    """Draw the ratio a / b of each pair, and the overall ratio with its interval.
+
+    stages  pairs by stage, in the order of measurement: a gate confirms a slowdown with a second set of pairs
+    margin  smallest slowdown that the gate reports, as a share; None: no gate
+    """
+    figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+    headline(figure, f"Epoch time of {duel.a.name} divided by {duel.b.name}\n{duel.title}")
     axis = figure.subplots()
-    values = [math.exp(pair.log_ratio) for pair in pairs]
     if ratio.low > 0 and ratio.high < math.inf:
-        axis.axhspan(ratio.low, ratio.high, color="#0072B2", alpha=0.2, lw=0, label=f"95 % interval: {ratio.low:.3f} to {ratio.high:.3f}")
-    axis.axhline(ratio.value, color="#0072B2", lw=1.6, label=f"ratio: {ratio.value:.3f}")
-    axis.plot(range(1, len(values) + 1), values, "o", color="black", ms=5, label="one pair")
-    if min(*values, ratio.value) / 1.25 < 1 < max(*values, ratio.value) * 1.25:
-        axis.axhline(1, color="#8c8c8c", lw=1.2, ls="--", label="equally fast")
+        axis.axhspan(ratio.low, ratio.high, color=_BLUE, alpha=0.2, lw=0, label=f"95 % interval: {ratio.low:.3f} to {ratio.high:.3f}")
+    axis.axhline(ratio.value, color=_BLUE, lw=1.6, label=f"ratio: {ratio.value:.3f}")
+    values = [ratio.value]
+    for pairs, (name, marker, shade) in zip(stages.values(), _SETS, strict=False):
+        axis.plot(range(len(values), len(values) + len(pairs)), ratios := [math.exp(pair.log_ratio) for pair in pairs], marker,
+                  color=shade, ms=5, label=name)  # fmt: skip
+        values += ratios
+    references = [(1.0, ":", "equally fast"), *([(1 + margin, "--", f"margin of the gate: {1 + margin:g}")] if margin is not None else [])]
+    for reference, dashes, name in references:
+        if min(values) / _NEAR < reference < max(values) * _NEAR:
+            axis.axhline(reference, color="#555555", lw=1.4, ls=dashes, label=name)
     axis.xaxis.set_major_locator(MaxNLocator(integer=True))
     axis.set_xlabel(f"pair of fresh processes, {counted(duel.threads, 'thread')}")
     axis.set_ylabel("ratio of epoch times")
     axis.grid(axis="y", color="#e4e4e4")
-    figure.legend(frameon=False, loc="outside lower left", ncols=4, fontsize=9)
-
+    figure.legend(frameon=False, loc="outside lower left", ncols=2, fontsize=9)
     return figure

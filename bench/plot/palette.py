@@ -12,28 +12,31 @@ class Style(NamedTuple):
     marker: str | tuple[int, int, int]
 
 
-# Colours of Okabe and Ito, and some of P. Tol, which colour-blind readers can distinguish. Colours of the same grey have different markers.
+# A program chose these colours: as far apart as possible in OKLab (B. Ottosson, 2020), neighbours of the ladder most, also for readers who
+# see no red or no green (simulation of G. Machado, M. Oliveira and L. Fernandes, 2009). The hues are near those of Okabe and Ito, and of
+# P. Tol. Each colour has a contrast of 3 against white, and against #16181c, the dark background of the page. So the colours are alike in
+# grey, and the markers differ too. tests/bench/plot/test_palette.py states the least distances.
 # Keyed by name, so that a trainer keeps its style when another one is added.
 STYLES = {
-    "loop": Style("#0072B2", "o"),
-    "matrix": Style("#E69F00", "s"),
-    "matrix_tuned": Style("#B15928", "8"),
-    "compiled": Style("#009E73", "D"),
-    "gpu": Style("#D55E00", "^"),
-    "gpu_tuned": Style("#6A3D9A", (4, 1, 0)),
-    "gpu_graph": Style("#56B4E9", "v"),
-    "gpu_fused": Style("#CC79A7", "P"),
-    "gpu_lookahead": Style("#AA4499", "H"),
-    "webgpu": Style("#117733", (3, 1, 0)),
-    "mpi": Style("#661100", "d"),
-    "mpi_gpu": Style("#DDCC77", "h"),
-    "jax_cpu": Style("#000000", "X"),
-    "jax_gpu": Style("#882255", "*"),
-    "torch_cpu": Style("#999933", "<"),
-    "torch_gpu": Style("#44AA99", ">"),
-    "torch_graph": Style("#332288", "p"),
-    "torch_compile": Style("#999999", (5, 1, 0)),
-    "mlx": Style("#CC6677", (6, 1, 0)),
+    "loop": Style("#0068B4", "o"),
+    "matrix": Style("#D87D00", "s"),
+    "matrix_tuned": Style("#91573C", "8"),
+    "compiled": Style("#04A873", "D"),
+    "gpu": Style("#D74200", "^"),
+    "gpu_tuned": Style("#9A6298", (4, 1, 0)),
+    "gpu_graph": Style("#0385FF", "v"),
+    "gpu_fused": Style("#F359A6", "P"),
+    "gpu_lookahead": Style("#A15DE2", "H"),
+    "webgpu": Style("#0F7551", (3, 1, 0)),
+    "mpi": Style("#D02764", "d"),
+    "mpi_gpu": Style("#959451", "h"),
+    "jax_cpu": Style("#5F6876", "X"),
+    "jax_gpu": Style("#A631AB", "*"),
+    "torch_cpu": Style("#777500", "<"),
+    "torch_gpu": Style("#12A2B5", ">"),
+    "torch_graph": Style("#654ED8", "p"),
+    "torch_compile": Style("#8E8A96", (5, 1, 0)),
+    "mlx": Style("#FF595C", (6, 1, 0)),
 }
 
 
@@ -54,6 +57,22 @@ def marker(trainer: str) -> str | tuple[int, int, int]:
 def _style(trainer: str) -> Style:
     """Return the trainer's style. A trainer from outside the project gets one of these styles, chosen by its name."""
     return STYLES.get(trainer) or numbered(sum(map(ord, trainer)))
+
+
+def contrast(one: str, other: str) -> float:
+    """Return the contrast of two colours, from 1 to 21, as the Web Content Accessibility Guidelines 2.2 define it.
+
+    one, other  colours as "#rrggbb"
+    """
+    brighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (brighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(shade: str) -> float:
+    """Return the relative luminance of a colour of sRGB, from 0 to 1."""
+    channels = (int(shade[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    linear = (value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels)
+    return sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
 
 
 def numbered(position: int) -> Style:

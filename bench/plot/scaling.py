@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
-from bench.analysis.timings import Timings
+from bench.analysis.timings import JobKey, Timings
+from bench.plot import disturbed
+from bench.plot.fitted import headline, wrapped
 from bench.plot.palette import numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
     import pandas as pd
+
+_GAP = 0.06  # least distance of two labels, as a share of the axis of ranks
+_SPREAD = 0.04  # of that axis, over which the points at one number of ranks are drawn beside each other
+_NAME_INCHES = 2.4
+
+
+class _Line(NamedTuple):
+    """The strong or weak scaling of a job and trainer. points: ranks, speedup, low and high, (4, n). noisy: which are disturbed, (n,)"""
+
+    name: str
+    kind: Literal["strong", "weak"]
+    points: npt.NDArray[np.float64]
+    noisy: npt.NDArray[np.bool_]
 
 
 def several_ranks(rows: pd.DataFrame) -> pd.Series[bool]:
@@ -28,25 +44,30 @@ def draw(times: Timings, subtitle: str) -> Figure:
 
     Speedup is the rate in examples per second, divided by the rate of one rank. This suits strong and weak scaling.
     """
-    drawn = Figure(figsize=(10.5, 4.6), layout="constrained")
-    drawn.suptitle(f"Scaling of one training epoch over ranks\n{subtitle}", x=0.01, ha="left", fontsize=12)
-    speed, efficiency = drawn.subplots(1, 2)
-    sizes = sorted(configuration.ranks for configuration in times.configurations)
+    lines = list(_lines(times))
+    names = [wrapped(f"{line.name}, {line.kind}", _NAME_INCHES) for line in lines]
+    styles = {name: numbered(position) for position, name in enumerate(dict.fromkeys(line.name for line in lines))}
+    legend = 1.6 + 0.22 * sum(name.count("\n") + 1 for name in names)
+    figure = Figure(figsize=(11.5, max(4.6, legend)), layout="constrained")
+    headline(figure, f"Scaling over ranks: speedup and efficiency\n{subtitle}")
+    speed, efficiency = figure.subplots(1, 2)
+    sizes = sorted({configuration.ranks for configuration in times.configurations})
     speed.plot([1, sizes[-1]], [1, sizes[-1]], color="#8c8c8c", ls=":", label="ideal")
     efficiency.axhline(1, color="#8c8c8c", ls=":", label="ideal")
-    # One line per job and kind of scaling. Lines differ by colour, marker and dashes.
-    for position, (name, (x, value, low, high)) in enumerate(_lines(times)):
-        colour, marker = numbered(position // 2)
-        look = {
-            "color": colour, "marker": marker,
-            "ls": "--" if position % 2 else "-", "capsize": 3, "lw": 1.5, "ms": 6, "mfc": "white" if position % 2 else None,
-        }  # fmt: skip
-        speed.errorbar(x, value, yerr=(value - low, high - value), label=name, **look)
-        efficiency.errorbar(x, value / x, yerr=((value - low) / x, (high - value) / x), label=name, **look)
-    for axis, title in ((speed, "speedup over one rank (examples per second)"), (efficiency, "efficiency (speedup / ranks)")):
+    for position, (line, name) in enumerate(zip(lines, names, strict=True)):
+        colour, marker = styles[line.name]
+        ranks, value, low, high = line.points
+        beside = sizes[-1] ** (_SPREAD * (position / max(1, len(lines) - 1) - 0.5))
+        for axis, unit in ((speed, 1), (efficiency, ranks)):
+            axis.errorbar(
+                ranks * beside, value / unit, yerr=((value - low) / unit, (high - value) / unit), label=name,
+                color=colour, marker=marker, ls="--" if line.kind == "weak" else "-", capsize=3, lw=1.5, ms=6,
+            )  # fmt: skip
+            disturbed.draw_hollow(axis, (ranks * beside)[line.noisy], (value / unit)[line.noisy], color=colour, marker=marker)
+    for axis, title in ((speed, "speedup over one rank (examples per second)"), (efficiency, "efficiency: speedup / ranks")):
         axis.set_title(title)
         axis.set_xscale("log", base=2)
-        axis.set_xticks(sizes, [f"{size:,}" for size in sizes])
+        axis.set_xticks(sizes, _labels(sizes))
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.set_xlabel("ranks (log)")
         axis.grid(color="#e4e4e4")
@@ -55,25 +76,41 @@ def draw(times: Timings, subtitle: str) -> Figure:
     speed.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
     efficiency.set_ylim(0, max(1.1, efficiency.get_ylim()[1]))
     efficiency.yaxis.set_major_formatter(PercentFormatter(1.0))
-    efficiency.legend(frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return drawn
+    handles, labels = efficiency.get_legend_handles_labels()
+    notes = [disturbed.entry()] if any(line.noisy.any() for line in lines) else []
+    efficiency.legend([*handles, *notes], [*labels, *(str(note.get_label()) for note in notes)], frameon=False, loc="center left",
+                      bbox_to_anchor=(1, 0.5))  # fmt: skip
+    return figure
 
 
-def _lines(times: Timings) -> Iterator[tuple[str, npt.NDArray[np.float64]]]:
-    """Yield the strong and the weak scaling of each job and trainer: a name, and the rows ranks, speedup, low and high."""
+def _labels(sizes: Sequence[int]) -> list[str]:
+    """Return the label of each number of ranks; empty where it would meet the label before."""
+    labels, last = [], -math.inf
+    for size in sizes:
+        place = math.log(size, max(2, sizes[-1]))
+        labels.append(f"{size:,}" if place - last >= _GAP else "")
+        last = place if labels[-1] else last
+    return labels
+
+
+def _lines(times: Timings) -> Iterator[_Line]:
+    """Yield the strong and the weak scaling of each job and trainer. If the time over one rank is disturbed, every point is."""
     over = sorted(
         (configuration for configuration in times.configurations if configuration.ranks > 1), key=lambda configuration: configuration.ranks
     )
     for (one, job, trainer), one_rank in times.epochs.items():
         if one.ranks > 1:
             continue
-        for kind, jobs in (
-            ("strong", [job for _ in over]),
-            ("weak", [job._replace(workload=f"{job.workload}-x{s.ranks}", batch_size=s.ranks * job.batch_size) for s in over]),
-        ):
-            points = [(1.0, 1.0, 1.0, 1.0)]
+        kinds: dict[Literal["strong", "weak"], list[JobKey]] = {
+            "strong": [job for _ in over],
+            "weak": [job._replace(workload=f"{job.workload}-x{s.ranks}", batch_size=s.ranks * job.batch_size) for s in over],
+        }
+        for kind, jobs in kinds.items():
+            reference = (one, job, trainer) in times.noisy
+            points, noisy = [(1.0, 1.0, 1.0, 1.0)], [reference]
             for configuration, shared in zip(over, jobs, strict=True):
                 if epochs := times.epochs.get((configuration, shared, trainer)):
                     points.append((float(configuration.ranks), *one_rank.over(epochs)))
+                    noisy.append(reference or (configuration, shared, trainer) in times.noisy)
             if len(points) > 1:
-                yield f"{job.workload} {trainer}, {kind}", np.array(points).T
+                yield _Line(f"{job.workload} {trainer}", kind, np.array(points).T, np.array(noisy))

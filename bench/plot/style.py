@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogFormatter, LogLocator, NullFormatter
 
 from bench.analysis.timings import JobKey
 from bench.machine.accelerators import SOFTWARE
-from bench.plot.palette import colour, marker
+from bench.plot import fitting
+from bench.plot.palette import colour, contrast, marker
 from bench.text.numbers import counted
 
 _TALLEST = 60_000  # pixels; Agg draws up to 2^16
+TITLE = 10.5  # points of the title of a panel
+_HEADING, _LEGEND = 12, 9  # points
+_HANDLE = 0.6  # inches of a column of the legend that are not its text
 _STYLE: Any = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.titlesize": 10.5,
+    "axes.titlesize": TITLE,
     "axes.titlelocation": "left",
     "text.parse_math": False,  # a name that begins with a dollar sign is not a formula
     "svg.hashsalt": "epochbench",  # the same rows give the same file
@@ -36,10 +43,38 @@ def trainer_style(trainer: str) -> dict[str, Any]:
     return {"color": colour(trainer), "marker": marker(trainer)}
 
 
+def hollow(trainer: str) -> dict[str, Any]:
+    """Return the trainer's colour and marker with a white face, as keyword arguments for Matplotlib: the mark of a disturbed case."""
+    return {**trainer_style(trainer), "mfc": "white", "ls": ""}
+
+
 def ink(background: str) -> str:
     """Return black or white, whichever is easier to read on the background."""
-    red, green, blue = mpl.colors.to_rgb(background)
-    return "black" if 0.299 * red + 0.587 * green + 0.114 * blue > 0.55 else "white"
+    return max(("#000000", "#ffffff"), key=lambda text: contrast(text, background))
+
+
+def heading(figure: Figure, name: str, about: str = "") -> None:
+    """Write the name of the chart, and below it what it is about. The figure grows by their height."""
+    inches = figure.get_figwidth() - 0.3
+    text = "\n".join(fitting.wrapped(line, inches, _HEADING) for line in (name, about) if line)
+    figure.suptitle(text, x=0.01, ha="left", fontsize=_HEADING)
+    figure.set_figheight(figure.get_figheight() + 0.25 * (text.count("\n") + 1))
+
+
+def legend(figure: Figure, marks: Mapping[str, Any], *, disturbed: bool) -> None:
+    """Draw one legend below all panels, in as many columns as fit. The figure grows by its height.
+
+    marks      what is drawn, by label
+    disturbed  whether to explain hollow points
+    """
+    inches = figure.get_figwidth() - 0.6
+    marks = {fitting.wrapped(label, inches - _HANDLE, _LEGEND): mark for label, mark in marks.items()}
+    if disturbed:
+        marks["hollow: disturbed"] = Line2D([], [], ls="", marker="o", mfc="white", mec="black")
+    widest = max(fitting.width(line, _LEGEND) for label in marks for line in label.split("\n"))
+    columns = max(1, int(inches / (widest + _HANDLE)))
+    figure.legend(list(marks.values()), list(marks), frameon=False, loc="outside lower left", ncols=columns, fontsize=_LEGEND)
+    figure.set_figheight(figure.get_figheight() + 0.2 + 0.2 * math.ceil(sum(label.count("\n") + 1 for label in marks) / columns))
 
 
 def title(job: JobKey) -> str:
@@ -85,6 +120,17 @@ def save(figures: Iterable[tuple[str, Figure]], directory: Path) -> list[Path]:
                 files[-1].unlink(missing_ok=True)
                 raise
     return sorted(files, key=lambda file: file.suffix)
+
+
+def log_axis(axis: Axes, low: float, high: float) -> None:
+    """Draw the x axis from low to high on a log scale, with plain numbers under this panel, also if panels share the axis."""
+    axis.set_xscale("log")
+    axis.set_xlim(low, high)
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 1000 else (1,)))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.tick_params(labelbottom=True)  # a reader of one panel should not have to look for the last one
+    axis.set_axisbelow(True)
 
 
 class PlainLog(LogFormatter):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from bench.system.own_code import ROOT
@@ -31,6 +33,22 @@ def state(root: Path) -> tuple[str, bool]:
     differing = run(root, "status", "--porcelain", "--untracked-files=no", "--", ".", _NOT_RESULTS)
     added = run(root, "ls-files", "--others", "--exclude-standard", "--", *_CODE, _NOT_RESULTS)
     return run(root, "rev-parse", "--short=12", "HEAD").decode().strip(), bool(differing or added)
+
+
+def own_subjects(commits: Iterable[str]) -> dict[str, str]:
+    """Return the first line of the message of each of the commits that the checkout of this package knows.
+
+    commits  abbreviated or full hashes; what is no hash is unknown
+    """
+    hashes = [commit for commit in commits if re.fullmatch(r"[0-9a-f]{7,40}", commit)]  # git would take a branch's name, too
+    if not hashes or not (ROOT / ".git").exists():
+        return {}
+    try:
+        listed = run(ROOT, "log", "--no-walk", "--ignore-missing", "--format=%H %s", *hashes).decode(errors="replace")
+    except InputError:  # a chart without subjects is better than none
+        return {}
+    subjects = dict(line.split(" ", 1) for line in listed.splitlines())
+    return {short: subject for short in hashes for full, subject in subjects.items() if full.startswith(short)}
 
 
 def root_of(place: Path) -> Path | None:

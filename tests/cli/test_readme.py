@@ -42,7 +42,7 @@ def test_table_shows_the_committed_runs():
 
 
 def test_speedups_above_the_table_are_those_of_the_committed_runs():
-    claims = README.split("](results/ladder.png)")[1].split("##")[0].replace("\n", " ").split("On two cores")
+    claims = README.split("</picture>")[1].split("##")[0].replace("\n", " ").split("On two cores")
     for claim, machine in zip(claims, (H200, REFERENCE), strict=True):
         rows = records.read([machine / "main.csv"]).query("workload == 'nielsen'")
         epochs = dict(tuple(rows.groupby("trainer")["seconds"]))
@@ -111,7 +111,7 @@ def test_best_accuracies_are_those_of_the_committed_training():
 @pytest.mark.parametrize("page", [*PAGES, *(ROOT / "results").glob("*/README.md")], ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_and_pictures_lead_somewhere(page):
     text = page.read_text(encoding="utf-8")
-    for target, _, anchor in (link.partition("#") for link in re.findall(r"\]\((?!https?:)([^)]+)\)", text)):
+    for target, _, anchor in (link.partition("#") for link in re.findall(r"""(?:\]\(|src="|srcset=")(?!https?:)([^)"]+)""", text)):
         linked = page.parent / target if target else page
         assert linked.exists(), target
         headings = [re.sub(r"[^\w\- ]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in _headings(linked)] if anchor else []

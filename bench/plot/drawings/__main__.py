@@ -8,7 +8,10 @@ from bench.plot.drawings import ladder, mini_batch, one_step
 ROOT = Path(__file__).resolve().parents[3]
 FIGURES = {
     ROOT / "impls" / "pictures": {"mini-batch": mini_batch.draw, "one-step": one_step.draw},
-    ROOT / "results": {"ladder": lambda: ladder.draw(ROOT / "results")},
+    ROOT / "results": {
+        "ladder": lambda: ladder.draw(ROOT / "results"),
+        "ladder-dark": lambda: ladder.draw(ROOT / "results", dark=True),
+    },
 }
 
 if __name__ == "__main__":

@@ -38,7 +38,23 @@ def test_a_disturbed_run_is_shown_and_is_not_a_change(tmp_path):
         commit(tmp_path, number, 0.2 if busy else 0.1, load=busy)
     (course,) = history([tmp_path]).courses
     assert [point.epoch.value for point in course.points] == [0.1, 0.1, 0.2, 0.1, 0.1]
+    assert [point.disturbed for point in course.points] == [False, False, True, False, False]
     assert not any(point.change for point in course.points)
+
+
+def test_a_commit_with_an_undisturbed_run_has_the_time_of_that_run(tmp_path):
+    commit(tmp_path, 1, 0.1)
+    commit(tmp_path, 2, 0.1)
+    commit(tmp_path, 3, 0.2, commit="c2", load=0.4)
+    (course,) = history([tmp_path]).courses
+    assert [(point.epoch.value, point.disturbed, point.runs) for point in course.points] == [(0.1, False, 1), (0.1, False, 2)]
+
+
+def test_a_history_of_disturbed_runs_only_has_no_change(tmp_path):
+    for number in (1, 2):
+        commit(tmp_path, number, 0.1 * number, load=0.4)
+    (course,) = history([tmp_path]).courses
+    assert [(point.disturbed, point.change) for point in course.points] == [(True, None), (True, None)]
 
 
 def test_output_as_text_json_markdown_and_chart(tmp_path, capsys):

@@ -7,6 +7,7 @@ import re
 import shutil
 import sys
 from csv import DictReader
+from types import SimpleNamespace
 
 import pytest
 
@@ -18,6 +19,7 @@ from bench.stats.intervals import Interval
 from impls import TRAINERS
 from tests.support.commands import ROOT
 from tests.support.gate import QUICK, git, own_repository, run_gate
+from tests.support.pairs import pairs
 from tests.support.refusals import assert_about, printed
 
 BACKPROP = " " * 8 + "gradients = self._backprop(self._x[examples].T, self._y[examples].T)\n"
@@ -52,6 +54,16 @@ def state(repository):
         git(repository, *words)
         for words in (("status", "--porcelain"), ("diff",), ("diff", "--cached"), ("stash", "list"), ("worktree", "list"))
     ]
+
+
+def test_the_picture_has_the_pairs_of_both_sets_and_the_margin(tmp_path):
+    contenders = SimpleNamespace(a=SimpleNamespace(name="matrix"), b=SimpleNamespace(name="matrix@base"), title="nielsen", threads=1)
+    stages = {"first": pairs([1.06] * 8), "afresh": pairs([1.07] * 9)}
+    verdict = Verdict("matrix", "slower", "nielsen", ratio=Interval(1.07, 1.06, 1.08), stages=stages, duel=contenders)
+    files = Report("base", "head", 0.05, [verdict], tmp_path / "gate.csv").draw()
+    drawing = next(file for file in files if file.suffix == ".svg").read_text(encoding="utf-8")
+    assert "measured afresh" in drawing
+    assert "margin of the gate: 1.05" in drawing
 
 
 @pytest.mark.live

@@ -3,21 +3,11 @@
 import numpy as np
 import pytest
 
-from bench import records
-from bench.plot import charts, palette
-from impls import TRAINERS
+from tests.support.figures import figures
 from tests.support.rows import ROW, written
 
 GRID = [(f"h{width}-b{size}", "matrix") for width in (30, 100) for size in (10, 100)]
 FEW, ALL = 1000, 50_000
-
-
-def figures(*paths):
-    """Return the figures of these CSVs: name -> list of figures."""
-    figures = {}
-    for name, figure in charts.figures(records.read(paths)):
-        figures.setdefault(name, []).append(figure)
-    return figures
 
 
 def points(axis, trainer="matrix"):
@@ -90,20 +80,6 @@ def test_a_workload_name_may_contain_a_parenthesis(tmp_path):
     paths = [written(tmp_path / f"{ranks}.csv", {("nielsen", "mpi"): 0.1 / ranks}, workload="nielsen(", ranks=ranks) for ranks in (1, 2)]
     (scaling,) = figures(*paths)["scaling"]
     assert "nielsen( mpi, strong" in scaling.axes[0].get_legend_handles_labels()[1]
-
-
-def test_every_trainer_has_its_own_colour_and_marker():
-    assert list(palette.STYLES) == list(TRAINERS), "add the new trainer to bench/plot/palette.py"
-    assert len({palette.colour(name) for name in TRAINERS}) == len({palette.marker(name) for name in TRAINERS}) == len(TRAINERS)
-
-
-@pytest.mark.parametrize(("spread", "circled"), [(0.01, True), (0.5, False)])
-def test_a_crossing_is_circled_if_the_intervals_beside_it_are_disjoint(tmp_path, spread, circled):
-    noise = 1 + spread * np.linspace(-1, 1, 9)
-    medians = {("h30-b10", "loop"): 1.0, ("h30-b10", "matrix"): 1.4, ("h30-b100", "loop"): 1.4, ("h30-b100", "matrix"): 1.0}
-    times = {case: list(median * noise) for case, median in medians.items()}
-    (by_size,) = figures(written(tmp_path / "a.csv", times))["throughput-by-batch-size"]
-    assert any("matrix\novertakes loop" in text for text in texts(by_size)) == circled
 
 
 def test_the_charts_name_software_that_plays_a_gpu(tmp_path):

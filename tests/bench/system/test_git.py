@@ -65,3 +65,16 @@ def test_state_raises_outside_a_checkout(tmp_path):
 def test_the_message_of_a_failed_command_is_one_line(checkout):
     with refused("git log nothing", "ambiguous argument 'nothing'", "'git <command>"):
         git.run(checkout, "log", "nothing")
+
+
+def test_subjects_of_the_commits_that_the_checkout_knows(checkout, monkeypatch):
+    monkeypatch.setattr(git, "ROOT", checkout)
+    known, _ = git.state(checkout)
+    subprocess.run(["git", "branch", "unknown"], cwd=checkout, check=True)
+    assert git.own_subjects([known, known[:7], "0123456789ab", "unknown", "--output=here"]) == {known: "first", known[:7]: "first"}
+    assert git.own_subjects(["0123456789ab"]) == git.own_subjects([]) == {}
+
+
+def test_outside_a_checkout_no_commit_has_a_subject(tmp_path, monkeypatch):
+    monkeypatch.setattr(git, "ROOT", tmp_path)
+    assert git.own_subjects(["0123456789ab"]) == {}
