@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,9 @@ from bench.stats.intervals import Interval, Sample
 from bench.text.numbers import counted, duration_interval, times_interval
 from bench.text.tables import Table
 from impls import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _GPU_ONLY = ("gpu_driver", "cuda")
 _ENVIRONMENT = ("machine", "library", *(fact for fact in records.FACTS if fact not in ("commit", "dirty", "numpy")))
@@ -63,6 +66,7 @@ class Point:
     epoch        of the undisturbed runs; of all runs if every run was disturbed
     disturbed    whether every run was
     runs         number of all runs
+    over_first   speedup over the first commit with an undisturbed run in the same environment, or over the first if all are disturbed
     change       speedup over the level before, if a new level begins here; a level is all undisturbed runs of an environment between
                  two change points
     environment  number of the environment: points with the same number are compared
@@ -74,6 +78,7 @@ class Point:
     epoch: Interval
     disturbed: bool
     runs: int
+    over_first: Interval
     change: Interval | None
     environment: int
     marks: tuple[Mark, ...]
@@ -120,6 +125,7 @@ class History:
         for course in plain:
             for point in course["points"]:
                 point["epoch"] = point["epoch"].json()
+                point["over_first"] = point["over_first"].json()
                 point["change"] = point["change"] and point["change"].json()
         disturbed = [one.json() for one in self.disturbed]
         return json.dumps({"courses": plain, "disturbed": disturbed}, allow_nan=False, default=lambda number: number.item())
@@ -179,7 +185,11 @@ def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None]
     broken  called with each file that cannot be read, and its error; the file is then skipped. None: raise the error
     Raises InputError if a file cannot be read.
     """
-    table = namesakes.read(records.files(paths), broken=broken)
+    return of_table(namesakes.read(records.files(paths), broken=broken))
+
+
+def of_table(table: pd.DataFrame) -> History:
+    """Return the courses in a table from `namesakes.read`."""
     rows = table[table["kind"] == "timing"].sort_values("started_at", kind="stable")
     rows = rows.assign(commit=rows["commit"].where(rows["commit"] != "", "unknown") + rows["dirty"].map({True: " changed", False: ""}))
     rows = rows.assign(**{name: rows[name].where(rows["device"] == "gpu", "") for name in _GPU_ONLY})
@@ -225,6 +235,9 @@ def _points(samples: Sequence[_Runs]) -> tuple[Point, ...]:
         numbers.append(known)
         marks.append(_marks(last, environment) if last else ())
         last = _filled(environment, last) if last else environment
+    epochs = [Sample(sample.calm or sample.seconds) for sample in samples]
+    firsts = {number: epochs[numbers.index(number)] for number in numbers}
+    firsts |= {number: epochs[at] for at, number in reversed(list(enumerate(numbers))) if samples[at].calm}
     changes: dict[int, Interval] = {}
     for number in set(numbers):
         changes |= _changes({at: samples[at].calm for at, other in enumerate(numbers) if other == number and samples[at].calm})
@@ -232,9 +245,10 @@ def _points(samples: Sequence[_Runs]) -> tuple[Point, ...]:
         Point(
             sample.commit,
             sample.started_at,
-            Sample(sample.calm or sample.seconds).interval(),
+            epochs[at].interval(),
             not sample.calm,
             len(sample.seconds),
+            Interval(1.0, 1.0, 1.0) if epochs[at] is firsts[numbers[at]] else firsts[numbers[at]].over(epochs[at]),
             changes.get(at),
             numbers[at],
             marks[at],

@@ -15,6 +15,7 @@ from bench.records import Row, Writer
 from bench.records.schema import FIELDS, Field
 from tests.support.fuzz.drawing import NUMBERS, text
 from tests.support.fuzz.refusing import run_command
+from tests.support.pages import part
 from tests.support.rows import rows
 
 _READABLE = [text for text in NUMBERS if text in ("0", "1", "0.5", "1e30", "1e-30", "9223372036854775807")]
@@ -75,11 +76,12 @@ def tell(drawn_rows: list[Row], directory: Path) -> bool:
 def report(drawn_rows: list[Row], directory: Path) -> bool:
     """Write the HTML report."""
     code, _ = run_command(["report", str(_file(drawn_rows, directory)), "-o", str(directory / "out" / "report.html")])
-    page = (directory / "out" / "report.html").read_text(encoding="utf-8")
+    file = directory / "out" / "report.html"
     assert code == 0
+    page = file.read_text(encoding="utf-8")
     assert page.count("</script>") == page.count("<script") == 4
     assert "<img src=x" not in page
-    json.loads(re.search(r'<script id="figures"[^>]*>(.*?)</script>', page, re.DOTALL)[1], parse_constant=_no_number)
+    json.loads(part(file, "figures"), parse_constant=_no_number)
     return _inside(directory)
 
 
