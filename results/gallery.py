@@ -8,6 +8,7 @@ from pathlib import Path
 RESULTS = Path(__file__).parent
 sys.path.insert(0, str(RESULTS.parent))  # so that the script finds `bench` without an installation
 
+from bench import records  # noqa: E402
 from bench.analysis.compare import compare  # noqa: E402 -- after the search path
 from bench.analysis.headline import sentences  # noqa: E402
 from bench.analysis.sides import sides, works  # noqa: E402
@@ -18,9 +19,14 @@ from bench.text.tables import escaped  # noqa: E402
 BEGIN, END = "<!-- machines: written by gallery.py -->\n", "<!-- end -->"
 
 
+def published() -> list[Path]:
+    """Return the CSVs of this folder, without those of a user's own runs in local/."""
+    return [path for path in records.files([RESULTS]) if path.relative_to(RESULTS).parts[0] != "local"]
+
+
 def table() -> str:
     """Return a row for each machine: its hardware, its fastest epoch of the first workload, and what it gains. The fastest is first."""
-    answer = compare([RESULTS], baseline=None)
+    answer = compare(published(), baseline=None)
     work = works(answer)[0]
     found = {}
     for side in sides(answer):
@@ -45,4 +51,4 @@ def with_table(readme: str) -> str:
 if __name__ == "__main__":
     readme = RESULTS / "README.md"
     readme.write_text(with_table(readme.read_text(encoding="utf-8")), encoding="utf-8")
-    report([RESULTS], RESULTS / "index.html")
+    report(published(), RESULTS / "index.html")

@@ -19,6 +19,7 @@ from bench.analysis.timings import BASELINE, Configuration, JobKey, Timings
 from bench.analysis.winners import winner
 from bench.stats import intervals
 from bench.stats.intervals import Interval, Sample
+from bench.text.lists import listed
 from bench.text.numbers import counted, digits, duration
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def sentences(answer: Comparison, *, job: JobKey | None = None, machine: str | N
     if machine is not None or len(machines) < 2:
         return list(_alone(answer, job, machine or next(iter(machines), None)))
     base = answer.baseline.machine if answer.baseline.machine in machines else next(iter(machines))
-    return list(_several(speeds(times, base, job=job), times, job))
+    return [*_several(speeds(times, base, job=job), times, job), *_shortest(times, job or _most_timed(times), len(machines))]
 
 
 def fastest_keys(times: Timings, job: JobKey | None = None, *, only_calm: bool) -> FastestKeys:
@@ -128,7 +129,7 @@ def _several(ranking: Sequence[MachineRatio], times: Timings, job: JobKey | None
     base = ranking[0].base
     compared = [one for one in ranking if one.ratio and one.machine != base]
     if not compared:
-        yield f"{_listed([one.machine for one in ranking])} have no case in common, so they cannot be compared."
+        yield f"{listed([one.machine for one in ranking])} have no case in common, so they cannot be compared."
         return
     first = compared[0]
     assert first.ratio
@@ -136,7 +137,7 @@ def _several(ranking: Sequence[MachineRatio], times: Timings, job: JobKey | None
     assert ahead.ratio
     where = _where(ahead.cases, job)
     if len(ranking) > 2:
-        beginning = f"Of {len(ranking)} machines, {ahead.machine} is the fastest:"
+        beginning = f"By the same trainers, {ahead.machine} is the fastest of {len(ranking)} machines:"
         yield f"{beginning} {_times(ahead.ratio)} times as fast as {ahead.base} on {where}."
     elif ahead.ratio.low > 1:
         yield f"{ahead.machine} is {_times(ahead.ratio)} times as fast as {ahead.base} on {where}."
@@ -150,10 +151,31 @@ def _several(ranking: Sequence[MachineRatio], times: Timings, job: JobKey | None
         yield f"{these} are compared by examples per second, because the machines trained on different numbers of examples."
     apart = [one.machine for one in ranking if not one.ratio]
     if apart:
-        yield f"{_listed(apart)} {'has' if len(apart) == 1 else 'have'} no undisturbed case in common with {base}."
+        yield f"{listed(apart)} {'has' if len(apart) == 1 else 'have'} no undisturbed case in common with {base}."
     noisy = {(key[1], key[2]) for key in times.noisy if job is None or same_work(key[1]) == same_work(job)}
     if noisy:
         yield f"{counted(len(noisy), 'disturbed case')} {'is' if len(noisy) == 1 else 'are'} left out."
+
+
+def _most_timed(times: Timings) -> JobKey:
+    """Return the job with the most trainers on the most machines; a named workload, if there is one."""
+    return max(times.jobs, key=lambda job: (job.width is None, sum(map(len, times.of(job).values()))))
+
+
+def _shortest(times: Timings, job: JobKey, machines: int) -> Iterator[str]:
+    """Yield which trainer has the shortest epoch of a job, also if not every machine ran that trainer."""
+    found = {
+        key: times.epochs[key].value / key[1].examples
+        for (_, trainer), by_machine in fastest_keys(times, job, only_calm=True).items()
+        for by_examples in by_machine.values()
+        for key in by_examples.values()
+    }
+    if found:
+        where, of, trainer = min(found, key=found.__getitem__)
+        ran = sum(len(by_machine) for (_, name), by_machine in fastest_keys(times, job, only_calm=True).items() if name == trainer)
+        epoch = duration(times.epochs[where, of, trainer].value)
+        others = "" if ran == machines else f", which {ran} of the {machines} machines ran"
+        yield f"The shortest epoch of {of.workload} takes {epoch}: on {where.machine} with {trainer}{others}."
 
 
 def _exceptions(ahead: MachineRatio, beginning: str) -> Iterator[str]:
@@ -163,7 +185,7 @@ def _exceptions(ahead: MachineRatio, beginning: str) -> Iterator[str]:
         named = [f"{case} ({digits(1 / case.ratio.value)}x)" for case in found[:_LISTED]]
         if len(found) > _LISTED:
             named.append(f"{len(found) - _LISTED} more")
-        yield f"{beginning}{ahead.base} is faster on {len(found)} of them: {_listed(named)}."
+        yield f"{beginning}{ahead.base} is faster on {len(found)} of them: {listed(named)}."
 
 
 def _alone(answer: Comparison, job: JobKey | None, machine: str | None) -> Iterator[str]:
@@ -195,7 +217,7 @@ def _gains(where: str, timed: Mapping[str, Sample]) -> str:
     first = won.trainer
     if won.ahead is None:
         return f"On {where}, {first} takes {duration(timed[first].value)} per epoch."
-    leaders = f"{_listed([first, *won.level])} are tied as the fastest" if won.level else f"{first} is the fastest"
+    leaders = f"{listed([first, *won.level])} are tied as the fastest" if won.level else f"{first} is the fastest"
     if not over or first == BASELINE:
         return f"On {where}, {leaders}" + (f": {_times(won.ahead)} times as fast as {won.second}." if not won.level else ".")
     if _STEP not in timed or first == _STEP:
@@ -227,7 +249,3 @@ def _where(cases: Sequence[CaseRatio], job: JobKey | None) -> str:
 
 def _times(ratio: Interval) -> str:
     return f"{digits(ratio.value)} ({digits(ratio.low)} to {digits(ratio.high)})"
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -171,11 +171,12 @@ def _table(title: str, courses: Sequence[Course]) -> Table:
 
 
 def _shown(point: Point) -> str:
+    epoch = duration_interval(point.epoch) + (", disturbed" if point.disturbed else "")
     if point.change is None:
-        return duration_interval(point.epoch)
+        return epoch
     word = "faster" if point.change.value > 1 else "slower"
     ratio = point.change if word == "faster" else Interval(1 / point.change.value, 1 / point.change.high, 1 / point.change.low)
-    return f"{duration_interval(point.epoch)}\n{word}: {times_interval(ratio)}"
+    return f"{epoch}\n{word}: {times_interval(ratio)}"
 
 
 def history(paths: Sequence[Path], *, broken: Callable[[Path, InputError], None] | None = None) -> History:

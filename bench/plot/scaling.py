@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
-from bench.analysis.timings import JobKey, Timings
+from bench.analysis.scaling import Scaling, scalings
+from bench.analysis.timings import Timings
 from bench.plot import fitting, style
 from bench.plot.palette import numbered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     import numpy.typing as npt
     import pandas as pd
@@ -28,7 +29,7 @@ class _Line(NamedTuple):
     """The strong or weak scaling of a job and trainer. points: ranks, speedup, low and high, (4, n). noisy: which are disturbed, (n,)"""
 
     name: str
-    kind: Literal["strong", "weak"]
+    kind: str
     points: npt.NDArray[np.float64]
     noisy: npt.NDArray[np.bool_]
 
@@ -39,11 +40,8 @@ def several_ranks(rows: pd.DataFrame) -> pd.Series[bool]:
 
 
 def draw(times: Timings, subtitle: str) -> Figure:
-    """Draw a run over several ranks, which has a configuration for each number of ranks.
-
-    Speedup is the rate in examples per second, divided by the rate of one rank. This suits strong and weak scaling.
-    """
-    lines = list(_lines(times))
+    """Draw a run over several ranks, which has a configuration for each number of ranks."""
+    lines = [_line(one) for one in scalings(times)]
     names = [fitting.wrapped(f"{line.name}, {line.kind}", _NAME_INCHES, style.TEXT) for line in lines]
     styles = {name: numbered(position) for position, name in enumerate(dict.fromkeys(line.name for line in lines))}
     legend = 1.6 + 0.22 * sum(name.count("\n") + 1 for name in names)
@@ -92,24 +90,6 @@ def _labels(sizes: Sequence[int]) -> list[str]:
     return labels
 
 
-def _lines(times: Timings) -> Iterator[_Line]:
-    """Yield the strong and the weak scaling of each job and trainer. If the time over one rank is disturbed, every point is."""
-    over = sorted(
-        (configuration for configuration in times.configurations if configuration.ranks > 1), key=lambda configuration: configuration.ranks
-    )
-    for (one, job, trainer), one_rank in times.epochs.items():
-        if one.ranks > 1:
-            continue
-        kinds: dict[Literal["strong", "weak"], list[JobKey]] = {
-            "strong": [job for _ in over],
-            "weak": [job._replace(workload=f"{job.workload}-x{s.ranks}", batch_size=s.ranks * job.batch_size) for s in over],
-        }
-        for kind, jobs in kinds.items():
-            reference = (one, job, trainer) in times.noisy
-            points, noisy = [(1.0, 1.0, 1.0, 1.0)], [reference]
-            for configuration, shared in zip(over, jobs, strict=True):
-                if epochs := times.epochs.get((configuration, shared, trainer)):
-                    points.append((float(configuration.ranks), *one_rank.over(epochs)))
-                    noisy.append(reference or (configuration, shared, trainer) in times.noisy)
-            if len(points) > 1:
-                yield _Line(f"{job.workload} {trainer}", kind, np.array(points).T, np.array(noisy))
+def _line(one: Scaling) -> _Line:
+    points = np.array([(point.configuration.ranks, *point.speedup) for point in one.points], np.float64).T
+    return _Line(f"{one.job.workload} {one.trainer}", one.kind, points, np.array([point.disturbed for point in one.points]))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from bench.text.lists import listed
 from bench.text.numbers import counted
 
 if TYPE_CHECKING:
@@ -32,9 +32,9 @@ def source(table: pd.DataFrame) -> str:
     days = sorted(started_at[:10] for started_at in {table["started_at"].min(), table["started_at"].max()})
     when = f"on {days[0]}" if days[0] == days[-1] else f"from {days[0]} to {days[-1]}"
     commits = [commit for commit in table.sort_values("started_at", kind="stable")["commit"].unique() if commit]
-    listed = _listed(commits) if len(commits) <= _MOST else f"{commits[0]} to {commits[-1]}, {len(commits)} in all"
-    where = f" at commit {listed}" if len(commits) == 1 else f" at commits {listed}" if commits else ""
-    return f"epochbench measured them {when}{where}, with {_listed(_libraries(table))}."
+    named = listed(commits) if len(commits) <= _MOST else f"{commits[0]} to {commits[-1]}, {len(commits)} in all"
+    where = f" at commit {named}" if len(commits) == 1 else f" at commits {named}" if commits else ""
+    return f"epochbench measured them {when}{where}, with {listed(_libraries(table))}."
 
 
 def _libraries(table: pd.DataFrame) -> list[str]:
@@ -44,8 +44,4 @@ def _libraries(table: pd.DataFrame) -> list[str]:
         name, _, version = text.partition(" ")
         versions.setdefault(name, set()).add(version)
     known = [name for name in (*_NAMES, *sorted(versions.keys() - _NAMES.keys())) if name in versions]
-    return [f"{_NAMES.get(name, name)} {_listed(sorted(filter(None, versions[name])))}".strip() for name in known]
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+    return [f"{_NAMES.get(name, name)} {listed(sorted(filter(None, versions[name])))}".strip() for name in known]

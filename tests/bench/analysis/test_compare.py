@@ -213,15 +213,7 @@ def test_the_map_shows_the_fastest_trainer_and_the_speedups(tmp_path, capsys):
     assert main(["compare", str(tmp_path), "-o", str(tmp_path / "charts")]) == 0
     assert {file.name for file in (tmp_path / "charts").iterdir()} == {"map.png", "map.svg", "machines.png", "machines.svg"}
     drawn = (tmp_path / "charts" / "map.svg").read_text(encoding="utf-8")
-    for text in (
-        "a, float32: ",
-        "b, float32: ",
-        "best GPU over best CPU",
-        ">10.0x<",
-        ">0.0100x<",
-        ">gpu<",
-        ">matrix<",
-    ):
+    for text in ("a, float32", "b, float32", "best GPU over best CPU", ">10.0x<", ">0.0100x<", ">gpu<", ">matrix<"):
         assert text in drawn
     assert main(["compare", str(tmp_path), "-o", str(tmp_path / "charts"), "--between", "gpu,matrix"]) == 0
     assert "matrix over gpu" in (tmp_path / "charts" / "map.svg").read_text(encoding="utf-8")

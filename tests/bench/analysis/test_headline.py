@@ -33,7 +33,8 @@ def test_two_machines_are_compared_by_the_geometric_mean_of_the_cases_that_both_
     assert first.startswith("fast is 2.52 (")
     assert first.endswith(") times as fast as slow on the 3 cases that both ran.")
     assert found.text().startswith(first)
-    assert not any("compiled" in one or "large" in one for one in sentences(found)), "only one of them ran these"
+    assert not any("compiled" in one or "large" in one for one in sentences(found)[:-1]), "only one of them ran these"
+    assert sentences(found)[-1].endswith("on fast with compiled, which 1 of the 2 machines ran.")
 
 
 def test_the_cases_on_which_the_slower_machine_is_faster_are_named(tmp_path):
@@ -64,7 +65,7 @@ def test_several_machines_are_sorted_by_speed_and_fit_on_a_screen(tmp_path):
     found = answer(tmp_path)
     ratios = [one.ratio.value for one in found.speeds]
     assert ratios == sorted(ratios, reverse=True)
-    assert sentences(found)[0].startswith("Of 10 machines, ")
+    assert sentences(found)[0].startswith("By the same trainers, machine-")
     tables = found.text().split("\n\n", 1)[1]
     assert max(map(len, tables.splitlines())) <= 140
     assert len(tables.splitlines()) < 100
@@ -73,7 +74,10 @@ def test_several_machines_are_sorted_by_speed_and_fit_on_a_screen(tmp_path):
 def test_machines_without_a_common_case_have_no_winner(tmp_path):
     written(tmp_path / "a.csv", {("nielsen", "loop"): 1.0}, machine="a")
     written(tmp_path / "b.csv", {("nielsen", "matrix"): 0.1}, machine="b")
-    assert sentences(answer(tmp_path)) == ["a and b have no case in common, so they cannot be compared."]
+    assert sentences(answer(tmp_path)) == [
+        "a and b have no case in common, so they cannot be compared.",
+        "The shortest epoch of nielsen takes 100 ms: on b with matrix, which 1 of the 2 machines ran.",
+    ]
 
 
 def test_disturbed_cases_are_left_out(tmp_path):
@@ -82,7 +86,7 @@ def test_disturbed_cases_are_left_out(tmp_path):
     written(tmp_path / "b2.csv", {("nielsen", "matrix"): 5.0}, machine="b", run_id="r", load=0.6)
     found = answer(tmp_path)
     assert sentences(found)[0].endswith("on the one case that both ran, loop on nielsen.")
-    assert sentences(found)[-1] == "1 disturbed case is left out."
+    assert "1 disturbed case is left out." in sentences(found)
     assert ", disturbed" in found.text()
     assert [won.trainer for (_, where), won in found.winners.items() if where.machine == "b"] == ["loop"]
 
