@@ -22,6 +22,7 @@ from bench.report.jobs import described
 from bench.report.machines import Machines
 from bench.report.provenance import scope, source
 from bench.stats.intervals import Interval
+from bench.text.numbers import digits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,7 @@ def figures(table: pd.DataFrame) -> dict[str, Any]:
         "answers": _answers(answer, jobs, machines) if answer else {},
         "machines": machines.described(),
         "jobs": described(list(jobs)),
+        "leads": _leads(answer, jobs, machines) if answer else {},
         "cells": list(_cells(answer, jobs, machines)) if answer else [],
         "scaling": list(_scaling(times, jobs, machines)),
         "anatomy": list(_anatomy(table, jobs, machines)),
@@ -68,6 +70,15 @@ def _answers(answer: Comparison, jobs: Mapping[JobKey, int], machines: Machines)
         f"{'' if job is None else jobs[job]}/{index}": sentences(of, job=job, machine=machine)
         for index, (of, machine) in choices.items()
         for job in (None, *of.timings.jobs)
+    }
+
+
+def _leads(answer: Comparison, jobs: Mapping[JobKey, int], machines: Machines) -> dict[str, str]:
+    """Return by how much the fastest trainer of each job and configuration is ahead of the next: "1.42x", or "tied"."""
+    return {
+        f"{jobs[job]}/{machines.of(configuration)}": "tied" if won.level else f"{digits(won.ahead.value)}x"
+        for (job, configuration), won in answer.winners.items()
+        if won.ahead
     }
 
 

@@ -11,7 +11,7 @@ function spot(cells, faster, slower) {
   const range = ratio ? `${digits(a[1] / b[2])} to ${digits(a[2] / b[1])}` : "";
   const both = [slower, faster].every(trainer => timed.some(c => c.trainer === trainer));
   return {name: timed[0].name, kind: job.kind, width: job.width, batch: job.batch, trainer: best?.trainer ?? "", epoch: best?.epoch ?? "-",
-          interval: best?.interval ?? "-", seconds: best?.value, ratio, range, shown: ratio ? `${digits(ratio)}x` : both ? "disturbed" : ""};
+          interval: best?.interval ?? "-", seconds: best?.value, lead: all.leads[`${timed[0].job}/${timed[0].machine}`] ?? "", ratio, range, shown: ratio ? `${digits(ratio)}x` : both ? "disturbed" : ""};
 }
 
 function maps(cells) {
@@ -30,18 +30,18 @@ function maps(cells) {
     const sizes = field => distinct(spots, s => s[field]).sort((a, b) => a - b), columns = sizes("batch").length;
     const ordinal = (field, title, domain) => ({field, type: "ordinal", title, scale: {domain}, axis: {labelAngle: 0, ticks: false, domain: false}});
     const encoding = {x: ordinal("batch", "mini-batch size", sizes("batch")), y: ordinal("width", "hidden units", sizes("width").reverse())};
-    const tooltip = tip(["trainer", "fastest"], ["epoch", "epoch"], ["interval", "95 % interval"],
+    const tooltip = tip(["trainer", "fastest"], ["lead", "over the second"], ["epoch", "epoch"], ["interval", "95 % interval"],
                         ["shown", `${faster} over ${slower}`], ["range", "its interval (95 % or more)"]);
     const map = (title, fill, values, text, colour) => {
       const place = figure(pair, title), room = (place.clientWidth - 60) / columns, fontSize = room < 70 ? 9 : 11;
-      const words = values.map(s => ({...s, text: wrap(text(s), Math.max(4, Math.floor(room / (.63 * fontSize))), 3), ink: colour(s) ? ink(colour(s)) : "currentColor"}));
+      const words = values.map(s => ({...s, text: text(s).split("\n").flatMap(line => wrap(line, Math.max(4, Math.floor(room / (.63 * fontSize))), 3)), ink: colour(s) ? ink(colour(s)) : "currentColor"}));
       const lines = Math.max(1, ...words.map(s => s.text.length));
       const layer = [{mark: {type: "rect", stroke: "var(--paper)", strokeWidth: 2}, encoding: {fill, tooltip}},
         {mark: {type: "text", fontWeight: "bold", fontSize, lineHeight: 13, limit: room, dy: {expr: "-6.5 * (length(datum.text) - 1)"}},
          encoding: {text: {field: "text"}, fill: {condition: ["#000", "#fff"].map(value => ({test: `datum.ink === '${value}'`, value})), value: "currentColor"}}}];
       drawn.push(draw(place, {height: Math.max(40, 13 * lines + 12) * sizes("width").length, encoding, layer}, words, title));
     };
-    map("Fastest trainer", {...trainerColour, condition: {test: "datum.trainer === ''", value: "transparent"}}, spots, s => s.trainer || "disturbed",
+    map("Fastest trainer, and its speedup over the second", {...trainerColour, condition: {test: "datum.trainer === ''", value: "transparent"}}, spots, s => s.trainer ? [s.trainer, s.lead].filter(Boolean).join("\n") : "disturbed",
       s => s.trainer && all.colours[place(s)]);
     if (spots.some(s => s.ratio)) {
       const fill = {field: "ratio", type: "quantitative", legend: null, scale: {type: "threshold", ...SPEEDUPS}, condition: {test: "!datum.ratio", value: "transparent"}};
@@ -49,7 +49,7 @@ function maps(cells) {
     }
   }
   table(at("maps-table"), [whichMachine, ["dtype", r => r.kind], ["hidden units", r => r.width], ["mini-batch size", r => r.batch],
-    ["fastest", r => r.trainer || null], ["epoch", r => r.seconds, r => r.epoch], ["95 % interval", r => r.seconds, r => r.interval],
+    ["fastest", r => r.trainer || null], ["over the second", r => parseFloat(r.lead) || null, r => r.lead || "-"], ["epoch", r => r.seconds, r => r.epoch], ["95 % interval", r => r.seconds, r => r.interval],
     [`${faster} over ${slower}`, r => r.ratio, r => r.shown || "-"], ["its interval (95 % or more)", r => r.ratio, r => r.range || "-"]],
     found, "Fastest trainer by mini-batch size and width");
   return Promise.all(drawn);

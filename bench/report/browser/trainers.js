@@ -1,10 +1,12 @@
 // Epoch time of each trainer, and its speedup over loop.
 
-// One row per trainer if there is one job and one machine; otherwise one row per machine and job, and the best trainer is named.
+// One row per trainer if there is one job and one machine; otherwise one row per machine and job, the fastest first, and the best trainer is named.
 function rows(box, cells, {title, best, text, description, one}) {
   const jobs = several(cells, c => c.job), machines = several(cells, c => c.machine), alone = !jobs && !machines;
   const lowest = Math.min(...cells.map(c => c.low ?? c.value), one ?? Infinity), highest = Math.max(...cells.map(c => c.high ?? c.value), one ?? 0);
-  const inOrder = cells.toSorted((a, b) => a.job - b.job || a.machine - b.machine || place(a) - place(b));
+  const first = new Map(by(cells, c => `${c.job} ${c.machine}`).map(line => [`${line[0].job} ${line[0].machine}`, best(line.filter(c => !c.disturbed))]));
+  const behind = c => { const found = first.get(`${c.job} ${c.machine}`); return !found ? Infinity : best === least ? found.value : 1 / found.value; };
+  const inOrder = cells.toSorted((a, b) => a.job - b.job || behind(a) - behind(b) || a.machine - b.machine || place(a) - place(b));
   const values = inOrder.map(c => ({...c, right: c.value > Math.sqrt(lowest * highest), line: alone ? label(c.trainer, c.disturbed && "(disturbed)")
     : label((machines || !jobs) && c.name, jobs && c.short)}));
   const named = alone ? values.map(c => ({...c, text: text(c)}))
