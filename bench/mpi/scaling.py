@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from bench.analysis import noise
 from bench.machine.load import Meter
 from bench.machine.peaks import library_for, measure
 from bench.machine.roofline import Peaks
@@ -102,12 +103,14 @@ def _measured(run: Run, every: Any) -> int:
             if times is None:
                 continue
             model, sums_with = fitted_model(run, every, workload, trainer, {scaled.size: scaled.members for scaled in cases})
-            for table in tables(run, workload, trainer, times, model, sums_with):
+            noisy = {(one.workload, one.ranks) for one in noise.detect(run.recorder.table()) if one.trainer == trainer}
+            for table in tables(run, workload, trainer, times, model, sums_with, noisy):
                 LOG.info(f"\n{table.text()}")
     if every.rank == 0 and run.recorder.rows:
         run.close()
         run.draw()
-    for line in (*run.warnings, *run.files):
+    disturbed = (f"warning: {line}" for line in noise.format_lines(noise.detect(run.recorder.table()), with_run=False))
+    for line in (*run.warnings, *disturbed, *run.files):
         LOG.info(str(line))
     return int(every.bcast(bool(run.outcomes.failed)))
 

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from bench.machine.roofline import epoch_work
 from bench.measure.run import Run
 from bench.mpi.cost_model import MOST, WORTH, Model, doublings
 from bench.stats import intervals
-from bench.stats.intervals import Interval
 from bench.text.numbers import counted, digits, duration, duration_interval
 from bench.text.tables import Table
 from bench.workload import Workload
 
 
-def tables(run: Run, workload: Workload, trainer: str, times: dict[tuple[str, int], Any], model: Model, sums_with: str) -> Iterator[Table]:
-    """Yield the table of strong scaling, then of weak scaling: measured epochs, and predictions up to MOST ranks."""
+def tables(
+    run: Run,
+    workload: Workload,
+    trainer: str,
+    times: dict[tuple[str, int], Any],
+    model: Model,
+    sums_with: str,
+    noisy: Collection[tuple[str, int]],
+) -> Iterator[Table]:
+    """Yield the table of strong scaling, then of weak scaling: measured epochs, and predictions up to MOST ranks.
+
+    times, noisy: the seconds of each case, and the disturbed cases, by workload and number of ranks
+    """
     if not times:
         return
     data = workload.data(run.inputs.splits)
@@ -32,11 +42,18 @@ def tables(run: Run, workload: Workload, trainer: str, times: dict[tuple[str, in
     ]
     headings = ("ranks", "mini-batch", "epoch (95 %)", "speedup", "efficiency", "predicted epoch", "speedup", "efficiency", "error")
     sizes = sorted({*doublings(MOST), *(size for _, size in times)})
-    strong = [_row(size, m, times.get((workload.name, size)), times, workload, model, m) for size in sizes]
+
+    def row(size: int, batch_size: int, name: str) -> list[str]:
+        start, predictions = [f"{size:,}", f"{batch_size:,}"], _predicted(size, batch_size, model, m)
+        if (name, size) not in times:
+            return [*start, "", "", "", *predictions, ""]
+        epochs, error = times[name, size], model.epoch(size, batch_size) / intervals.median(times[name, size]).value - 1
+        return [*start, *_measured(size, epochs, times[workload.name, 1], noisy=(name, size) in noisy), *predictions, f"{error:+.0%}"]
+
+    strong = [row(size, m, workload.name) for size in sizes]
     yield Table(f"{trainer}, strong scaling: {title}", headings, strong, notes)
     grown = [size for size in sizes if size * m <= len(data)]
-    weak = [_row(size, size * m, times.get((f"{workload.name}-x{size}" if size > 1 else workload.name, size)), times, workload, model, m)
-            for size in grown]  # fmt: skip
+    weak = [row(size, size * m, f"{workload.name}-x{size}" if size > 1 else workload.name) for size in grown]
     yield Table(f"{trainer}, weak scaling: {title} per rank", headings, weak)
 
 
@@ -45,14 +62,15 @@ def _per_second(amount: float, seconds: float) -> str:
     return f"{digits(amount / seconds / 1e9)} G" if seconds else "- G"
 
 
-def _row(size: int, batch_size: int, epochs: Any, times: Any, workload: Workload, model: Model, m: int) -> list[str]:
-    """Return a row of a table. Speedups are relative to the epoch on one rank."""
+def _predicted(size: int, batch_size: int, model: Model, m: int) -> list[str]:
+    """Return the cells of the predicted epoch. Its speedup is relative to the epoch on one rank, with mini-batches of m."""
     predicted = model.epoch(size, batch_size)
     ratio = model.epoch(1, m) / predicted
-    predictions = [duration(predicted), f"{digits(ratio)}x", f"{ratio / size:.0%}"]
-    if not epochs:
-        return [f"{size:,}", f"{batch_size:,}", "", "", "", *predictions, ""]
-    measured: Interval = intervals.median(epochs)
-    speedup = intervals.ratio(times[workload.name, 1], epochs).value
-    mine = [duration_interval(measured), f"{digits(speedup)}x", f"{speedup / size:.0%}"]
-    return [f"{size:,}", f"{batch_size:,}", *mine, *predictions, f"{predicted / measured.value - 1:+.0%}"]
+    return [duration(predicted), f"{digits(ratio)}x", f"{ratio / size:.0%}"]
+
+
+def _measured(size: int, epochs: Any, one_rank: Any, *, noisy: bool) -> list[str]:
+    """Return the cells of the measured epoch. one_rank: the seconds on one rank; noisy: whether the case was disturbed"""
+    speedup = intervals.ratio(one_rank, epochs).value
+    epoch = duration_interval(intervals.median(epochs)) + (", disturbed" if noisy else "")
+    return [epoch, f"{digits(speedup)}x", f"{speedup / size:.0%}"]
