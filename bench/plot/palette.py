@@ -56,7 +56,7 @@ def marker(trainer: str) -> str | tuple[int, int, int]:
 
 def _style(trainer: str) -> Style:
     """Return the trainer's style. A trainer from outside the project gets one of these styles, chosen by its name."""
-    return STYLES.get(trainer) or numbered(sum(map(ord, trainer)))
+    return STYLES.get(trainer) or list(STYLES.values())[sum(map(ord, trainer)) % len(STYLES)]
 
 
 def contrast(one: str, other: str) -> float:
@@ -73,8 +73,3 @@ def _luminance(shade: str) -> float:
     channels = (int(shade[at : at + 2], 16) / 255 for at in (1, 3, 5))
     linear = (value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels)
     return sum(weight * value for weight, value in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
-
-
-def numbered(position: int) -> Style:
-    """Return the style of a line that does not belong to a trainer."""
-    return list(STYLES.values())[position % len(STYLES)]
