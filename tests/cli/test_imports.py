@@ -17,5 +17,6 @@ def test_heavy_libraries_load_only_where_they_are_used(program):
 
 def test_no_source_file_is_longer_than_300_lines():
     files = [path for folder in ("bench", "impls", "tests", "results") for path in (ROOT / folder).rglob("*")]
-    sources = [path for path in files if path.suffix in {".py", ".cu", ".cuh", ".cpp", ".h", ".html", ".js"}]
+    sources = [path for path in files if path.suffix in {".py", ".cu", ".cuh", ".cpp", ".h", ".html", ".css", ".js"}]
+    sources.remove(ROOT / "results" / "index.html")  # the page, which a program writes
     assert {path.name for path in sources if len(path.read_text(encoding="utf-8").splitlines()) > 300} == set()
