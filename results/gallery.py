@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -28,18 +29,19 @@ def table() -> str:
     """Return a row for each machine: its hardware, its fastest epoch of the first workload, and what it gains. The fastest is first."""
     answer = compare(published(), baseline=None)
     work = works(answer)[0]
-    found = {}
+    found = []
     for side in sides(answer):
         row = next(row for (where, _, _), row in answer.timings.rows.items() if where.machine == side.label)
         chip = f"{row['cpu']} ({row['microarchitecture']})" if row["microarchitecture"] else row["cpu"]
         hardware = ", ".join(filter(None, [chip, counted(row["cores"], "core"), row["gpu"]]))
         name = f"[{escaped(side.label)}]({side.label}/)" if (RESULTS / side.label).is_dir() else escaped(side.label)
-        first = side.winners[work].trainer
-        epoch = side.epochs(work, first).value
-        gain = sentences(answer, machine=side.label)[0]
-        found[epoch] = f"| {name} | {escaped(hardware)} | {duration(epoch)}, {escaped(first)} | {escaped(gain)} |"
+        won = side.winners.get(work)
+        epoch = side.epochs(work, won.trainer).value if won else math.inf
+        fastest = f"{duration(epoch)}, {escaped(won.trainer)}" if won else "-"
+        gain = escaped(next(iter(sentences(answer, machine=side.label)), "-"))
+        found.append((epoch, f"| {name} | {escaped(hardware)} | {fastest} | {gain} |"))
     heading = f"| machine | hardware | fastest epoch of `{work.workload}` | gain |"
-    return "\n".join([heading, "|---|---|---|---|", *(found[epoch] for epoch in sorted(found))]) + "\n"
+    return "\n".join([heading, "|---|---|---|---|", *(row for _, row in sorted(found))]) + "\n"
 
 
 def with_table(readme: str) -> str:

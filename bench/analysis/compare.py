@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from bench import records
-from bench.analysis import headline, namesakes
+from bench.analysis import namesakes
 from bench.analysis.compare_tables import tables
 from bench.analysis.crossovers import Crossing, crossings
+from bench.analysis.headline import sentences
+from bench.analysis.speeds import MachineRatio, Speeds, same_work
 from bench.analysis.timings import Configuration, JobKey, Timings, timings
 from bench.analysis.winners import Winner, winner
 from bench.machine.accelerators import SOFTWARE
@@ -81,14 +83,15 @@ class Comparison:
     differences: list[Difference]
 
     @cached_property
-    def speeds(self) -> list[headline.MachineRatio]:
-        """The speed of each machine relative to that of the baseline, fastest first."""
-        return headline.speeds(self.timings, self.baseline.machine)
+    def ranking(self) -> list[MachineRatio]:
+        """The speed of each machine, fastest first, relative to the baseline, or to another if the baseline has no common case."""
+        speeds = Speeds(self.timings)
+        return speeds.ranking(speeds.base(self.baseline.machine))
 
     @cached_property
     def by_speed(self) -> list[Configuration]:
         """The configurations in the order of their machines' speeds."""
-        place = {one.machine: position for position, one in enumerate(self.speeds)}
+        place = {one.machine: position for position, one in enumerate(self.ranking)}
         return sorted(self.timings.configurations, key=lambda configuration: place.get(configuration.machine, len(place)))
 
     @property
@@ -96,12 +99,12 @@ class Comparison:
         """Whether there is only one machine, or at least one job that two machines timed, perhaps with other numbers of examples."""
         machines: dict[JobKey, set[str]] = {}
         for job in self.timings.jobs:
-            machines.setdefault(headline.same_work(job), set()).update(one.machine for one in self.timings.of(job))
+            machines.setdefault(same_work(job), set()).update(one.machine for one in self.timings.of(job))
         return len(set().union(*machines.values())) == 1 or any(len(timed) > 1 for timed in machines.values())
 
     def _answer(self) -> list[str]:
         """Return the paragraph with the answer, if there is one."""
-        return ["\n".join(found)] if (found := headline.sentences(self)) else []
+        return ["\n".join(found)] if (found := sentences(self)) else []
 
     def text(self) -> str:
         """Return the tables as text for a terminal."""
@@ -120,7 +123,9 @@ class Comparison:
         cells: defaultdict[JobKey, list[dict[str, Any]]] = defaultdict(list)
         for (job, trainer, configuration), cell in self.cells.items():
             ends = {"epoch": cell.epoch.json(), "speedup": cell.speedup and cell.speedup.json()}
-            cells[job].append({"trainer": trainer, "setup": configuration.label} | ends | {"runs": cell.runs, "rounds": cell.rounds})
+            known = {"runs": cell.runs, "rounds": cell.rounds, "by_rate": cell.by_rate}
+            disturbed = {"disturbed": (configuration, job, trainer) in self.timings.noisy}
+            cells[job].append({"trainer": trainer, "setup": configuration.label} | ends | known | disturbed)
         winners: defaultdict[JobKey, list[dict[str, Any]]] = defaultdict(list)
         for (job, configuration), won in self.winners.items():
             second = {"second": won.second, "ahead": won.ahead and won.ahead.json(), "level": won.level}
@@ -142,10 +147,10 @@ class Comparison:
             }
             for d in self.differences
         ]
-        answer = {
-            "sentences": headline.sentences(self),
-            "machines": [{"machine": one.machine, "speed": one.ratio and one.ratio.json(), "cases": len(one.cases)} for one in self.speeds],
-        }
+        machines = [
+            {"machine": one.machine, "base": one.base, "speed": one.ratio and one.ratio.json(), "cases": one.common} for one in self.ranking
+        ]
+        answer = {"sentences": sentences(self), "machines": machines}
         return json.dumps(
             {"answer": answer, "baseline": self.baseline.label, "comparable": self.comparable, "setups": configurations, "tables": tables}
             | {"crossings": crossed, "differences": differing, "disturbed": [one.json() for one in self.timings.disturbed]},
@@ -168,8 +173,14 @@ def compare(paths: Sequence[Path], *, baseline: str | None, broken: Callable[[Pa
 
 
 def comparison(times: Timings, *, baseline: str | None) -> Comparison:
-    """Compare all timings. Raises InputError if the baseline is unknown."""
+    """Compare all timings. Raises InputError if the baseline is unknown.
+
+    baseline: as for `compare`; if it is one of several configurations of a machine among others, that machine has no other
+    """
     base = _baseline(times, baseline)
+    machines = {configuration.machine for configuration in times.configurations}
+    if baseline not in (None, base.machine) and len(machines) > 1:
+        times = times.without({one for one in times.configurations if one.machine == base.machine and one is not base})
     cells, winners = {}, {}
     for job in times.jobs:
         for configuration, timed in times.of(job).items():
@@ -186,8 +197,8 @@ def _speedup(times: Timings, base: Configuration, job: JobKey, trainer: str, epo
     """Return the speedup over the base, and whether it is that of the examples per second. None: the base did not time this work."""
     if (base, job, trainer) in times.epochs:
         return times.epochs[base, job, trainer].over(epochs), False
-    for other in times.jobs:
-        if headline.same_work(other) == headline.same_work(job) and (base, other, trainer) in times.epochs:
+    for other in sorted(times.jobs, key=lambda other: -other.examples):
+        if same_work(other) == same_work(job) and (base, other, trainer) in times.epochs:
             rate = job.examples / other.examples
             return Interval(*(rate * end for end in times.epochs[base, other, trainer].over(epochs))), True
     return None, False
@@ -206,7 +217,8 @@ def _differences(times: Timings) -> Iterator[Difference]:
             configuration: (str(getattr(configuration, fact)),) for configuration in times.configurations
         }
         if len(set(values.values())) > 1:
-            yield Difference(fact, values, _THEREFORE[fact])
+            several = len({configuration.machine for configuration in values}) > 1
+            yield Difference(fact, values, _THEREFORE[fact] if several else "the epochs differ because of it")
     leading = list(_THEREFORE)
     facts = sorted((*records.HARDWARE, *records.FACTS), key=lambda fact: leading.index(fact) if fact in leading else len(leading))
     for fact in (*facts, *(f"{what} of {trainer}" for what in _OF_TRAINERS for trainer in times.trainers())):

@@ -1,7 +1,7 @@
 """Tables of a comparison: the machines by speed, a table per workload and per grid, the crossings, and what else differs.
 
 A table of one or two sides has a row for each trainer and side. A table of more has a column for each, named by a letter, and no intervals,
-so that ten machines fit on a screen.
+so that ten machines fit on a screen; with more than `_COLUMNS` there are several such tables.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bench.analysis import noise
-from bench.analysis.headline import Key, same_work
 from bench.analysis.sides import Side, sides, works
+from bench.analysis.speeds import Key, same_work
 from bench.analysis.timings import JobKey, ladder
 from bench.analysis.winners import Winner
 from bench.machine.accelerators import SOFTWARE
-from bench.text.numbers import counted, duration, duration_interval, times_interval
+from bench.text.numbers import counted, digits, duration, duration_interval, times_interval
 from bench.text.tables import Table
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _WIDEST = 36  # letters of a column, so that a table with three columns has 100 or a few more
 _NAMED = 2  # sides with their names in the tables; more have letters
 _LONG = 10  # letters of a trainer's name; in a column for each machine, a longer one has two lines
+_COLUMNS = 12  # sides of a table
 _ROOMY = 3  # columns that have room for a trainer and its epoch on one line
 
 
@@ -37,13 +38,13 @@ def tables(answer: Comparison) -> Iterator[Table]:
     jobs = works(answer)
     for job in jobs:
         if job.width is None:
-            yield _columns(names, job) if lettered else _rows(answer, names, job)
+            yield from _columns(names, job) if lettered else [_rows(answer, names, job)]
     grids: dict[str, list[JobKey]] = {}
     for job in jobs:
         if job.width is not None:
             grids.setdefault(job.kind, []).append(job)
     for kind, cells in grids.items():
-        yield _grid_columns(names, kind, cells) if lettered else _grid_rows(names, kind, cells)
+        yield from _grid_columns(names, kind, cells) if lettered else [_grid_rows(names, kind, cells)]
     by_label = {side.label: name for side, name in names.items()}
     if answer.crossings:
         yield _crossings(answer, by_label)
@@ -58,14 +59,14 @@ def _letters(position: int) -> str:
 
 
 def _of_sides(answer: Comparison, names: Mapping[Side, str]) -> Table:
-    if len(answer.speeds) < 2:
+    if len(answer.ranking) < 2:
         return Table(f"Runs of {answer.baseline.machine}", ["", "run"], [[name, side.label] for side, name in names.items()])
     rows = [
-        [name, one.machine, "1" if one.machine == one.base else times_interval(one.ratio) if one.ratio else "-", str(len(one.cases) or "-")]
-        for name, one in zip(names.values(), answer.speeds, strict=True)
+        [name, one.machine, "1" if one.machine == one.base else times_interval(one.ratio) if one.ratio else "-", str(one.common)]
+        for name, one in zip(names.values(), answer.ranking, strict=True)
     ]
-    notes = [f"speed: over {answer.baseline.machine}, on the cases that both ran"]
-    return Table("Machines, fastest first", ["", "machine", "speed (95 %)", "cases"], rows, notes)
+    notes = [f"speed: over {answer.ranking[0].base}, fitted to the cases that two or more machines ran"]
+    return Table("Machines by their speed with the same trainers", ["", "machine", "speed (95 %)", "cases"], rows, notes)
 
 
 def _rows(answer: Comparison, names: Mapping[Side, str], job: JobKey) -> Table:
@@ -88,19 +89,21 @@ def _rows(answer: Comparison, names: Mapping[Side, str], job: JobKey) -> Table:
         rows.append(["fastest" if side is timed[0] else "", *([names[side], *won] if several else ["\n".join(filter(None, won))])])
     if not several:
         return Table(job.title, ["trainer", *(side.label for side in names)], rows)
-    notes = [f"speedup: over {answer.baseline.label if len(answer.speeds) < 2 else answer.baseline.machine}"]
-    if len(amounts) > 1:
-        notes.append("speedup between different numbers of examples: of the examples per second")
-    return Table(_title(timed, job), ["trainer", "machine", "epoch (95 %)", "speedup (95 %)"], rows, notes, widest=_WIDEST)
+    notes = []
+    if any((job, trainer) in side.speedups for side in timed for trainer in _trainers(timed, job)):
+        notes.append(f"speedup: over {_base(answer)}" + (", of the examples per second" if len(amounts) > 1 else ""))
+    return Table(job.titled(amounts), ["trainer", _heading(answer), "epoch (95 %)", "speedup (95 %)"], rows, notes, widest=_WIDEST)
 
 
-def _columns(names: Mapping[Side, str], job: JobKey) -> Table:
-    """Return a row for each trainer and a column for each side."""
-    timed = [side for side in names if side.ran(job)]
-    rows = [[trainer, *(_short(side, job, trainer) for side in timed)] for trainer in _trainers(timed, job)]
-    won = [side.winners.get(job) for side in timed]
-    rows.append(["fastest", *(f"{_broken(one.trainer)}{chr(10) + '(tied)' if one.level else ''}" if one else "-" for one in won)])
-    return Table(_title(timed, job), ["trainer", *(names[side] for side in timed)], rows, numbers=True)
+def _columns(names: Mapping[Side, str], job: JobKey) -> Iterator[Table]:
+    """Yield tables with a row for each trainer and a column for each side."""
+    every = [side for side in names if side.ran(job)]
+    amounts = _amounts(every, job)
+    for timed in _parts(every):
+        rows = [[trainer, *(_short(side, job, trainer, amounts) for side in timed)] for trainer in _trainers(timed, job)]
+        won = [side.winners.get(job) for side in timed]
+        rows.append(["fastest", *(_broken(one.trainer) + ("\n(tied)" if one.level else "") if one else "-" for one in won)])
+        yield Table(job.titled(amounts), ["trainer", *(names[side] for side in timed)], rows, numbers=True)
 
 
 def _grid_rows(names: Mapping[Side, str], kind: str, jobs: Sequence[JobKey]) -> Table:
@@ -108,25 +111,46 @@ def _grid_rows(names: Mapping[Side, str], kind: str, jobs: Sequence[JobKey]) -> 
     several, rows = len(names) > 1, []
     for job in jobs:
         timed = [side for side in names if side.ran(job)]
+        amounts = _amounts(timed, job)
         for side in timed:
-            won = side.winners.get(job)
-            first, ahead = _won(won)
-            cells = [first, duration_interval(side.epochs(job, first).interval()) if won else "-", ahead]
-            rows.append([job.workload if side is timed[0] else "", *([names[side]] if several else []), *cells])
+            first, ahead = _won(side.winners.get(job))
+            name = _name(names[side], side.keys[job, first], amounts) if job in side.winners else names[side]
+            epoch = duration_interval(side.epochs(job, first).interval()) if job in side.winners else "-"
+            rows.append([_cell(job, jobs) if side is timed[0] else "", *([name] if several else []), first, epoch, ahead])
     headings = ["", *(["machine"] if several else []), "fastest", "epoch (95 %)", "ahead of the next"]
     return Table(_of_grid(kind), headings, rows, ["--json lists the other trainers"], widest=_WIDEST)
 
 
-def _grid_columns(names: Mapping[Side, str], kind: str, jobs: Sequence[JobKey]) -> Table:
-    """Return the fastest trainer of each cell, in a column for each side."""
-    timed = [side for side in names if any(side.ran(job) for job in jobs)]
-    rows = []
-    for job in jobs:
-        won = {side: side.winners.get(job) for side in timed}
+def _grid_columns(names: Mapping[Side, str], kind: str, jobs: Sequence[JobKey]) -> Iterator[Table]:
+    """Yield tables of the fastest trainer of each cell, in a column for each side."""
+    for timed in _parts([side for side in names if any(side.ran(job) for job in jobs)]):
         between = " " if len(timed) <= _ROOMY else "\n"
-        cells = (f"{one.trainer}{between}{_short(side, job, one.trainer)}" if one else "-" for side, one in won.items())
-        rows.append([job.workload, *cells])
-    return Table(_of_grid(kind), ["", *(names[side] for side in timed)], rows, numbers=True)
+        rows = []
+        for job in jobs:
+            amounts = _amounts(timed, job)
+            won = {side: side.winners.get(job) for side in timed}
+            cells = (f"{one.trainer}{between}{_short(side, job, one.trainer, amounts)}" if one else "-" for side, one in won.items())
+            rows.append([_cell(job, jobs), *cells])
+        yield Table(_of_grid(kind), ["", *(names[side] for side in timed)], rows, numbers=True)
+
+
+def _parts(sides: Sequence[Side]) -> Iterator[Sequence[Side]]:
+    for first in range(0, len(sides), _COLUMNS):
+        yield sides[first : first + _COLUMNS]
+
+
+def _cell(job: JobKey, jobs: Sequence[JobKey]) -> str:
+    """Return the name of a grid's cell, with its number of examples if another job has the same name."""
+    same = sum(other.workload == job.workload for other in jobs)
+    return job.workload + (f", {job.examples:,} examples" if same > 1 else "")
+
+
+def _base(answer: Comparison) -> str:
+    return answer.ranking[0].base if len(answer.ranking) > 1 else answer.baseline.label
+
+
+def _heading(answer: Comparison) -> str:
+    return "machine" if len(answer.ranking) > 1 else "run"
 
 
 def _of_grid(kind: str) -> str:
@@ -141,13 +165,13 @@ def _crossings(answer: Comparison, names: Mapping[str, str]) -> Table:
         mine = [one for one in winning if one.line == line]
         for one in mine:
             label, machine = one.configuration.label, one.configuration.machine
-            where = names.get(label) or label.replace(machine, names.get(machine, machine))
+            where = names.get(label) or names[machine] + label.removeprefix(machine)
             rows.append([line if one is mine[0] else "", *([where] if several else []), str(one)])
     others = len(answer.crossings) - len(winning)
     notes = [f"--json lists {counted(others, 'more crossing')}, between trainers that are not the fastest"] if others else []
     if not rows:
         notes = ["nowhere for certain", *notes]
-    headings = ["axis", *(["machine"] if several else []), "crossing"]
+    headings = ["axis", *([_heading(answer)] if several else []), "crossing"]
     return Table("Where the fastest trainer changes (95 % intervals)", headings, rows, notes, widest=_WIDEST if several else None)
 
 
@@ -159,35 +183,30 @@ def _differences(answer: Comparison, names: Mapping[str, str]) -> Table:
         for configuration in answer.by_speed:
             if configuration in difference.values:
                 name = names.get(configuration.label) or names[configuration.machine]
-                by_value.setdefault(_listed(difference.values[configuration]), {})[name] = None
+                by_value.setdefault(_values(difference.values[configuration]), {})[name] = None
         rows.append([difference.fact, "", difference.therefore])
         rows += [["", value, ("\n" if len(names) <= _NAMED else ", ").join(where)] for value, where in by_value.items()]
-    notes = list(_alone(answer))
+    notes = list(_only_there(answer))
     if not rows:
         notes = ["none: hardware, threads, BLAS, versions and commit are the same", *notes]
     return Table("Other differences", ["", "value", "effect, and machines"], rows, notes, widest=_WIDEST)
 
 
-def _alone(answer: Comparison) -> Iterator[str]:
+def _only_there(answer: Comparison) -> Iterator[str]:
     """Yield a note for each machine with jobs that no other machine timed, if there are several machines."""
     machines: dict[JobKey, set[str]] = {}
     for job in answer.timings.jobs:
         machines.setdefault(same_work(job), set()).update(configuration.machine for configuration in answer.timings.of(job))
     only_there: dict[str, list[str]] = {}
     for job, these in machines.items():
-        if len(these) == 1 < len(answer.speeds):
+        if len(these) == 1 < len(answer.ranking):
             only_there.setdefault(these.pop(), []).append(f"{job.workload} ({job.kind})")
     for machine, named in only_there.items():
-        yield f"only on {machine}, not compared: {_listed(named)}"
+        yield f"only on {machine}, not compared: {_values(named)}"
 
 
 def _trainers(timed: Sequence[Side], job: JobKey) -> list[str]:
     return ladder(trainer for side in timed for of, trainer in side.keys if of == job)
-
-
-def _title(timed: Sequence[Side], job: JobKey) -> str:
-    """Return the title of the job with every number of examples."""
-    return job.title.replace(f"{job.examples:,} examples", f"{' or '.join(f'{n:,}' for n in _amounts(timed, job))} examples")
 
 
 def _amounts(timed: Sequence[Side], job: JobKey) -> list[int]:
@@ -213,13 +232,19 @@ def _epoch(side: Side, job: JobKey, trainer: str) -> str:
     return ", ".join(filter(None, parts))
 
 
-def _short(side: Side, job: JobKey, trainer: str) -> str:
-    """Return the median of a trainer's epochs, and on further lines what it must not be compared with."""
+def _short(side: Side, job: JobKey, trainer: str, amounts: Sequence[int]) -> str:
+    """Return the median of a trainer's epochs, and on further lines the number of examples and what else it must not be compared with."""
     if (job, trainer) not in side.keys:
         return "-"
     key = side.keys[job, trainer]
-    software = "in software" if side.times.rows[key]["accelerator_kind"] == SOFTWARE else ""
-    return "\n".join(filter(None, [duration(side.epochs(job, trainer).value), software, "disturbed" if key in side.times.noisy else ""]))
+    lines = [
+        duration(side.epochs(job, trainer).value),
+        f"{digits(side.speedups[job, trainer].value)}x" if job.examples and (job, trainer) in side.speedups else "",
+        f"{key[1].examples:,} examples" if len(amounts) > 1 and key[1].examples != amounts[0] else "",
+        "in software" if side.times.rows[key]["accelerator_kind"] == SOFTWARE else "",
+        "disturbed" if key in side.times.noisy else "",
+    ]
+    return "\n".join(filter(None, lines))
 
 
 def _broken(trainer: str) -> str:
@@ -236,6 +261,6 @@ def _won(winner: Winner | None) -> tuple[str, str]:
     return winner.trainer, f"{times_interval(winner.ahead)} over {winner.second}"
 
 
-def _listed(values: Sequence[str], most: int = 4) -> str:
+def _values(values: Sequence[str], most: int = 4) -> str:
     shown = [value or "-" for value in values]
     return ", ".join(shown[:most]) + (f" and {len(shown) - most} more" if len(shown) > most else "") or "-"

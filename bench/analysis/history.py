@@ -175,7 +175,7 @@ def _shown(point: Point) -> str:
     if point.change is None:
         return epoch
     word = "faster" if point.change.value > 1 else "slower"
-    ratio = point.change if word == "faster" else Interval(1 / point.change.value, 1 / point.change.high, 1 / point.change.low)
+    ratio = point.change if word == "faster" else point.change.inverse
     return f"{epoch}\n{word}: {times_interval(ratio)}"
 
 

@@ -92,7 +92,8 @@ def format_lines(disturbances: Iterable[Disturbance], *, with_run: bool = True) 
         runs: dict[str, list[str]] = {}
         for one in cases[:_LISTED]:
             amount = f" {one.amount:.0%}" if math.isfinite(one.amount) else ""
-            runs.setdefault(f"{one.machine} {one.run_id} " if with_run else "", []).append(f"{one.workload} {one.trainer}{amount}")
+            ranks = f" over {one.ranks} ranks" if one.ranks > 1 else ""
+            runs.setdefault(f"{one.machine} {one.run_id} " if with_run else "", []).append(f"{one.workload} {one.trainer}{ranks}{amount}")
         listed = ", ".join(f"{run}{', '.join(named)}" for run, named in runs.items())
         more = f" and {len(cases) - _LISTED} more" if len(cases) > _LISTED else ""
         waits = cause in _WAITING and any(one.threads > 1 for one in cases)

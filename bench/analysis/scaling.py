@@ -38,6 +38,7 @@ class Scaling:
 def scalings(times: Timings) -> Iterator[Scaling]:
     """Yield the strong and the weak scaling of every job and trainer. Only configurations that share a run are compared."""
     several = sorted((configuration for configuration in times.configurations if configuration.ranks > 1), key=lambda one: one.ranks)
+    several = list({(one.machine, one.threads, one.ranks): one for one in several}.values())  # of runs that disagree, the last
     for (one, job, trainer), alone in times.epochs.items():
         if one.ranks > 1:
             continue

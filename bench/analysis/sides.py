@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from bench.analysis.headline import Key, fastest_keys, same_work
+from bench.analysis.speeds import Case, Key, same_work, with_disturbed
 from bench.analysis.timings import JobKey, Timings
 from bench.analysis.winners import Winner, winner
 from bench.stats.intervals import Interval, Sample
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 class Side:
     """A machine at its fastest numbers of threads and ranks. If there is only one machine, a configuration of it.
 
-    keys      its epochs, by (work, trainer): work is a job, without its number of examples if there are several machines
-    speedups  over the baseline, by (work, trainer)
+    keys      its epochs by case: a case has a job, without its number of examples if there are several machines, and a trainer
+    speedups  over the baseline, by case; a disturbed case has none
     """
 
     label: str
     times: Timings
-    keys: Mapping[tuple[JobKey, str], Key]
-    speedups: Mapping[tuple[JobKey, str], Interval]
+    keys: Mapping[Case, Key]
+    speedups: Mapping[Case, Interval]
 
     def ran(self, work: JobKey) -> bool:
         """Return whether any trainer was timed on this work."""
@@ -57,25 +57,23 @@ class Side:
 def sides(answer: Comparison) -> Iterator[Side]:
     """Yield the machines of a comparison, fastest first; of a single machine, its configurations."""
     times = answer.timings
-    if len(answer.speeds) < 2:
+    if len(answer.ranking) < 2:
         for configuration in times.configurations:
             keys = {(key[1], key[2]): key for key in times.epochs if key[0] is configuration}
             speedups = {
-                (job, trainer): cell.speedup for (job, trainer, of), cell in answer.cells.items() if of is configuration and cell.speedup
+                (job, trainer): cell.speedup
+                for (job, trainer, of), cell in answer.cells.items()
+                if of is configuration and cell.speedup and not {(of, job, trainer), (answer.baseline, job, trainer)} & times.noisy
             }
             yield Side(configuration.label, times, keys, speedups)
         return
-    fastest = fastest_keys(times, only_calm=False)
-    for one in answer.speeds:
-        keys = {}
-        for case, machines in fastest.items():
-            if mine := machines.get(one.machine):
-                common = mine.keys() & machines.get(one.base, {}).keys()
-                keys[case] = mine[max(common or mine)]
+    shown = with_disturbed(times)
+    for one in answer.ranking:
+        keys = {case: machines[one.machine] for case, machines in shown.items() if one.machine in machines}
         yield Side(one.machine, times, keys, {(case.work, case.trainer): case.ratio for case in one.cases})
 
 
 def works(answer: Comparison) -> list[JobKey]:
     """Return what was computed: the jobs, without their numbers of examples if there are several machines."""
-    several = len(answer.speeds) > 1
+    several = len(answer.ranking) > 1
     return list(dict.fromkeys(same_work(job) if several else job for job in answer.timings.jobs))

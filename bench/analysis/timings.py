@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -52,8 +52,12 @@ class JobKey(NamedTuple):
     @property
     def title(self) -> str:
         """The job on one line."""
+        return self.titled([self.examples])
+
+    def titled(self, amounts: Sequence[int]) -> str:
+        """Return the job on one line, with these numbers of examples."""
         shape = f"{self.workload}: {self.layers}, batch {self.batch_size}, learning rate {self.learning_rate:g}"
-        return f"{shape}, {self.examples:,} examples, {self.kind}"
+        return f"{shape}, {' or '.join(f'{examples:,}' for examples in amounts)} examples, {self.kind}"
 
     @property
     def kind(self) -> str:
@@ -112,6 +116,16 @@ class Timings:
     def of(self, job: JobKey) -> dict[Configuration, dict[str, Sample]]:
         """Return the timings of a job: configuration -> trainer -> epochs."""
         return self._by_job[job]
+
+    def without(self, left_out: Collection[Configuration]) -> Timings:
+        """Return the timings of the other configurations."""
+        kept = tuple(configuration for configuration in self.configurations if configuration not in left_out)
+        return replace(self, configurations=kept, epochs={key: epochs for key, epochs in self.epochs.items() if key[0] in kept})
+
+    def only(self, job: JobKey) -> Timings:
+        """Return the timings of one job, and the configurations that ran it."""
+        timed = tuple(configuration for configuration in self.configurations if configuration in self.of(job))
+        return replace(self, configurations=timed, epochs={key: epochs for key, epochs in self.epochs.items() if key[1] == job})
 
     def calm(self, job: JobKey, configuration: Configuration) -> dict[str, Sample]:
         """Return trainer -> epochs of a job on a configuration, without noisy cases. Sentences and crossings use only these."""

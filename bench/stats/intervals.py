@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-_DRAWS = 4000  # the ends of a 95 % interval then vary with the seed by about 1 % of its width
+DRAWS = 4000  # the ends of a 95 % interval then vary with the seed by about 1 % of its width
 _SHARES = (0.025, 0.975)
 FEWEST = 5  # values, or runs, that an interval needs for a coverage of 92 % or more
 # Fewer values cannot show their autocorrelation. So their interval reaches further on both sides, at most by this multiple of their median
@@ -44,6 +44,11 @@ class Interval(NamedTuple):
     def known(self) -> bool:
         """Whether the interval is finite. It is infinite if there are too few values."""
         return math.isfinite(self.high)
+
+    @property
+    def inverse(self) -> Interval:
+        """The interval of the reciprocal, for a positive ratio."""
+        return Interval(1 / self.value, 1 / self.high, 1 / self.low)
 
     def json(self) -> dict[str, float | None]:
         """Return the fields for JSON, which has no infinity: an infinite end becomes null."""
@@ -71,7 +76,7 @@ class Sample:
         return between(self.value / other.value, self.draws(seed=0) / other.draws(seed=1))
 
     def draws(self, *, seed: int) -> npt.NDArray[np.float64]:
-        """Return random draws from the confidence distribution of the true centre, (_DRAWS,).
+        """Return random draws from the confidence distribution of the true centre, (DRAWS,).
 
         The same seed and data always give the same draws. Use two seeds for two quantities that must vary independently.
         """
@@ -83,7 +88,7 @@ def _drawn(sample: Sample, seed: int) -> npt.NDArray[np.float64]:
     if len(sample.runs) >= FEWEST:  # the spread of so many medians includes the spread within the runs
         return _order_statistic(sample.medians, (len(sample.medians) + 1) / 2 + _binomial_draws(len(sample.medians), seed))
     # Draws are independent of each other, so shifting each run by one more draw makes the runs independent.
-    each = np.array([np.roll(_medians(run, seed), shift) for shift, run in enumerate(sample.runs)])  # (runs, _DRAWS)
+    each = np.array([np.roll(_medians(run, seed), shift) for shift, run in enumerate(sample.runs)])  # (runs, DRAWS)
     each *= np.exp(RUN_SPREAD * np.random.default_rng([seed, len(each)]).standard_normal(each.shape))
     return (
         np.asarray(each[0])
@@ -177,7 +182,7 @@ def _checked(values: npt.ArrayLike, *, positive: bool = False) -> npt.NDArray[np
 
 
 def _medians(x: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:
-    """Return draws of the true median of the distribution of x, (_DRAWS,)."""
+    """Return draws of the true median of the distribution of x, (DRAWS,)."""
     ordered = np.sort(x)
     if len(x) >= _FEWEST_IN_ORDER:
         return _order_statistic(ordered, (len(x) + 1) / 2 + _autocorrelation_inflation(x) * _binomial_draws(len(x), seed))
@@ -192,9 +197,9 @@ def _medians(x: npt.NDArray[np.float64], seed: int) -> npt.NDArray[np.float64]:
 
 @cache
 def _binomial_draws(n: int, seed: int) -> npt.NDArray[np.float64]:
-    """Return draws of the centred binomial count of n fair coin flips, smoothed by a uniform variable in [0, 1), (_DRAWS,)."""
+    """Return draws of the centred binomial count of n fair coin flips, smoothed by a uniform variable in [0, 1), (DRAWS,)."""
     rng = np.random.default_rng(seed)
-    return np.asarray(rng.binomial(n, 0.5, _DRAWS) + rng.random(_DRAWS) - (n + 1) / 2)
+    return np.asarray(rng.binomial(n, 0.5, DRAWS) + rng.random(DRAWS) - (n + 1) / 2)
 
 
 def _autocorrelation_inflation(x: npt.NDArray[np.float64]) -> float:
@@ -215,8 +220,8 @@ def _autocorrelation_inflation(x: npt.NDArray[np.float64]) -> float:
 def _order_statistic(x: npt.NDArray[np.float64], positions: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the interpolated order statistics at these positions, clipped to the smallest and the largest value.
 
-    x          sorted values: (n,), or (n, _DRAWS) for a column per position
-    positions  (_DRAWS,), where 1 is the smallest value and n the largest
+    x          sorted values: (n,), or (n, DRAWS) for a column per position
+    positions  (DRAWS,), where 1 is the smallest value and n the largest
     Position k + u lies the fraction (n - k) u / (k + (n - 2 k) u) of the way from value k to value k + 1. This is exact for a
     symmetric exponential distribution, and close for other common ones (Hettmansperger and Sheather).
     """

@@ -9,12 +9,15 @@ import textwrap
 _NARROWEST, _WIDEST = 40, 100  # columns; a longer line is hard to read
 
 
-def wrapped(line: str) -> str:
-    """Return the line, broken between words at the width of the terminal and indented from the second line on.
+def wrapped(text: str) -> str:
+    """Return the text, each of its lines broken between words at the width of the terminal and indented from the second line on.
 
-    If the output is a file or a pipe, the line stays whole. A word, such as a path, is never broken.
+    If the output is a file or a pipe, a line stays whole. A word, such as a path, is never broken.
     """
     if not (sys.stdout and sys.stdout.isatty()):
-        return line
+        return text
     width = min(max(shutil.get_terminal_size().columns, _NARROWEST), _WIDEST)
-    return textwrap.fill(line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    parts = (
+        textwrap.fill(part, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False) for part in text.splitlines()
+    )
+    return "\n".join(parts)
