@@ -46,7 +46,7 @@ def draw(
     """
     likely = {number: probability for number, probability in (odds or {}).items() if probability >= _LIKELY}
     rows, places = _rows(commits, sorted({0, *ratios, *skipped, *likely, *(step.after for step in steps)}), steps, skipped)
-    figure = Figure(figsize=(commit_rows.WIDTH, 0.9 + commit_rows.height(len(rows))), layout="constrained")
+    figure = Figure(figsize=(commit_rows.WIDTH, 0.9 + commit_rows.height(rows)), layout="constrained")
     style.heading(figure, title)
     axis = figure.subplots()
     axis.axvline(1, color="#8c8c8c", lw=1.2, ls="--")

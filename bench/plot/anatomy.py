@@ -57,7 +57,7 @@ def draw(jobs: Mapping[JobKey, Mapping[str, Breakdown]], subtitle: str, noisy: C
     ]
     every = [one for trainers in jobs.values() for one in trainers.values()]
     if not all(one.holds for one in every):
-        patches.append(Patch(alpha=0, label="* the calls have no fixed costs per step and per example"))
+        patches.append(Patch(alpha=0, label="* uncertain: the calls have no fixed cost per step and per example"))
     if any(one.overlaps for one in every):
         patches.append(Patch(alpha=0, label="+ parts overlap: they add up to more than the epoch"))
     figure.legend(handles=patches, frameon=False, loc="outside lower left", ncols=2, fontsize=9.5)

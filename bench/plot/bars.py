@@ -32,7 +32,11 @@ class Bar(NamedTuple):
 
 
 def speedup(jobs: Panels, subtitle: str, labels: Mapping[str, str], disturbed: Disturbed = ()) -> Figure:
-    """Draw the speedup of each trainer over the baseline, for the jobs with a timed baseline. labels: names to show, by trainer"""
+    """Draw the speedup of each trainer over the baseline, for the jobs with a timed baseline. labels: names to show, by trainer
+
+    If the baseline is disturbed, every speedup over it is.
+    """
+    disturbed = {*disturbed, *((job, trainer) for job, timed in jobs.items() if (job, BASELINE) in disturbed for trainer in timed)}
     figure, panels = _panels(jobs, f"Training speedup over the per-example {BASELINE}", subtitle, _speedups, labels, disturbed)
     for axis, job, bars in panels:
         axis.axvline(1, color="black", lw=1.3, ls="--" if (job, BASELINE) in disturbed else "-")

@@ -36,9 +36,14 @@ def name(date: str, commit: str, subject: str) -> str:
     return "  ".join(filter(None, (date, f"{short} {changed}".strip(), subject)))
 
 
-def height(rows: int) -> float:
-    """Return the inches that the rows need."""
-    return _ROW * max(rows, 4)
+def height(rows: Sequence[Row]) -> float:
+    """Return the inches that the rows need. All are as high as the one with the longest note."""
+    lines = max(_wrapped(row).count("\n") + 1 for row in rows)
+    return _ROW * max(len(rows) * lines, 4)
+
+
+def _wrapped(row: Row) -> str:
+    return fitting.wrapped(row.note, _NOTE, _SIZE, bold=row.strong)
 
 
 def draw(axis: Axes, rows: Sequence[Row]) -> None:
@@ -51,7 +56,7 @@ def draw(axis: Axes, rows: Sequence[Row]) -> None:
             axis.axhline(number, color="#888888", ls=":", lw=1.2)
         weight = "bold" if row.strong else "normal"
         axis.annotate(
-            fitting.shortened(row.note, _NOTE, _SIZE, bold=row.strong), (1, number), xycoords=("axes fraction", "data"), xytext=(6, 0),
+            _wrapped(row), (1, number), xycoords=("axes fraction", "data"), xytext=(6, 0),
             textcoords="offset points", va="center", fontsize=_SIZE, fontweight=weight, color=row.colour,
         )  # fmt: skip
     axis.margins(x=0.08)

@@ -28,7 +28,7 @@ def draw(answer: History, subjects: Mapping[str, str]) -> Figure:
     subjects  the first line of the message of each known commit
     """
     panels = [(title, courses, *_rows(courses, subjects)) for title, courses in answer.panels()]
-    heights = [1.4 + commit_rows.height(len(rows)) + _legend_height(courses) for _, courses, rows, _ in panels]
+    heights = [1.4 + commit_rows.height(rows) + _legend_height(courses) for _, courses, rows, _ in panels]
     figure = Figure(figsize=(commit_rows.WIDTH, 0.2 + sum(heights)), layout="constrained")
     style.heading(
         figure, "Epoch time by commit, relative to the first commit", "further to the right: slower · circles: changes of the speed"
@@ -74,7 +74,7 @@ def _rows(courses: Sequence[Course], subjects: Mapping[str, str]) -> tuple[list[
              for course in courses for point in course.points if point.change and _place(point) == place),
             reverse=True,
         )  # fmt: skip
-        note = "; ".join(f"{digits(times)}x {'faster' if faster else 'slower'}: {trainer}" for times, faster, trainer in changes)
+        note = "\n".join(f"{digits(times)}x {'faster' if faster else 'slower'}: {trainer}" for times, faster, trainer in changes)
         rows.append(Row(name, note, "black", strong=True))
     return rows, numbers
 

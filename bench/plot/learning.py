@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from bench import records
+from bench.analysis import noise
 from bench.analysis.timings import JobKey, ladder
 from bench.plot import fitting, style
 from bench.text.numbers import duration
@@ -19,6 +20,7 @@ _DASHES = ("-", "--", ":", "-.", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 3)))  # of the
 def draw(rows: pd.DataFrame) -> Figure:
     """Draw the training runs of one job: one curve per run, one point per epoch. The runs of a trainer differ by their dashes."""
     curves = []
+    noisy = {(one.run_id, one.trainer) for one in noise.detect(rows)}
     for trainer in ladder(rows["trainer"]):
         runs = list(rows[rows["trainer"] == trainer].groupby("run_id", sort=False))
         for number, (run_id, curve) in enumerate(runs):
@@ -26,8 +28,10 @@ def draw(rows: pd.DataFrame) -> Figure:
             x, y = curve["seconds"].cumsum().to_numpy(), 100 * curve["accuracy"].to_numpy()
             best = int(y.argmax())
             name = f"{trainer}, run {run_id}" if len(runs) > 1 else trainer
+            disturbed = (run_id, trainer) in noisy
+            name += style.DISTURBED if disturbed else ""
             label = f"{name}: best {y[best]:.2f} %, epoch {curve['round'].iloc[best]}, after {duration(x[best])}"
-            look = style.trainer_style(trainer) | {"ls": _DASHES[number % len(_DASHES)]}
+            look = style.trainer_style(trainer) | {"ls": _DASHES[number % len(_DASHES)]} | ({"mfc": "white"} if disturbed else {})
             curves.append((x, y, fitting.wrapped(label, _WIDTH - 0.8, _SIZE), look))
     lines = sum(label.count("\n") + 1 for *_, label, _ in curves)
     figure = Figure(figsize=(_WIDTH, 3.8 + _LINE * lines), layout="constrained")

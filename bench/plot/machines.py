@@ -9,6 +9,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.analysis.speeds import with_disturbed
 from bench.analysis.timings import Configuration, JobKey, Timings, ladder
 from bench.plot import fitting, style
 from bench.stats.intervals import Interval
@@ -41,7 +42,7 @@ class Row(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The fastest undisturbed trainer, its epoch, and the configuration if the machine has several."""
+        """The fastest undisturbed trainer, its epoch, and the configuration if the machine has several. Empty if all are disturbed."""
         for trainer, (_, epoch, configuration) in self.points.items():
             if epoch.value == self.fastest:
                 name = fitting.cropped(trainer, _TRAINER, 1, _LABEL, bold=True)
@@ -80,11 +81,9 @@ def draw(times: Timings, jobs: Sequence[JobKey]) -> Figure:
 def _rows(times: Timings, job: JobKey) -> list[Row]:
     """Return the lines of a panel, the fastest machine first."""
     points: dict[str, dict[str, Point]] = {}
-    for configuration, timed in times.of(job).items():
-        best = points.setdefault(configuration.machine, {})
-        for trainer in ladder(timed):
-            point = Point((configuration, job, trainer) in times.noisy, timed[trainer].interval(), configuration)
-            best[trainer] = min(best.get(trainer, point), point, key=lambda one: (one.disturbed, one.epoch.value))
+    for (_, trainer), keys in with_disturbed(times.only(job)).items():
+        for machine, key in keys.items():
+            points.setdefault(machine, {})[trainer] = Point(key in times.noisy, times.epochs[key].interval(), key[0])
     return sorted((Row(machine, trainers) for machine, trainers in points.items()), key=lambda row: row.fastest)
 
 
@@ -96,8 +95,9 @@ def _draw_panel(axis: Axes, rows: Sequence[Row]) -> None:
                           ecolor="black", capsize=3, label=trainer)  # fmt: skip
             if disturbed:
                 axis.plot(value, line, **style.hollow(style.trainer_style(trainer)), ms=8, mew=1.5)
-        if row.label:
-            axis.annotate(row.label, (row.fastest, line), xytext=(-6, 8), textcoords="offset points", fontsize=_LABEL, fontweight="bold")
+        place = min(point.epoch.value for point in row.points.values()) if math.isinf(row.fastest) else row.fastest
+        label = row.label or style.DISTURBED.strip()
+        axis.annotate(label, (place, line), xytext=(-6, 8), textcoords="offset points", fontsize=_LABEL, fontweight="bold")
     axis.set_ylim(len(rows) - 0.5, -0.85)
     axis.set_xlabel("seconds (log), median and 95 % interval")
     axis.grid(axis="both", color="#e4e4e4")

@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 
 from bench.analysis.crossovers import grids
 from bench.analysis.timings import Timings, ladder
-from bench.analysis.winners import winner
+from bench.analysis.winners import Winner, winner
 from bench.plot import fitting, style
 from bench.plot.palette import colour
 from bench.stats.intervals import Sample
@@ -28,7 +28,7 @@ _BESIDE = 6  # batch sizes; with more, the two panels of a map are one above the
 _NARROW_CELL = 0.8  # inches; a narrower cell gets a smaller font
 _SIZE, _SMALL = 9, 7  # points of the texts of cells
 _NAME_LINES = 3  # of the name of a trainer in a cell
-_STAR = "*: a disturbed trainer is left out"
+_STAR = "*: a disturbed trainer, perhaps a fast one, is left out"
 
 Cell = Mapping[str, Sample]  # trainer -> epochs
 
@@ -48,13 +48,13 @@ class Map(NamedTuple):
 
     label    names the configuration
     cells    (width, batch size) -> trainer -> epochs, without the disturbed ones
-    timed    (width, batch size) -> all trainers, with the disturbed ones
+    timed    (width, batch size) -> trainer -> epochs, with the disturbed ones
     devices  "cpu" or "gpu" by trainer
     """
 
     label: str
     cells: Mapping[tuple[int, int], Cell]
-    timed: Mapping[tuple[int, int], Collection[str]]
+    timed: Mapping[tuple[int, int], Cell]
     devices: Mapping[str, str]
 
     @property
@@ -72,9 +72,9 @@ class Map(NamedTuple):
         """The position (x, y) of each cell in a panel."""
         return {(width, size): (self.sizes.index(size), self.widths.index(width)) for width, size in self.cells}
 
-    def disturbed(self, cell: tuple[int, int]) -> set[str]:
-        """Return the trainers of the cell that were disturbed."""
-        return set(self.timed[cell]) - set(self.cells[cell])
+    def disturbed(self, cell: tuple[int, int], *, below: float = math.inf) -> set[str]:
+        """Return the trainers of the cell that were disturbed, and whose median epoch is shorter than that, in seconds."""
+        return {name for name, epochs in self.timed[cell].items() if name not in self.cells[cell] and epochs.value < below}
 
 
 class Side(NamedTuple):
@@ -159,7 +159,7 @@ def _fastest(one: Map) -> Panel:
             axis.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=shade, ec="white", lw=2))
             size = _SIZE if inches > _NARROW_CELL else _SMALL
             name = fitting.cropped(won.trainer if won else "disturbed", inches - 0.1, _NAME_LINES, size, bold=True)
-            lead = "tied" if won and won.level else f"{digits(won.ahead.value)}x" if won and won.ahead else ""
+            lead = _lead(won, unknown=bool(won and won.second and one.disturbed(key, below=one.cells[key][won.second].value)))
             text = "\n".join(filter(None, [name, lead])) + (" *" if won and one.disturbed(key) else "")
             axis.annotate(text, (x, y), ha="center", va="center", fontweight="bold", fontsize=size, color=style.ink(shade))
 
@@ -168,12 +168,21 @@ def _fastest(one: Map) -> Panel:
     return Panel("\n".join(notes), fill)
 
 
+def _lead(won: Winner | None, *, unknown: bool) -> str:
+    """Return by how much a winner is ahead. unknown: whether a disturbed trainer may be the second or the first"""
+    if won is None or won.ahead is None or unknown:
+        return ""
+    return "tied" if won.level else f"{digits(won.ahead.value)}x"
+
+
 def _compared(one: Map, slower: Side, faster: Side) -> list[Panel]:
     """Return the panel of the speedup of a side over the other; an empty list if no cell has both."""
     speedup = np.full((len(one.widths), len(one.sizes)), np.nan)
     texts = dict.fromkeys(product(range(len(one.sizes)), range(len(one.widths))), "-")
     for key, (x, y) in one.spots.items():
-        times = speedup[y, x] = slower.epoch(one.cells[key]) / faster.epoch(one.cells[key])
+        sides = [(side, side.epoch(one.cells[key])) for side in (slower, faster)]
+        certain = all(not one.disturbed(key, below=seconds) & set(side.trainers) for side, seconds in sides if np.isfinite(seconds))
+        times = speedup[y, x] = sides[0][1] / sides[1][1] if certain else np.nan
         if np.isfinite(times):
             texts[x, y] = f"{digits(times)}x" + (" *" if one.disturbed(key) & {*slower.trainers, *faster.trainers} else "")
         elif all(set(side.trainers) & set(one.timed[key]) for side in (slower, faster)):

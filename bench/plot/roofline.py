@@ -88,6 +88,9 @@ def _draw_panel(axis: Axes, panel: _Panel) -> None:
     right = _ROOM * max(*intensities, 2 * corner)
     share = (fitting.width(roofs[1], _ROOF_SIZE) + 0.2) / _AXIS  # that the sloped part needs for its name
     left = min(min(intensities) / _ROOM, corner / (right / corner) ** (share / (1 - share)))
+    # Points that would cover each other move sideways, by half a mark each.
+    beside = _MARK * sum(abs(math.log(max(intensities) / intensity)) < 0.1 for intensity in intensities) / 2
+    right = max(right, max(intensities) * (right / left) ** (2 * beside / _AXIS))
     names = _workload_rows(panel.at, left, right)
     lines = sum(max(name.count("\n") + 1 for name, _ in row) for row in names)
     lowest = min(*(point[2] for point in panel.points), left * panel.copied)

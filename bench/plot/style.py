@@ -92,7 +92,7 @@ def title(job: JobKey) -> str:
 def subtitle(rows: pd.DataFrame) -> str:
     """Return one line that describes the machine, the threads, the dtype and the data of these rows of one machine."""
     row = rows.iloc[0]
-    hardware = f"{row['cpu']}, {counted(row['cores'], 'core')}" + (f", {row['gpu']}" if row["gpu"] else "")
+    hardware = f"{row['machine']}: {row['cpu']}, {counted(row['cores'], 'core')}" + (f", {row['gpu']}" if row["gpu"] else "")
     software = sorted(set(rows.loc[rows["accelerator_kind"] == SOFTWARE, "trainer"]))
     hardware += f" · {', '.join(software)}: {SOFTWARE}" if software else ""
     data = "MNIST" if row["dataset"] == "mnist" else row["dataset"]
