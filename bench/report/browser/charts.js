@@ -84,4 +84,5 @@ const SQUARE = "M-1,-1L1,-1L1,1L-1,1Z";
 const disturbedEntry = rows => rows.some(row => row.disturbed) ? [entry("hollow: disturbed", {shape: SQUARE, fill: "none", width: 14})] : [];
 const trainerEntries = rows => all.trainers.flatMap((trainer, i) => rows.some(row => row.trainer === trainer)
   ? [entry(trainer, {colour: all.colours[i], shape: all.shapes[i], width: 14})] : []).concat(disturbedEntry(rows));
-const machineEntries = machines => machines.length < 2 ? [] : machines.map((name, i) => entry(name, {dash: DASHES[i % DASHES.length], width: 34}));
+// domain: all machines in the order of their dashes
+const machineEntries = (machines, domain = machines) => domain.length < 2 ? [] : machines.map(name => entry(name, {dash: DASHES[domain.indexOf(name) % DASHES.length], width: 34}));

@@ -7,7 +7,7 @@ const ends = ([, low, high], factor = 1) => `${digits(low * factor)} to ${digits
 const between = interval => { const [factor, name] = unit(interval[0]); return `${ends(interval, factor)} ${name}`; };
 const times = ratio => ratio ? `${digits(ratio[0])}x (${ends(ratio)})` : "-";
 const bytes = x => x == null ? "-" : x < 1e6 ? `${digits(x / 1e3)} kB` : x < 1e9 ? `${digits(x / 1e6)} MB` : `${digits(x / 1e9)} GB`;
-const percent = x => x == null ? "-" : `${(100 * x).toFixed(1)} %`;
+const percent = x => x == null ? "-" : `${x === 0 || Math.abs(x) >= .01 ? (100 * x).toFixed(1) : (100 * x).toPrecision(2)} %`;
 
 const cut = (text, most) => text.length > most ? `${text.slice(0, most - 1)}…` : text;
 

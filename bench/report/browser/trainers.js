@@ -10,9 +10,9 @@ function rows(box, cells, {title, best, text, description, one}) {
   const values = inOrder.map(c => ({...c, right: c.value > Math.sqrt(lowest * highest), line: alone ? label(c.trainer, c.disturbed && "(disturbed)")
     : label((machines || !jobs) && c.name, jobs && c.short)}));
   const named = alone ? values.map(c => ({...c, text: text(c)}))
-    : by(values, c => c.line).flatMap(line => { const found = best(line.filter(c => !c.disturbed)); return found ? [{...found, text: `${cut(found.trainer, narrow() ? 16 : 40)} ${text(found)}`}] : []; });
+    : by(values, c => c.line).flatMap(line => { const found = best(line.filter(c => !c.disturbed)); return [found ? {...found, text: `${cut(found.trainer, narrow() ? 16 : 40)} ${text(found)}`} : {...line[0], text: "(disturbed)"}]; });
   const lines = distinct(values, c => c.line), scale = {...log, domain: [lowest, highest]};
-  const along = {field: "value", type: "quantitative", scale, title};
+  const along = {field: "value", type: "quantitative", scale, title, axis: {orient: lines.length > 15 ? "top" : "bottom"}};
   const beside = align => ({data: {values: named.filter(c => c.right === (align === "right"))}, encoding: {x: along, text: {field: "text"}},
     mark: {type: "text", dy: -14, dx: align === "right" ? 6 : -6, align, limit: {expr: align === "right" ? "scale('x', datum.value)" : "width - scale('x', datum.value) + 6"}, fontWeight: "bold", fontSize: 12}});
   const spec = {height: rowHeight(lines) * lines.length, encoding: {y: {field: "line", type: "nominal", title: null, sort: lines, axis: {...labelAxis, grid: true}}}, layer: [
@@ -29,8 +29,9 @@ const most = cells => cells.reduce((a, b) => a && a.value >= b.value ? a : b, nu
 
 function ladder(cells) {
   table(at("ladder-table"), [
-    byLadder, whichMachine, ...whichJob(cells), ["epoch", c => c.value, c => c.epoch],
+    byLadder, ["epoch", c => c.value, c => c.epoch],
     ["95 % interval", c => c.value, c => c.interval],  // by its centre, the median
+    whichMachine, ...whichJob(cells),
     ["over loop (95 %)", c => c.speedup?.[0], c => c.times], ["examples/s", c => c.rate, c => Math.round(c.rate).toLocaleString("en")],
     ["of peak", c => c.limit, c => c.share], ...ifKnown(cells, "memory", ["memory", c => c.memory, c => bytes(c.memory)]),
     ...ifKnown(cells, "gpu_memory", ["GPU memory", c => c.gpu_memory, c => bytes(c.gpu_memory)]),

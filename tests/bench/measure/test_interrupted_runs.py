@@ -131,7 +131,7 @@ def test_a_disk_that_fills_up_during_a_run_loses_only_later_rows(tmp_path):
 
 def test_a_report_that_does_not_fit_on_a_full_disk_leaves_the_old_one(tmp_path, capsys):
     csv = written(tmp_path / "a.csv", {("nielsen", "matrix"): 0.1})
-    with mounted(tmp_path / "full", "size=512k") as disk:  # the report has a megabyte
+    with mounted(tmp_path / "full", "size=256k") as disk:  # the report has half a megabyte
         page = disk / "report.html"
         page.write_text("old report", encoding="utf-8")
         assert main(["report", str(csv), "-o", str(page)]) == 2
