@@ -28,3 +28,11 @@ def test_a_disturbed_case_is_hollow_and_says_so(tmp_path):
     assert [note for note in notes(time.axes[0]) if "disturbed" in note] == ["50.0 ms (disturbed)"]
     assert [x for x, _ in hollow_points(time.axes[0])] == [0.05]
     assert hollow_points(time.axes[1]) == []
+
+
+def test_over_a_disturbed_loop_every_speedup_is_disturbed(tmp_path):
+    calm = written(tmp_path / "a.csv", {("nielsen", "matrix"): 0.1, ("wide", "loop"): 2.0, ("wide", "matrix"): 0.2}, run_id="a")
+    noisy = written(tmp_path / "b.csv", {("nielsen", "loop"): 1.0}, run_id="a", load=0.5)
+    (speedup,) = figures(calm, noisy)["speedup"]
+    assert [note for note in notes(speedup.axes[0]) if "disturbed" not in note] == []
+    assert [note for note in notes(speedup.axes[1]) if "disturbed" in note] == []

@@ -208,6 +208,14 @@ def test_learning(tmp_path, trainers):
     assert len(set(dashes[:3])) == 3, "three runs of a trainer"
 
 
+def test_a_disturbed_run_of_training_is_hollow_and_says_so(tmp_path):
+    written(tmp_path / "a.csv", {("nielsen", "matrix"): [0.1] * 5}, kind="training", run_id="a")
+    written(tmp_path / "b.csv", {("nielsen", "loop"): [1.0] * 5}, kind="training", run_id="a", load=BUSY)
+    (figure,) = figures(tmp_path, "learning-nielsen")
+    disturbed = {str(line.get_label()).split(":")[0]: line.get_markerfacecolor() == "white" for line in figure.axes[0].lines}
+    assert disturbed == {"loop (disturbed)": True, "matrix": False}
+
+
 def test_anatomy(tmp_path, trainers):
     written(tmp_path / "a.csv", cases(trainers[:-1] or trainers, ["nielsen"]), workload=LONG, cpu=LONG, call_seconds=0.01, load=BUSY)
     written(tmp_path / "b.csv", cases(trainers, ["wide"]), cpu=LONG, call_seconds=1e-5)

@@ -58,3 +58,15 @@ def test_an_undisturbed_configuration_is_preferred_to_a_faster_one(axis):
     drawn = axis(({"loop": 1.0}, {"machine": "a", "threads": 1}), ({"loop": 0.5}, {"machine": "a", "threads": 4, "load": 0.5}))
     assert notes(drawn) == ["loop 1.00 s, 1 thread"]
     assert hollow_points(drawn) == []
+
+
+def test_a_machine_with_only_disturbed_epochs_says_so(axis):
+    drawn = axis(({"loop": 1.0}, {"machine": "a"}), ({"loop": 0.1}, {"machine": "b", "load": 0.5}))
+    assert names(drawn) == ["a", "b"]
+    assert notes(drawn) == ["loop 1.00 s", "(disturbed)"]
+
+
+def test_of_runs_that_disagree_the_newest_is_drawn(axis):
+    drawn = axis(({"loop": 1.0}, {"machine": "a"}), ({"loop": 2.0}, {"machine": "a"}))
+    assert names(drawn) == ["a"]
+    assert [x for bar in drawn.containers for x in bar.lines[0].get_xdata()] == [2.0]
