@@ -121,7 +121,8 @@ def test_train_writes_a_row_per_epoch_and_one_chart_of_all_trainers(tmp_path):
     assert set(rows["kind"]) == {"training"}
     assert rows["flops_after"].isna().all(), "an epoch's row is written before the case is over"
     (drawing,) = tmp_path.glob("*.svg")
-    assert all(f"{name}: best" in drawing.read_text(encoding="utf-8") for name in ("loop", "matrix"))
+    drawn = drawing.read_text(encoding="utf-8")  # on a busy machine, a run is disturbed
+    assert all(re.search(rf"{name}( \(disturbed\))?: best", drawn) for name in ("loop", "matrix"))
     assert list(tmp_path.glob("*learning-nielsen.png"))
     assert "best test accuracy" in output.stdout
 
