@@ -48,7 +48,8 @@ def tables(
         if (name, size) not in times:
             return [*start, "", "", "", *predictions, ""]
         epochs, error = times[name, size], model.epoch(size, batch_size) / intervals.median(times[name, size]).value - 1
-        return [*start, *_measured(size, epochs, times[workload.name, 1], noisy=(name, size) in noisy), *predictions, f"{error:+.0%}"]
+        disturbed = [case in noisy for case in ((name, size), (workload.name, 1))]
+        return [*start, *_measured(size, epochs, times[workload.name, 1], *disturbed), *predictions, f"{error:+.0%}"]
 
     strong = [row(size, m, workload.name) for size in sizes]
     yield Table(f"{trainer}, strong scaling: {title}", headings, strong, notes)
@@ -69,8 +70,11 @@ def _predicted(size: int, batch_size: int, model: Model, m: int) -> list[str]:
     return [duration(predicted), f"{digits(ratio)}x", f"{ratio / size:.0%}"]
 
 
-def _measured(size: int, epochs: Any, one_rank: Any, *, noisy: bool) -> list[str]:
-    """Return the cells of the measured epoch. one_rank: the seconds on one rank; noisy: whether the case was disturbed"""
+def _measured(size: int, epochs: Any, one_rank: Any, noisy: bool, noisy_rank: bool) -> list[str]:
+    """Return the cells of the measured epoch.
+
+    one_rank: the seconds on one rank; noisy, noisy_rank: whether this case was disturbed, and that on one rank
+    """
     speedup = intervals.ratio(one_rank, epochs).value
     epoch = duration_interval(intervals.median(epochs)) + (", disturbed" if noisy else "")
-    return [epoch, f"{digits(speedup)}x", f"{speedup / size:.0%}"]
+    return [epoch, f"{digits(speedup)}x" + (", disturbed" if noisy or noisy_rank else ""), f"{speedup / size:.0%}"]
