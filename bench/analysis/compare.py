@@ -15,11 +15,11 @@ from bench.analysis import namesakes
 from bench.analysis.compare_tables import tables
 from bench.analysis.crossovers import Crossing, crossings
 from bench.analysis.headline import sentences
-from bench.analysis.speeds import MachineRatio, Speeds, same_work
+from bench.analysis.speeds import Key, MachineRatio, Speeds, same_work, speedup
 from bench.analysis.timings import Configuration, JobKey, Timings, timings
 from bench.analysis.winners import Winner, winner
 from bench.machine.accelerators import SOFTWARE
-from bench.stats.intervals import Interval, Sample
+from bench.stats.intervals import Interval
 from bench.text.tables import escaped
 from impls import InputError
 from impls.errors import unknown
@@ -128,7 +128,7 @@ class Comparison:
             cells[job].append({"trainer": trainer, "setup": configuration.label} | ends | known | disturbed)
         winners: defaultdict[JobKey, list[dict[str, Any]]] = defaultdict(list)
         for (job, configuration), won in self.winners.items():
-            second = {"second": won.second, "ahead": won.ahead and won.ahead.json(), "level": won.level}
+            second = {"second": won.second, "ahead": won.ahead and won.ahead.json(), "level": won.level, "uncertain": won.uncertain}
             winners[job].append({"setup": configuration.label, "trainer": won.trainer} | second)
         tables = [
             {
@@ -185,23 +185,23 @@ def comparison(times: Timings, *, baseline: str | None) -> Comparison:
     for job in times.jobs:
         for configuration, timed in times.of(job).items():
             if calm := times.calm(job, configuration):
-                winners[job, configuration] = winner(calm)
+                disturbed = {trainer: epochs for trainer, epochs in timed.items() if trainer not in calm}
+                winners[job, configuration] = winner(calm, disturbed)
             for trainer, epochs in timed.items():
-                speedup, by_rate = _speedup(times, base, job, trainer, epochs) if configuration != base else (None, False)
+                over, by_rate = _speedup(times, base, (configuration, job, trainer)) if configuration != base else (None, False)
                 runs, rounds = len(epochs.runs), sum(map(len, epochs.runs))
-                cells[job, trainer, configuration] = ComparisonCell(epochs.interval(), speedup, by_rate, runs, rounds)
+                cells[job, trainer, configuration] = ComparisonCell(epochs.interval(), over, by_rate, runs, rounds)
     return Comparison(times, base, cells, winners, crossings(times), list(_differences(times)))
 
 
-def _speedup(times: Timings, base: Configuration, job: JobKey, trainer: str, epochs: Sample) -> tuple[Interval | None, bool]:
-    """Return the speedup over the base, and whether it is that of the examples per second. None: the base did not time this work."""
-    if (base, job, trainer) in times.epochs:
-        return times.epochs[base, job, trainer].over(epochs), False
-    for other in sorted(times.jobs, key=lambda other: -other.examples):
-        if same_work(other) == same_work(job) and (base, other, trainer) in times.epochs:
-            rate = job.examples / other.examples
-            return Interval(*(rate * end for end in times.epochs[base, other, trainer].over(epochs))), True
-    return None, False
+def _speedup(times: Timings, base: Configuration, key: Key) -> tuple[Interval | None, bool]:
+    """Return the speedup over the base, and whether their numbers of examples differ. None: the base did not time this work."""
+    _, job, trainer = key
+    others = [other for other in times.jobs if same_work(other) == same_work(job) and (base, other, trainer) in times.epochs]
+    if not others:
+        return None, False
+    other = max(others, key=lambda other: (other == job, other.examples))
+    return speedup(times, key, (base, other, trainer)), other != job
 
 
 def _baseline(times: Timings, name: str | None) -> Configuration:

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bench.analysis.crossovers import Crossing
-from bench.analysis.speeds import CaseRatio, Key, MachineRatio, Speeds, chosen, with_disturbed
+from bench.analysis.speeds import CaseRatio, Chosen, Key, MachineRatio, Speeds, chosen, with_disturbed
 from bench.analysis.timings import BASELINE, JobKey, Timings
 from bench.analysis.winners import winner
-from bench.stats.intervals import Interval
+from bench.stats.intervals import Interval, Sample
 from bench.text.lists import listed
 from bench.text.numbers import counted, digits, duration
 
@@ -29,12 +29,13 @@ def sentences(answer: Comparison, *, job: JobKey | None = None, machine: str | N
     machines = list(dict.fromkeys(one.machine for one in times.configurations))
     if machine is not None or len(machines) == 1:
         return list(_alone(times, answer.crossings, machine or machines[0]))
-    return [*_several(times, job), *_left_out(times), *_shortest(times)]
-
-
-def _several(times: Timings, job: JobKey | None) -> Iterator[str]:
-    """Yield the answer for two or more machines: the fastest against the next."""
     speeds = Speeds(times)
+    every = with_disturbed(times, speeds.chosen)
+    return [*_several(times, speeds, job), *_left_out(speeds.chosen, every), *_shortest(times, speeds.chosen, every)]
+
+
+def _several(times: Timings, speeds: Speeds, job: JobKey | None) -> Iterator[str]:
+    """Yield the answer for two or more machines: the fastest against the next."""
     ranking = speeds.ranking(speeds.base(speeds.machines[0]))
     compared = [one.machine for one in ranking if one.ratio]
     if len(compared) < 2:
@@ -78,17 +79,15 @@ def _exceptions(ahead: MachineRatio, beginning: str, *, several_kinds: bool) -> 
         yield f"{beginning}{ahead.base} is faster on {cases}: {listed(named)}."
 
 
-def _left_out(times: Timings) -> Iterator[str]:
-    """Yield how many cases of a machine were disturbed in every run."""
-    calm, every = chosen(times), with_disturbed(times)
+def _left_out(calm: Chosen, every: Chosen) -> Iterator[str]:
+    """Yield how many cases of a machine were disturbed in every run. calm, every: the epochs without and with the disturbed ones"""
     number = sum(len(keys.keys() - calm.get(case, {}).keys()) for case, keys in every.items())
     if number:
         yield f"{counted(number, 'disturbed case')} {'is' if number == 1 else 'are'} left out."
 
 
-def _shortest(times: Timings) -> Iterator[str]:
+def _shortest(times: Timings, calm: Chosen, every: Chosen) -> Iterator[str]:
     """Yield which trainer has the shortest epoch of a workload, also if not every machine ran that trainer."""
-    calm, every = chosen(times), with_disturbed(times)
     works = dict.fromkeys(work for work, _ in calm)
     if not works:
         return
@@ -106,37 +105,30 @@ def _shortest(times: Timings) -> Iterator[str]:
 
 def _alone(times: Timings, crossings: Sequence[Crossing], machine: str) -> Iterator[str]:
     """Yield the answer for one machine: what matrices and the fastest trainer gain over the loop, and where the fastest changes."""
-    by_job: dict[JobKey, dict[str, Key]] = {}
-    noisy: dict[JobKey, dict[str, float]] = {}
-    for key in sorted(times.epochs, key=lambda key: times.epochs[key].value):
-        where, job, trainer = key
-        if where.machine == machine:
-            if key in times.noisy:
-                noisy.setdefault(job, {}).setdefault(trainer, times.epochs[key].value)
-            else:
-                by_job.setdefault(job, {}).setdefault(trainer, key)
-    with_loop = [job for job in times.jobs if BASELINE in by_job.get(job, ()) and len(by_job[job]) > 1]
+    mine = times.without({one for one in times.configurations if one.machine != machine})
+    by_job = {job: {trainer: keys[machine] for (_, trainer), keys in chosen(mine.only(job)).items()} for job in mine.jobs}
+    with_loop = [job for job, keys in by_job.items() if BASELINE in keys and len(keys) > 1]
     best = with_loop[0] if with_loop else max(by_job, key=lambda job: len(by_job[job]), default=None)
-    if best is None:
+    if best is None or not by_job[best]:
         return
-    others = {name: seconds for name, seconds in noisy.get(best, {}).items() if name not in by_job[best]}
-    yield _gains(times, machine, best, by_job[best], others)
+    every = with_disturbed(mine.only(best), chosen(mine.only(best)))
+    disturbed = {trainer: times.epochs[keys[machine]] for (_, trainer), keys in every.items() if keys[machine] in times.noisy}
+    yield _gains(times, machine, best, by_job[best], disturbed)
     kinds = {job.kind for job in times.jobs}
     crossed = [c for c in crossings if c.wins and c.configuration.machine == machine and c.kind in kinds]
     if crossed:
         yield _crossing(next((c for c in crossed if c.axis == "batch_size"), crossed[0]))
 
 
-def _gains(times: Timings, machine: str, job: JobKey, keys: Mapping[str, Key], noisy: Mapping[str, float]) -> str:
-    """Return what the trainers gain over the loop. noisy: seconds of the trainers that were disturbed"""
+def _gains(times: Timings, machine: str, job: JobKey, keys: Mapping[str, Key], disturbed: Mapping[str, Sample]) -> str:
+    """Return what the trainers gain over the loop. disturbed: epochs of the trainers that were disturbed"""
     timed = {trainer: times.epochs[key] for trainer, key in keys.items()}
-    won = winner(timed)
+    won = winner(timed, disturbed)
     labels = {key[0].label.removeprefix(machine).removeprefix(", ") for name, key in keys.items() if name in (BASELINE, _STEP, won.trainer)}
     where = f"{job.workload} ({labels.pop()})" if len(labels) == 1 and labels != {""} else job.workload
     if won.ahead is None:
         return f"On {where}, {won.trainer} takes {duration(timed[won.trainer].value)} per epoch."
-    ahead = [name for name, seconds in noisy.items() if seconds < timed[str(won.second)].value]
-    fastest = f"the fastest undisturbed trainer{'s' if won.level else ''}" if ahead else "the fastest"
+    fastest = f"the fastest undisturbed trainer{'s' if won.level else ''}" if won.uncertain else "the fastest"
     leaders = f"{listed([won.trainer, *won.level])} are tied as {fastest}" if won.level else f"{won.trainer} is {fastest}"
     if BASELINE not in timed or BASELINE in (won.trainer, *won.level):
         return f"On {where}, {leaders}" + ("." if won.level else f": {_times(won.ahead)} times as fast as {won.second}.")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from bench.analysis.speeds import Case, Key, same_work, with_disturbed
+from bench.analysis.speeds import Case, Key, chosen, same_work, with_disturbed
 from bench.analysis.timings import JobKey, Timings
 from bench.analysis.winners import Winner, winner
 from bench.stats.intervals import Interval, Sample
@@ -40,11 +40,15 @@ class Side:
     @cached_property
     def winners(self) -> dict[JobKey, Winner]:
         """The fastest trainer of each work, by examples per second. Work of which every case was disturbed has none."""
-        found: dict[JobKey, dict[str, Key]] = {}
+        calm: dict[JobKey, dict[str, Key]] = {}
+        noisy: dict[JobKey, dict[str, Key]] = {}
         for (work, trainer), key in self.keys.items():
-            if key not in self.times.noisy:
-                found.setdefault(work, {})[trainer] = key
-        return {work: winner(self._comparable(keys)) for work, keys in found.items()}
+            (noisy if key in self.times.noisy else calm).setdefault(work, {})[trainer] = key
+        found = {}
+        for work, keys in calm.items():
+            epochs = self._comparable(keys | noisy.get(work, {}))
+            found[work] = winner({name: epochs[name] for name in keys}, {name: epochs[name] for name in noisy.get(work, {})})
+        return found
 
     def _comparable(self, keys: Mapping[str, Key]) -> Mapping[str, Sample]:
         """Return the epochs of trainers in seconds, or in seconds per example if their numbers of examples differ."""
@@ -67,7 +71,7 @@ def sides(answer: Comparison) -> Iterator[Side]:
             }
             yield Side(configuration.label, times, keys, speedups)
         return
-    shown = with_disturbed(times)
+    shown = with_disturbed(times, chosen(times))
     for one in answer.ranking:
         keys = {case: machines[one.machine] for case, machines in shown.items() if one.machine in machines}
         yield Side(one.machine, times, keys, {(case.work, case.trainer): case.ratio for case in one.cases})

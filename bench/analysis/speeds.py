@@ -30,6 +30,12 @@ def same_work(job: JobKey) -> JobKey:
     return job._replace(examples=0)
 
 
+def speedup(times: Timings, key: Key, base: Key) -> Interval:
+    """Return the speedup of epochs over others of the same work: the ratio of their examples per second."""
+    rate = key[1].examples / base[1].examples
+    return Interval(*(rate * end for end in times.epochs[base].over(times.epochs[key])))
+
+
 def chosen(times: Timings) -> dict[Case, dict[str, Key]]:
     """Return the undisturbed epochs of each machine in each case.
 
@@ -43,12 +49,12 @@ def chosen(times: Timings) -> dict[Case, dict[str, Key]]:
     return choice
 
 
-def with_disturbed(times: Timings) -> dict[Case, dict[str, Key]]:
-    """Return the chosen epochs, and the disturbed ones of the machines that have no others in a case."""
-    calm, noisy = chosen(times), _fastest(times, disturbed=True)
+def with_disturbed(times: Timings, calm: Chosen) -> dict[Case, dict[str, Key]]:
+    """Return the chosen epochs, and the disturbed ones of the machines that have no others in a case. calm: as `chosen` returns them"""
+    noisy = _fastest(times, disturbed=True)
     every: dict[Case, dict[str, Key]] = {}
     for case in dict.fromkeys((same_work(job), trainer) for job in times.jobs for trainer in times.trainers(job)):
-        known = calm.get(case, {})
+        known = dict(calm.get(case, {}))
         amounts = {key[1].examples for key in known.values()}
         others = {machine: keys for machine, keys in noisy.get(case, {}).items() if machine not in known}
         every[case] = known | {machine: keys[max(amounts & keys.keys() or keys)] for machine, keys in others.items()}
@@ -109,13 +115,13 @@ class Speeds:
 
     def __init__(self, times: Timings) -> None:
         self._times = times
-        self._chosen = chosen(times)
+        self.chosen = chosen(times)
         self.machines = list(dict.fromkeys(configuration.machine for configuration in times.configurations))
 
     @property
     def devices(self) -> set[str]:
         """The devices of the cases that two or more machines ran: "cpu", "gpu", or both."""
-        return {str(self._times.rows[key]["device"]) for keys in self._chosen.values() if len(keys) > 1 for key in keys.values()}
+        return {str(self._times.rows[key]["device"]) for keys in self.chosen.values() if len(keys) > 1 for key in keys.values()}
 
     def over(self, machine: str, base: str) -> Interval | None:
         """Return the ratio of two machines' speeds; None if no chain of common cases connects them."""
@@ -129,7 +135,7 @@ class Speeds:
 
     def compared(self, machine: str, base: str) -> MachineRatio:
         """Return the speed of a machine relative to another."""
-        common = sum(machine in keys and len(keys) > 1 for keys in self._chosen.values())
+        common = sum(machine in keys and len(keys) > 1 for keys in self.chosen.values())
         return MachineRatio(machine, base, self.over(machine, base), tuple(self._cases(machine, base)), common)
 
     def ranking(self, base: str) -> list[MachineRatio]:
@@ -143,18 +149,16 @@ class Speeds:
         return wanted if common.get(wanted) or not any(common.values()) else max(common, key=common.__getitem__)
 
     def _cases(self, machine: str, base: str) -> Iterator[CaseRatio]:
-        for (work, trainer), keys in self._chosen.items():
+        for (work, trainer), keys in self.chosen.items():
             if machine != base and machine in keys and base in keys:
-                (_, job, _), (_, other, _) = keys[machine], keys[base]
-                ratio = self._times.epochs[keys[base]].over(self._times.epochs[keys[machine]])
-                rate = job.examples / other.examples
-                yield CaseRatio(work, trainer, Interval(*(rate * end for end in ratio)), rate != 1)
+                by_rate = keys[machine][1].examples != keys[base][1].examples
+                yield CaseRatio(work, trainer, speedup(self._times, keys[machine], keys[base]), by_rate)
 
     @cached_property
     def _groups(self) -> dict[str, int]:
         """The number of each machine's group. Machines of one group are connected by common cases."""
         groups = {machine: number for number, machine in enumerate(self.machines)}
-        for keys in self._chosen.values():
+        for keys in self.chosen.values():
             numbers = {groups[machine] for machine in keys}
             groups = {machine: min(numbers) if number in numbers else number for machine, number in groups.items()}
         return groups
@@ -162,7 +166,7 @@ class Speeds:
     @cached_property
     def _fitted(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
         """The logarithm of each machine's speed, (machines,), and draws of it, (machines, draws), up to a constant of each group."""
-        shared = [keys for keys in self._chosen.values() if len(keys) > 1]
+        shared = [keys for keys in self.chosen.values() if len(keys) > 1]
         normal = np.zeros((len(self.machines), len(self.machines)))
         value, draws = np.zeros(len(self.machines)), np.zeros((len(self.machines), intervals.DRAWS))
         for keys in shared:

@@ -34,7 +34,7 @@ def draw(jobs: Mapping[JobKey, Mapping[str, Breakdown]], subtitle: str, noisy: C
     titles = {job: fitting.wrapped(style.title(job), _TITLE_INCHES, style.TITLE) for job in jobs}
     heights = [0.9 + 0.2 * titles[job].count("\n") + len(each) * max(_BAR, *(_LINE * (name.count("\n") + 1) for name in each))
                for job, each in names.items()]  # fmt: skip
-    figure = Figure(figsize=(10.5, 1.0 + sum(heights)), layout="constrained")
+    figure = Figure(figsize=(10.5, 0.4 + sum(heights)), layout="constrained")
     style.heading(figure, "Where an epoch's time goes", subtitle)
     rows = figure.subplots(len(jobs), 2, squeeze=False, height_ratios=heights)
     for (job, trainers), (seconds, percent) in zip(jobs.items(), rows, strict=True):
@@ -60,7 +60,7 @@ def draw(jobs: Mapping[JobKey, Mapping[str, Breakdown]], subtitle: str, noisy: C
         patches.append(Patch(alpha=0, label="* uncertain: the calls have no fixed cost per step and per example"))
     if any(one.overlaps for one in every):
         patches.append(Patch(alpha=0, label="+ parts overlap: they add up to more than the epoch"))
-    figure.legend(handles=patches, frameon=False, loc="outside lower left", ncols=2, fontsize=9.5)
+    style.legend(figure, {str(patch.get_label()): patch for patch in patches}, disturbed=False)
     return figure
 
 

@@ -44,16 +44,16 @@ def _draw_panel(part: SubFigure, courses: Sequence[Course], rows: Sequence[Row],
     axis = part.subplots()
     axis.axvline(1, color="#8c8c8c", lw=1.2, ls="--")
     for course, beside in zip(courses, np.linspace(-_SPREAD / 2, _SPREAD / 2, len(courses) + 2)[1:-1], strict=True):
-        look, references = style.trainer_style(course.trainer), _references(course)
-        for number, reference in references.items():
+        look = style.trainer_style(course.trainer)
+        for number in dict.fromkeys(point.environment for point in course.points):
             points = [point for point in course.points if point.environment == number]
             y = beside + np.array([places[_place(point)] for point in points])
-            value, low, high = np.array([point.epoch for point in points]).T / reference
+            value, low, high = np.array([point.over_first.inverse for point in points]).T
             axis.errorbar(value, y, xerr=(value - low, high - value), **look, capsize=3, lw=1.5)
             noisy = np.array([point.disturbed for point in points])
             axis.plot(value[noisy], y[noisy], **style.hollow(look))
         changed = [point for point in course.points if point.change]
-        circled = [point.epoch.value / references[point.environment] for point in changed]
+        circled = [point.over_first.inverse.value for point in changed]
         axis.plot(circled, [beside + places[_place(point)] for point in changed], "o", ms=15, mfc="none", mec="black", mew=1.5, zorder=5)
     commit_rows.draw(axis, rows)
     axis.set_xlabel("epoch time over that at the first commit")
@@ -83,18 +83,14 @@ def _place(point: Point) -> Place:
     return point.started_at, point.commit
 
 
-def _references(course: Course) -> dict[int, float]:
-    """Return the seconds of the first commit in each environment: the first that is not disturbed, if there is one."""
-    references: dict[int, float] = {}
-    for point in sorted(course.points, key=lambda point: point.disturbed):  # stable, so the first stays the first
-        references.setdefault(point.environment, point.epoch.value)
-    return dict(sorted(references.items()))
-
-
 def _names(courses: Iterable[Course]) -> list[str]:
     """Return the text of each course in the legend: its trainer, and the seconds of the first commit in each environment."""
-    seconds = ((course.trainer, map(duration, _references(course).values())) for course in courses)
-    return [fitting.wrapped(f"{trainer} (1x: {', then '.join(each)})", _LEGEND_INCHES, _LEGEND_SIZE) for trainer, each in seconds]
+    names = []
+    for course in courses:
+        firsts = {point.environment: duration(point.epoch.value * point.over_first.value) for point in course.points}
+        name = f"{course.trainer} (1x: {', then '.join(firsts.values())})"
+        names.append(fitting.wrapped(name, _LEGEND_INCHES, _LEGEND_SIZE))
+    return names
 
 
 def _legend(courses: Sequence[Course]) -> list[Line2D]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.analysis.speeds import with_disturbed
+from bench.analysis.speeds import chosen, with_disturbed
 from bench.analysis.timings import Configuration, JobKey, Timings, ladder
 from bench.plot import fitting, style
 from bench.stats.intervals import Interval
@@ -81,7 +81,8 @@ def draw(times: Timings, jobs: Sequence[JobKey]) -> Figure:
 def _rows(times: Timings, job: JobKey) -> list[Row]:
     """Return the lines of a panel, the fastest machine first."""
     points: dict[str, dict[str, Point]] = {}
-    for (_, trainer), keys in with_disturbed(times.only(job)).items():
+    mine = times.only(job)
+    for (_, trainer), keys in with_disturbed(mine, chosen(mine)).items():
         for machine, key in keys.items():
             points.setdefault(machine, {})[trainer] = Point(key in times.noisy, times.epochs[key].interval(), key[0])
     return sorted((Row(machine, trainers) for machine, trainers in points.items()), key=lambda row: row.fastest)

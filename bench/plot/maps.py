@@ -16,7 +16,7 @@ from matplotlib.patches import Rectangle
 
 from bench.analysis.crossovers import grids
 from bench.analysis.timings import Timings, ladder
-from bench.analysis.winners import Winner, winner
+from bench.analysis.winners import winner
 from bench.plot import fitting, style
 from bench.plot.palette import colour
 from bench.stats.intervals import Sample
@@ -72,9 +72,9 @@ class Map(NamedTuple):
         """The position (x, y) of each cell in a panel."""
         return {(width, size): (self.sizes.index(size), self.widths.index(width)) for width, size in self.cells}
 
-    def disturbed(self, cell: tuple[int, int], *, below: float = math.inf) -> set[str]:
-        """Return the trainers of the cell that were disturbed, and whose median epoch is shorter than that, in seconds."""
-        return {name for name, epochs in self.timed[cell].items() if name not in self.cells[cell] and epochs.value < below}
+    def disturbed(self, cell: tuple[int, int]) -> Cell:
+        """Return the epochs of the cell that were disturbed."""
+        return {name: epochs for name, epochs in self.timed[cell].items() if name not in self.cells[cell]}
 
 
 class Side(NamedTuple):
@@ -154,13 +154,12 @@ def _fastest(one: Map) -> Panel:
 
     def fill(axis: Axes, inches: float) -> None:
         for key, (x, y) in one.spots.items():
-            won = winner(one.cells[key]) if one.cells[key] else None
+            won = winner(one.cells[key], one.disturbed(key)) if one.cells[key] else None
             shade = colour(won.trainer) if won else "#ffffff"
             axis.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fc=shade, ec="white", lw=2))
             size = _SIZE if inches > _NARROW_CELL else _SMALL
             name = fitting.cropped(won.trainer if won else "disturbed", inches - 0.1, _NAME_LINES, size, bold=True)
-            lead = _lead(won, unknown=bool(won and won.second and one.disturbed(key, below=one.cells[key][won.second].value)))
-            text = "\n".join(filter(None, [name, lead])) + (" *" if won and one.disturbed(key) else "")
+            text = "\n".join(filter(None, [name, won.lead if won else ""])) + (" *" if won and one.disturbed(key) else "")
             axis.annotate(text, (x, y), ha="center", va="center", fontweight="bold", fontsize=size, color=style.ink(shade))
 
     notes = [one.label, "fastest trainer, and its speedup over the second"]
@@ -168,23 +167,17 @@ def _fastest(one: Map) -> Panel:
     return Panel("\n".join(notes), fill)
 
 
-def _lead(won: Winner | None, *, unknown: bool) -> str:
-    """Return by how much a winner is ahead. unknown: whether a disturbed trainer may be the second or the first"""
-    if won is None or won.ahead is None or unknown:
-        return ""
-    return "tied" if won.level else f"{digits(won.ahead.value)}x"
-
-
 def _compared(one: Map, slower: Side, faster: Side) -> list[Panel]:
     """Return the panel of the speedup of a side over the other; an empty list if no cell has both."""
     speedup = np.full((len(one.widths), len(one.sizes)), np.nan)
     texts = dict.fromkeys(product(range(len(one.sizes)), range(len(one.widths))), "-")
     for key, (x, y) in one.spots.items():
-        sides = [(side, side.epoch(one.cells[key])) for side in (slower, faster)]
-        certain = all(not one.disturbed(key, below=seconds) & set(side.trainers) for side, seconds in sides if np.isfinite(seconds))
-        times = speedup[y, x] = sides[0][1] / sides[1][1] if certain else np.nan
+        calm, noisy = one.cells[key], one.disturbed(key)
+        # A side whose disturbed trainer may be its fastest has no known epoch.
+        certain = all(not side.epoch(noisy) < side.epoch(calm) for side in (slower, faster))
+        times = speedup[y, x] = slower.epoch(calm) / faster.epoch(calm) if certain else np.nan
         if np.isfinite(times):
-            texts[x, y] = f"{digits(times)}x" + (" *" if one.disturbed(key) & {*slower.trainers, *faster.trainers} else "")
+            texts[x, y] = f"{digits(times)}x" + (" *" if one.disturbed(key).keys() & {*slower.trainers, *faster.trainers} else "")
         elif all(set(side.trainers) & set(one.timed[key]) for side in (slower, faster)):
             texts[x, y] = "disturbed"
     known = speedup[np.isfinite(speedup)]

@@ -28,7 +28,7 @@ def draw(duel: Duel, stages: Mapping[str, Sequence[Pair]], ratio: intervals.Inte
     stages  pairs by stage, in the order of measurement: a gate confirms a slowdown with a second set of pairs
     margin  smallest slowdown that the gate reports, as a share; None: no gate
     """
-    figure = Figure(figsize=(7.2, 4.0), layout="constrained")
+    figure = Figure(figsize=(7.2, 3.4), layout="constrained")
     style.heading(figure, f"Epoch time of {duel.a.name} divided by {duel.b.name}", duel.title)
     axis = figure.subplots()
     if ratio.low > 0 and ratio.high < math.inf:
@@ -47,5 +47,5 @@ def draw(duel: Duel, stages: Mapping[str, Sequence[Pair]], ratio: intervals.Inte
     axis.set_xlabel(f"pair of fresh processes, {counted(duel.threads, 'thread')}")
     axis.set_ylabel("ratio of epoch times")
     axis.grid(axis="y", color="#e4e4e4")
-    figure.legend(frameon=False, loc="outside lower left", ncols=2, fontsize=9)
+    style.legend(figure, {name: mark for mark, name in zip(*axis.get_legend_handles_labels(), strict=True)}, disturbed=False)
     return figure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,16 +12,13 @@ from bench.analysis.scaling import Scaling, scalings
 from bench.plot import fitting, style
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import pandas as pd
     from matplotlib.axes import Axes
 
     from bench.analysis.timings import JobKey, Timings
 
-_WIDTH, _ROW = 10.0, 2.9  # inches of the figure; of a job
-_GAP = 0.06  # least distance of two labels, as a share of the axis of ranks
-_SPREAD = 0.04  # of that axis, over which the points at one number of ranks are drawn beside each other
+_WIDTH, _PANEL, _ROW = 10.0, 3.8, 2.9  # inches of the figure; of a panel's axes; of a job
+_SPREAD = 0.04  # of the axis of ranks, over which the points at one number of ranks are drawn beside each other
 _DASHES = {"strong": "-", "weak": "--"}
 
 
@@ -60,7 +56,7 @@ def draw(times: Timings, subtitle: str) -> Figure:
         efficiency.yaxis.set_major_formatter(PercentFormatter(1.0))
         for axis in (speed, efficiency):
             axis.set_xscale("log", base=2)
-            axis.set_xticks(sizes, _labels(sizes))
+            axis.set_xticks(sizes, fitting.thinned(sizes, _PANEL, style.TEXT))
             axis.xaxis.set_minor_formatter(NullFormatter())
             axis.set_xlabel("ranks (log)")
             axis.grid(color="#e4e4e4")
@@ -81,13 +77,3 @@ def _draw_line(axis: Axes, line: Scaling, beside: float, *, per_rank: bool) -> N
     )  # fmt: skip
     noisy = np.array([point.disturbed for point in line.points])
     axis.plot(ranks[noisy] * beside, value[noisy], **style.hollow(look), ms=6)
-
-
-def _labels(sizes: Sequence[int]) -> list[str]:
-    """Return the label of each number of ranks; empty where it would meet the label before."""
-    labels, last = [], -math.inf
-    for size in sizes:
-        place = math.log(size, max(2, sizes[-1]))
-        labels.append(f"{size:,}" if place - last >= _GAP else "")
-        last = place if labels[-1] else last
-    return labels

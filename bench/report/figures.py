@@ -22,7 +22,6 @@ from bench.report.jobs import described
 from bench.report.machines import Machines
 from bench.report.provenance import scope, source
 from bench.stats.intervals import Interval
-from bench.text.numbers import digits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,18 +73,11 @@ def _answers(answer: Comparison, jobs: Mapping[JobKey, int], machines: Machines)
 
 
 def _leads(answer: Comparison, jobs: Mapping[JobKey, int], machines: Machines) -> dict[str, str]:
-    """Return by how much the fastest trainer of each job and configuration is ahead of the next: "1.42x", or "tied".
-
-    It is unknown if a disturbed trainer may be the next, or the fastest.
-    """
-    times, leads = answer.timings, {}
-    for (job, configuration), won in answer.winners.items():
-        if won.ahead and won.second:
-            timed, calm = times.of(job)[configuration], times.calm(job, configuration)
-            unknown = any(name not in calm and epochs.value < calm[won.second].value for name, epochs in timed.items())
-            lead = "tied" if won.level else f"{digits(won.ahead.value)}x"
-            leads[f"{jobs[job]}/{machines.of(configuration)}"] = "next: disturbed" if unknown else lead
-    return leads
+    """Return by how much the fastest trainer of each job and configuration is ahead of the next: "1.42x", or "tied"."""
+    return {
+        f"{jobs[job]}/{machines.of(configuration)}": "next: disturbed" if won.uncertain else won.lead
+        for (job, configuration), won in answer.winners.items()
+    }
 
 
 def _only(answer: Comparison, configuration: Configuration) -> Comparison:
