@@ -9,6 +9,7 @@ import pytest
 
 from bench import records
 from bench.__main__ import _parser
+from bench.analysis import noise
 from bench.anatomy.breakdown import PARTS, breakdowns
 from bench.options import declare
 from bench.plot.drawings import ladder, one_step
@@ -36,8 +37,10 @@ def test_table_shows_the_committed_runs():
     assert set(table) == {trainer for rows in runs for trainer in rows["trainer"]}
     for position, (rows, workload) in enumerate(itertools.product(runs, ("nielsen", "wide"))):
         epochs = dict(tuple(rows[rows["workload"] == workload].groupby("trainer")["seconds"]))
+        disturbed = {one.trainer for one in noise.detect(rows) if one.workload == workload}
         for trainer, line in table.items():
             expected = _cell(epochs[trainer], epochs["loop"], trainer) if trainer in epochs else ""
+            expected += "<br>disturbed" if trainer in disturbed else ""
             assert line.split(" | ")[1:][position].strip(" |") == expected, f"{workload} {trainer}"
 
 
