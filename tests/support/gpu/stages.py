@@ -99,9 +99,10 @@ def correct(context):
         Step(tool, 90, (*sanitizer, "--tool", tool, *script("few_steps")), "SUMMARY|not supported|Error|WRONG|DIFFERENT", 4)
         for tool in ("memcheck", "racecheck", "synccheck")
     ]
+    version = Step("sanitizer", 10, ("compute-sanitizer", "--version"), "^Version")  # see racecheck.cu
     parallel = ("-n", str(min(8, os.cpu_count() or 1))) if importlib.util.find_spec("xdist") else ()
     contract = tests(*parallel, "--maxfail", "15", "tests/impls/test_trainers.py", "-k", "not jax and not mpi")
-    yield [*steps, Step("contract", 90, contract, PYTEST)]
+    yield [version, *steps, Step("contract", 90, contract, PYTEST)]
 
 
 def seam(context):
