@@ -3,7 +3,7 @@
 //     nvcc -arch=sm_90 -std=c++17 -lineinfo -o ring racecheck.cu && compute-sanitizer --tool racecheck ./ring
 //
 // The program has no race and prints "right". Some versions of racecheck report one, so their reports about the kernel mean nothing.
-//     -DWHOLE    without the barrier of a part of the block: the report of racecheck from CUDA 13.0 and 13.1 disappears
+//     -DWHOLE    without the barrier of a part of the block: the report of racecheck from CUDA 13.0 disappears
 //     -DPLAIN    with loads and stores in place of bulk copies and mbarriers: the report of racecheck from CUDA 13.5 disappears
 //     -DMISSING  without every second barrier of the block, which is a race: it prints "WRONG", and every version must report it
 //
@@ -26,68 +26,80 @@ struct Shared {
 
 __device__ unsigned address(const void* shared) { return static_cast<unsigned>(__cvta_generic_to_shared(shared)); }
 
+__device__ void meet() { asm volatile("barrier.cluster.arrive;\nbarrier.cluster.wait;" ::: "memory"); }
+
 __device__ void initialise(Barrier& barrier) {
     asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(address(&barrier)) : "memory");
     asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 
-__device__ void ask(Shared& mine, const int* records, int k) {
-    const int slot = k % RING;
-#ifdef PLAIN
-    for (int i = 0; i < WORDS; i++) mine.records[slot][i] = records[k * WORDS + i];
-#else
-    constexpr unsigned BYTES = sizeof(mine.records[0]);
-    const unsigned recorded = address(&mine.recorded[slot]);
-    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(recorded), "r"(BYTES) : "memory");
-    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(address(mine.records[slot])),
-                 "l"(__cvta_generic_to_global(records + k * WORDS)), "r"(BYTES), "r"(recorded)
-                 : "memory");
-#endif
+__device__ void arrive(Barrier& barrier, unsigned bytes) {
+    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(address(&barrier)), "r"(bytes) : "memory");
 }
 
-__device__ void wait(Shared& mine, int k) {
-#ifndef PLAIN
+__device__ void wait(Barrier& barrier, unsigned parity) {
     asm volatile(
         "{\n"
         ".reg .pred complete;\n"
         "again_%=:\n"
         "mbarrier.try_wait.parity.shared::cta.b64 complete, [%0], %1;\n"
         "@!complete bra again_%=;\n"
-        "}" ::"r"(address(&mine.recorded[k % RING])),
-        "r"(k / RING % 2)
+        "}" ::"r"(address(&barrier)),
+        "r"(parity)
         : "memory");
+}
+
+__device__ void copy_bulk(void* to, const void* from, unsigned bytes, Barrier& barrier) {
+    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(address(to)),
+                 "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(address(&barrier))
+                 : "memory");
+}
+
+__device__ void ask(Shared& mine, const int* records, int k) {
+#ifdef PLAIN
+    for (int i = 0; i < WORDS; i++) mine.records[k % RING][i] = records[k * WORDS + i];
+#else
+    arrive(mine.recorded[k % RING], sizeof(mine.records[0]));
+    copy_bulk(mine.records[k % RING], records + k * WORDS, sizeof(mine.records[0]), mine.recorded[k % RING]);
 #endif
 }
 
 __device__ int begin(Shared& mine, int k, int starter) {
-    wait(mine, k);
+#ifndef PLAIN
+    wait(mine.recorded[k % RING], k / RING % 2);
+#endif
     int sum = mine.records[k % RING][starter % WORDS];
-    for (int before = 2; before <= 3 && before <= k; before++) sum += mine.delta[(k - before) % RING][starter % CHAIN];
+    for (int before = 2; before <= 3 && before <= k; before++) sum += mine.delta[(k + RING - before) % RING][starter % CHAIN];
     return sum;
 }
 
-// records (STEPS, WORDS); sums (STARTERS): what each starter has read in all steps
-__global__ void ring(const int* records, int* sums) {
+// records (steps, WORDS); sums (STARTERS): what each starter has read in all steps
+__global__ void ring(const int* records, int* sums, int steps) {
     __shared__ Shared mine;
-    const int t = threadIdx.x, finisher = t - CHAIN, starter = finisher - FINISHERS;
-    const bool starts = starter >= 0, finishes = !starts && finisher >= 0;
-    if (t == 0)
+    const int t = threadIdx.x, warp = __shfl_sync(0xffffffff, t / 32, 0), finisher = t - CHAIN, starter = t - CHAIN - FINISHERS;
+    const bool starts = warp >= (CHAIN + FINISHERS) / 32, finishes = !starts && warp >= CHAIN / 32;
+    if (blockIdx.x == 0 && t == 0)
         for (auto& barrier : mine.recorded) initialise(barrier);
-    __syncthreads();
+    meet();
+    if (blockIdx.x > 0) return;
     if (finisher == 0)
-        for (int k = 0; k < RING - 1; k++) ask(mine, records, k);
+        for (int k = 0; k < RING - 1 && k < steps; k++) ask(mine, records, k);
 #ifdef PLAIN
     __syncthreads();
 #endif
-    int sum = starts ? begin(mine, 0, starter) : 0;
+    int sum = 0;
+    if (starts) sum += begin(mine, 0, starter);
     __syncthreads();
 #pragma unroll 1
-    for (int k = 0; k < STEPS; k++) {
+    for (int k = 0; k < steps; k++) {
         if (starts) {
-            if (k + 1 < STEPS) sum += begin(mine, k + 1, starter);
+            if (k + 1 < steps) sum += begin(mine, k + 1, starter);
         } else {
-            if (finisher == 0 && k + RING - 1 < STEPS) ask(mine, records, k + RING - 1);
-            const int label = finishes ? 0 : mine.records[k % RING][t / 32];
+            int label = 0;
+            if (!finishes)
+                label = mine.records[k % RING][warp];
+            else if (finisher == 0 && k + RING - 1 < steps)
+                ask(mine, records, k + RING - 1);
 #ifndef WHOLE
             asm volatile("bar.sync 2, %0;" ::"n"(CHAIN + FINISHERS) : "memory");
 #endif
@@ -108,9 +120,14 @@ int main() {
     cudaMalloc(&device_records, sizeof(int) * records.size());
     cudaMalloc(&device_sums, sizeof(int) * sums.size());
     cudaMemcpy(device_records, records.data(), sizeof(int) * records.size(), cudaMemcpyDefault);
+
+    cudaLaunchAttribute cluster = {};
+    cluster.id = cudaLaunchAttributeClusterDimension, cluster.val.clusterDim = {2, 1, 1};
+    cudaLaunchConfig_t config = {};
+    config.gridDim = 2, config.blockDim = THREADS, config.attrs = &cluster, config.numAttrs = 1;
     bool right = true;
     for (int launch = 0; launch < LAUNCHES; launch++) {
-        ring<<<1, THREADS>>>(device_records, device_sums);
+        cudaLaunchKernelEx(&config, ring, static_cast<const int*>(device_records), device_sums, STEPS);
         cudaMemcpy(sums.data(), device_sums, sizeof(int) * sums.size(), cudaMemcpyDefault);
         for (int starter = 0; starter < STARTERS; starter++) {
             int sum = 0;
@@ -121,7 +138,5 @@ int main() {
             right &= sum == sums[starter];
         }
     }
-    const cudaError_t error = cudaGetLastError();
-    printf("%s: %s\n", right ? "right" : "WRONG", cudaGetErrorString(error));
-    return error != cudaSuccess || !right;
+    printf("%s: %s\n", right ? "right" : "WRONG", cudaGetErrorString(cudaGetLastError()));
 }
