@@ -46,6 +46,7 @@ class TorchCompile(TorchCpu):
         limits = {"recompile_limit": _MOST, "accumulated_recompile_limit": _MOST}
         with torch._dynamo.config.patch(limits), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # PyTorch's compiler uses functions that PyTorch has deprecated
+            warnings.filterwarnings("ignore", "TensorFloat32 tensor cores")  # it recommends a rounding that is not float32's
             for m in sizes:
                 try:
                     self._descend(torch.arange(m, device=self.where))
