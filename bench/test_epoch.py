@@ -44,6 +44,9 @@ def test_epoch(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None
     try:
         with kept(case, run.warnings):
             _time(case, run, watchdog, benchmark)
+    except KeyboardInterrupt:
+        store_nothing(benchmark)
+        raise
     except Unsupported as reason:
         pytest.skip(str(reason))
     except (ContractError, BrokenOffError, DeviceError, WriteError) as error:

@@ -102,5 +102,6 @@ def timed_seconds(benchmark: Any) -> Sequence[float]:
 
 
 def store_nothing(benchmark: Any) -> None:
-    """Prevent pytest-benchmark from storing this benchmark."""
+    """Prevent pytest-benchmark from storing this benchmark, and after an interrupt from warning that it timed nothing."""
     benchmark.has_error = True
+    benchmark.skipped = True  # pytest sets it again after a test that was not interrupted

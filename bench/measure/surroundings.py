@@ -18,6 +18,7 @@ from bench.machine import affinity
 _CLOCKS = ("perf_counter", "perf_counter_ns", "monotonic", "monotonic_ns", "process_time", "process_time_ns", "time", "time_ns", "sleep")
 # Idle threads of a BLAS wait in a loop for some milliseconds. A thread that is still busy after _TRIES times _PAUSE seconds has work.
 _PAUSE, _TRIES, _BUSY = 0.05, 10, 0.5
+_DAEMONS = ("orted", "prted")  # Open MPI's. They serve a process from MPI_Init until it ends, and do nothing between its messages.
 
 
 class Surroundings:
@@ -67,7 +68,7 @@ class Surroundings:
         names = []
         for child in set(_children()) - self._children:
             with suppress(psutil.Error):
-                if child.status() != psutil.STATUS_ZOMBIE:
+                if child.status() != psutil.STATUS_ZOMBIE and child.name() not in _DAEMONS:
                     names.append(f"process {child.name()}")
         return names
 

@@ -3,7 +3,9 @@
 import json
 import os
 import re
+import shutil
 import signal
+import subprocess
 import sys
 import threading
 
@@ -46,6 +48,18 @@ def test_a_thread_that_keeps_the_process_alive_is_named():
     thread.join()
     (warning,) = warnings
     assert "thread patient" in warning
+
+
+@posix
+@pytest.mark.parametrize(("name", "named"), [("worker", True), ("orted", False)])
+def test_a_process_is_named_unless_it_is_a_daemon_of_mpi(tmp_path, name, named):
+    program, warnings = tmp_path / name, []
+    shutil.copy(shutil.which("sleep"), program)
+    with kept("a case", warnings):
+        process = subprocess.Popen([program, "60"])
+    process.kill()
+    process.wait()
+    assert ["process worker" in warning for warning in warnings] == [True] * named
 
 
 @linux
