@@ -7,6 +7,7 @@ from tests.support.commands import command
 from tests.support.few_digits import FEW_DIGITS
 
 QUICK = ("--examples", "500", "--seconds", "20", "--data", str(FEW_DIGITS))
+PATIENTLY = ("--seconds", "60")  # a clear difference is decided in 10 s, but not if other programs use the machine
 
 
 def git(repository, *arguments):

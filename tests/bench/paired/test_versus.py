@@ -84,7 +84,7 @@ def versus(*arguments, **others):
 
 @pytest.mark.live
 def test_versus_of_matrix_and_loop(tmp_path):
-    output = versus("matrix", "loop", "--seconds", "12", "--a-env", "SOME=thing", "-o", tmp_path)
+    output = versus("matrix", "loop", "--seconds", "60", "--a-env", "SOME=thing", "-o", tmp_path)
     assert output.returncode == 0, output.stderr
     assert re.search(r"A takes 0\.\d+ times as long as B .* A is [\d.]+ times as fast", output.stdout)
     assert "differs: env: SOME=thing | -" in output.stdout
