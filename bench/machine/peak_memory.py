@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import re
 import sys
 from contextlib import suppress
@@ -30,6 +31,7 @@ class PeakMemory:
         process  directory where Linux shows this process
         """
         self._library, self._process = library, process
+        gc.collect()  # garbage that is freed only during the measurement would hide as much of what is allocated
         with suppress(OSError, AttributeError):  # only glibc has it
             ctypes.CDLL(None).malloc_trim(0)
         self._before: int | None = None

@@ -1,5 +1,6 @@
 """Peak memory of a case beyond what the process had before it."""
 
+import gc
 import sys
 from types import SimpleNamespace
 
@@ -24,6 +25,19 @@ def test_memory_that_was_freed_before_the_end_counts_and_memory_from_before_does
     after = np.ones(50 * MIB, np.uint8)
     assert peak.result().memory_bytes == pytest.approx(50 * MIB, abs=2 * MIB)
     del after
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="only Linux can reset the peak")
+def test_garbage_that_is_collected_during_the_measurement_hides_nothing():
+    gc.collect()
+    cycle = [np.ones(60 * MIB, np.uint8)]
+    cycle.append(cycle)
+    del cycle
+    peak = PeakMemory("numpy")
+    gc.collect()
+    during = np.ones(40 * MIB, np.uint8)
+    assert peak.result().memory_bytes == pytest.approx(40 * MIB, abs=2 * MIB)
+    del during
 
 
 def test_a_system_that_does_not_show_it_leaves_it_unknown(tmp_path):
