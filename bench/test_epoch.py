@@ -20,7 +20,7 @@ from bench.machine import energy_meter
 from bench.machine.accelerators import sensed
 from bench.measure.case import Case
 from bench.measure.conditions import ConditionsMeter
-from bench.measure.pytest_internals import store_nothing, timed_seconds
+from bench.measure.pytest_internals import stored_if_finished, timed_seconds
 from bench.measure.recorder import Epochs
 from bench.measure.round_count import WARM_UP_SECONDS, rounds_that_fit
 from bench.measure.run import Run
@@ -32,9 +32,8 @@ from bench.verify.contract import ContractError, ContractMonitor
 from impls import Unsupported, load_trainer
 from impls.errors import DeviceError
 
-# A warning of a trainer's library must not fail the case. pytest lists the warnings at the end, except for pytest-benchmark's about a case
-# that failed before it was timed.
-pytestmark = pytest.mark.filterwarnings("default", "ignore:Benchmark fixture was not used at all")
+# A warning of a trainer's library must not fail the case. pytest lists the warnings at the end.
+pytestmark = pytest.mark.filterwarnings("default")
 
 
 def test_epoch(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None:
@@ -42,15 +41,11 @@ def test_epoch(case: Case, run: Run, watchdog: Watchdog, benchmark: Any) -> None
         pytest.skip(case.absent)
     ended = None
     try:
-        with kept(case, run.warnings):
+        with kept(case, run.warnings), stored_if_finished(benchmark):
             _time(case, run, watchdog, benchmark)
-    except KeyboardInterrupt:
-        store_nothing(benchmark)
-        raise
     except Unsupported as reason:
         pytest.skip(str(reason))
     except (ContractError, BrokenOffError, DeviceError, WriteError) as error:
-        store_nothing(benchmark)
         ended = str(error)
     if ended:  # outside of `except`, so that pytest does not print the caught exception as well
         pytest.fail(ended, pytrace=False)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,12 @@ def timed_seconds(benchmark: Any) -> Sequence[float]:
     return benchmark.stats.stats.data  # type: ignore[no-any-return]
 
 
-def store_nothing(benchmark: Any) -> None:
-    """Prevent pytest-benchmark from storing this benchmark, and after an interrupt from warning that it timed nothing."""
-    benchmark.has_error = True
-    benchmark.skipped = True  # pytest sets it again after a test that was not interrupted
+@contextmanager
+def stored_if_finished(benchmark: Any) -> Iterator[None]:
+    """If an exception ends the context, prevent pytest-benchmark from storing the benchmark, and from warning that nothing was timed."""
+    try:
+        yield
+    except BaseException:  # KeyboardInterrupt too, after which pytest's filters of warnings no longer apply
+        benchmark.has_error = True
+        benchmark._mode = benchmark._mode or "not timed"
+        raise

@@ -6,8 +6,8 @@ import subprocess
 from tests.support.commands import command
 from tests.support.few_digits import FEW_DIGITS
 
-QUICK = ("--examples", "500", "--seconds", "20", "--data", str(FEW_DIGITS))
-PATIENTLY = ("--seconds", "60")  # a clear difference is decided in 10 s, but not if other programs use the machine
+# A clear difference is decided in 10 s, but not if other programs use the machine.
+QUICK = ("--examples", "500", "--seconds", "60", "--data", str(FEW_DIGITS))
 
 
 def git(repository, *arguments):

@@ -18,7 +18,7 @@ from bench.paired.pair import Pair
 from bench.stats.intervals import Interval
 from impls import TRAINERS
 from tests.support.commands import ROOT
-from tests.support.gate import PATIENTLY, QUICK, git, own_repository, run_gate
+from tests.support.gate import QUICK, git, own_repository, run_gate
 from tests.support.pairs import pairs
 from tests.support.refusals import assert_about, printed
 
@@ -72,7 +72,7 @@ def test_a_slowdown_fails_and_every_report_contains_it(repository, tmp_path):
     git(repository, "add", "impls/matrix.py")
     before = state(repository)
     reports = ("--json", "--summary", tmp_path / "summary.md")
-    output = run_gate(repository, "--trainers", "matrix", *reports, *QUICK, *PATIENTLY, GITHUB_STEP_SUMMARY=str(tmp_path / "step.md"))
+    output = run_gate(repository, "--trainers", "matrix", *reports, *QUICK, GITHUB_STEP_SUMMARY=str(tmp_path / "step.md"))
     assert (output.returncode, output.stderr) == (1, "")
     report = json.loads(output.stdout)
     assert report["head"].endswith("with changes")

@@ -1,6 +1,7 @@
 """Unpublished members of pytest and pytest-benchmark that the benchmark uses: they exist and work as expected."""
 
 import io
+import json
 
 import pytest
 from _pytest.terminal import TerminalReporter
@@ -9,20 +10,31 @@ from bench.measure.pytest_internals import Terminal, parameter
 from bench.system.progress import LOGGER, progress, show_with
 
 PROBE = """
+import pytest
 from bench.measure import pytest_internals
 
-def test_one(benchmark):
-    benchmark.pedantic(sum, args=([1, 2],), rounds=3)
+def test_finished(benchmark):
+    with pytest_internals.stored_if_finished(benchmark):
+        benchmark.pedantic(sum, args=([1, 2],), rounds=3)
     assert len(pytest_internals.timed_seconds(benchmark)) == 3
-    pytest_internals.store_nothing(benchmark)
+
+def test_failed_after_it_was_timed(benchmark):
+    with pytest.raises(ValueError), pytest_internals.stored_if_finished(benchmark):
+        benchmark.pedantic(sum, args=([1, 2],), rounds=3)
+        raise ValueError
+
+def test_failed_before(benchmark):
+    with pytest_internals.stored_if_finished(benchmark):
+        raise ValueError
 """
 
 
-def test_rounds_are_read_and_nothing_is_stored(pytester):
+def test_rounds_are_read_and_only_a_finished_benchmark_is_stored(pytester):
     pytester.makepyfile(PROBE)
     result = pytester.runpytest_inprocess("--benchmark-only", "--benchmark-json=stored.json", "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=1)
-    assert '"benchmarks": []' in (pytester.path / "stored.json").read_text(encoding="utf-8")
+    result.assert_outcomes(passed=2, failed=1, warnings=0)
+    stored = json.loads((pytester.path / "stored.json").read_text(encoding="utf-8"))
+    assert [benchmark["name"] for benchmark in stored["benchmarks"]] == ["test_finished"]
 
 
 def test_the_table_of_pytest_benchmark_is_hidden(pytester):
