@@ -13,7 +13,8 @@
 #include <cstdio>
 #include <vector>
 
-using Barrier = unsigned long long;
+#define REAL float
+#include "../../../impls/kernels/hardware.cuh"
 
 constexpr int CHAIN = 4 * 32, FINISHERS = 5 * 32, STARTERS = 5 * 32, THREADS = CHAIN + FINISHERS + STARTERS;
 constexpr int RING = 4, WORDS = 32, STEPS = 40, LAUNCHES = 10;
@@ -23,37 +24,6 @@ struct Shared {
     int delta[RING][CHAIN];
     Barrier recorded[RING];
 };
-
-__device__ unsigned address(const void* shared) { return static_cast<unsigned>(__cvta_generic_to_shared(shared)); }
-
-__device__ void meet() { asm volatile("barrier.cluster.arrive;\nbarrier.cluster.wait;" ::: "memory"); }
-
-__device__ void initialise(Barrier& barrier) {
-    asm volatile("mbarrier.init.shared::cta.b64 [%0], 1;" ::"r"(address(&barrier)) : "memory");
-    asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
-}
-
-__device__ void arrive(Barrier& barrier, unsigned bytes) {
-    asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(address(&barrier)), "r"(bytes) : "memory");
-}
-
-__device__ void wait(Barrier& barrier, unsigned parity) {
-    asm volatile(
-        "{\n"
-        ".reg .pred complete;\n"
-        "again_%=:\n"
-        "mbarrier.try_wait.parity.shared::cta.b64 complete, [%0], %1;\n"
-        "@!complete bra again_%=;\n"
-        "}" ::"r"(address(&barrier)),
-        "r"(parity)
-        : "memory");
-}
-
-__device__ void copy_bulk(void* to, const void* from, unsigned bytes, Barrier& barrier) {
-    asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(address(to)),
-                 "l"(__cvta_generic_to_global(from)), "r"(bytes), "r"(address(&barrier))
-                 : "memory");
-}
 
 __device__ void ask(Shared& mine, const int* records, int k) {
 #ifdef PLAIN
@@ -101,7 +71,7 @@ __global__ void ring(const int* records, int* sums, int steps) {
             else if (finisher == 0 && k + RING - 1 < steps)
                 ask(mine, records, k + RING - 1);
 #ifndef WHOLE
-            asm volatile("bar.sync 2, %0;" ::"n"(CHAIN + FINISHERS) : "memory");
+            meet_some(2, CHAIN + FINISHERS);
 #endif
             if (!finishes) mine.delta[k % RING][t] = label;
         }
