@@ -38,6 +38,8 @@ class Trainer(ABC):
     """The device that computes: "cpu" or "gpu"."""
     skips_zeros: ClassVar[bool] = False
     """Whether it skips the arithmetic with pixels that are 0, which lowers its floor."""
+    chosen_threads: int | None = None
+    """The number of threads that it chose to compute with, of those it may use; None: its library chooses. Results record it."""
 
     # The names of the hooks up to version 0.1. `__init_subclass__` accepts them until version 0.3.
     _renamed: ClassVar[Mapping[str, str]] = {"_place": "_setup", "_load": "_set_weights", "_wait": "_synchronize"}

@@ -178,6 +178,7 @@ class Recorder:
                 implementation=":".join(locate(case.trainer)),
                 **calls.UNKNOWN,
                 **accelerator_columns(type(trainer)),
+                chosen_threads=trainer.chosen_threads,
             )
             for number, (second, accuracy) in enumerate(zip(epochs.seconds, epochs.accuracies, strict=True), start=1)
         ]

@@ -127,6 +127,9 @@ class Row:
     accelerator_kind: Annotated[str, Column('"discrete", "integrated" (shares the memory), "virtual", or "software": a program', schema=7)]
     accelerator_backend: Annotated[str, Column('interface below the library, such as "CUDA", "Metal" or "Vulkan"', schema=7)]
     accelerator_driver: Annotated[str, Column("its driver, with the version", schema=7)]
+    chosen_threads: Annotated[
+        float | None, Column("how many threads the trainer chose; empty: its library chooses", schema=8, positive=True)
+    ]
 
 
 # Names of trainers before schema 4, and their names since. Other trainers have the old names now.

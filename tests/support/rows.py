@@ -27,6 +27,7 @@ ROW = Row(
     accelerator_kind="",
     accelerator_backend="",
     accelerator_driver="",
+    chosen_threads=None,
 )  # fmt: skip
 
 Times = Mapping[tuple[str, str], float | Sequence[float]]  # (workload, trainer) -> seconds: typical, or of each round
