@@ -1,49 +1,74 @@
-"""Explicit SIMD vectors of LANES numbers for functions that Numba compiles.
+"""Explicit SIMD vectors for functions that Numba compiles.
 
 LLVM vectorises a plain loop only if it can prove that the arrays do not alias. It keeps a sum in registers only if no store can alias
-it. Numba's arrays prove neither. These functions make the vectors explicit. LLVM maps each float32 vector to the registers of the
-processor: two of AVX-512, four of AVX2, or eight of NEON.
+it. Numba's arrays prove neither. These functions make the vectors explicit.
 
-`at` is an index into a flattened C-contiguous array; the vector is the LANES elements from there on.
+A vector is one or more lines. A line is as long as a cache line: one register of AVX-512, two of AVX2, or four of NEON. A block is a
+vector that consists of rows of equal length. Every length is a tuple of zeros with one element a line, or one a row: `constant(3)`.
+Numba compiles a function for each type of its arguments, and the length of a tuple is part of its type.
+
+`at` is an index into a flattened C-contiguous array; the vector is the elements from there on.
 """
 
 from __future__ import annotations
 
-import math
+import functools
+from collections.abc import Sequence
 from typing import Any
 
 from llvmlite import ir
-from numba import types
+from numba import njit, types
 from numba.core import cgutils
 from numba.core.datamodel.models import PrimitiveModel
 from numba.extending import intrinsic, register_model
 
-LANES = 32
+from impls.aligned import LINE
+
+Constant = tuple[int, ...]
+
+
+# Decorators of functions that only other compiled functions call. Without wrappers, they compile in three quarters of the time. A call
+# passes every field of every array, which takes longer than a short function; a long one has more registers if it is not inlined.
+internal = functools.partial(njit, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+inlined = functools.partial(internal, forceinline=True)
+
+
+def constant(length: int) -> Constant:
+    """Return a length that a compiled function knows from its type."""
+    return (0,) * length
 
 
 class Vector(types.Type):
-    """LANES numbers of one floating-point type."""
+    """`lines` lines of numbers of one floating-point type."""
 
-    def __init__(self, dtype: types.Float) -> None:
-        self.dtype = dtype
-        super().__init__(name=f"Vector({dtype})")
+    def __init__(self, dtype: types.Float, lines: int) -> None:
+        self.dtype, self.lines = dtype, lines
+        super().__init__(name=f"Vector({dtype}, {lines})")
 
 
 @register_model(Vector)
 class _VectorModel(PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Vector) -> None:
-        super().__init__(dmm, fe_type, ir.VectorType(dmm.lookup(fe_type.dtype).get_value_type(), LANES))
+        number = dmm.lookup(fe_type.dtype).get_value_type()
+        super().__init__(dmm, fe_type, ir.ArrayType(ir.VectorType(number, _lanes(fe_type.dtype)), fe_type.lines))
 
 
 @intrinsic
-def load(typing: Any, array: Any, at: Any) -> Any:
+def lanes(typing: Any, array: Any) -> Any:
+    """Return the numbers of a line: a constant in the machine code."""
+    count = _lanes(array.dtype)
+    return types.intp(array), lambda context, builder, signature, arguments: context.get_constant(types.intp, count)
+
+
+@intrinsic
+def load(typing: Any, array: Any, at: Any, lines: Any) -> Any:
     """Load the vector at `at`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer, vector = _pointer(context, builder, signature, arguments)
-        return builder.load(pointer, align=context.get_abi_sizeof(vector.element), typ=vector)
+        pointers = _pointers(context, builder, signature, arguments, lines.count)
+        return vector_of(builder, [builder.load(pointer, align=align, typ=line) for pointer, line, align in pointers])
 
-    return Vector(array.dtype)(array, at), generate
+    return Vector(array.dtype, lines.count)(array, at, lines), generate
 
 
 @intrinsic
@@ -51,11 +76,45 @@ def store(typing: Any, array: Any, at: Any, vector: Any) -> Any:
     """Store the vector at `at`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer, vector = _pointer(context, builder, signature, arguments)
-        builder.store(arguments[2], pointer, align=context.get_abi_sizeof(vector.element))
+        pointers = _pointers(context, builder, signature, arguments, vector.lines)
+        for value, (pointer, _, align) in zip(lines_of(builder, arguments[2]), pointers, strict=True):
+            builder.store(value, pointer, align=align)
         return context.get_dummy_value()
 
     return types.void(array, at, vector), generate
+
+
+@intrinsic
+def load_block(typing: Any, array: Any, at: Any, stride: Any, lines: Any, rows: Any) -> Any:
+    """Load a block, row r at `at + r stride`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        loaded = []
+        for row in range(rows.count):
+            first = _row(builder, arguments[1], arguments[2], row)
+            pointers = _pointers(context, builder, signature, [arguments[0], first], lines.count)
+            loaded += [builder.load(pointer, align=align, typ=line) for pointer, line, align in pointers]
+        return vector_of(builder, loaded)
+
+    return Vector(array.dtype, lines.count * rows.count)(array, at, stride, lines, rows), generate
+
+
+@intrinsic
+def store_block(typing: Any, array: Any, at: Any, stride: Any, block: Any, lines: Any, begin: Any, end: Any) -> Any:
+    """Store the rows `begin` to `end - 1` of a block, row r at `at + r stride`."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, at, stride, block, _, begin, end = arguments
+        values, length = lines_of(builder, block), lines.count
+        for row in range(len(values) // length):
+            number = at.type(row)
+            with builder.if_then(builder.and_(builder.icmp_signed("<=", begin, number), builder.icmp_signed("<", number, end))):
+                pointers = _pointers(context, builder, signature, [array, _row(builder, at, stride, row)], length)
+                for value, (pointer, _, align) in zip(values[row * length : (row + 1) * length], pointers, strict=True):
+                    builder.store(value, pointer, align=align)
+        return context.get_dummy_value()
+
+    return types.void(array, at, stride, block, lines, begin, end), generate
 
 
 @intrinsic
@@ -66,7 +125,19 @@ def number(typing: Any, array: Any, at: Any) -> Any:
         pointer, kind = _element(context, builder, signature, arguments)
         return builder.load(pointer, typ=kind)
 
-    return array.dtype(array, at), generate
+    return array.dtype(array, types.intp), generate
+
+
+@intrinsic
+def put(typing: Any, array: Any, at: Any, value: Any) -> Any:
+    """Set element `at` to `value`, without a check for a negative index."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer, _ = _element(context, builder, signature, arguments)
+        builder.store(arguments[2], pointer)
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, array.dtype), generate
 
 
 @intrinsic
@@ -81,14 +152,22 @@ def fetch(typing: Any, array: Any, at: Any) -> Any:
         builder.call(prefetch, [pointer, number(0), number(3), number(1)])  # to read, into every cache, as data
         return context.get_dummy_value()
 
-    return types.void(array, at), generate
+    return types.void(array, types.intp), generate
 
 
 @intrinsic
-def zero(typing: Any, array: Any) -> Any:
-    """Return a vector of zeros of the array's dtype."""
-    vector = Vector(array.dtype)
-    return vector(array), lambda context, builder, signature, arguments: context.get_value_type(vector)(None)
+def zeros(typing: Any, array: Any, lines: Any, rows: Any) -> Any:
+    """Return a block of zeros of the array's dtype."""
+    vector = Vector(array.dtype, lines.count * rows.count)
+    return vector(array, lines, rows), lambda context, builder, signature, arguments: context.get_value_type(vector)(None)
+
+
+@intrinsic
+def repeat(typing: Any, v: Any, rows: Any) -> Any:
+    """Return a block whose rows all equal v."""
+    return Vector(v.dtype, v.lines * rows.count)(v, rows), lambda context, builder, signature, arguments: vector_of(
+        builder, lines_of(builder, arguments[0]) * rows.count
+    )
 
 
 @intrinsic
@@ -97,93 +176,105 @@ def fma(typing: Any, x: Any, v: Any, total: Any) -> Any:
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         x, v, total = arguments
-        return _lanewise(builder, "fma", _splat(builder, x, v.type), v, total)
+        return _multiply_add(builder, x, lines_of(builder, v), lines_of(builder, total))
 
     return total(total.dtype, total, total), generate
 
 
 @intrinsic
+def outer(typing: Any, x: Any, at: Any, stride: Any, v: Any, block: Any) -> Any:
+    """Return the block plus the outer product of a column and v: row r is block_r + x[at + r stride] v, rounded once."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        x, at, stride, v, block = arguments
+        row, totals, result = lines_of(builder, v), lines_of(builder, block), []
+        for r in range(len(totals) // len(row)):
+            pointer, kind = _element(context, builder, signature, [x, _row(builder, at, stride, r)])
+            total = totals[r * len(row) : (r + 1) * len(row)]
+            result += lines_of(builder, _multiply_add(builder, builder.load(pointer, typ=kind), row, total))
+        return vector_of(builder, result)
+
+    return block(x, at, stride, v, block), generate
+
+
+@intrinsic
 def add(typing: Any, v: Any, w: Any) -> Any:
     """Return v + w."""
-    return v(v, v), lambda context, builder, signature, arguments: builder.fadd(*arguments)
+    return v(v, v), line_by_line(lambda builder, v, w: builder.fadd(v, w))
 
 
 @intrinsic
-def times_sigmoid_prime(typing: Any, delta: Any, a: Any) -> Any:
-    """Return delta sigmoid'(z), with sigmoid'(z) = a (1 - a)."""
+def transpose(typing: Any, source: Any, at: Any, stride: Any, target: Any, to: Any, target_stride: Any) -> Any:
+    """Copy a square, transposed, whose rows are single lines: row r is at `at + r stride`, and in the target at `to + r target_stride`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        delta, a = arguments
-        return builder.fmul(delta, builder.fmul(a, builder.fsub(_constant(a.type, 1.0), a)))
+        source, at, stride, target, to, target_stride = arguments
+        lanes = _lanes(signature.args[0].dtype)
+        rows = []
+        for row in range(lanes):
+            [(pointer, line, align)] = _pointers(context, builder, signature, [source, _row(builder, at, stride, row)], 1)
+            rows.append(builder.load(pointer, align=align, typ=line))
+        # Interleaving the first half of the rows with the second moves one bit of the row's number to the column's.
+        half, mask = lanes // 2, ir.VectorType(ir.IntType(32), lanes)
+        low, high = ([start + k // 2 + k % 2 * lanes for k in range(lanes)] for start in (0, half))
+        for _ in range(lanes.bit_length() - 1):
+            pairs = list(zip(rows[:half], rows[half:], strict=True))
+            rows = [builder.shuffle_vector(v, w, mask(order)) for v, w in pairs for order in (low, high)]
+        for row, values in enumerate(rows):
+            [(pointer, _, align)] = _pointers(context, builder, signature, [target, _row(builder, to, target_stride, row)], 1)
+            builder.store(values, pointer, align=align)
+        return context.get_dummy_value()
 
-    return delta(delta, delta), generate
+    return types.void(source, at, stride, source, to, target_stride), generate
 
 
-@intrinsic
-def difference_times(typing: Any, x: Any, a: Any, y: Any) -> Any:
-    """Return x (a - y); x is a number."""
+def lines_of(builder: Any, vector: Any) -> list[Any]:
+    """Return the LLVM vectors of a vector's lines."""
+    return [builder.extract_value(vector, line) for line in range(vector.type.count)]
+
+
+def vector_of(builder: Any, lines: Sequence[Any]) -> Any:
+    """Return the vector of these lines."""
+    vector = ir.ArrayType(lines[0].type, len(lines))(ir.Undefined)
+    for number, line in enumerate(lines):
+        vector = builder.insert_value(vector, line, number)
+    return vector
+
+
+def line_by_line(operation: Any) -> Any:
+    """Return the code generator of a function that applies `operation` to the lines of its arguments."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        x, a, y = arguments
-        return builder.fmul(_splat(builder, x, a.type), builder.fsub(a, y))
+        return vector_of(builder, [operation(builder, *lines) for lines in zip(*(lines_of(builder, v) for v in arguments), strict=True)])
 
-    return a(a.dtype, a, a), generate
-
-
-@intrinsic
-def sigmoid(typing: Any, z: Any) -> Any:
-    """Return 1 / (1 + exp(-z)), with an absolute error of one or two units in the last place of 1.
-
-    |z| is clamped to a quarter of the range of exp. A trained network has many units beyond it. The products of their a and delta would
-    be subnormal, and an operation on a subnormal number takes about a hundred cycles.
-
-    exp(x) = 2^k exp(r) with k = round(x / ln 2), so |r| <= ln(2)/2, and a short Taylor series is accurate enough. 2^k is a float
-    with k in its exponent bits.
-    """
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        (z,) = arguments
-        kind = z.type
-        single = isinstance(kind.element, ir.FloatType)
-        mantissa, bias, largest, terms = (23, 127, 87 / 4, 8) if single else (52, 1023, 708 / 4, 14)
-        whole = ir.VectorType(ir.IntType(32 if single else 64), LANES)
-
-        def constant(value: float) -> Any:
-            return _constant(kind, value)
-
-        x = builder.fneg(z)
-        # Not minnum and maxnum, which lose NaN: these comparisons are one instruction each, and NaN passes through.
-        for comparison, limit in ((">", constant(-largest)), ("<", constant(largest))):
-            x = builder.select(builder.fcmp_ordered(comparison, limit, x), limit, x)
-        k = _lanewise(builder, "rint", builder.fmul(x, constant(1 / math.log(2))))
-        high, low = 0.693359375, 2.12194440054690582768e-4  # ln 2 = high - low; high has few bits, so k times high is exact
-        r = _lanewise(builder, "fma", k, constant(-high), x)
-        r = _lanewise(builder, "fma", k, constant(low), r)
-        series = constant(1 / math.factorial(terms - 1))
-        for n in range(terms - 2, -1, -1):
-            series = _lanewise(builder, "fma", series, r, constant(1 / math.factorial(n)))
-        exponent = builder.add(builder.fptosi(k, whole), _constant(whole, bias))
-        power = builder.bitcast(builder.shl(exponent, _constant(whole, mantissa)), kind)
-        return builder.fdiv(constant(1.0), _lanewise(builder, "fma", series, power, constant(1.0)))
-
-    return z(z), generate
+    return generate
 
 
-def _lanewise(builder: Any, name: str, *operands: Any) -> Any:
-    """Call the LLVM intrinsic of this name on vectors."""
+def lanewise(builder: Any, name: str, *operands: Any) -> Any:
+    """Call the LLVM intrinsic of this name on lines."""
     kind = operands[0].type
     bits = 32 if isinstance(kind.element, ir.FloatType) else 64
     function = ir.FunctionType(kind, [kind] * len(operands))
-    return builder.call(cgutils.get_or_insert_function(builder.module, function, f"llvm.{name}.v{LANES}f{bits}"), operands)
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, f"llvm.{name}.v{kind.count}f{bits}"), operands)
 
 
-def _constant(kind: Any, value: float) -> Any:
-    return kind([value] * LANES)
-
-
-def _splat(builder: Any, x: Any, kind: Any) -> Any:
+def splat(builder: Any, x: Any, kind: Any) -> Any:
+    """Return a line whose elements all equal x."""
     first = builder.insert_element(kind(ir.Undefined), x, ir.IntType(32)(0))
-    return builder.shuffle_vector(first, kind(ir.Undefined), ir.VectorType(ir.IntType(32), LANES)(None))
+    return builder.shuffle_vector(first, kind(ir.Undefined), ir.VectorType(ir.IntType(32), kind.count)(None))
+
+
+def _multiply_add(builder: Any, x: Any, v: Sequence[Any], total: Sequence[Any]) -> Any:
+    x = splat(builder, x, v[0].type)
+    return vector_of(builder, [lanewise(builder, "fma", x, line, sum_) for line, sum_ in zip(v, total, strict=True)])
+
+
+def _lanes(dtype: Any) -> int:
+    return LINE * 8 // int(dtype.bitwidth)
+
+
+def _row(builder: Any, at: Any, stride: Any, row: int) -> Any:
+    return builder.add(at, builder.mul(stride, stride.type(row)))
 
 
 def _element(context: Any, builder: Any, signature: Any, arguments: Any) -> tuple[Any, Any]:
@@ -193,13 +284,18 @@ def _element(context: Any, builder: Any, signature: Any, arguments: Any) -> tupl
     return builder.gep(array.data, [arguments[1]], source_etype=kind), kind
 
 
-def _pointer(context: Any, builder: Any, signature: Any, arguments: Any) -> tuple[Any, Any]:
-    """Return the pointer to the vector at `at`, and the vector's type.
+def _pointers(context: Any, builder: Any, signature: Any, arguments: Any, lines: int) -> list[tuple[Any, Any, int]]:
+    """Return the pointer to each line from element `at` of `array` on, the type of a line, and its alignment in bytes.
 
     LLVM's pointers are opaque: they have no pointee type. Numba's arrays can still have typed pointers, and llvmlite refuses to store a
     vector through a pointer to a number. So this function casts such a pointer.
     """
-    pointer, kind = _element(context, builder, signature, arguments)
-    vector = ir.VectorType(kind, LANES)
-    opaque = type(pointer.type) is ir.PointerType  # llvmlite's typed pointers are a subclass, and equal to opaque ones
-    return pointer if opaque else builder.bitcast(pointer, ir.PointerType(vector)), vector
+    array, at = arguments[:2]
+    lanes, pointers = _lanes(signature.args[0].dtype), []
+    for number in range(lines):
+        pointer, kind = _element(context, builder, signature, [array, builder.add(at, at.type(number * lanes))])
+        line = ir.VectorType(kind, lanes)
+        opaque = type(pointer.type) is ir.PointerType  # llvmlite's typed pointers are a subclass, and equal to opaque ones
+        pointer = pointer if opaque else builder.bitcast(pointer, ir.PointerType(line))
+        pointers.append((pointer, line, context.get_abi_sizeof(kind)))
+    return pointers

@@ -10,6 +10,7 @@ from llvmlite import ir
 from numba import types
 
 from impls import simd
+from impls.aligned import LINE
 
 POINTER, INTEGER = ir.PointerType(), ir.IntType(64)
 
@@ -31,12 +32,11 @@ class Context:
 
 
 def generated(intrinsic, dtype, *others):
-    """Return the LLVM IR that an intrinsic generates for an array of this dtype, an index, and operands of the other types."""
+    """Return the LLVM IR that an intrinsic generates for an array of this dtype, an index, and other operands: pairs of types."""
     array = types.Array(dtype, 2, "C")
-    kinds = [simd.Vector(dtype) for _ in others]
-    signature, generate = intrinsic._defn(None, array, types.intp, *kinds)
+    signature, generate = intrinsic._defn(None, array, types.intp, *(kind for kind, _ in others))
     module = ir.Module()
-    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, INTEGER, *others]), "f")
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [POINTER, INTEGER, *(low for _, low in others)]), "f")
     builder = ir.IRBuilder(function.append_basic_block())
     generate(Context(), builder, signature, list(function.args))
     builder.ret_void()
@@ -45,13 +45,14 @@ def generated(intrinsic, dtype, *others):
 
 @pytest.mark.parametrize(("dtype", "kind", "size"), [(types.float32, ir.FloatType(), 4), (types.float64, ir.DoubleType(), 8)], ids=str)
 def test_load_and_store_use_an_opaque_pointer(dtype, kind, size):
-    vector = ir.VectorType(kind, simd.LANES)
+    line = ir.VectorType(kind, LINE // size)
+    lines = types.UniTuple(types.intp, 3)
     for text, access in (
-        (generated(simd.load, dtype), f"load {vector}, ptr "),
-        (generated(simd.store, dtype, vector), f"store {vector} "),
+        (generated(simd.load, dtype, (lines, ir.ArrayType(INTEGER, 3))), f"load {line}, ptr "),
+        (generated(simd.store, dtype, (simd.Vector(dtype, 3), ir.ArrayType(line, 3))), f"store {line} "),
     ):
         assert f"getelementptr {kind}, ptr " in text
-        assert access in text
+        assert text.count(access) == 3
         assert f", align {size}\n" in text
         assert "cast" not in text
 
