@@ -13,7 +13,7 @@ from typing import Any
 
 from numba import njit
 
-from impls import aligned, compiled_layout, compiled_pixels, compiled_products, pixel_lists, simd, simd_sigmoid, thread_team
+from impls import aligned, compiled_layout, compiled_pixels, compiled_products, pixel_lists, simd, simd_blocks, simd_sigmoid, thread_team
 from impls.compiled_pixels import add_to_first_layer, feed_first_layer
 from impls.compiled_products import add_biases, add_products, feed_backward, feed_forward, output_error
 from impls.thread_team import wait_for_all
@@ -42,7 +42,7 @@ def _compiled() -> Any:
 
     The cache checks this file alone, so the name includes a hash of the imported modules, and of those that define the arguments.
     """
-    modules = (simd, simd_sigmoid, aligned, thread_team, pixel_lists, compiled_layout, compiled_pixels, compiled_products)
+    modules = (simd, simd_blocks, simd_sigmoid, aligned, thread_team, pixel_lists, compiled_layout, compiled_pixels, compiled_products)
     imported = b"".join(Path(module.__file__ or "").read_bytes() for module in modules)
     name = f"_epoch_{hashlib.sha256(imported).hexdigest()[:8]}"
     function = FunctionType(_epoch.__code__, globals(), name)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from numba import literal_unroll
 
-from impls.simd import add, constant, inlined, lanes, load, load_block, outer, repeat, store, store_block, transpose, zeros
+from impls.simd import add, constant, inlined, lanes, load, store, zeros
+from impls.simd_blocks import load_block, outer, repeat, store_block, transpose
 from impls.simd_sigmoid import difference_times, sigmoid, times_sigmoid_prime
 
 _ONE = constant(1)

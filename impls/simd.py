@@ -3,9 +3,9 @@
 LLVM vectorises a plain loop only if it can prove that the arrays do not alias. It keeps a sum in registers only if no store can alias
 it. Numba's arrays prove neither. These functions make the vectors explicit.
 
-A vector is one or more lines. A line is as long as a cache line: one register of AVX-512, two of AVX2, or four of NEON. A block is a
-vector that consists of rows of equal length. Every length is a tuple of zeros with one element a line, or one a row: `constant(3)`.
-Numba compiles a function for each type of its arguments, and the length of a tuple is part of its type.
+A vector is one or more lines. A line is as long as a cache line: one register of AVX-512, two of AVX2, or four of NEON. Every length is
+a tuple of zeros with one element a line: `constant(3)`. Numba compiles a function for each type of its arguments, and the length of a
+tuple is part of its type.
 
 `at` is an index into a flattened C-contiguous array; the vector is the elements from there on.
 """
@@ -50,13 +50,13 @@ class Vector(types.Type):
 class _VectorModel(PrimitiveModel):
     def __init__(self, dmm: Any, fe_type: Vector) -> None:
         number = dmm.lookup(fe_type.dtype).get_value_type()
-        super().__init__(dmm, fe_type, ir.ArrayType(ir.VectorType(number, _lanes(fe_type.dtype)), fe_type.lines))
+        super().__init__(dmm, fe_type, ir.ArrayType(ir.VectorType(number, lanes_of(fe_type.dtype)), fe_type.lines))
 
 
 @intrinsic
 def lanes(typing: Any, array: Any) -> Any:
     """Return the numbers of a line: a constant in the machine code."""
-    count = _lanes(array.dtype)
+    count = lanes_of(array.dtype)
     return types.intp(array), lambda context, builder, signature, arguments: context.get_constant(types.intp, count)
 
 
@@ -65,7 +65,7 @@ def load(typing: Any, array: Any, at: Any, lines: Any) -> Any:
     """Load the vector at `at`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointers = _pointers(context, builder, signature, arguments, lines.count)
+        pointers = pointers_to(context, builder, signature, arguments, lines.count)
         return vector_of(builder, [builder.load(pointer, align=align, typ=line) for pointer, line, align in pointers])
 
     return Vector(array.dtype, lines.count)(array, at, lines), generate
@@ -76,7 +76,7 @@ def store(typing: Any, array: Any, at: Any, vector: Any) -> Any:
     """Store the vector at `at`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointers = _pointers(context, builder, signature, arguments, vector.lines)
+        pointers = pointers_to(context, builder, signature, arguments, vector.lines)
         for value, (pointer, _, align) in zip(lines_of(builder, arguments[2]), pointers, strict=True):
             builder.store(value, pointer, align=align)
         return context.get_dummy_value()
@@ -85,44 +85,11 @@ def store(typing: Any, array: Any, at: Any, vector: Any) -> Any:
 
 
 @intrinsic
-def load_block(typing: Any, array: Any, at: Any, stride: Any, lines: Any, rows: Any) -> Any:
-    """Load a block, row r at `at + r stride`."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        loaded = []
-        for row in range(rows.count):
-            first = _row(builder, arguments[1], arguments[2], row)
-            pointers = _pointers(context, builder, signature, [arguments[0], first], lines.count)
-            loaded += [builder.load(pointer, align=align, typ=line) for pointer, line, align in pointers]
-        return vector_of(builder, loaded)
-
-    return Vector(array.dtype, lines.count * rows.count)(array, at, stride, lines, rows), generate
-
-
-@intrinsic
-def store_block(typing: Any, array: Any, at: Any, stride: Any, block: Any, lines: Any, begin: Any, end: Any) -> Any:
-    """Store the rows `begin` to `end - 1` of a block, row r at `at + r stride`."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        array, at, stride, block, _, begin, end = arguments
-        values, length = lines_of(builder, block), lines.count
-        for row in range(len(values) // length):
-            number = at.type(row)
-            with builder.if_then(builder.and_(builder.icmp_signed("<=", begin, number), builder.icmp_signed("<", number, end))):
-                pointers = _pointers(context, builder, signature, [array, _row(builder, at, stride, row)], length)
-                for value, (pointer, _, align) in zip(values[row * length : (row + 1) * length], pointers, strict=True):
-                    builder.store(value, pointer, align=align)
-        return context.get_dummy_value()
-
-    return types.void(array, at, stride, block, lines, begin, end), generate
-
-
-@intrinsic
 def number(typing: Any, array: Any, at: Any) -> Any:
     """Return element `at`. Unlike array[at], it does not check for a negative index."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer, kind = _element(context, builder, signature, arguments)
+        pointer, kind = element_at(context, builder, signature, arguments)
         return builder.load(pointer, typ=kind)
 
     return array.dtype(array, types.intp), generate
@@ -133,7 +100,7 @@ def put(typing: Any, array: Any, at: Any, value: Any) -> Any:
     """Set element `at` to `value`, without a check for a negative index."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer, _ = _element(context, builder, signature, arguments)
+        pointer, _ = element_at(context, builder, signature, arguments)
         builder.store(arguments[2], pointer)
         return context.get_dummy_value()
 
@@ -145,7 +112,7 @@ def fetch(typing: Any, array: Any, at: Any) -> Any:
     """Prefetch the cache line at `at`."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        pointer, _ = _element(context, builder, signature, arguments)
+        pointer, _ = element_at(context, builder, signature, arguments)
         byte, number = cgutils.voidptr_t, ir.IntType(32)
         pointer = builder.bitcast(pointer, byte)
         prefetch = builder.module.declare_intrinsic("llvm.prefetch", [byte], ir.FunctionType(ir.VoidType(), [byte, number, number, number]))
@@ -163,69 +130,20 @@ def zeros(typing: Any, array: Any, lines: Any, rows: Any) -> Any:
 
 
 @intrinsic
-def repeat(typing: Any, v: Any, rows: Any) -> Any:
-    """Return a block whose rows all equal v."""
-    return Vector(v.dtype, v.lines * rows.count)(v, rows), lambda context, builder, signature, arguments: vector_of(
-        builder, lines_of(builder, arguments[0]) * rows.count
-    )
-
-
-@intrinsic
 def fma(typing: Any, x: Any, v: Any, total: Any) -> Any:
     """Return total + x v, rounded once; x is a number."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         x, v, total = arguments
-        return _multiply_add(builder, x, lines_of(builder, v), lines_of(builder, total))
+        return multiply_add(builder, x, lines_of(builder, v), lines_of(builder, total))
 
     return total(total.dtype, total, total), generate
-
-
-@intrinsic
-def outer(typing: Any, x: Any, at: Any, stride: Any, v: Any, block: Any) -> Any:
-    """Return the block plus the outer product of a column and v: row r is block_r + x[at + r stride] v, rounded once."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        x, at, stride, v, block = arguments
-        row, totals, result = lines_of(builder, v), lines_of(builder, block), []
-        for r in range(len(totals) // len(row)):
-            pointer, kind = _element(context, builder, signature, [x, _row(builder, at, stride, r)])
-            total = totals[r * len(row) : (r + 1) * len(row)]
-            result += lines_of(builder, _multiply_add(builder, builder.load(pointer, typ=kind), row, total))
-        return vector_of(builder, result)
-
-    return block(x, at, stride, v, block), generate
 
 
 @intrinsic
 def add(typing: Any, v: Any, w: Any) -> Any:
     """Return v + w."""
     return v(v, v), line_by_line(lambda builder, v, w: builder.fadd(v, w))
-
-
-@intrinsic
-def transpose(typing: Any, source: Any, at: Any, stride: Any, target: Any, to: Any, target_stride: Any) -> Any:
-    """Copy a square, transposed, whose rows are single lines: row r is at `at + r stride`, and in the target at `to + r target_stride`."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        source, at, stride, target, to, target_stride = arguments
-        lanes = _lanes(signature.args[0].dtype)
-        rows = []
-        for row in range(lanes):
-            [(pointer, line, align)] = _pointers(context, builder, signature, [source, _row(builder, at, stride, row)], 1)
-            rows.append(builder.load(pointer, align=align, typ=line))
-        # Interleaving the first half of the rows with the second moves one bit of the row's number to the column's.
-        half, mask = lanes // 2, ir.VectorType(ir.IntType(32), lanes)
-        low, high = ([start + k // 2 + k % 2 * lanes for k in range(lanes)] for start in (0, half))
-        for _ in range(lanes.bit_length() - 1):
-            pairs = list(zip(rows[:half], rows[half:], strict=True))
-            rows = [builder.shuffle_vector(v, w, mask(order)) for v, w in pairs for order in (low, high)]
-        for row, values in enumerate(rows):
-            [(pointer, _, align)] = _pointers(context, builder, signature, [target, _row(builder, to, target_stride, row)], 1)
-            builder.store(values, pointer, align=align)
-        return context.get_dummy_value()
-
-    return types.void(source, at, stride, source, to, target_stride), generate
 
 
 def lines_of(builder: Any, vector: Any) -> list[Any]:
@@ -264,36 +182,36 @@ def splat(builder: Any, x: Any, kind: Any) -> Any:
     return builder.shuffle_vector(first, kind(ir.Undefined), ir.VectorType(ir.IntType(32), kind.count)(None))
 
 
-def _multiply_add(builder: Any, x: Any, v: Sequence[Any], total: Sequence[Any]) -> Any:
+def multiply_add(builder: Any, x: Any, v: Sequence[Any], total: Sequence[Any]) -> Any:
     x = splat(builder, x, v[0].type)
     return vector_of(builder, [lanewise(builder, "fma", x, line, sum_) for line, sum_ in zip(v, total, strict=True)])
 
 
-def _lanes(dtype: Any) -> int:
+def lanes_of(dtype: Any) -> int:
     return LINE * 8 // int(dtype.bitwidth)
 
 
-def _row(builder: Any, at: Any, stride: Any, row: int) -> Any:
+def row_at(builder: Any, at: Any, stride: Any, row: int) -> Any:
     return builder.add(at, builder.mul(stride, stride.type(row)))
 
 
-def _element(context: Any, builder: Any, signature: Any, arguments: Any) -> tuple[Any, Any]:
+def element_at(context: Any, builder: Any, signature: Any, arguments: Any) -> tuple[Any, Any]:
     """Return the pointer to element `at` of `array` (the first two of `arguments`), and the type of the element."""
     array = context.make_array(signature.args[0])(context, builder, arguments[0])
     kind = context.get_data_type(signature.args[0].dtype)
     return builder.gep(array.data, [arguments[1]], source_etype=kind), kind
 
 
-def _pointers(context: Any, builder: Any, signature: Any, arguments: Any, lines: int) -> list[tuple[Any, Any, int]]:
+def pointers_to(context: Any, builder: Any, signature: Any, arguments: Any, lines: int) -> list[tuple[Any, Any, int]]:
     """Return the pointer to each line from element `at` of `array` on, the type of a line, and its alignment in bytes.
 
     LLVM's pointers are opaque: they have no pointee type. Numba's arrays can still have typed pointers, and llvmlite refuses to store a
     vector through a pointer to a number. So this function casts such a pointer.
     """
     array, at = arguments[:2]
-    lanes, pointers = _lanes(signature.args[0].dtype), []
+    lanes, pointers = lanes_of(signature.args[0].dtype), []
     for number in range(lines):
-        pointer, kind = _element(context, builder, signature, [array, builder.add(at, at.type(number * lanes))])
+        pointer, kind = element_at(context, builder, signature, [array, builder.add(at, at.type(number * lanes))])
         line = ir.VectorType(kind, lanes)
         opaque = type(pointer.type) is ir.PointerType  # llvmlite's typed pointers are a subclass, and equal to opaque ones
         pointer = pointer if opaque else builder.bitcast(pointer, ir.PointerType(line))
