@@ -19,7 +19,7 @@ REASONS = {
     "NotANumber": "differs from the float64 loop.* nan",
     "NotANumberWhileTimed": "returns weights that are not finite",
     "HangsWhileTimed": r"hangs: warming up .* 4 s.* processes.py, line \d+",
-    "Early": r"returns (before its work is done|too soon): [\d.]+ [mu]?s ",
+    "Early": r"returns before its work is done: [\d.]+ [mu]?s ",
     "EarlyFromTheSecondEpochOn": r"returns before its work is done: [\d.]+ [mu]?s ",
     "Lazy": r"returns before its work is done: [\d.]+ [mu]?s ",
     "TrainsAheadInLoad": r"loads weights in [\d.]+ m?s, which is not timed",

@@ -94,7 +94,7 @@ class Early(Matrix):
         self.thread.start()
 
     def _late(self, order):
-        time.sleep(0.1)
+        time.sleep(0.5)
         super()._epoch(order)
 
     def _join(self):
