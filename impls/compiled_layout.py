@@ -21,7 +21,7 @@ from impls.aligned import LINE
 from impls.network import Array, Network
 from impls.simd import Constant, constant
 
-FEW = 16  # examples: up to this many, a narrow network adds each gradient directly to its weights, because its steps are not small
+_FEW = 16  # examples: up to this many, a narrow network adds each gradient directly to its weights, because its steps are not small
 _NARROW = 2  # lines of the first layer
 _GROUP = 100  # examples: their errors for a tile fit into the first-level cache, and a byte holds a position in a group
 _MOST_ROWS = 12  # of a block: more gain nothing
@@ -89,7 +89,7 @@ class Layout(NamedTuple):
 
 def adds_directly(layers: Sequence[int], m: int, dtype: npt.DTypeLike) -> bool:
     """Return whether each example's gradient is added directly to w_1, not summed over examples first."""
-    return m == 1 or (m <= FEW and _lines(layers[1], dtype) <= _NARROW)
+    return m == 1 or (m <= _FEW and _lines(layers[1], dtype) <= _NARROW)
 
 
 def layout(layers: Sequence[int], m: int, dtype: np.dtype[np.floating], threads: int, entry: npt.DTypeLike) -> Layout:

@@ -55,7 +55,7 @@ def _numbered(values: Array) -> tuple[npt.NDArray[Any], Array | None]:
     bits = values.view(f"u{values.itemsize}") >> (8 * values.itemsize - _BITS)
     with_bits = np.zeros(1 << _BITS, values.dtype)
     with_bits[bits] = values
-    table = np.unique([0, *with_bits[with_bits != 0]]).astype(values.dtype)
+    table = np.unique(with_bits)
     if len(table) > _BYTE or (with_bits[bits] != values).any():
         return values, None
     return np.searchsorted(table, with_bits).astype(np.uint8)[bits], table

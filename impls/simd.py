@@ -183,15 +183,18 @@ def splat(builder: Any, x: Any, kind: Any) -> Any:
 
 
 def multiply_add(builder: Any, x: Any, v: Sequence[Any], total: Sequence[Any]) -> Any:
+    """Return the vector of total + x v, for lists of lines."""
     x = splat(builder, x, v[0].type)
     return vector_of(builder, [lanewise(builder, "fma", x, line, sum_) for line, sum_ in zip(v, total, strict=True)])
 
 
 def lanes_of(dtype: Any) -> int:
+    """Return how many numbers of this type a line has."""
     return LINE * 8 // int(dtype.bitwidth)
 
 
 def row_at(builder: Any, at: Any, stride: Any, row: int) -> Any:
+    """Return the index at + row stride."""
     return builder.add(at, builder.mul(stride, stride.type(row)))
 
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
@@ -42,14 +44,26 @@ class Team:
             function(0, 1, barrier, *arguments)
             return
         barrier[1] = _let_others_run()
-        try:
-            others = [self._others.submit(function, part, self.size, barrier, *arguments) for part in range(1, self.size)]
-            function(0, self.size, barrier, *arguments)
-        except BaseException:
-            barrier[0] = _OPEN  # or the others would wait for this thread for ever
-            raise
+
+        def work(part: int) -> None:
+            with _opened_on_failure(barrier):
+                function(part, self.size, barrier, *arguments)
+
+        with _opened_on_failure(barrier):
+            others = [self._others.submit(work, part) for part in range(1, self.size)]
+            work(0)
         for other in others:
             other.result()
+
+
+@contextmanager
+def _opened_on_failure(barrier: npt.NDArray[np.int64]) -> Iterator[None]:
+    """Open the barrier if the block raises, or the other threads would wait for this one for ever."""
+    try:
+        yield
+    except BaseException:
+        barrier[0] = _OPEN
+        raise
 
 
 def _let_others_run() -> int | None:

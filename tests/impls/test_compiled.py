@@ -105,7 +105,8 @@ def test_more_threads_that_are_slower_are_not_chosen(monkeypatch):
     assert trained("compiled", data(44), (44, 30, 20, 5), 70).chosen_threads == 2
 
 
-def test_a_thread_that_fails_does_not_leave_the_others_waiting():
+@pytest.mark.parametrize("failing", [0, 1])
+def test_a_thread_that_fails_does_not_leave_the_others_waiting(failing):
     numba = pytest.importorskip("numba")
     from impls.thread_team import Team, wait_for_all
 
@@ -116,7 +117,7 @@ def test_a_thread_that_fails_does_not_leave_the_others_waiting():
     returned = []
 
     def work(part, parts, barrier):
-        if part == 0:
+        if part == failing:
             raise MemoryError
         returned.append(wait(parts, barrier))
 
