@@ -18,32 +18,30 @@ def sigmoid(typing: Any, z: Any) -> Any:
     |z| is clamped to a quarter of the range of exp. A trained network has many units beyond it. The products of their a and delta would
     be subnormal, and an operation on a subnormal number takes about a hundred cycles.
 
-    exp(x) = 2^k exp(r) with k = round(x / ln 2), so |r| <= ln(2)/2, and a short Taylor series is accurate enough. 2^k is a float
-    with k in its exponent bits.
+    exp(-z) = 2^k 2^r with k = round(-z / ln 2), so |r| <= 1/2, and a short Taylor series is accurate enough. 2^k is a float with k in
+    its exponent bits.
     """
 
     def of_line(builder: Any, z: Any) -> Any:
         kind = z.type
         single = isinstance(kind.element, ir.FloatType)
-        mantissa, bias, largest, terms = (23, 127, 87 / 4, 8) if single else (52, 1023, 708 / 4, 14)
+        mantissa, bias, largest, terms = (23, 127, 87 / 4, 7) if single else (52, 1023, 708 / 4, 14)
         whole = ir.VectorType(ir.IntType(32 if single else 64), kind.count)
 
         def constant(value: float) -> Any:
             return _constant(kind, value)
 
-        x = builder.fneg(z)
         # Not minnum and maxnum, which lose NaN: these comparisons are one instruction each, and NaN passes through.
         for comparison, limit in ((">", constant(-largest)), ("<", constant(largest))):
-            x = builder.select(builder.fcmp_ordered(comparison, limit, x), limit, x)
-        k = lanewise(builder, "rint", builder.fmul(x, constant(1 / math.log(2))))
-        high, low = 0.693359375, 2.12194440054690582768e-4  # ln 2 = high - low; high has few bits, so k times high is exact
-        r = lanewise(builder, "fma", k, constant(-high), x)
-        r = lanewise(builder, "fma", k, constant(low), r)
-        series = constant(1 / math.factorial(terms - 1))
-        for n in range(terms - 2, -1, -1):
-            series = lanewise(builder, "fma", series, r, constant(1 / math.factorial(n)))
-        exponent = builder.add(builder.fptosi(k, whole), _constant(whole, bias))
-        power = builder.bitcast(builder.shl(exponent, _constant(whole, mantissa)), kind)
+            z = builder.select(builder.fcmp_ordered(comparison, limit, z), limit, z)
+        exponent = builder.fmul(z, constant(-1 / math.log(2)))
+        k = lanewise(builder, "rint", exponent)
+        r = builder.fsub(exponent, k)
+        series, *others = [constant(math.log(2) ** n / math.factorial(n)) for n in reversed(range(terms))]
+        for term in others:
+            series = lanewise(builder, "fma", series, r, term)
+        bits = builder.add(builder.fptosi(k, whole), _constant(whole, bias))
+        power = builder.bitcast(builder.shl(bits, _constant(whole, mantissa)), kind)
         return builder.fdiv(constant(1.0), lanewise(builder, "fma", series, power, constant(1.0)))
 
     return z(z), line_by_line(of_line)
