@@ -52,9 +52,9 @@ class Compiled(Trainer):
     def _setup(self, data: Dataset) -> None:
         self._m = min(self.batch_size, self.examples)
         self._direct = adds_directly(self.layers, self._m, self.dtype)
-        self._span = 1 if self._direct else 2
         images = data.images.astype(self.dtype)
-        self._lists = self._sparse = pixel_lists(images, self._span, multiple=UNROLLED if self._direct else 1)
+        span, multiple = (1, UNROLLED) if self._direct else (2, 1)
+        self._lists = self._sparse = pixel_lists(images, span, multiple=multiple)
         self._labels = data.labels.astype(np.min_scalar_type(data.classes))
         self._team, self._layout = self._fastest()
         self.chosen_threads = self._team.size
@@ -62,7 +62,7 @@ class Compiled(Trainer):
     def _set_weights(self, network: Network) -> None:
         # 0 times NaN or infinity is NaN, so with such a weight the pixels of value 0 contribute, too.
         finite = bool(np.isfinite(network.weights[0]).all())
-        self._lists = self._sparse if finite else with_zeros(self._sparse, self._span, self.layers[0])
+        self._lists = self._sparse if finite else with_zeros(self._sparse, self._layout.first.w.shape[1])
         set_weights(self._layout, network)
 
     def network(self) -> Network:
@@ -95,7 +95,7 @@ class Compiled(Trainer):
 
     def _laid_out(self, threads: int) -> tuple[Team, Layout]:
         """Return a team of this many threads, and arrays for it; compile the epoch, or load it from Numba's cache."""
-        candidate = Team(threads), layout(self.layers, self._m, self.dtype, threads, self._sparse.values.dtype)
+        candidate = Team(threads), layout(self.layers, self._m, self.dtype, threads, self._sparse.entries.dtype)
         self._run(*candidate, np.empty(0, np.int64))
         return candidate
 

@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from impls import aligned
 from impls.aligned import LINE
+from impls.compiled_pixels import UNROLLED
 from impls.network import Array, Network
 from impls.simd import Constant, constant
 
@@ -42,7 +43,7 @@ class FirstLayer(NamedTuple):
     """The arrays of layer 1."""
 
     lines: Constant  # of a tile
-    w: Array  # (p_1/T_1, n_0, T_1), n_0 padded to a whole number of pairs
+    w: Array  # (p_1/T_1, n_0, T_1), n_0 padded to a multiple of UNROLLED
     b: Array  # (p_1,)
     a: Array  # (p_1/T_1, m, T_1)
     delta: Array  # (p_1/T_1, m, T_1)
@@ -106,7 +107,7 @@ def layout(layers: Sequence[int], m: int, dtype: np.dtype[np.floating], threads:
     def weights(units: int, tile: int, inputs: int) -> Array:
         return aligned.zeros((units // tile, inputs, tile), dtype)
 
-    first = FirstLayer(lines[0], weights(padded[0], tiles[0], 2 * math.ceil(layers[0] / 2)), b[0], a[0], delta[0])
+    first = FirstLayer(lines[0], weights(padded[0], tiles[0], UNROLLED * math.ceil(layers[0] / UNROLLED)), b[0], a[0], delta[0])
     upper = tuple(
         Layer(
             lines=lines[here],

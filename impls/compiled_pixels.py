@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 
 from impls.aligned import LINE
-from impls.simd import add, constant, fetch, fma, inlined, internal, lanes, load, number, put, store, zeros
+from impls.simd import add, constant, fetch, fma, inlined, internal, lanes, load, number, put, store, two_numbers, zeros
 from impls.simd_sigmoid import sigmoid
 from impls.thread_team import wait_for_all
 
-UNROLLED = 2  # listed pixels that a loop processes at once, to hide the latency of an addition
+UNROLLED = 4  # entries that LLVM's loops process at once; the processor would mispredict how many are left over
 _AHEAD = 10  # examples between a prefetch and its use
 _ONE = constant(1)
 
@@ -52,12 +52,17 @@ def _feed_pixels(size, order, first, lists, layer):
         row = tile * pixels
         for e in range(size):
             if tile == 0:
-                _fetch_list(order, first + e + _AHEAD, lists, 1)
+                _fetch_list(order, first + e + _AHEAD, lists)
             image = order[first + e]
+            pixel = row
             even, odd = load(b, tile * width, lines), zeros(b, lines, _ONE)
-            for k in range(lists.starts[image], lists.starts[image + 1], UNROLLED):
-                even = fma(_value(lists.table, lists.values, k), load(w, (row + number(lists.spans, k)) * width, lines), even)
-                odd = fma(_value(lists.table, lists.values, k + 1), load(w, (row + number(lists.spans, k + 1)) * width, lines), odd)
+            for k in range(lists.starts[image], lists.starts[image + 1], 2):
+                step, value = two_numbers(lists.entries, 2 * k)
+                pixel += np.intp(step)
+                even = fma(_value(lists.table, value), load(w, pixel * width, lines), even)
+                step, value = two_numbers(lists.entries, 2 * k + 2)
+                pixel += np.intp(step)
+                odd = fma(_value(lists.table, value), load(w, pixel * width, lines), odd)
             store(a, (tile * m + e) * width, sigmoid(add(even, odd)))
 
 
@@ -70,9 +75,12 @@ def _add_pixels(size, order, first, lists, layer):
         for e in range(size):
             image = order[first + e]
             error = load(delta, (tile * m + e) * width, lines)
+            pixel = tile * pixels
             for k in range(lists.starts[image], lists.starts[image + 1]):
-                at = (tile * pixels + number(lists.spans, k)) * width
-                store(w, at, fma(_value(lists.table, lists.values, k), error, load(w, at, lines)))
+                step, value = two_numbers(lists.entries, 2 * k)
+                pixel += np.intp(step)
+                at = pixel * width
+                store(w, at, fma(_value(lists.table, value), error, load(w, at, lines)))
 
 
 @inlined
@@ -82,13 +90,14 @@ def _list_by_pair(group, begin, end, order, first, lists, pairs):
     n_pairs, length = records.shape[1], records.shape[2]
     counts[group] = 0
     for e in range(begin, end):
-        _fetch_list(order, first + e + _AHEAD, lists, 2)
+        _fetch_list(order, first + e + _AHEAD, lists)
         image = order[first + e]
+        pair = group * n_pairs
         for k in range(lists.starts[image], lists.starts[image + 1]):
-            pair = group * n_pairs + number(lists.spans, k)
+            pair += np.intp(number(lists.entries, 3 * k))
             count = number(counts, pair)
             record = (pair * length + count) * 4
-            left, right = number(lists.values, 2 * k), number(lists.values, 2 * k + 1)
+            left, right = number(lists.entries, 3 * k + 1), number(lists.entries, 3 * k + 2)
             put(records, record, e - begin)
             put(records, record + 1, left)
             put(records, record + 2, right)
@@ -113,8 +122,8 @@ def _feed_pairs(part, parts, size, table, layer, pairs):
                 left, right = load(w, at, lines), load(w, at + width, lines)
                 for record in range(listed * length * 4, (listed * length + number(counts, listed)) * 4, 4):
                     z = (begin + np.intp(number(records, record))) * width
-                    sum_ = fma(_value(table, records, record + 1), left, load(a, z, lines))
-                    store(a, z, fma(_value(table, records, record + 2), right, sum_))
+                    sum_ = fma(_value(table, number(records, record + 1)), left, load(a, z, lines))
+                    store(a, z, fma(_value(table, number(records, record + 2)), right, sum_))
             for e in range(begin, end):
                 store(a, e * width, sigmoid(load(a, e * width, lines)))
 
@@ -144,8 +153,8 @@ def _add_pairs(part, parts, size, table, layer, pairs):
                     left, right = load(nabla_w, sum_at, lines), load(nabla_w, sum_at + width, lines)
                 for record in range(listed * length * 4, (listed * length + count) * 4, 4):
                     error = load(delta, (begin + np.intp(number(records, record))) * width, lines)
-                    left = fma(_value(table, records, record + 1), error, left)
-                    right = fma(_value(table, records, record + 2), error, right)
+                    left = fma(_value(table, number(records, record + 1)), error, left)
+                    right = fma(_value(table, number(records, record + 2)), error, right)
                 if group < groups - 1:
                     store(nabla_w, sum_at, left)
                     store(nabla_w, sum_at + width, right)
@@ -155,23 +164,21 @@ def _add_pairs(part, parts, size, table, layer, pairs):
 
 
 @inlined
-def _value(table, values, k):
-    """Return value k of a list."""
+def _value(table, entry):
+    """Return the value of a pixel from a list."""
     if table is None:
-        return number(values, k)
-    return number(table, number(values, k))
+        return entry
+    return number(table, entry)
 
 
 @inlined
-def _fetch_list(order, soon, lists, span):
+def _fetch_list(order, soon, lists):
     """Prefetch as much of an image's list as a list of mean length has. The order is shuffled, so the processor cannot predict the image.
 
     The same number of lines for every image costs less than branches that the processor cannot predict either.
     """
-    last = len(order) - 1
+    last, entries = len(order) - 1, lists.entries
     fetch(lists.starts, order[min(soon + _AHEAD, last)])
-    begin, mean = lists.starts[order[min(soon, last)]], len(lists.spans) // (len(lists.starts) - 1)
-    for k in range(0, mean, LINE // lists.spans.itemsize):
-        fetch(lists.spans, begin + k)
-    for k in range(0, span * mean, LINE // lists.values.itemsize):
-        fetch(lists.values, span * begin + k)
+    begin, mean = lists.starts[order[min(soon, last)]] * entries.shape[1], entries.size // (len(lists.starts) - 1)
+    for k in range(begin, begin + mean, LINE // entries.itemsize):
+        fetch(entries, k)

@@ -9,21 +9,21 @@ import numpy.typing as npt
 
 from impls.network import Array
 
-_BYTE = 256  # values that a byte can number
+_BYTE = 256  # different values of a byte
+_LONGEST = 255  # step
 _BITS = 20  # of a value: its sign, its exponent, and at least 8 bits of its mantissa, so as to distinguish the multiples of 1/255 and 1/256
 
 
 class PixelLists(NamedTuple):
-    """The images' lists, concatenated. An entry is `span` adjacent pixels of which at least one is not 0.
+    """The images' lists, concatenated. An entry is `span` adjacent pixels of which at least one is not 0: a step, and their values.
 
-    If the images have few different values, an entry has their numbers instead, which are bytes: the lists are then a third as long, and
-    an epoch reads all of them from memory, in random order.
+    The step is the distance from the previous entry's pixels, or from the image's first, in spans. If the images have few different
+    values, an entry has their numbers instead, so that it consists of bytes: an epoch reads all lists from memory, in random order.
     """
 
     starts: npt.NDArray[np.integer[Any]]  # (n + 1,), the first entry of each image
-    spans: npt.NDArray[np.integer[Any]]  # (entries,); the pixels of entry k are span * spans[k] and the next ones
-    values: npt.NDArray[Any]  # (span * entries,), or indices into `table`
-    table: Array | None  # the different values; None if `values` are not indices
+    entries: npt.NDArray[Any]  # (entries, 1 + span): the step, and values or indices into `table`
+    table: Array | None  # the different values; None if `entries` has values
 
 
 def pixel_lists(images: Array, span: int, *, multiple: int = 1, every: bool = False) -> PixelLists:
@@ -38,13 +38,19 @@ def pixel_lists(images: Array, span: int, *, multiple: int = 1, every: bool = Fa
     listed = np.full(spans.shape[:2], every)
     for pixel in range(span):
         listed |= spans[:, :, pixel] != 0
-    lengths = np.count_nonzero(listed, axis=1)
-    starts = np.concatenate([[0], np.cumsum(-(-lengths // multiple) * multiple)])
     image, number = np.nonzero(listed)
-    entry = starts[image] + np.arange(len(image)) - np.concatenate([[0], np.cumsum(lengths)])[image]
-    numbers, values = np.zeros(starts[-1], np.min_scalar_type(spans.shape[1])), np.zeros((starts[-1], span), images.dtype)
-    numbers[entry], values[entry] = number, spans[image, number]
-    return PixelLists(starts, numbers, *_numbered(values.ravel()))
+    step = number - np.where(np.diff(image, prepend=-1) == 0, np.roll(number, 1), 0)
+    extra = np.maximum(step - 1, 0) // _LONGEST  # entries that are 0: a step that is longer than a byte takes several
+    lengths = np.bincount(image, 1 + extra, minlength=n).astype(np.int64)
+    starts = np.concatenate([[0], np.cumsum(-(-lengths // multiple) * multiple)])
+    padding = starts[:-1] - (np.cumsum(lengths) - lengths)  # of the images before each image
+    entry = np.cumsum(1 + extra) - 1 + padding[image]
+    steps, values = np.zeros(starts[-1], np.uint8), np.zeros((starts[-1], span), images.dtype)
+    for back in range(1, extra.max(initial=0) + 1):
+        steps[entry[extra >= back] - back] = _LONGEST
+    steps[entry], values[entry] = step - _LONGEST * extra, spans[image, number]
+    numbers, table = _numbered(values.ravel())
+    return PixelLists(starts, np.column_stack([steps, numbers.reshape(-1, span)]).astype(numbers.dtype), table)
 
 
 def _numbered(values: Array) -> tuple[npt.NDArray[Any], Array | None]:
@@ -61,10 +67,13 @@ def _numbered(values: Array) -> tuple[npt.NDArray[Any], Array | None]:
     return np.searchsorted(table, with_bits).astype(np.uint8)[bits], table
 
 
-def with_zeros(lists: PixelLists, span: int, pixels: int) -> PixelLists:
-    """Return the lists of the same images, which have this many pixels, with all of their pixels."""
-    images = np.zeros((len(lists.starts) - 1, -(-pixels // span), span), (lists.values if lists.table is None else lists.table).dtype)
-    values = (lists.values if lists.table is None else lists.table[lists.values]).reshape(-1, span)
-    image, used = np.repeat(np.arange(len(images)), np.diff(lists.starts)), (values != 0).any(axis=1)  # not the padding
-    images[image[used], lists.spans[used]] = values[used]
-    return pixel_lists(images.reshape(len(images), -1)[:, :pixels], span, every=True)
+def with_zeros(lists: PixelLists, pixels: int) -> PixelLists:
+    """Return the lists of the same images, padded to this many pixels, with all of their pixels."""
+    starts, steps, values, table = lists.starts, lists.entries[:, 0], lists.entries[:, 1:], lists.table
+    values = values if table is None else table[values]
+    n, span = len(starts) - 1, values.shape[1]
+    passed = np.concatenate([[0], np.cumsum(steps, dtype=np.int64)])
+    image, used = np.repeat(np.arange(n), np.diff(starts)), (values != 0).any(axis=1)  # not the padding
+    images = np.zeros((n, pixels // span, span), values.dtype)
+    images[image[used], (passed[1:] - passed[starts[image]])[used]] = values[used]
+    return pixel_lists(images.reshape(n, pixels), span, every=True)

@@ -96,6 +96,23 @@ def number(typing: Any, array: Any, at: Any) -> Any:
 
 
 @intrinsic
+def two_numbers(typing: Any, array: Any, at: Any) -> Any:
+    """Return elements `at` and `at + 1`. One instruction loads two bytes."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        pointer, kind = element_at(context, builder, signature, arguments)
+        if array.dtype == types.uint8:
+            word = ir.IntType(16)
+            loaded = builder.load(_pointer_to(builder, pointer, word), align=1, typ=word)
+            both = [builder.trunc(loaded, kind), builder.trunc(builder.lshr(loaded, word(8)), kind)]
+        else:
+            both = [builder.load(builder.gep(pointer, [arguments[1].type(k)], source_etype=kind), typ=kind) for k in (0, 1)]
+        return context.make_tuple(builder, signature.return_type, both)
+
+    return types.UniTuple(array.dtype, 2)(array, types.intp), generate
+
+
+@intrinsic
 def put(typing: Any, array: Any, at: Any, value: Any) -> Any:
     """Set element `at` to `value`, without a check for a negative index."""
 
@@ -206,17 +223,21 @@ def element_at(context: Any, builder: Any, signature: Any, arguments: Any) -> tu
 
 
 def pointers_to(context: Any, builder: Any, signature: Any, arguments: Any, lines: int) -> list[tuple[Any, Any, int]]:
-    """Return the pointer to each line from element `at` of `array` on, the type of a line, and its alignment in bytes.
-
-    LLVM's pointers are opaque: they have no pointee type. Numba's arrays can still have typed pointers, and llvmlite refuses to store a
-    vector through a pointer to a number. So this function casts such a pointer.
-    """
+    """Return the pointer to each line from element `at` of `array` on, the type of a line, and its alignment in bytes."""
     array, at = arguments[:2]
     lanes, pointers = lanes_of(signature.args[0].dtype), []
     for number in range(lines):
         pointer, kind = element_at(context, builder, signature, [array, builder.add(at, at.type(number * lanes))])
         line = ir.VectorType(kind, lanes)
-        opaque = type(pointer.type) is ir.PointerType  # llvmlite's typed pointers are a subclass, and equal to opaque ones
-        pointer = pointer if opaque else builder.bitcast(pointer, ir.PointerType(line))
-        pointers.append((pointer, line, context.get_abi_sizeof(kind)))
+        pointers.append((_pointer_to(builder, pointer, line), line, context.get_abi_sizeof(kind)))
     return pointers
+
+
+def _pointer_to(builder: Any, pointer: Any, kind: Any) -> Any:
+    """Return the pointer, for a value of this type.
+
+    LLVM's pointers are opaque: they have no pointee type. Numba's arrays can still have typed pointers, and llvmlite refuses to store a
+    vector through a pointer to a number. So this function casts such a pointer.
+    """
+    opaque = type(pointer.type) is ir.PointerType  # llvmlite's typed pointers are a subclass, and equal to opaque ones
+    return pointer if opaque else builder.bitcast(pointer, ir.PointerType(kind))

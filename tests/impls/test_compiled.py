@@ -11,6 +11,8 @@ import impls
 from impls import Dataset, Network
 from tests.support.commands import ROOT
 
+BATCHES = pytest.mark.parametrize("batch_size", [10, 70], ids=["one at a time", "by pair"])
+
 
 def unavailable(name, program="", **variables):
     """Return what a new process prints as the reason why a trainer is unavailable."""
@@ -25,15 +27,16 @@ def data(pixels, values=None):
     return Dataset(images * (rng.random((150, pixels)) < 0.2), rng.integers(0, 5, 150), classes=5)
 
 
-def trained(name, images, layers, batch_size):
+def trained(name, images, layers, batch_size, network=None):
     """Return the trainer after an epoch in float64."""
-    trainer = impls.load_trainer(name)(Network.scaled(layers, seed=1, dtype="float64"), images, batch_size=batch_size, learning_rate=0.5)
+    network = network or Network.scaled(layers, seed=1, dtype="float64")
+    trainer = impls.load_trainer(name)(network, images, batch_size=batch_size, learning_rate=0.5)
     trainer.train_epoch(np.arange(150)[::-1])
     return trainer
 
 
-def assert_same_as_loop(images, layers, batch_size):
-    mine, loops = (trained(name, images, layers, batch_size).network() for name in ("compiled", "loop"))
+def assert_same_as_loop(images, layers, batch_size, network=None):
+    mine, loops = (trained(name, images, layers, batch_size, network).network() for name in ("compiled", "loop"))
     for w, other in zip((*mine.weights, *mine.biases), (*loops.weights, *loops.biases), strict=True):
         np.testing.assert_allclose(w, other, rtol=0, atol=1e-12)  # 15 steps or more, each of which rounds numbers of about 1
 
@@ -53,16 +56,56 @@ def test_without_a_writable_directory_each_process_compiles():
 
 
 @pytest.mark.parametrize("values", [3, None], ids=["few values", "all different"])
-@pytest.mark.parametrize("batch_size", [10, 70], ids=["one at a time", "by pair"])
+@BATCHES
 def test_any_number_of_values_and_an_odd_number_of_pixels(values, batch_size):
     pytest.importorskip("numba")
     assert_same_as_loop(data(45, values), (45, 12, 5), batch_size)
+
+
+@BATCHES
+def test_images_that_are_blank_or_have_pixels_far_apart(batch_size):
+    pytest.importorskip("numba")
+    images = np.zeros((150, 1500))
+    images[np.arange(1, 150), 10 * np.arange(1, 150)] = 0.5
+    images[2::2, [300, 1499]] = 0.25, 1
+    assert_same_as_loop(Dataset(images, np.arange(150) % 5, classes=5), (1500, 12, 5), batch_size)
+
+
+@BATCHES
+def test_an_infinite_weight_of_the_last_pixel(batch_size):
+    pytest.importorskip("numba")
+    network = Network.scaled((45, 12, 5), seed=1, dtype="float64")
+    network.weights[0][0, 44] = np.inf
+    images = data(45)
+    images = Dataset(np.maximum(images.images, np.eye(45)[44] / 2), images.labels, classes=5)
+    assert_same_as_loop(images, (45, 12, 5), batch_size, network)
 
 
 def test_a_processor_with_fewer_registers(monkeypatch):
     pytest.importorskip("numba")
     monkeypatch.setattr("impls.compiled_layout._REGISTERS", 8)  # as with AVX2 or NEON
     assert_same_as_loop(data(44), (44, 30, 20, 5), 70)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_sigmoid_has_an_error_of_two_units_in_the_last_place_of_1_at_most(dtype):
+    numba = pytest.importorskip("numba")
+    from impls.simd import constant, load, store
+    from impls.simd_sigmoid import sigmoid
+
+    length, line = np.finfo(dtype).dtype.itemsize, constant(1)
+
+    @numba.njit
+    def apply(z, out):
+        for at in range(0, len(z), 64 // length):
+            store(out, at, sigmoid(load(z, at, line)))
+
+    z = np.concatenate([np.linspace(-40, 40, 1 << 16), [0, 1e30, -1e30, np.inf, -np.inf, np.nan] * 8]).astype(dtype)
+    out = np.full_like(z, 2)
+    apply(z, out)
+    exact = 1 / (1 + np.exp(-np.clip(z.astype(np.float64), -700, 700)))
+    units = 2 if dtype == np.float32 else 3  # one more, because `exact` has that error itself
+    np.testing.assert_allclose(out, exact, rtol=0, atol=units * np.finfo(dtype).epsneg)
 
 
 def test_small_steps_in_large_mini_batches_round_as_little_as_in_matrix_tuned():

@@ -22,13 +22,16 @@ class Context:
         return lambda context, builder, value: SimpleNamespace(data=value)
 
     def get_data_type(self, kind):
-        return {types.float32: ir.FloatType(), types.float64: ir.DoubleType(), types.uint16: ir.IntType(16)}[kind]
+        return {types.float32: ir.FloatType(), types.float64: ir.DoubleType(), types.uint8: ir.IntType(8)}[kind]
 
     def get_abi_sizeof(self, kind):
         return {"float": 4, "double": 8}[str(kind)]
 
     def get_dummy_value(self):
         return None
+
+    def make_tuple(self, builder, kind, values):
+        return values
 
 
 def generated(intrinsic, dtype, *others):
@@ -58,5 +61,13 @@ def test_load_and_store_use_an_opaque_pointer(dtype, kind, size):
 
 
 def test_number_and_fetch_use_an_opaque_pointer():
-    assert "load i16, ptr " in generated(simd.number, types.uint16)
+    assert "load i8, ptr " in generated(simd.number, types.uint8)
     assert "getelementptr float, ptr " in generated(simd.fetch, types.float32)
+
+
+def test_two_bytes_are_loaded_together():
+    text = generated(simd.two_numbers, types.uint8)
+    assert text.count("load i16, ptr ") == 1
+    assert "load i8" not in text
+    assert "bitcast" not in text
+    assert generated(simd.two_numbers, types.float32).count("load float, ptr ") == 2
