@@ -16,6 +16,7 @@ results/amd-epyc-zen4-2-core/versus.md has the figures, and what bounds the rest
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -32,7 +33,7 @@ from impls.thread_team import Team
 from impls.trainer import Order, Trainer
 
 _LONG = 3e-3  # seconds: a step that takes one thread this long is shared by all threads, without measurements
-_STEPS = 16  # of a measurement
+_MEASUREMENT = 30e-3  # seconds: long beside the half a millisecond that it can take to wake the other threads for an epoch
 _MEASUREMENTS = 5  # of each number of threads; the shortest counts
 
 
@@ -83,11 +84,12 @@ class Compiled(Trainer):
         most = 1 if self._direct else numba.get_num_threads()
         best = self._laid_out(1)
         while best[0].size < most:
-            if self._seconds(best, 1) > _LONG:
+            step = self._seconds(best, 1)
+            if step > _LONG:
                 return self._laid_out(most)
-            other = self._laid_out(min(2 * best[0].size, most))
+            other, steps = self._laid_out(min(2 * best[0].size, most)), math.ceil(_MEASUREMENT / step)
             # In turn, so that a slow moment of the machine slows down both.
-            seconds = [(self._seconds(best, _STEPS), self._seconds(other, _STEPS)) for _ in range(_MEASUREMENTS)]
+            seconds = [(self._seconds(best, steps), self._seconds(other, steps)) for _ in range(_MEASUREMENTS)]
             if min(second for _, second in seconds) >= min(first for first, _ in seconds):
                 break
             best = other
