@@ -4,12 +4,12 @@ What makes it fast, and how many times as long an epoch takes without it (one co
 - It visits only the pixels that are not 0, a fifth of MNIST's (compiled_pixels.py).
 - In a large mini-batch, it visits them in pairs. A pair's weights stay in registers for up to 100 examples: `wide` 1.41, `large` 1.53.
 - A tile of units fits the layer: 100 units are padded to 112, not to 128 (compiled_layout.py): `wide` 1.31, `large` 1.20, `deep` 1.06.
-- A byte is the number of a pixel's value (pixel_lists.py): `nielsen` 1.11, `wide` 1.18, `large` 1.17.
+- A pixel is two bytes, the step from the pixel before and the number of its value (pixel_lists.py): `nielsen` 1.2, `wide` 1.2.
 - It prefetches an image's list before its turn: `nielsen` 1.35, `wide` 1.19.
 - No references are counted, and short functions are inlined (compiled_epoch.py, simd.py): `nielsen` 1.06 each.
 - Dense products fill the registers, and run at the peak of the core (compiled_products.py).
-- Threads spin at a barrier (thread_team.py). The constructor measures how many are best. With two, `wide` takes 0.72, `large` 0.52.
-Pixels in tiles that fit into the first-level cache, alternating directions and other strides gained nothing.
+- Threads spin at a barrier (thread_team.py). The constructor measures how many are best. With two, `wide` takes 0.74, `large` 0.6.
+Pixels in tiles that fit into the first-level cache, pairs of examples, alternating directions and other strides gained nothing.
 
 results/amd-epyc-zen4-2-core/versus.md has the figures, and what bounds the rest.
 """
