@@ -9,7 +9,8 @@ What makes it fast, and how many times as long an epoch takes without it (one co
 - No references are counted, and short functions are inlined (compiled_epoch.py, simd.py): `nielsen` 1.06 each.
 - Dense products fill the registers, and run at the peak of the core (compiled_products.py).
 - Threads spin at a barrier (thread_team.py). The constructor measures how many are best. With two, `wide` takes 0.74, `large` 0.6.
-Pixels in tiles that fit into the first-level cache, pairs of examples, alternating directions and other strides gained nothing.
+Gained nothing: pixels in tiles that fit into the first-level cache, pairs of examples, a step and the next forward pass together,
+alternating directions, other strides, huge pages.
 
 results/amd-epyc-zen4-2-core/versus.md has the figures, and what bounds the rest.
 """
