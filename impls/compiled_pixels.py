@@ -14,7 +14,7 @@ from impls.simd import add, constant, fetch, fma, inlined, internal, lanes, load
 from impls.simd_sigmoid import sigmoid
 from impls.thread_team import wait_for_all
 
-UNROLLED = 4  # entries that LLVM's loops process at once; the processor would mispredict how many are left over
+UNROLLED = 4  # entries of single pixels that LLVM's loops process at once; the processor would mispredict the end of a remainder
 _AHEAD = 10  # examples between a prefetch and its use
 _ONE = constant(1)
 
@@ -45,7 +45,7 @@ def add_to_first_layer(part, parts, size, order, first, lists, layer, pairs):
 
 @inlined
 def _feed_pixels(size, order, first, lists, layer):
-    """Compute a_1 = sigmoid(w_1 x + b_1), one example at a time."""
+    """Compute a_1 = sigmoid(w_1 x + b_1), one example at a time. The length of every list is a multiple of UNROLLED."""
     w, b, a, lines = layer.w, layer.b, layer.a, layer.lines
     tiles, pixels, m, width = w.shape[0], w.shape[1], a.shape[1], len(lines) * lanes(w)
     for tile in range(tiles):
@@ -173,9 +173,10 @@ def _value(table, entry):
 
 @inlined
 def _fetch_list(order, soon, lists):
-    """Prefetch as much of an image's list as a list of mean length has. The order is shuffled, so the processor cannot predict the image.
+    """Prefetch about as much of an image's list as a list of mean length has.
 
-    The same number of lines for every image costs less than branches that the processor cannot predict either.
+    The order is shuffled, so the processor cannot predict the image. The same number of lines for every image costs less than branches that
+    the processor cannot predict either.
     """
     last, entries = len(order) - 1, lists.entries
     fetch(lists.starts, order[min(soon + _AHEAD, last)])

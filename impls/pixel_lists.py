@@ -10,15 +10,16 @@ import numpy.typing as npt
 from impls.network import Array
 
 _BYTE = 256  # different values of a byte
-_LONGEST = 255  # step
+_LONGEST = 255  # step that a byte can hold
 _BITS = 20  # of a value: its sign, its exponent, and at least 8 bits of its mantissa, so as to distinguish the multiples of 1/255 and 1/256
 
 
 class PixelLists(NamedTuple):
-    """The images' lists, concatenated. An entry is `span` adjacent pixels of which at least one is not 0: a step, and their values.
+    """The images' lists, concatenated. An entry is a span, `span` adjacent pixels: a step, and their values.
 
-    The step is the distance from the previous entry's pixels, or from the image's first, in spans. If the images have few different
-    values, an entry has their numbers instead, so that it consists of bytes: an epoch reads all lists from memory, in random order.
+    The step is the distance from the previous entry's span, or from the image's first. Spans of zeros are listed only where a step would be
+    longer than 255, and to pad a list. If the images have few different values, an entry has their numbers instead, so it consists of
+    bytes: an epoch reads all lists from memory, in random order, and the less of it the better.
     """
 
     starts: npt.NDArray[np.integer[Any]]  # (n + 1,), the first entry of each image
@@ -29,7 +30,7 @@ class PixelLists(NamedTuple):
 def pixel_lists(images: Array, span: int, *, multiple: int = 1, every: bool = False) -> PixelLists:
     """Return the lists of images, (n, n_0).
 
-    multiple  pad each list to a multiple of this, with entries that are 0
+    multiple  pad each list to a multiple of this, with entries of value 0
     every     list all pixels, even those that are 0
     """
     n, pixels = images.shape
@@ -38,9 +39,9 @@ def pixel_lists(images: Array, span: int, *, multiple: int = 1, every: bool = Fa
     listed = np.full(spans.shape[:2], every)
     for pixel in range(span):
         listed |= spans[:, :, pixel] != 0
-    image, number = np.nonzero(listed)
+    image, number = (index.astype(np.int32) for index in np.nonzero(listed))  # half of the memory
     step = number - np.where(np.diff(image, prepend=-1) == 0, np.roll(number, 1), 0)
-    extra = np.maximum(step - 1, 0) // _LONGEST  # entries that are 0: a step that is longer than a byte takes several
+    extra = np.maximum(step - 1, 0) // _LONGEST  # entries of value 0 that a long step needs
     lengths = np.bincount(image, 1 + extra, minlength=n).astype(np.int64)
     starts = np.concatenate([[0], np.cumsum(-(-lengths // multiple) * multiple)])
     padding = starts[:-1] - (np.cumsum(lengths) - lengths)  # of the images before each image
@@ -50,7 +51,7 @@ def pixel_lists(images: Array, span: int, *, multiple: int = 1, every: bool = Fa
         steps[entry[extra >= back] - back] = _LONGEST
     steps[entry], values[entry] = step - _LONGEST * extra, spans[image, number]
     numbers, table = _numbered(values.ravel())
-    return PixelLists(starts, np.column_stack([steps, numbers.reshape(-1, span)]).astype(numbers.dtype), table)
+    return PixelLists(starts, np.column_stack([steps, numbers.reshape(-1, span)]), table)
 
 
 def _numbered(values: Array) -> tuple[npt.NDArray[Any], Array | None]:
@@ -68,7 +69,7 @@ def _numbered(values: Array) -> tuple[npt.NDArray[Any], Array | None]:
 
 
 def with_zeros(lists: PixelLists, pixels: int) -> PixelLists:
-    """Return the lists of the same images, padded to this many pixels, with all of their pixels."""
+    """Return the lists of the same images with all of their pixels, padded to `pixels`, a multiple of the span."""
     starts, steps, values, table = lists.starts, lists.entries[:, 0], lists.entries[:, 1:], lists.table
     values = values if table is None else table[values]
     n, span = len(starts) - 1, values.shape[1]

@@ -97,7 +97,7 @@ def number(typing: Any, array: Any, at: Any) -> Any:
 
 @intrinsic
 def two_numbers(typing: Any, array: Any, at: Any) -> Any:
-    """Return elements `at` and `at + 1`. One instruction loads two bytes."""
+    """Return elements `at` and `at + 1`. One instruction loads two bytes: Numba's processors are all little-endian."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         pointer, kind = element_at(context, builder, signature, arguments)

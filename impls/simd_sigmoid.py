@@ -18,8 +18,8 @@ def sigmoid(typing: Any, z: Any) -> Any:
     |z| is clamped to a quarter of the range of exp. A trained network has many units beyond it. The products of their a and delta would
     be subnormal, and an operation on a subnormal number takes about a hundred cycles.
 
-    exp(-z) = 2^k 2^r with k = round(-z / ln 2), so |r| <= 1/2, and a short Taylor series is accurate enough. 2^k is a float with k in
-    its exponent bits.
+    exp(-z) = 2^(k+r) with k + r = -z / ln 2, k an integer and |r| <= 1/2, so a short Taylor series is accurate enough. 2^k is a float
+    with k in its exponent bits.
     """
 
     def of_line(builder: Any, z: Any) -> Any:

@@ -17,7 +17,7 @@ def check_one_line(error: InputError) -> None:
 def run_command(arguments: list[str]) -> tuple[int, str]:
     """Run a command in this process and return its exit code and output.
 
-    Check that it prints what its exit code promises: an error of one line with 2, an answer or the reason for none with 3.
+    Check that it prints what its exit code promises: an error of one line with 2; with 3 an answer, a reason in one line, or both.
     """
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -26,6 +26,7 @@ def run_command(arguments: list[str]) -> tuple[int, str]:
     reasons = [line for line in errors.splitlines() if not (line.startswith("machine ") and "the rows are from" in line)]
     assert all(line.startswith("epochbench: ") for line in reasons), errors
     assert errors.endswith("\n") or not errors, errors
+    assert code in (0, 1, 2, 3), errors
     if code == 3:
         assert len(reasons) == 1 or (not reasons and out.getvalue().strip()), errors
     else:
